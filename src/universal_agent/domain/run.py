@@ -1,0 +1,125 @@
+"""What is a run, and which states may it pass through?
+
+A run is one attempt at executing a slot, or a manual run without a slot. The store applies
+`may_become` as a compare-and-set, so a run ends exactly once.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NewType
+
+RunId = NewType("RunId", str)
+JobId = NewType("JobId", str)
+
+#: How much of a run's output is kept with the run itself (contract: `output_preview`).
+PREVIEW_CHARS = 400
+
+
+class RunStatus(StrEnum):
+    """Where a run is; the values are the wire's."""
+
+    #: Admitted; waits for a free worker.
+    QUEUED = "queued"
+    #: The runner has it.
+    RUNNING = "running"
+    #: The runner said that it is done.
+    SUCCESS = "success"
+    #: The runner said that it failed.
+    ERROR = "error"
+    #: It was stopped because it took longer than its limit.
+    TIMEOUT = "timeout"
+    #: Somebody, or a newer slot, stopped it.
+    CANCELLED = "cancelled"
+    #: Decided not to run, with a reason.
+    SKIPPED = "skipped"
+    #: The process that ran it died; what became of it is unknown.
+    INTERRUPTED = "interrupted"
+
+    @property
+    def is_final(self) -> bool:
+        return self not in (RunStatus.QUEUED, RunStatus.RUNNING)
+
+
+_NEXT: dict[RunStatus, frozenset[RunStatus]] = {
+    RunStatus.QUEUED: frozenset({RunStatus.RUNNING, RunStatus.CANCELLED, RunStatus.SKIPPED}),
+    RunStatus.RUNNING: frozenset(
+        {
+            RunStatus.SUCCESS,
+            RunStatus.ERROR,
+            RunStatus.TIMEOUT,
+            RunStatus.CANCELLED,
+            RunStatus.INTERRUPTED,
+        }
+    ),
+}
+
+
+def may_become(status: RunStatus, then: RunStatus) -> bool:
+    """Whether a run in `status` may go to `then`; final states go nowhere."""
+    return then in _NEXT.get(status, frozenset())
+
+
+class Trigger(StrEnum):
+    """Why a run exists."""
+
+    #: Its slot came due.
+    SCHEDULE = "schedule"
+    #: An earlier attempt at its slot ended in `error`.
+    RETRY = "retry"
+    #: A person asked for an extra run, without a slot.
+    MANUAL = "manual"
+    #: A person approved its missed slot.
+    APPROVED = "approved"
+    #: The job's `on_miss` policy decided to run its missed slot.
+    CATCH_UP = "catch_up"
+    #: A person ran its future slot ahead of time.
+    EARLY = "early"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One attempt. `scheduled_at` of a manual run is when it was asked for."""
+
+    run_id: RunId
+    source: str
+    #: The job's id, or the session's for a heartbeat.
+    source_ref: str
+    status: RunStatus
+    trigger: Trigger
+    attempt: int
+    scheduled_at: datetime
+    #: False for a manual run: no slot is consumed by it.
+    has_slot: bool
+    #: The job's version that was in force when the run was made.
+    job_version: int
+    queued_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    error: str | None = None
+    #: Why it was skipped, in one word.
+    reason: str | None = None
+    exit_code: int | None = None
+    output_preview: str = ""
+    host: str | None = None
+    approved_by: str | None = None
+
+    @property
+    def duration(self) -> timedelta | None:
+        """How long it ran; None until it has both started and finished."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return self.finished_at - self.started_at
+
+    @property
+    def event_id(self) -> str:
+        """The calendar id of its slot (for a manual run: of the instant it was asked for)."""
+        return f"{self.source}|{self.source_ref}|{int(self.scheduled_at.timestamp())}"
+
+
+_BACKOFF = (30, 60, 300, 900, 3600)
+
+
+def retry_backoff(attempt: int) -> timedelta:
+    """How long to wait after `attempt` (1-based) failed, before the next one."""
+    return timedelta(seconds=_BACKOFF[min(attempt, len(_BACKOFF)) - 1])

@@ -1,0 +1,112 @@
+"""What must a runner do, and how is one found?
+
+A runner executes one run and says how it ended. It knows nothing of schedules, slots or the
+store. The executor owns time limits and cancelling: it cancels the runner's task, and the runner
+stops whatever it started before it lets the cancellation through.
+
+A runner is found by name through the entry-point group `universal_agent.runners`; the entry
+point is a callable `(Settings) -> Runner`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Protocol
+
+from universal_agent.domain.run import RunStatus
+from universal_agent.errors import InvalidInput
+from universal_agent.runners.output import RunOutput
+from universal_agent.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What a runner is told about the run it executes."""
+
+    run_id: str
+    job_id: str
+    event_id: str
+    #: What to do, in the runner's own terms: a shell line, a prompt, a URL. Never interpolated.
+    command: str
+    workspace_dir: Path
+    #: Where output goes: capped, and readable while the run goes on.
+    output: RunOutput
+    scheduled_at: datetime
+    attempt: int = 1
+    trigger: str = "schedule"
+    #: Seconds between the slot and the start, told to the child only when it was approved late.
+    late_seconds: int | None = None
+    approved_by: str | None = None
+    model: str | None = None
+    title: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def facts(self) -> dict[str, str]:
+        """The slot's facts as the child sees them in its environment (docs/runners.md)."""
+        facts = {
+            "UA_JOB_ID": self.job_id,
+            "UA_RUN_ID": self.run_id,
+            "UA_EVENT_ID": self.event_id,
+            "UA_SCHEDULED_AT": str(int(self.scheduled_at.timestamp())),
+            "UA_ATTEMPT": str(self.attempt),
+            "UA_TRIGGER": self.trigger,
+        }
+        if self.late_seconds is not None:
+            facts["UA_LATE_SECONDS"] = str(self.late_seconds)
+        if self.approved_by is not None:
+            facts["UA_APPROVED_BY"] = self.approved_by
+        return facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """How a run ended, as its runner saw it."""
+
+    #: SUCCESS or ERROR; TIMEOUT and CANCELLED are the executor's to say.
+    status: RunStatus
+    #: One sentence for people; None on success.
+    error: str | None = None
+    #: A process's exit code, or an HTTP status.
+    exit_code: int | None = None
+
+
+class Runner(Protocol):
+    """Executes runs of one kind."""
+
+    name: str
+
+    def check(self, command: str) -> None:
+        """Raise InvalidInput(field="command") when this runner could never run `command`."""
+        ...
+
+    async def run(self, request: RunRequest) -> RunResult:
+        """Execute and say how it ended.
+
+        Raises only CancelledError (after everything it started is gone); a failure of the work
+        is a RunResult with status ERROR.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free what is held between runs; called once at shutdown."""
+        ...
+
+
+ENTRY_POINT_GROUP = "universal_agent.runners"
+
+
+def load_runners(settings: Settings) -> dict[str, Runner]:
+    """Every installed runner by name. A plug-in that cannot be loaded stops the start."""
+    runners: dict[str, Runner] = {}
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        factory: Callable[[Settings], Runner] = point.load()
+        runners[point.name] = factory(settings)
+    return runners
+
+
+def unknown_runner(name: str, known: Mapping[str, Runner]) -> InvalidInput:
+    """The error for a runner that is not installed."""
+    names = ", ".join(sorted(known))
+    return InvalidInput(f"expected one of {names}, got {name!r}", field="runner")

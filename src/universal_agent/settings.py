@@ -1,0 +1,237 @@
+"""Which settings are in force, and where did each come from?
+
+Every environment variable this product reads is a field here, typed, read once at start. A value
+that does not fit stops the start with the variable's name (`SettingsError`).
+"""
+
+import ipaddress
+import os
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from universal_agent.errors import SettingsError
+
+TRUTHY = frozenset({"1", "true", "yes", "on"})
+FALSY = frozenset({"0", "false", "no", "off"})
+
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
+
+
+def _flag(value: object) -> object:
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word in TRUTHY:
+            return True
+        if word in FALSY:
+            return False
+        raise ValueError(
+            f"expected one of {', '.join(sorted(TRUTHY | FALSY))}, got {value!r}",
+        )
+    return value
+
+
+def _words(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(word for word in re.split(r"[,\s]+", value.strip()) if word)
+    return value
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+
+Source = Literal["default", "environment"]
+
+
+def _named(name: str, *others: str) -> AliasChoices:
+    return AliasChoices(name, *others)
+
+
+class Settings(BaseSettings):
+    """Every `UA_*` variable, by its name in docs/contract.md. Frozen: read once, never changed."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="UA_",
+        case_sensitive=False,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    # -- the flags of the staged rollout
+    sched_event_projection_enabled: Flag = True
+    sched_push_enabled: Flag = True
+    sched_event_bus_max: int = Field(default=5000, ge=100)
+    client_push_enabled: Flag = Field(
+        default=True, validation_alias=_named("NEXT_PUBLIC_UA_SCHED_PUSH_ENABLED")
+    )
+    sched_projection_shadow: Flag = False
+
+    # -- the engines
+    enable_cron: Flag = True
+    enable_heartbeat: Flag = True
+    cron_max_concurrency: int = Field(default=8, ge=1, le=4096)
+    cron_mock_response: Flag = False
+
+    # -- where the gateway is and who may talk to it
+    gateway_host: str = "127.0.0.1"
+    gateway_port: int = Field(default=8002, ge=0, le=65535)
+    ops_token: str = ""
+    allowed_hosts: Words = ()
+
+    # -- where things are kept
+    data_dir: Path = Path(".ua")
+    workspaces_dir: Path | None = None
+    database_url: str = ""
+
+    # -- limits
+    max_jobs: int = Field(default=200_000, ge=1)
+    min_interval_seconds: int = Field(default=1, ge=1)
+
+    # -- what a child process may see, and which agent there is
+    child_env: Words = ()
+    agent_command: str = ""
+    agent_base_url: str = ""
+    agent_model: str = ""
+    agent_api_key: str = ""
+
+    # -- webhooks
+    webhook_secret: str = ""
+    webhook_allow: Words = ()
+
+    # -- people
+    user_timezone: str = Field(
+        default="America/Chicago", validation_alias=_named("USER_TIMEZONE")
+    )
+
+    @field_validator("user_timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except Exception:
+            raise ValueError(
+                f"expected an IANA zone such as Europe/Berlin, got {value!r}"
+            ) from None
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if value and not value.startswith("sqlite:///"):
+            raise ValueError(f"expected sqlite:///PATH, got {value!r}")
+        return value
+
+    @field_validator("agent_command")
+    @classmethod
+    def _agent_template(cls, value: str) -> str:
+        if value and not any("{prompt}" in part for part in shlex.split(value)):
+            raise ValueError(f"expected an argv template with {{prompt}} in it, got {value!r}")
+        return value
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _secret_is_its_own(cls, value: str, info: Any) -> str:
+        if value and value == info.data.get("ops_token"):
+            raise ValueError("expected a secret of its own, got the same value as UA_OPS_TOKEN")
+        return value
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file."""
+        if self.database_url:
+            return Path(self.database_url.removeprefix("sqlite:///"))
+        return self.data_dir / "ua.db"
+
+    @property
+    def workspaces_root(self) -> Path:
+        """Every workspace lies under this."""
+        return self.workspaces_dir or self.data_dir / "workspaces"
+
+    @property
+    def run_logs_dir(self) -> Path:
+        """One file for each run that printed something."""
+        return self.data_dir / "runs"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the gateway."""
+        if self.gateway_host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.gateway_host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def has_agent(self) -> bool:
+        """Whether prompts can be answered by something."""
+        return bool(self.agent_command or self.agent_base_url)
+
+    def source(self, field: str) -> Source:
+        """Where the value of `field` came from."""
+        return "environment" if field in self.model_fields_set else "default"
+
+
+def variable_name(field: str) -> str:
+    """The environment variable that sets `field`."""
+    alias = Settings.model_fields[field].validation_alias
+    if isinstance(alias, AliasChoices):
+        return str(alias.choices[0])
+    return f"UA_{field.upper()}"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment, then `ops_token` in the data dir when no token is set.
+
+    Raises SettingsError naming every variable that has a bad value.
+    """
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from None
+    if not settings.ops_token:
+        token_file = settings.data_dir / "ops_token"
+        try:
+            token = token_file.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            token = ""
+        except OSError as error:
+            raise SettingsError(f"cannot read {token_file}: {error.strerror}") from None
+        if token:
+            settings = settings.model_copy(update={"ops_token": token})
+    if not settings.is_loopback and not settings.ops_token:
+        raise SettingsError(
+            f"UA_GATEWAY_HOST={settings.gateway_host} lets other machines in, so UA_OPS_TOKEN "
+            "must be set. Make one with `ua token new`, or stay on 127.0.0.1."
+        )
+    return settings
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        field = str(problem["loc"][0])
+        name = variable_name(field) if field in Settings.model_fields else field
+        message = problem["msg"].removeprefix("Value error, ")
+        if "got" not in message:
+            message += f", got {problem['input']!r}"
+        lines.append(f"{name}: {message}")
+    return "; ".join(lines)
+
+
+def inherited(settings: Settings, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The part of the gateway's own environment that a child process may see.
+
+    An allow-list: what is needed to run at all, and what UA_CHILD_ENV names.
+    """
+    source = os.environ if environ is None else environ
+    names = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "SHELL", "SSL_CERT_FILE")
+    return {n: source[n] for n in (*names, *settings.child_env) if n in source}
