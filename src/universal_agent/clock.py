@@ -38,6 +38,10 @@ class Clock(Protocol):
         """Seconds since an arbitrary start; never goes back, may stand still in a suspend."""
         ...
 
+    def asleep(self) -> float:
+        """Seconds this host has spent suspended since it booted; 0 where that is not known."""
+        ...
+
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds` of monotonic time."""
         ...
@@ -63,6 +67,13 @@ class SystemClock:
     def monotonic(self) -> float:
         return time.monotonic()
 
+    def asleep(self) -> float:
+        # Linux stops CLOCK_MONOTONIC in a suspend and lets CLOCK_BOOTTIME run on.
+        if not hasattr(time, "CLOCK_BOOTTIME"):
+            return 0.0
+        awake = time.clock_gettime(time.CLOCK_MONOTONIC)
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - awake
+
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
@@ -77,11 +88,11 @@ class SystemClock:
 class ClockJump(StrEnum):
     """How wall and monotonic time came apart."""
 
-    #: The host slept: wall time went on alone, forward, and the loop did not run.
+    #: The host slept, or the process was stopped: time went on and nothing could run.
     SUSPENDED = "host_suspended"
-    #: Somebody set the clock forward (or the host slept with its monotonic clock stopped).
+    #: The wall clock was set forward.
     FORWARD = "clock_step"
-    #: Somebody set the clock back.
+    #: The wall clock was set back.
     BACKWARD = "clock_step_back"
 
 
@@ -94,49 +105,49 @@ class ClockGap:
     after: datetime
 
 
-class ClockWatch:
-    """Compares the two clocks each time it is asked, and tells of a jump once.
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    wall: datetime
+    monotonic: float
+    asleep: float
 
-    A process that was stopped (SIGSTOP, a frozen VM) sees both clocks move on together while it
-    could do nothing: that is a suspend too, seen as a tick that came much later than it was
-    asked for. A wall clock that moved without the monotonic one is a step, or a suspend on a
-    kernel whose monotonic clock stands still in one; the two cannot be told apart from here, and
-    `suspend_stops_monotonic` is how Linux does it, so a forward jump is called `host_suspended`
-    only where the boot-time clock, which runs on in a suspend, moved with the wall clock.
+
+class ClockWatch:
+    """Finds jumps of the wall clock by comparing it with the monotonic one.
+
+    Look at least every LONGEST_SLEEP; each jump is told once. Between two looks both clocks should
+    move on alike, and by little:
+
+    - the wall clock fell behind the other: it was set back (BACKWARD);
+    - it ran ahead: the host was asleep (SUSPENDED), or else it was set forward (FORWARD). Where
+      the host does not tell its time asleep, a suspend is taken for a step;
+    - both moved on alike, but far past the longest sleep: the process was stopped (SIGSTOP, a
+      paused VM), which for its slots is a suspend too (SUSPENDED).
     """
 
-    def __init__(
-        self, clock: Clock, *, tolerance: timedelta = timedelta(seconds=2), boottime: bool = True
-    ) -> None:
+    def __init__(self, clock: Clock, *, tolerance: timedelta = timedelta(seconds=2)) -> None:
         self._clock = clock
-        self._tolerance = tolerance
-        self._boottime = boottime and hasattr(time, "CLOCK_BOOTTIME")
-        self._wall = clock.now()
-        self._mono = clock.monotonic()
-        self._asleep = self._time_asleep()
-
-    def _time_asleep(self) -> float:
-        """Seconds this host has spent suspended since it booted; 0 where that is not known."""
-        if not (self._boottime and isinstance(self._clock, SystemClock)):
-            return 0.0
-        return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
+        self._tolerance = tolerance.total_seconds()
+        self._last = self._read()
 
     def look(self) -> ClockGap | None:
         """The jump since the last look, or None when both clocks moved as they should."""
-        wall, mono, asleep = self._clock.now(), self._clock.monotonic(), self._time_asleep()
-        before, ran = self._wall, mono - self._mono
-        drift = (wall - before).total_seconds() - ran
-        slept = asleep - self._asleep
-        self._wall, self._mono, self._asleep = wall, mono, asleep
-        limit = self._tolerance.total_seconds()
-        if drift < -limit:
-            return ClockGap(ClockJump.BACKWARD, before, wall)
-        if drift > limit:
-            jump = ClockJump.SUSPENDED if slept > limit else ClockJump.FORWARD
-            return ClockGap(jump, before, wall)
-        if ran > LONGEST_SLEEP.total_seconds() + limit:
-            return ClockGap(ClockJump.SUSPENDED, before, wall)
-        return None
+        last, self._last = self._last, self._read()
+        wall = (self._last.wall - last.wall).total_seconds()
+        ran = self._last.monotonic - last.monotonic
+        slept = self._last.asleep - last.asleep
+        if wall - ran < -self._tolerance:
+            jump = ClockJump.BACKWARD
+        elif wall - ran > self._tolerance:
+            jump = ClockJump.SUSPENDED if slept > self._tolerance else ClockJump.FORWARD
+        elif ran > LONGEST_SLEEP.total_seconds() + self._tolerance:
+            jump = ClockJump.SUSPENDED
+        else:
+            return None
+        return ClockGap(jump, last.wall, self._last.wall)
+
+    def _read(self) -> _Reading:
+        return _Reading(self._clock.now(), self._clock.monotonic(), self._clock.asleep())
 
 
 class Stopwatch:
