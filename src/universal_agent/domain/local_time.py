@@ -1,0 +1,144 @@
+"""How does a zone's wall clock run against UTC?
+
+A zone is a chain of *stretches*, in each of which its offset does not change. Everything that
+crosses a clock change is done in UTC seconds over these, never by arithmetic on local times.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from universal_agent.errors import InvalidSchedule
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+#: The instants that schedules live in, as UTC seconds.
+FIRST_SECOND = 0
+LAST_SECOND = int(datetime(9990, 1, 1, tzinfo=UTC).timestamp())
+
+_DAY = 86_400
+
+#: How much of a zone is worked out at once.
+_BLOCK = 400 * _DAY
+
+#: Cron takes a change of the clock by this much or more for a correction and does not make up
+#: for it (cron(8), Debian).
+_CORRECTION = 3 * 3600
+
+_ZONE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9][A-Za-z0-9_+-]*)*", re.ASCII)
+
+#: Not places: `right/` counts leap seconds, the others mean whatever this machine is set to.
+_NOT_A_ZONE = re.compile(r"(right/|posix/|localtime$|posixrules$|Factory$)")
+
+_SECOND = timedelta(seconds=1)
+
+
+def second_of(instant: datetime) -> int:
+    """The whole UTC second that an aware instant lies in."""
+    return (instant - EPOCH) // _SECOND
+
+
+def instant_of(second: int) -> datetime:
+    """The instant at which a UTC second begins."""
+    return EPOCH + timedelta(seconds=second)
+
+
+def rounded_up(instant: datetime) -> datetime:
+    """The first whole UTC second not before an aware instant."""
+    return instant_of(-((EPOCH - instant) // _SECOND))
+
+
+@lru_cache(maxsize=1024)
+def load_zone(timezone: str) -> ZoneInfo:
+    """The zone of an IANA name; raises InvalidSchedule when there is no such zone."""
+    if len(timezone) <= 64 and _ZONE_NAME.fullmatch(timezone) and not _NOT_A_ZONE.match(timezone):
+        try:
+            return ZoneInfo(timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            pass
+    raise InvalidSchedule(
+        f"expected an IANA time zone such as Europe/Berlin or UTC, got {timezone[:64]!r}",
+        field="timezone",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A time in which a zone keeps its offset: UTC seconds [start, end)."""
+
+    start: int
+    end: int
+    #: wall seconds = UTC seconds + offset
+    offset: int
+    #: The first wall second that the zone has not yet been through as the stretch begins: before
+    #: the clock's reading when it has just leapt forward (what was left out is still owed), after
+    #: it when it has been set back (what comes again is not owed twice).
+    owed_from: int
+
+
+def stretches_from(timezone: str, second: int) -> Iterator[Stretch]:
+    """The stretches of a zone from the one that holds `second` on, until the year 9990."""
+    block = second // _BLOCK
+    while block * _BLOCK < LAST_SECOND:
+        for stretch in _stretches(timezone, block):
+            if stretch.end > second:
+                yield stretch
+        block += 1
+
+
+def stretches_back_from(timezone: str, second: int) -> Iterator[Stretch]:
+    """The stretches of a zone from the one that holds `second` backwards, until 1970."""
+    block = second // _BLOCK
+    while block >= 0:
+        for stretch in reversed(_stretches(timezone, block)):
+            if stretch.start <= second:
+                yield stretch
+        block -= 1
+
+
+@lru_cache(maxsize=4096)
+def _stretches(timezone: str, block: int) -> tuple[Stretch, ...]:
+    """The stretches of one block of time; one that crosses its edge is cut there."""
+    zone = load_zone(timezone)
+    begin, end = block * _BLOCK, (block + 1) * _BLOCK
+    # Two days earlier, so that a clock set back shortly before the edge is still known.
+    start = begin - 2 * _DAY
+    offset = _offset(zone, start)
+    owed_from = start + offset
+    stretches: list[Stretch] = []
+    for change, changed_offset in (*_changes(zone, start, end), (end, offset)):
+        if change > begin:
+            cut = max(start, begin)
+            owed = owed_from if start >= begin else max(owed_from, cut + offset)
+            stretches.append(Stretch(cut, change, offset, owed))
+        owed_from = max(owed_from, change + offset)
+        if abs(change + changed_offset - owed_from) >= _CORRECTION:
+            owed_from = change + changed_offset
+        start, offset = change, changed_offset
+    return tuple(stretches)
+
+
+def _changes(zone: ZoneInfo, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Each second in (start, end) at which the zone's offset changes, with its new offset."""
+    offset = _offset(zone, start)
+    for morning in range(start, end, _DAY):
+        evening = min(morning + _DAY, end - 1)
+        changed_offset = _offset(zone, evening)
+        if changed_offset != offset:
+            before, after = morning, evening
+            while after - before > 1:
+                middle = (before + after) // 2
+                if _offset(zone, middle) == offset:
+                    before = middle
+                else:
+                    after = middle
+            yield after, changed_offset
+            offset = changed_offset
+
+
+def _offset(zone: ZoneInfo, second: int) -> int:
+    offset = instant_of(second).astimezone(zone).utcoffset()
+    return 0 if offset is None else offset // _SECOND
