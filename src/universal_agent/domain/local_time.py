@@ -5,6 +5,7 @@ crosses a clock change is done in UTC seconds over these, never by arithmetic on
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,9 @@ _DAY = 86_400
 
 #: How much of a zone is worked out at once.
 _BLOCK = 400 * _DAY
+
+#: No zone has changed its offset twice within six days since 1970, and none is known to plan it.
+_STEP = 2 * _DAY
 
 #: Cron takes a change of the clock by this much or more for a correction and does not make up
 #: for it (cron(8), Debian).
@@ -99,6 +103,18 @@ def stretches_back_from(timezone: str, second: int) -> Iterator[Stretch]:
         block -= 1
 
 
+def instant_at(wall: datetime, timezone: str) -> datetime:
+    """The instant at which a zone's clock shows `wall` (a naive time, in whole seconds).
+
+    A time that comes twice is taken to be the first; one that is leapt over, the end of the leap.
+    """
+    second = (wall - EPOCH.replace(tzinfo=None)) // _SECOND
+    for stretch in stretches_from(timezone, second - 2 * _DAY):
+        if second < stretch.end + stretch.offset:
+            return instant_of(max(second - stretch.offset, stretch.start))
+    raise InvalidSchedule(f"expected a time before the year 9990, got {wall}")
+
+
 @lru_cache(maxsize=4096)
 def _stretches(timezone: str, block: int) -> tuple[Stretch, ...]:
     """The stretches of one block of time; one that crosses its edge is cut there."""
@@ -109,36 +125,38 @@ def _stretches(timezone: str, block: int) -> tuple[Stretch, ...]:
     offset = _offset(zone, start)
     owed_from = start + offset
     stretches: list[Stretch] = []
-    for change, changed_offset in (*_changes(zone, start, end), (end, offset)):
-        if change > begin:
-            cut = max(start, begin)
-            owed = owed_from if start >= begin else max(owed_from, cut + offset)
-            stretches.append(Stretch(cut, change, offset, owed))
-        owed_from = max(owed_from, change + offset)
-        if abs(change + changed_offset - owed_from) >= _CORRECTION:
-            owed_from = change + changed_offset
+    for change, changed_offset in _changes(zone, start, end):
+        stretches.append(Stretch(start, change, offset, owed_from))
+        been_through = max(owed_from, change + offset)
         start, offset = change, changed_offset
-    return tuple(stretches)
+        reading = start + offset
+        owed_from = been_through if abs(reading - been_through) < _CORRECTION else reading
+    stretches.append(Stretch(start, end, offset, owed_from))
+    return tuple(_from(stretch, begin) for stretch in stretches if stretch.end > begin)
+
+
+def _from(stretch: Stretch, begin: int) -> Stretch:
+    """The part of the stretch from `begin` on, by when nothing that was leapt over is owed."""
+    if stretch.start >= begin:
+        return stretch
+    owed_from = max(stretch.owed_from, begin + stretch.offset)
+    return Stretch(begin, stretch.end, stretch.offset, owed_from)
 
 
 def _changes(zone: ZoneInfo, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Each second in (start, end) at which the zone's offset changes, with its new offset."""
     offset = _offset(zone, start)
-    for morning in range(start, end, _DAY):
-        evening = min(morning + _DAY, end - 1)
-        changed_offset = _offset(zone, evening)
+    for before in range(start, end - 1, _STEP):
+        after = min(before + _STEP, end - 1)
+        changed_offset = _offset(zone, after)
         if changed_offset != offset:
-            before, after = morning, evening
-            while after - before > 1:
-                middle = (before + after) // 2
-                if _offset(zone, middle) == offset:
-                    before = middle
-                else:
-                    after = middle
-            yield after, changed_offset
+            change = bisect_left(
+                range(after), True, lo=before, key=lambda s: _offset(zone, s) == changed_offset
+            )
+            yield change, changed_offset
             offset = changed_offset
 
 
 def _offset(zone: ZoneInfo, second: int) -> int:
-    offset = instant_of(second).astimezone(zone).utcoffset()
+    offset = datetime.fromtimestamp(second, zone).utcoffset()
     return 0 if offset is None else offset // _SECOND

@@ -115,11 +115,3 @@ class Run:
     def event_id(self) -> str:
         """The calendar id of its slot (for a manual run: of the instant it was asked for)."""
         return f"{self.source}|{self.source_ref}|{int(self.scheduled_at.timestamp())}"
-
-
-_BACKOFF = (30, 60, 300, 900, 3600)
-
-
-def retry_backoff(attempt: int) -> timedelta:
-    """How long to wait after `attempt` (1-based) failed, before the next one."""
-    return timedelta(seconds=_BACKOFF[min(attempt, len(_BACKOFF)) - 1])

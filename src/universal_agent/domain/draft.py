@@ -1,0 +1,260 @@
+"""How do the fields that a person gives become a job?
+
+Takes the wire's field names with values of the right types and decides whether they make sense
+together. Pure and whole: either a complete `JobSpec` comes out, or an error that names the field,
+and nothing has changed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from universal_agent.domain.job import JobSpec, OffLabel, OnMiss, Overlap, Policy, Priority
+from universal_agent.domain.phrases import parse_duration, parse_instant, parse_schedule
+from universal_agent.domain.schedule import (
+    CronSchedule,
+    IntervalSchedule,
+    OneShotSchedule,
+    Schedule,
+    make_cron,
+    make_interval,
+    make_once,
+)
+from universal_agent.errors import InvalidInput, InvalidSchedule
+
+MAX_COMMAND_BYTES = 64 * 1024
+MAX_METADATA_BYTES = 16 * 1024
+
+#: Fields that say when: exactly one of them makes a schedule. `schedule` takes any kind in words.
+SCHEDULE_FIELDS = ("every", "cron_expr", "run_at", "schedule")
+
+POLICY_FIELDS = tuple(Policy.__slots__)
+
+_LONGEST_SECONDS = 366 * 86_400
+
+#: field -> (least, most)
+_BOUNDS = {
+    "misfire_grace_seconds": (0, _LONGEST_SECONDS),
+    "useful_for_seconds": (1, _LONGEST_SECONDS),
+    "timeout_seconds": (1, 7 * 86_400),
+    "retries": (0, 100),
+    "jitter_seconds": (0, 86_400),
+    "queue_limit_seconds": (1, _LONGEST_SECONDS),
+    "auto_pause_after": (0, 1_000_000),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A spec that makes sense, and whether its slots differ from those of the one before."""
+
+    spec: JobSpec
+    schedule_changed: bool
+
+
+def draft_job(
+    fields: Mapping[str, Any],
+    *,
+    base: JobSpec | None,
+    now: datetime,
+    default_runner: str,
+    shortest_interval: timedelta,
+) -> Draft:
+    """The spec that `fields` make, on top of `base` when this is an edit.
+
+    Raises InvalidInput with the field's name.
+    """
+    timezone = _timezone(fields, base)
+    schedule = _schedule(fields, base, timezone, now)
+    if isinstance(schedule, IntervalSchedule) and schedule.every < shortest_interval:
+        raise InvalidSchedule(
+            f"expected an interval of at least {shortest_interval.total_seconds():g} s "
+            f"(UA_MIN_INTERVAL_SECONDS), got {schedule.every.total_seconds():g} s",
+            field="every",
+        )
+    old = base or JobSpec(command="", runner=default_runner, schedule=schedule)
+    enabled = _given(fields, "enabled", old.enabled)
+    spec = replace(
+        old,
+        schedule=schedule,
+        timezone=timezone,
+        command=_command(fields, old),
+        runner=_given(fields, "runner", old.runner),
+        title=_text(fields, "title", old.title, 200),
+        user_id=_text(fields, "user_id", old.user_id, 64) or "default",
+        workspace_dir=_given(fields, "workspace_dir", old.workspace_dir),
+        model=_text(fields, "model", old.model, 200),
+        enabled=enabled,
+        off_label=_off_label(fields, enabled, old),
+        delete_after_run=_given(fields, "delete_after_run", old.delete_after_run),
+        metadata=_metadata(fields, old),
+        policy=_policy(fields, old.policy),
+    )
+    if not schedule_matches(spec.schedule, spec.delete_after_run):
+        raise InvalidInput(
+            "expected delete_after_run only with a one-shot (run_at): a repeating job has no "
+            "last run",
+            field="delete_after_run",
+        )
+    changed = base is None or schedule != base.schedule or enabled != base.enabled
+    return Draft(spec, changed)
+
+
+def schedule_matches(schedule: Schedule, delete_after_run: bool) -> bool:
+    """Whether the schedule has a last run to delete the job after."""
+    return not delete_after_run or isinstance(schedule, OneShotSchedule)
+
+
+def _given(fields: Mapping[str, Any], name: str, default: Any) -> Any:
+    value = fields.get(name)
+    return default if value is None else value
+
+
+def _timezone(fields: Mapping[str, Any], base: JobSpec | None) -> str:
+    if base is not None and fields.get("timezone") is None:
+        return base.timezone
+    name = str(_given(fields, "timezone", "UTC"))
+    make_cron("0 0 * * *", name)  # refuses a zone that is not known
+    return name
+
+
+def _schedule(
+    fields: Mapping[str, Any], base: JobSpec | None, timezone: str, now: datetime
+) -> Schedule:
+    given = [name for name in SCHEDULE_FIELDS if fields.get(name) is not None]
+    if len(given) > 1:
+        raise InvalidSchedule(
+            f"expected one kind of schedule, got {len(given)}: {', '.join(given)}",
+            field=given[1],
+        )
+    if not given:
+        if base is None:
+            raise InvalidSchedule(
+                'expected a schedule: every ("30m"), cron_expr ("0 9 * * 1-5"), run_at '
+                '("tomorrow 9:15am") or schedule (any of them in words); got none',
+                field="every",
+            )
+        if isinstance(base.schedule, CronSchedule) and timezone != base.schedule.timezone:
+            return make_cron(base.schedule.expr, timezone)
+        return base.schedule
+    value = fields[given[0]]
+    match given[0]:
+        case "every":
+            return make_interval(parse_duration(str(value), field="every"), now)
+        case "cron_expr":
+            return make_cron(str(value), timezone)
+        case "run_at":
+            run_at = parse_instant(value, now=now, timezone=timezone, field="run_at")
+            return _not_past(make_once(run_at), now, "run_at")
+        case _:
+            schedule = parse_schedule(str(value), now=now, timezone=timezone).schedule
+            return _not_past(schedule, now, "schedule")
+
+
+def _not_past(schedule: Schedule, now: datetime, field: str) -> Schedule:
+    if isinstance(schedule, OneShotSchedule) and schedule.run_at < now:
+        raise InvalidSchedule(
+            f"expected an instant in the future, got {schedule.run_at.isoformat()}, which is "
+            f"past (now is {now.isoformat(timespec='seconds')})",
+            field=field,
+        )
+    return schedule
+
+
+def _command(fields: Mapping[str, Any], old: JobSpec) -> str:
+    command = str(_given(fields, "command", old.command))
+    if not command.strip():
+        raise InvalidInput("expected a command, got nothing", field="command")
+    size = len(command.encode("utf-8", "surrogatepass"))
+    if size > MAX_COMMAND_BYTES:
+        raise InvalidInput(
+            f"expected at most {MAX_COMMAND_BYTES} bytes, got {size}", field="command"
+        )
+    _plain(command, "command", newlines=True)
+    return command
+
+
+def _text(fields: Mapping[str, Any], name: str, default: str | None, most: int) -> str | None:
+    if name not in fields:
+        return default
+    value = fields[name]
+    if value is None:
+        return None
+    if len(value) > most:
+        raise InvalidInput(f"expected at most {most} characters, got {len(value)}", field=name)
+    _plain(value, name, newlines=False)
+    return str(value)
+
+
+def _plain(text: str, field: str, *, newlines: bool) -> None:
+    """Refuse what no terminal, log line or C string can carry."""
+    for char in text:
+        if "\ud800" <= char <= "\udfff" or (
+            (char < " " or char == "\x7f") and not (newlines and char in "\n\t\r")
+        ):
+            raise InvalidInput(
+                f"expected text without control characters, got {char!r} in it", field=field
+            )
+
+
+def _off_label(fields: Mapping[str, Any], enabled: bool, old: JobSpec) -> OffLabel | None:
+    if enabled:
+        return None
+    label = fields.get("off_label")
+    if label is not None:
+        return OffLabel(label)
+    return old.off_label or OffLabel.DISABLED
+
+
+def _metadata(fields: Mapping[str, Any], old: JobSpec) -> Mapping[str, Any]:
+    metadata: Mapping[str, Any] = _given(fields, "metadata", old.metadata)
+    try:
+        size = len(orjson.dumps(metadata))
+    except TypeError as error:
+        raise InvalidInput(f"expected plain JSON, got {error}", field="metadata") from None
+    if size > MAX_METADATA_BYTES:
+        raise InvalidInput(
+            f"expected at most {MAX_METADATA_BYTES} bytes of JSON, got {size}", field="metadata"
+        )
+    priority = metadata.get("priority")
+    if priority is not None and priority not in tuple(Priority):
+        raise InvalidInput(
+            f"expected priority to be one of {', '.join(Priority)}, got {priority!r}",
+            field="metadata.priority",
+        )
+    return metadata
+
+
+def _policy(fields: Mapping[str, Any], old: Policy) -> Policy:
+    changes: dict[str, Any] = {}
+    for name in POLICY_FIELDS:
+        if name not in fields:
+            continue
+        value = fields[name]
+        if value is None:
+            value = Policy.__dataclass_fields__[name].default
+        match name:
+            case "overlap":
+                value = Overlap(value)
+            case "on_miss":
+                value = OnMiss(value)
+            case "retry_backoff":
+                value = _backoff(value)
+        if name in _BOUNDS and value is not None:
+            least, most = _BOUNDS[name]
+            if not least <= value <= most:
+                raise InvalidInput(f"expected {least} to {most}, got {value}", field=name)
+        changes[name] = value
+    return replace(old, **changes)
+
+
+def _backoff(value: Any) -> tuple[int, ...]:
+    waits = tuple(value)
+    if not 1 <= len(waits) <= 20 or any(not 1 <= wait <= _LONGEST_SECONDS for wait in waits):
+        raise InvalidInput(
+            f"expected 1 to 20 waits of at least 1 s, got {list(waits)}", field="retry_backoff"
+        )
+    return waits

@@ -1,0 +1,216 @@
+"""What has happened: the event log's envelope and its catalogue.
+
+Every state change commits together with the event that tells of it. The wire names appear here
+and nowhere else. `data` is what a reader needs to follow without asking the tables: the
+calendar's projection is built from these events alone.
+
+| type | when | data |
+| --- | --- | --- |
+| cron_job_created | a job was made | job |
+| cron_job_updated | a job was edited, paused or resumed | job, changed |
+| cron_job_deleted | a job was deleted | job_id, version, effective_until |
+| cron_run_queued | a slot was admitted and waits for a worker | run |
+| cron_run_started | a run was handed to its runner | run |
+| cron_run_completed | a run ended in success | run |
+| cron_run_failed | a run ended in error, timeout, cancelled or interrupted | run, retry_at |
+| cron_run_missed | slots were missed, as one span | missed |
+| cron_run_skipped | a slot was decided not to run | slot, reason |
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from universal_agent.domain.job import Job, JobSpec, spec_to_record
+from universal_agent.domain.judge import Cause, MissedSpan
+from universal_agent.domain.run import Run, RunStatus
+from universal_agent.domain.slot import epoch
+
+
+class EventType(StrEnum):
+    """Every event's wire name."""
+
+    CRON_JOB_CREATED = "cron_job_created"
+    CRON_JOB_UPDATED = "cron_job_updated"
+    CRON_JOB_DELETED = "cron_job_deleted"
+    CRON_RUN_QUEUED = "cron_run_queued"
+    CRON_RUN_STARTED = "cron_run_started"
+    CRON_RUN_COMPLETED = "cron_run_completed"
+    CRON_RUN_FAILED = "cron_run_failed"
+    CRON_RUN_MISSED = "cron_run_missed"
+    CRON_RUN_SKIPPED = "cron_run_skipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    """An event before the log has given it its place."""
+
+    source: str
+    type: EventType
+    timestamp: datetime
+    source_ref: str
+    owner_id: str
+    session_id: str | None
+    status: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event(NewEvent):
+    """An event in the log. `seq` is dense, strictly increasing and never used again."""
+
+    seq: int
+
+    def envelope(self) -> dict[str, Any]:
+        """The wire form (docs/contract.md, Events)."""
+        return {
+            "seq": self.seq,
+            "source": self.source,
+            "type": self.type,
+            "timestamp": self.timestamp.isoformat(),
+            "source_ref": self.source_ref,
+            "owner_id": self.owner_id,
+            "session_id": self.session_id,
+            "status": self.status,
+            "data": self.data,
+        }
+
+
+def _cron(
+    kind: EventType,
+    job_id: str,
+    spec: JobSpec,
+    now: datetime,
+    status: str,
+    data: dict[str, Any],
+) -> NewEvent:
+    return NewEvent(
+        source="cron",
+        type=kind,
+        timestamp=now,
+        source_ref=job_id,
+        owner_id=spec.user_id,
+        session_id=spec.session_id,
+        status=status,
+        data=data,
+    )
+
+
+def job_record(job: Job) -> dict[str, Any]:
+    """A job as events carry it."""
+    return {
+        "job_id": job.job_id,
+        "version": job.version,
+        "created_at": job.created_at.timestamp(),
+        "effective_from": job.effective_from.timestamp(),
+        "next_run_at": None if job.next_run_at is None else epoch(job.next_run_at),
+        "spec": spec_to_record(job.spec),
+    }
+
+
+def _job_status(job: Job) -> str:
+    return "enabled" if job.spec.enabled else str(job.spec.off_label or "disabled")
+
+
+def job_created(job: Job, *, now: datetime) -> NewEvent:
+    """A job was made."""
+    data = {"job": job_record(job)}
+    return _cron(EventType.CRON_JOB_CREATED, job.job_id, job.spec, now, _job_status(job), data)
+
+
+def job_updated(job: Job, *, now: datetime, changed: list[str]) -> NewEvent:
+    """A job was edited; `changed` names the fields."""
+    data = {"job": job_record(job), "changed": changed}
+    return _cron(EventType.CRON_JOB_UPDATED, job.job_id, job.spec, now, _job_status(job), data)
+
+
+def job_deleted(job: Job, *, now: datetime, effective_until: datetime) -> NewEvent:
+    """A job was deleted; it expects no slot after `effective_until`."""
+    data = {
+        "job_id": job.job_id,
+        "version": job.version,
+        "effective_until": effective_until.timestamp(),
+    }
+    return _cron(EventType.CRON_JOB_DELETED, job.job_id, job.spec, now, "deleted", data)
+
+
+def run_record(run: Run) -> dict[str, Any]:
+    """A run as events carry it; times are epoch seconds."""
+    return {
+        "run_id": run.run_id,
+        "job_id": run.source_ref,
+        "job_version": run.job_version,
+        "event_id": run.event_id if run.has_slot else None,
+        "status": run.status,
+        "trigger": run.trigger,
+        "attempt": run.attempt,
+        "scheduled_at": run.scheduled_at.timestamp(),
+        "started_at": None if run.started_at is None else run.started_at.timestamp(),
+        "finished_at": None if run.finished_at is None else run.finished_at.timestamp(),
+        "error": run.error,
+        "reason": run.reason,
+        "exit_code": run.exit_code,
+    }
+
+
+_RUN_EVENTS = {
+    RunStatus.QUEUED: EventType.CRON_RUN_QUEUED,
+    RunStatus.RUNNING: EventType.CRON_RUN_STARTED,
+    RunStatus.SUCCESS: EventType.CRON_RUN_COMPLETED,
+    RunStatus.SKIPPED: EventType.CRON_RUN_SKIPPED,
+}
+
+
+def run_changed(
+    run: Run,
+    spec: JobSpec,
+    *,
+    now: datetime,
+    retry_at: datetime | None = None,
+) -> NewEvent:
+    """A run came to its present status."""
+    data: dict[str, Any] = {"run": run_record(run)}
+    if retry_at is not None:
+        data["retry_at"] = epoch(retry_at)
+    kind = _RUN_EVENTS.get(run.status, EventType.CRON_RUN_FAILED)
+    return _cron(kind, run.source_ref, spec, now, run.status, data)
+
+
+def slot_skipped(
+    job: Job, scheduled_at: datetime, reason: str, *, now: datetime
+) -> NewEvent:
+    """A slot was decided not to run."""
+    data = {
+        "event_id": f"cron|{job.job_id}|{epoch(scheduled_at)}",
+        "job_version": job.version,
+        "scheduled_at": epoch(scheduled_at),
+        "reason": reason,
+    }
+    return _cron(EventType.CRON_RUN_SKIPPED, job.job_id, job.spec, now, "skipped", data)
+
+
+def slots_missed(
+    job_id: str,
+    job_version: int,
+    spec: JobSpec,
+    span: MissedSpan,
+    cause: Cause,
+    *,
+    now: datetime,
+    missed_id: str,
+    outage_id: str,
+) -> NewEvent:
+    """Neighbouring slots of a job were missed."""
+    data = {
+        "missed_id": missed_id,
+        "outage_id": outage_id,
+        "event_id": f"cron|{job_id}|{epoch(span.last_at)}",
+        "job_version": job_version,
+        "first_at": epoch(span.first_at),
+        "last_at": epoch(span.last_at),
+        "count": span.count,
+        "cause": cause,
+        "status": span.status,
+    }
+    return _cron(EventType.CRON_RUN_MISSED, job_id, spec, now, span.status, data)

@@ -1,0 +1,280 @@
+"""What is a job: what to run, when, and how to behave when things go wrong?
+
+A `JobSpec` is what a person set. It is immutable; an edit makes a new one under the next version
+number, and the ledger recomputes expected slots from these versions. A `Job` is a spec with its
+place in time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Self
+
+from universal_agent.domain.run import JobId
+from universal_agent.domain.schedule import (
+    CronSchedule,
+    IntervalSchedule,
+    OneShotSchedule,
+    Schedule,
+    stable_jitter,
+)
+from universal_agent.domain.slot import epoch, from_epoch
+
+
+class Overlap(StrEnum):
+    """What happens to a slot that comes due while the job still runs."""
+
+    #: The slot is skipped, with reason `overlap`.
+    SKIP = "skip"
+    #: One slot waits; further ones are skipped.
+    QUEUE_ONE = "queue_one"
+    #: It runs beside the other.
+    ALLOW = "allow"
+    #: The running one is cancelled, then this one runs.
+    CANCEL_PREVIOUS = "cancel_previous"
+
+
+class OnMiss(StrEnum):
+    """What happens to slots that were missed."""
+
+    #: They wait in stasis for an operator.
+    ASK = "ask"
+    #: The latest runs, the others are superseded.
+    RUN_LATEST = "run_latest"
+    #: They run, the latest hundred of them at most.
+    RUN_ALL = "run_all"
+    #: They are skipped, with reason `on_miss`.
+    SKIP = "skip"
+
+
+class Priority(StrEnum):
+    """Which queued run starts first when workers are scarce; also the calendar's category."""
+
+    CRITICAL = "critical"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+PRIORITY_ORDER = {Priority.CRITICAL: 0, Priority.NORMAL: 1, Priority.LOW: 2}
+
+
+class OffLabel(StrEnum):
+    """How a job that is not enabled is shown. Both mean the same to the scheduler."""
+
+    PAUSED = "paused"
+    DISABLED = "disabled"
+    #: Paused by the scheduler after `auto_pause_after` failures in a row.
+    AUTO_PAUSED = "auto_paused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How a job behaves; the field names are the wire's. Durations are whole seconds."""
+
+    overlap: Overlap = Overlap.SKIP
+    on_miss: OnMiss = OnMiss.ASK
+    #: Up to this late a slot just runs.
+    misfire_grace_seconds: int = 60
+    #: After this long a missed slot expires; None: never.
+    useful_for_seconds: int | None = None
+    #: A run is stopped after this long.
+    timeout_seconds: int = 3600
+    #: Further attempts after one that ended in `error`.
+    retries: int = 0
+    #: Waits before the attempts; the last one repeats.
+    retry_backoff: tuple[int, ...] = (30, 60, 300, 900, 3600)
+    #: The start is shifted by a stable part of this; the slot keeps its nominal time.
+    jitter_seconds: int = 0
+    #: A slot that waited this long for a worker becomes missed(capacity).
+    queue_limit_seconds: int = 900
+    #: Failures in a row that pause the job; 0: never.
+    auto_pause_after: int = 10
+    #: Whether a run with an unknown outcome may be run again by itself.
+    retry_interrupted: bool = False
+
+    def backoff(self, attempt: int) -> timedelta:
+        """How long to wait after `attempt` (1-based) failed, before the next one."""
+        waits = self.retry_backoff
+        return timedelta(seconds=waits[min(attempt, len(waits)) - 1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """Everything about a job that a person decides."""
+
+    command: str
+    runner: str
+    schedule: Schedule
+    #: IANA name: how naive times of this job are read and shown.
+    timezone: str = "UTC"
+    title: str | None = None
+    user_id: str = "default"
+    workspace_dir: str = ""
+    model: str | None = None
+    enabled: bool = True
+    off_label: OffLabel | None = None
+    delete_after_run: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    policy: Policy = field(default_factory=Policy)
+
+    @property
+    def priority(self) -> Priority:
+        return Priority(self.metadata.get("priority", Priority.NORMAL))
+
+    @property
+    def session_id(self) -> str | None:
+        """The session this job is bound to, if any."""
+        for key in ("session_id", "target_session", "target_session_id"):
+            value = self.metadata.get(key)
+            if isinstance(value, str) and value:
+                return value
+        return None
+
+    @property
+    def display_title(self) -> str:
+        """The title, or the beginning of the command where there is none."""
+        if self.title:
+            return self.title
+        named = self.metadata.get("title")
+        if isinstance(named, str) and named:
+            return named
+        line = self.command.strip().splitlines()[0] if self.command.strip() else ""
+        return line if len(line) <= 60 else line[:59] + "…"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A spec in time. `next_run_at` is the nominal time of the next slot not yet decided."""
+
+    job_id: JobId
+    version: int
+    spec: JobSpec
+    created_at: datetime
+    #: The version in force expects slots strictly after this.
+    effective_from: datetime
+    next_run_at: datetime | None
+    last_run_at: datetime | None = None
+    consecutive_failures: int = 0
+    running: bool = False
+
+    @property
+    def jitter(self) -> timedelta:
+        """How far this job's starts are shifted."""
+        return stable_jitter(self.job_id, self.spec.policy.jitter_seconds)
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When the next slot is to start: its nominal time, shifted by the jitter."""
+        return None if self.next_run_at is None else self.next_run_at + self.jitter
+
+    def boundary(self, now: datetime) -> datetime:
+        """Where this version's expectation ends when it is replaced at `now`.
+
+        Every slot up to here has been decided and none after it, whatever the wall clock did:
+        not past the next undecided slot, and not before the latest decided one.
+        """
+        if self.next_run_at is None:
+            return max(now, self.effective_from)
+        undecided = self.next_run_at - timedelta(seconds=1)
+        decided = self.spec.schedule.latest_at(undecided, self.effective_from)
+        return max(min(now, undecided), decided or self.effective_from)
+
+    def replaced_by(
+        self, spec: JobSpec, *, now: datetime, next_run_at: datetime | None, continues: bool
+    ) -> Self:
+        """The job's next version. With `continues` it expects on from where this one ends."""
+        end = self.boundary(now)
+        return replace(
+            self,
+            version=self.version + 1,
+            spec=spec,
+            effective_from=end if continues else max(now, end),
+            next_run_at=next_run_at,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobVersion:
+    """One version's expectation: slots in (effective_from, effective_until], while enabled."""
+
+    job_id: JobId
+    version: int
+    spec: JobSpec
+    effective_from: datetime
+    #: None: still in force.
+    effective_until: datetime | None
+
+
+def schedule_to_record(schedule: Schedule) -> dict[str, Any]:
+    """A schedule as JSON."""
+    match schedule:
+        case CronSchedule(expr, timezone):
+            return {"kind": "cron", "expr": expr, "timezone": timezone}
+        case IntervalSchedule(every, anchor):
+            return {
+                "kind": "every",
+                "every_seconds": int(every.total_seconds()),
+                "anchor": epoch(anchor),
+            }
+        case OneShotSchedule(run_at):
+            return {"kind": "once", "run_at": epoch(run_at)}
+
+
+def schedule_from_record(record: Mapping[str, Any]) -> Schedule:
+    """The schedule that `schedule_to_record` wrote."""
+    match record["kind"]:
+        case "cron":
+            return CronSchedule(record["expr"], record["timezone"])
+        case "every":
+            return IntervalSchedule(
+                timedelta(seconds=record["every_seconds"]), from_epoch(record["anchor"])
+            )
+        case "once":
+            return OneShotSchedule(from_epoch(record["run_at"]))
+        case kind:
+            raise ValueError(f"unknown schedule kind {kind!r}")
+
+
+def spec_to_record(spec: JobSpec) -> dict[str, Any]:
+    """A spec as JSON, whole: what the store and the event log keep."""
+    policy = spec.policy
+    return {
+        "command": spec.command,
+        "runner": spec.runner,
+        "schedule": schedule_to_record(spec.schedule),
+        "timezone": spec.timezone,
+        "title": spec.title,
+        "user_id": spec.user_id,
+        "workspace_dir": spec.workspace_dir,
+        "model": spec.model,
+        "enabled": spec.enabled,
+        "off_label": spec.off_label,
+        "delete_after_run": spec.delete_after_run,
+        "metadata": dict(spec.metadata),
+        "policy": {name: getattr(policy, name) for name in Policy.__slots__},
+    }
+
+
+def spec_from_record(record: Mapping[str, Any]) -> JobSpec:
+    """The spec that `spec_to_record` wrote; policies it did not know get their defaults."""
+    policy = dict(record["policy"])
+    policy["overlap"] = Overlap(policy["overlap"])
+    policy["on_miss"] = OnMiss(policy["on_miss"])
+    policy["retry_backoff"] = tuple(policy["retry_backoff"])
+    label = record["off_label"]
+    return JobSpec(
+        command=record["command"],
+        runner=record["runner"],
+        schedule=schedule_from_record(record["schedule"]),
+        timezone=record["timezone"],
+        title=record["title"],
+        user_id=record["user_id"],
+        workspace_dir=record["workspace_dir"],
+        model=record["model"],
+        enabled=record["enabled"],
+        off_label=OffLabel(label) if label else None,
+        delete_after_run=record["delete_after_run"],
+        metadata=record["metadata"],
+        policy=Policy(**policy),
+    )

@@ -1,0 +1,157 @@
+"""What becomes of the slots of a job that have come due?
+
+Decided over the range between the job's high-water mark (`next_run_at`) and now, never over
+single ticks: a normal wake-up, a start after a night off, a suspend and a clock step are one code
+path that differs only in how long the range is.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from universal_agent.domain.job import OnMiss, Policy
+from universal_agent.domain.schedule import Schedule
+
+#: Slots of one job admitted in one decision. A longer backlog within the grace takes several.
+ADMIT_LIMIT = 200
+
+#: How many of a job's missed slots `run_all` runs.
+RUN_ALL_LIMIT = 100
+
+_SECOND = timedelta(seconds=1)
+
+
+class Cause(StrEnum):
+    """Why slots were missed."""
+
+    #: The gateway was not running.
+    PROCESS_DOWN = "process_down"
+    #: The host slept, or the process was stopped.
+    HOST_SUSPENDED = "host_suspended"
+    #: The wall clock was set forward.
+    CLOCK_STEP = "clock_step"
+    #: The store could not take writes.
+    STORE_UNAVAILABLE = "store_unavailable"
+    #: There was no free worker, or the gateway was too busy.
+    CAPACITY = "capacity"
+    #: The engine was switched off (UA_ENABLE_CRON=0).
+    ENGINE_OFF = "engine_off"
+    #: The run was going on when its process died.
+    INTERRUPTED = "interrupted"
+
+
+class MissedStatus(StrEnum):
+    """Where a missed slot's decision stands; the values are the wire's."""
+
+    #: Waits for an operator.
+    PENDING = "pending"
+    #: An operator, or `run_latest`/`run_all`, had it run.
+    APPROVED_AND_RUN = "approved_and_run"
+    #: An operator moved it to a one-shot job.
+    RESCHEDULED = "rescheduled"
+    #: An operator closed it without a run.
+    DELETED = "deleted"
+    #: A later slot of the same group ran instead.
+    SUPERSEDED = "superseded"
+    #: It was no longer useful.
+    EXPIRED = "expired"
+    #: The job's `on_miss` is `skip`; the ledger counts it as skipped(on_miss).
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class MissedSpan:
+    """A run of neighbouring missed slots of one job version, both ends included."""
+
+    first_at: datetime
+    last_at: datetime
+    status: MissedStatus
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do with a job's due slots, and where its high-water mark goes."""
+
+    #: Slots that start now, oldest first.
+    admit: tuple[datetime, ...]
+    #: Missed slots that start now all the same, because the job's `on_miss` says so.
+    catch_up: tuple[datetime, ...]
+    missed: tuple[MissedSpan, ...]
+    #: The next slot not yet decided; None when there is no further one.
+    next_run_at: datetime | None
+
+
+def judge(
+    schedule: Schedule,
+    policy: Policy,
+    *,
+    next_run_at: datetime,
+    jitter: timedelta,
+    now: datetime,
+    admitting: bool = True,
+) -> Verdict:
+    """Decide every slot from `next_run_at` up to now.
+
+    A slot is due at its nominal time plus the jitter. Due for no longer than the grace: it is
+    admitted. Due for longer: it is missed, and the job's `on_miss` says what that means. With
+    `admitting` false (the engine is off) slots within the grace are left undecided.
+    """
+    horizon = now - jitter
+    grace_start = horizon - timedelta(seconds=policy.misfire_grace_seconds)
+    if horizon < next_run_at:
+        return Verdict((), (), (), next_run_at)
+
+    missed: tuple[MissedSpan, ...] = ()
+    catch_up: tuple[datetime, ...] = ()
+    decided_until = next_run_at - _SECOND
+    if next_run_at < grace_start:
+        last = schedule.latest_at(grace_start - timedelta(microseconds=1), decided_until)
+        if last is not None:
+            missed, catch_up = _miss(schedule, policy, next_run_at, last)
+            decided_until = last
+
+    admit: list[datetime] = []
+    if admitting:
+        for slot in schedule.slots(decided_until, horizon):
+            if len(admit) == ADMIT_LIMIT:
+                return Verdict(tuple(admit), catch_up, missed, slot)
+            admit.append(slot)
+            decided_until = slot
+    return Verdict(tuple(admit), catch_up, missed, schedule.next_after(decided_until))
+
+
+def _miss(
+    schedule: Schedule, policy: Policy, first: datetime, last: datetime
+) -> tuple[tuple[MissedSpan, ...], tuple[datetime, ...]]:
+    """The missed slots in [first, last] as spans, and those that are to run late by policy."""
+    match policy.on_miss:
+        case OnMiss.ASK:
+            return (_span(schedule, first, last, MissedStatus.PENDING),), ()
+        case OnMiss.SKIP:
+            return (_span(schedule, first, last, MissedStatus.SKIPPED),), ()
+        case OnMiss.RUN_LATEST:
+            run = [last]
+        case OnMiss.RUN_ALL:
+            run = _latest(schedule, first, last, RUN_ALL_LIMIT)
+    spans = [MissedSpan(run[0], run[-1], MissedStatus.APPROVED_AND_RUN, len(run))]
+    if run[0] > first:
+        before = schedule.latest_at(run[0] - _SECOND, first - _SECOND)
+        if before is not None:
+            spans.insert(0, _span(schedule, first, before, MissedStatus.SUPERSEDED))
+    return tuple(spans), tuple(run)
+
+
+def _latest(schedule: Schedule, first: datetime, last: datetime, limit: int) -> list[datetime]:
+    """The last `limit` slots in [first, last], oldest first."""
+    slots = [last]
+    while len(slots) < limit:
+        before = schedule.latest_at(slots[-1] - _SECOND, first - _SECOND)
+        if before is None:
+            break
+        slots.append(before)
+    return slots[::-1]
+
+
+def _span(schedule: Schedule, first: datetime, last: datetime, status: MissedStatus) -> MissedSpan:
+    return MissedSpan(first, last, status, schedule.count(first - _SECOND, last))

@@ -1,0 +1,302 @@
+"""How does an admitted run get executed, and its end recorded?
+
+The executor owns the workers: it hands claimed runs to their runners, stops those that take too
+long, and writes ends down in batches. The queue of waiting runs is the store's; a commit that
+records ends claims the next runs in the same breath.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+
+from universal_agent.clock import Cancellable, Clock
+from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
+from universal_agent.domain.schedule import stable_jitter
+from universal_agent.errors import StoreUnavailable
+from universal_agent.metrics import Metrics
+from universal_agent.runners.base import Runner, RunRequest, RunResult
+from universal_agent.runners.output import RunOutput
+from universal_agent.store.base import Claimed, Finished, Settled, Store
+
+_log = structlog.get_logger(__name__)
+
+#: Seconds between two tries to record ends while the store is down.
+_STORE_RETRY_SECONDS = 0.5
+
+
+@dataclass(slots=True)
+class _Worker:
+    """A run in execution."""
+
+    task: asyncio.Task[None]
+    #: What the run is to be called when its task is cancelled.
+    stop_status: RunStatus | None = None
+    stop_reason: str | None = None
+    deadline: Cancellable | None = None
+
+
+class Executor:
+    """Runs up to `concurrency` runs at once."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        metrics: Metrics,
+        runners: Mapping[str, Runner],
+        *,
+        concurrency: int,
+        host: str,
+        run_logs_dir: Path,
+        workspaces_root: Path,
+        on_retry: Callable[[datetime], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._runners = runners
+        self._concurrency = concurrency
+        self._host = host
+        self._run_logs_dir = run_logs_dir
+        self._workspaces_root = workspaces_root
+        self._on_retry = on_retry
+        self._workers: dict[RunId, _Worker] = {}
+        self._reserved = 0
+        self._ended: list[Finished] = []
+        self._work = asyncio.Event()
+        #: After a batch could not be recorded: how many ends are tried one by one.
+        self._singly = 0
+        self._waiters: dict[RunId, list[asyncio.Future[None]]] = {}
+        self._closing = False
+
+    # -- capacity
+
+    @property
+    def free_workers(self) -> int:
+        """How many runs could start now."""
+        return 0 if self._closing else self._concurrency - len(self._workers) - self._reserved
+
+    def reserve(self) -> int:
+        """Keep every free worker for the caller until `launch` or `release`."""
+        count = max(0, self.free_workers)
+        self._reserved += count
+        return count
+
+    def release(self, count: int) -> None:
+        """Give back workers that were reserved."""
+        self._reserved -= count
+
+    @property
+    def running_count(self) -> int:
+        return len(self._workers)
+
+    # -- the loop
+
+    def look_for_work(self) -> None:
+        """Runs may be waiting in the queue: claim what there are workers for."""
+        self._work.set()
+
+    async def run(self) -> None:
+        """Record ends and claim waiting runs, for ever."""
+        more = True
+        while True:
+            if not more:
+                await self._work.wait()
+            self._work.clear()
+            more = await self._settle()
+
+    async def _settle(self) -> bool:
+        """One commit: every end there is, and as many claims as there are free workers.
+
+        Whether there is more to do right away.
+        """
+        count = 1 if self._singly else len(self._ended)
+        ended, self._ended = self._ended[:count], self._ended[count:]
+        reserved = self.reserve()
+        if not ended and not reserved:
+            return False
+        try:
+            settled = await self._commit(ended, reserved)
+        except StoreUnavailable as error:
+            self._ended = ended + self._ended
+            _log.error("store_unavailable", action="store_unavailable", error=error.message)
+            await self._clock.sleep(_STORE_RETRY_SECONDS)
+            return True
+        except Exception:
+            self._isolate(ended)
+            return True
+        finally:
+            self.release(reserved)
+        self._singly = max(0, self._singly - 1)
+        self._after_commit(ended, settled)
+        return bool(self._ended) or (settled.more_queued and len(settled.claimed) == reserved > 0)
+
+    async def _commit(self, ended: list[Finished], free_workers: int) -> Settled:
+        now = self._clock.now()
+        if ended:
+            return await self._store.finish(
+                ended, free_workers=free_workers, host=self._host, now=now
+            )
+        return await self._store.claim(free_workers=free_workers, host=self._host, now=now)
+
+    def _isolate(self, ended: list[Finished]) -> None:
+        """One end that cannot be recorded must not hold up the others: try each by itself.
+
+        The one that fails alone stays `running` in the store, and so becomes `interrupted` at
+        the next start: visible, and an operator's to judge.
+        """
+        _log.exception(
+            "outcome_not_recorded", action="outcome_not_recorded", run_ids=[e.run_id for e in ended]
+        )
+        if len(ended) > 1:
+            self._ended = ended + self._ended
+            self._singly = len(ended)
+
+    def _after_commit(self, ended: list[Finished], settled: Settled) -> None:
+        for end in ended:
+            self._metrics.runs_finished.labels(end.status).inc()
+            for future in self._waiters.pop(end.run_id, ()):
+                if not future.done():
+                    future.set_result(None)
+        self.launch(settled.claimed)
+        if settled.next_retry_at is not None:
+            self._on_retry(settled.next_retry_at)
+
+    # -- runs
+
+    def launch(self, claimed: tuple[Claimed, ...]) -> None:
+        """Start runs that the store has marked running."""
+        for item in claimed:
+            task = asyncio.get_running_loop().create_task(
+                self._execute(item), name=f"run {item.run.run_id}"
+            )
+            self._workers[item.run.run_id] = _Worker(task)
+        self._metrics.runs_running.set(len(self._workers))
+
+    async def _execute(self, item: Claimed) -> None:
+        run, spec = item.run, item.spec
+        worker = self._workers[run.run_id]
+        started_at = self._clock.now()
+        if run.trigger is Trigger.SCHEDULE:
+            jitter = stable_jitter(run.source_ref, spec.policy.jitter_seconds)
+            lag = started_at - run.scheduled_at - jitter
+            self._metrics.dispatch_lag.observe(max(0.0, lag.total_seconds()))
+        output = RunOutput(self.log_path(run.run_id, run.queued_at))
+        worker.deadline = self._clock.call_later(
+            spec.policy.timeout_seconds,
+            lambda: self._stop(
+                run.run_id,
+                RunStatus.TIMEOUT,
+                f"stopped after its limit of {spec.policy.timeout_seconds} s",
+            ),
+        )
+        try:
+            result = await self._run(item, output, started_at)
+        except asyncio.CancelledError:
+            if worker.stop_status is None:
+                raise  # the gateway is going down: the run is closed as interrupted
+            result = RunResult(status=worker.stop_status, error=worker.stop_reason)
+        finally:
+            worker.deadline.cancel()
+            output.close()
+            self._workers.pop(run.run_id, None)
+            self._metrics.runs_running.set(len(self._workers))
+        self._ended.append(
+            Finished(
+                run_id=run.run_id,
+                status=result.status,
+                started_at=started_at,
+                finished_at=max(started_at, self._clock.now()),
+                error=result.error,
+                exit_code=result.exit_code,
+                output_preview=output.preview,
+            )
+        )
+        self._work.set()
+
+    async def _run(self, item: Claimed, output: RunOutput, started_at: datetime) -> RunResult:
+        run, spec = item.run, item.spec
+        runner = self._runners.get(spec.runner)
+        if runner is None:
+            return RunResult(
+                status=RunStatus.ERROR,
+                error=f"the runner {spec.runner!r} is not installed on {self._host}",
+            )
+        late = None
+        if run.trigger in (Trigger.APPROVED, Trigger.CATCH_UP):
+            late = int((started_at - run.scheduled_at).total_seconds())
+        request = RunRequest(
+            run_id=run.run_id,
+            job_id=run.source_ref,
+            event_id=run.event_id,
+            command=spec.command,
+            workspace_dir=self._workspaces_root / spec.workspace_dir,
+            output=output,
+            scheduled_at=run.scheduled_at,
+            attempt=run.attempt,
+            trigger=run.trigger,
+            late_seconds=late,
+            approved_by=run.approved_by,
+            model=spec.model,
+            title=spec.display_title,
+            metadata=spec.metadata,
+        )
+        try:
+            return await runner.run(request)
+        except Exception as error:
+            # A runner that raises is broken; the run still ends, with what is known.
+            _log.exception("runner_failed", action="runner_failed", run_id=run.run_id)
+            return RunResult(
+                status=RunStatus.ERROR, error=f"the runner failed: {type(error).__name__}: {error}"
+            )
+
+    def log_path(self, run_id: RunId, queued_at: datetime) -> Path:
+        """Where a run's output is kept: a folder a day."""
+        return self._run_logs_dir / f"{queued_at:%Y-%m-%d}" / f"{run_id}.log"
+
+    # -- stopping
+
+    def _stop(self, run_id: RunId, status: RunStatus, reason: str) -> bool:
+        worker = self._workers.get(run_id)
+        if worker is None or worker.stop_status is not None:
+            return False
+        worker.stop_status = status
+        worker.stop_reason = reason
+        worker.task.cancel()
+        return True
+
+    def cancel(self, run_id: RunId, reason: str) -> bool:
+        """Stop a run; False when it is not in execution here."""
+        return self._stop(run_id, RunStatus.CANCELLED, reason)
+
+    async def wait(self, run: Run, seconds: float) -> None:
+        """Return when the run's end is recorded, or after `seconds`."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        futures = self._waiters.setdefault(run.run_id, [])
+        futures.append(future)
+        timer = self._clock.call_later(seconds, lambda: future.done() or future.set_result(None))
+        try:
+            await future
+        finally:
+            timer.cancel()
+            futures.remove(future)
+            if not futures:
+                self._waiters.pop(run.run_id, None)
+
+    async def close(self) -> None:
+        """Stop every run, record how they ended, and start nothing more.
+
+        Runs that this cuts short stay `running` in the store; recovery closes them as
+        `interrupted`, since nobody can tell how far they came.
+        """
+        self._closing = True
+        tasks = [worker.task for worker in self._workers.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._ended:
+            await self._settle()

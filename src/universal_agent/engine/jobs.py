@@ -1,0 +1,262 @@
+"""Commands on jobs: create, edit, pause, delete, run now, cancel.
+
+Each is all or nothing, and none of them touches a slot that has come due: slots that are due are
+decided first, under the version they were expected by.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from universal_agent.clock import Clock
+from universal_agent.domain.draft import Draft, draft_job
+from universal_agent.domain.job import Job, JobSpec, OffLabel, spec_to_record
+from universal_agent.domain.run import JobId, Run, RunId
+from universal_agent.domain.schedule import OneShotSchedule
+from universal_agent.engine.executor import Executor
+from universal_agent.engine.ids import new_id
+from universal_agent.engine.scheduler import Scheduler
+from universal_agent.errors import (
+    Conflict,
+    InvalidInput,
+    JobNotFound,
+    LimitReached,
+    RunNotFound,
+    StaleVersion,
+)
+from universal_agent.runners.base import Runner, unknown_runner
+from universal_agent.store.base import Once, Store
+
+#: How often a command is tried again when the job changes under it.
+_TRIES = 20
+
+
+class Jobs:
+    """What people may do to jobs."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        scheduler: Scheduler,
+        executor: Executor,
+        runners: Mapping[str, Runner],
+        *,
+        default_runner: str,
+        max_jobs: int,
+        shortest_interval: timedelta,
+        workspaces_root: Path,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._scheduler = scheduler
+        self._executor = executor
+        self._runners = runners
+        self._default_runner = default_runner
+        self._max_jobs = max_jobs
+        self._shortest_interval = shortest_interval
+        self._workspaces_root = workspaces_root
+        self._job_count: int | None = None
+
+    # -- create and edit
+
+    def draft(self, fields: Mapping[str, Any], *, base: JobSpec | None, now: datetime) -> Draft:
+        """The spec that these fields make; nothing is stored. Raises InvalidInput."""
+        draft = draft_job(
+            fields,
+            base=base,
+            now=now,
+            default_runner=self._default_runner,
+            shortest_interval=self._shortest_interval,
+        )
+        spec = draft.spec
+        runner = self._runners.get(spec.runner)
+        if runner is None:
+            raise unknown_runner(spec.runner, self._runners)
+        runner.check(spec.command)
+        if spec.workspace_dir:
+            inside = workspace_inside(self._workspaces_root, spec.workspace_dir)
+            draft = replace(draft, spec=replace(spec, workspace_dir=inside))
+        return draft
+
+    async def create(self, fields: Mapping[str, Any], *, once: Once | None = None) -> Job:
+        """Make a job. Raises InvalidInput, or LimitReached at UA_MAX_JOBS."""
+        now = self._clock.now()
+        spec = self.draft(fields, base=None, now=now).spec
+        if self._job_count is None:
+            self._job_count = await self._store.count_jobs()
+        if self._job_count >= self._max_jobs:
+            raise LimitReached(
+                f"There are {self._job_count} jobs, and UA_MAX_JOBS is {self._max_jobs}. "
+                "Delete some, or raise the limit."
+            )
+        job_id = JobId(new_id("job", now))
+        if not spec.workspace_dir:
+            spec = replace(spec, workspace_dir=f"cron_{job_id}")
+        job = _begin(
+            Job(
+                job_id=job_id,
+                version=1,
+                spec=spec,
+                created_at=now,
+                effective_from=now,
+                next_run_at=None,
+            )
+        )
+        made = await self._store.create_job(job, now=now, once=once)
+        self._job_count += 1
+        self._scheduler.bring_forward(made.due_at)
+        return made
+
+    async def edit(
+        self, job_id: JobId, fields: Mapping[str, Any], *, version: int | None = None
+    ) -> Job:
+        """Change any subset of a job's fields, all or nothing.
+
+        Raises JobNotFound, InvalidInput, or StaleVersion when `version` is not the present one.
+        """
+
+        async def put(job: Job, now: datetime) -> Job | None:
+            if version is not None and version != job.version:
+                raise StaleVersion(
+                    f"expected version {version}, but the job is at version {job.version}; read "
+                    "it again"
+                )
+            draft = self.draft(fields, base=job.spec, now=now)
+            changed = _differences(job.spec, draft.spec)
+            if not changed:
+                return job
+            edited = job.replaced_by(
+                draft.spec,
+                now=now,
+                next_run_at=job.next_run_at,
+                continues=not draft.schedule_changed,
+            )
+            if draft.schedule_changed:
+                edited = _begin(replace(edited, consecutive_failures=0))
+            stored = await self._store.update_job(
+                edited, replaces=job.version, closed_at=job.boundary(now), changed=changed, now=now
+            )
+            if stored is not None:
+                self._scheduler.bring_forward(stored.due_at)
+            return stored
+
+        return await self._apply(job_id, put)
+
+    async def switch_off(self, job_id: JobId, label: OffLabel) -> Job:
+        """Expect no further slots. Pause and disable differ only in how they are shown."""
+        return await self.edit(job_id, {"enabled": False, "off_label": label})
+
+    async def resume(self, job_id: JobId) -> Job:
+        """Expect slots again, from now on; the past is never replayed."""
+        return await self.edit(job_id, {"enabled": True})
+
+    async def delete(self, job_id: JobId) -> None:
+        """Delete a job; its history stays, a run in execution goes on to its end."""
+
+        async def drop(job: Job, now: datetime) -> Job | None:
+            closed_at = job.boundary(now)
+            deleted = await self._store.delete_job(job, closed_at=closed_at, now=now)
+            return job if deleted else None
+
+        await self._apply(job_id, drop)
+        self._job_count = None
+
+    async def _apply(
+        self, job_id: JobId, change: Callable[[Job, datetime], Awaitable[Job | None]]
+    ) -> Job:
+        """Try `change` on the job as it is now, until nothing came in between."""
+        for _ in range(_TRIES):
+            job = await self._store.get_job(job_id)
+            if job is None:
+                raise JobNotFound(f"There is no job {job_id!r}.")
+            now = self._clock.now()
+            if job.due_at is not None and job.due_at <= now:
+                await self._scheduler.decide([job], now=now)
+                continue
+            changed = await change(job, now)
+            if changed is not None:
+                return changed
+        raise Conflict(f"The job {job_id} changes faster than it can be edited; try again.")
+
+    # -- runs
+
+    async def run_now(self, job_id: JobId, *, once: Once | None = None) -> Run:
+        """Queue an extra run, beside the schedule. Raises JobNotFound."""
+        job = await self._store.get_job(job_id)
+        if job is None:
+            raise JobNotFound(f"There is no job {job_id!r}.")
+        now = self._clock.now()
+        run = await self._store.add_run(job, RunId(new_id("run", now)), now=now, once=once)
+        self._executor.look_for_work()
+        return run
+
+    async def cancel_run(self, run_id: RunId) -> Run:
+        """Cancel a run that waits or is in execution, and return it as it then is.
+
+        Raises RunNotFound, or Conflict when it has ended.
+        """
+        now = self._clock.now()
+        if await self._store.cancel_queued(run_id, now=now):
+            return await self._run(run_id)
+        run = await self._run(run_id)
+        if run.status.is_final:
+            raise Conflict(f"expected a run that waits or runs, got one that ended: {run.status}")
+        if self._executor.cancel(run_id, "cancelled by an operator"):
+            await self._executor.wait(run, seconds=30)
+        return await self._run(run_id)
+
+    async def _run(self, run_id: RunId) -> Run:
+        run = await self._store.get_run(run_id)
+        if run is None:
+            raise RunNotFound(f"There is no run {run_id!r}.")
+        return run
+
+    async def wait_for(self, run: Run, seconds: float) -> Run:
+        """The run when it has ended, or as it is after `seconds`."""
+        if not run.status.is_final and seconds > 0:
+            await self._executor.wait(run, seconds)
+        return await self._run(run.run_id)
+
+
+def _begin(job: Job) -> Job:
+    """Point a new version at its first slot, if it expects any."""
+    if not job.spec.enabled:
+        return replace(job, next_run_at=None)
+    schedule = job.spec.schedule
+    if isinstance(schedule, OneShotSchedule):
+        # "Now" rounds up to a second that may be this very one: it is expected all the same.
+        before = min(job.effective_from, schedule.run_at - timedelta(seconds=1))
+        return replace(job, effective_from=before, next_run_at=schedule.run_at)
+    return replace(job, next_run_at=schedule.next_after(job.effective_from))
+
+
+def _differences(old: JobSpec, new: JobSpec) -> list[str]:
+    """The names of the fields in which two specs differ."""
+    before, after = spec_to_record(old), spec_to_record(new)
+    before |= before.pop("policy")
+    after |= after.pop("policy")
+    return sorted(name for name in after if after[name] != before[name])
+
+
+def workspace_inside(root: Path, given: str) -> str:
+    """A workspace path relative to `root`; raises InvalidInput when it is not under it.
+
+    Symbolic links on the way are followed, so that none leads out.
+    """
+    problem = InvalidInput(
+        f"expected a folder under the workspaces folder, got {given[:200]!r}",
+        field="workspace_dir",
+    )
+    if "\x00" in given or len(given) > 500 or ".." in PurePosixPath(given).parts:
+        raise problem
+    top = root.resolve()
+    try:
+        relative = (top / given).resolve().relative_to(top)
+    except (ValueError, OSError, RuntimeError):
+        raise problem from None
+    if not relative.parts:
+        raise problem
+    return str(relative)

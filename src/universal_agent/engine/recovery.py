@@ -1,0 +1,75 @@
+"""What did the last process leave behind?
+
+Run once at start, before health says yes: runs that were going on are closed as `interrupted` and
+never run again by themselves, their processes are ended, waiting runs that are too late are
+missed, and every slot that passed meanwhile is decided.
+"""
+
+import structlog
+
+from universal_agent.clock import Clock
+from universal_agent.domain.judge import Cause
+from universal_agent.domain.run import RunId
+from universal_agent.engine.ids import new_id
+from universal_agent.engine.scheduler import Scheduler
+from universal_agent.runners.orphans import kill_orphans
+from universal_agent.store.base import Store
+
+_log = structlog.get_logger(__name__)
+
+_BATCH = 500
+
+
+class Recovery:
+    """Brings the store's state up to the present."""
+
+    def __init__(self, store: Store, clock: Clock, scheduler: Scheduler, *, host: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._scheduler = scheduler
+        self._host = host
+
+    async def run(self, *, scheduling: bool) -> None:
+        """Close what was running; with `scheduling`, decide every slot that passed."""
+        interrupted = await self.close_interrupted()
+        if interrupted:
+            killed = await kill_orphans(interrupted, clock=self._clock)
+            _log.warning(
+                "runs_interrupted",
+                action="runs_interrupted",
+                run_ids=list(interrupted),
+                processes_ended=killed,
+            )
+        if scheduling:
+            await self._miss_queued()
+            await self._scheduler.catch_up(Cause.PROCESS_DOWN)
+
+    async def close_interrupted(self) -> tuple[RunId, ...]:
+        """Close what is still called `running` on this host, though nobody runs it."""
+        closed: tuple[RunId, ...] = ()
+        outage_id = new_id("out", self._clock.now())
+        while True:
+            now = self._clock.now()
+            batch = await self._store.interrupt_runs(
+                host=self._host,
+                now=now,
+                outage_id=outage_id,
+                missed_ids=[new_id("mis", now) for _ in range(_BATCH)],
+            )
+            closed += batch
+            if len(batch) < _BATCH:
+                return closed
+
+    async def _miss_queued(self) -> None:
+        outage_id = new_id("out", self._clock.now())
+        while True:
+            now = self._clock.now()
+            count = await self._store.miss_queued(
+                now=now,
+                cause=Cause.PROCESS_DOWN,
+                outage_id=outage_id,
+                missed_ids=[new_id("mis", now) for _ in range(_BATCH)],
+                after_grace=True,
+            )
+            if count < _BATCH:
+                return

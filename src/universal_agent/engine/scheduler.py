@@ -1,0 +1,195 @@
+"""The loop: what is due is judged, admitted and handed to the executor.
+
+Each turn takes the jobs whose next slot has come due, decides all their slots up to now at once,
+and commits the decisions. A start after a night off, a suspend and a busy moment are the same
+turn over a longer range; only the cause that misses are recorded with differs.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from universal_agent.clock import Clock, ClockGap, ClockJump
+from universal_agent.domain.job import Job
+from universal_agent.domain.judge import Cause, MissedStatus, judge
+from universal_agent.domain.run import RunId, Trigger
+from universal_agent.engine.executor import Executor
+from universal_agent.engine.ids import new_id
+from universal_agent.engine.timer import Timer
+from universal_agent.errors import StoreUnavailable
+from universal_agent.store.base import Decision, SlotsMissed, SlotStart, Store
+
+_log = structlog.get_logger(__name__)
+
+#: Jobs decided in one commit: enough to share its fsync, few enough that the first ones start
+#: while the next are decided, and that the event loop stays responsive.
+BATCH = 100
+
+#: How long a job that cannot be decided is left alone.
+_POSTPONE = timedelta(minutes=1)
+
+_STORE_RETRY_SECONDS = 0.5
+
+_GAP_CAUSES = {
+    ClockJump.SUSPENDED: Cause.HOST_SUSPENDED,
+    ClockJump.FORWARD: Cause.CLOCK_STEP,
+    ClockJump.BACKWARD: Cause.CLOCK_STEP,
+}
+
+
+class Scheduler:
+    """The cron scheduler of record."""
+
+    def __init__(
+        self, store: Store, clock: Clock, executor: Executor, timer: Timer, *, host: str
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._executor = executor
+        self._timer = timer
+        self._host = host
+        self._cause = Cause.CAPACITY
+        self._outage_id = ""
+
+    def bring_forward(self, due_at: datetime | None) -> None:
+        """A job is due at `due_at`: be awake then."""
+        if due_at is not None:
+            self._timer.bring_forward(due_at)
+
+    async def catch_up(self, cause: Cause) -> None:
+        """Decide everything that is due by now; what is missed is missed because of `cause`."""
+        self._begin_outage(cause)
+        try:
+            while await self._turn():
+                pass
+        finally:
+            self._begin_outage(Cause.CAPACITY)
+
+    async def run(self) -> None:
+        """Wait and decide, for ever."""
+        while True:
+            gap = await self._timer.wait()
+            if gap is not None:
+                self._log_gap(gap)
+                await self._survive(_GAP_CAUSES[gap.jump])
+            else:
+                await self._survive(Cause.CAPACITY)
+
+    async def _survive(self, cause: Cause) -> None:
+        """Catch up; when the store fails, go on trying, and name that as the cause."""
+        while True:
+            try:
+                await self.catch_up(cause)
+            except StoreUnavailable as error:
+                cause = Cause.STORE_UNAVAILABLE
+                _log.error("store_unavailable", action="store_unavailable", error=error.message)
+                await self._clock.sleep(_STORE_RETRY_SECONDS)
+            else:
+                return
+
+    def _begin_outage(self, cause: Cause) -> None:
+        self._cause = cause
+        self._outage_id = new_id("out", self._clock.now())
+
+    def _log_gap(self, gap: ClockGap) -> None:
+        _log.warning(
+            "clock_jumped",
+            action="clock_jumped",
+            jump=gap.jump,
+            before=gap.before.isoformat(),
+            after=gap.after.isoformat(),
+        )
+
+    async def _turn(self) -> bool:
+        """Decide one batch; whether there may be more that is due already."""
+        now = self._clock.now()
+        self._timer.forget()
+        due = await self._store.due(until=now, limit=BATCH)
+        self.bring_forward(due.next_at)
+        if due.retries:
+            await self._make_retries(now)
+        overdue = await self._miss_queued(now) if due.next_at and due.next_at <= now else 0
+        if due.jobs:
+            await self.decide(due.jobs, now=now)
+        return len(due.jobs) == BATCH or bool(due.jobs) or overdue > 0
+
+    async def decide(self, jobs: Sequence[Job], *, now: datetime) -> None:
+        """Judge the due slots of these jobs and commit what was decided."""
+        decisions = []
+        for job in jobs:
+            try:
+                decisions.append(self._decide(job, now))
+            except Exception:
+                _log.exception("job_undecidable", action="job_undecidable", job_id=job.job_id)
+                await self._store.postpone(job, due_at=now + _POSTPONE)
+        reserved = self._executor.reserve()
+        try:
+            admission = await self._store.admit(
+                decisions, free_workers=reserved, host=self._host, now=now
+            )
+        finally:
+            self._executor.release(reserved)
+        self._executor.launch(admission.started)
+        for run_id in admission.cancel:
+            self._executor.cancel(run_id, "cancelled by the job's next slot")
+        if admission.queued_count:
+            self._executor.look_for_work()
+
+    def _decide(self, job: Job, now: datetime) -> Decision:
+        assert job.next_run_at is not None
+        policy = job.spec.policy
+        verdict = judge(
+            job.spec.schedule, policy, next_run_at=job.next_run_at, jitter=job.jitter, now=now
+        )
+        missed: list[SlotsMissed] = []
+        starts: list[SlotStart] = []
+        for span in verdict.missed:
+            useful = policy.useful_for_seconds
+            missed_id = new_id("mis", now)
+            missed.append(
+                SlotsMissed(
+                    missed_id=missed_id,
+                    span=span,
+                    cause=self._cause,
+                    outage_id=self._outage_id,
+                    useful_until=(
+                        None if useful is None else span.last_at + timedelta(seconds=useful)
+                    ),
+                )
+            )
+            if span.status is MissedStatus.APPROVED_AND_RUN:
+                starts.extend(
+                    SlotStart(
+                        scheduled_at=slot,
+                        run_id=RunId(new_id("run", now)),
+                        trigger=Trigger.CATCH_UP,
+                        missed_id=missed_id,
+                    )
+                    for slot in verdict.catch_up
+                )
+        starts.extend(
+            SlotStart(scheduled_at=slot, run_id=RunId(new_id("run", now)))
+            for slot in verdict.admit
+        )
+        return Decision(
+            job=job,
+            starts=tuple(starts),
+            missed=tuple(missed),
+            next_run_at=verdict.next_run_at,
+        )
+
+    async def _make_retries(self, now: datetime) -> None:
+        run_ids = [RunId(new_id("run", now)) for _ in range(BATCH)]
+        if await self._store.make_retries(run_ids, now=now):
+            self._executor.look_for_work()
+
+    async def _miss_queued(self, now: datetime) -> int:
+        """Runs that waited for a worker longer than their job allows are missed, not run late."""
+        return await self._store.miss_queued(
+            now=now,
+            cause=Cause.CAPACITY,
+            outage_id=self._outage_id,
+            missed_ids=[new_id("mis", now) for _ in range(BATCH)],
+            after_grace=False,
+        )

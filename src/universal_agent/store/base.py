@@ -1,0 +1,318 @@
+"""What does the store promise?
+
+Every verb that changes something commits the change and its event in one durable transaction, or
+does nothing. Two callers that race for the same thing are settled by the database: one gets it,
+the other gets None (or less than it asked for), never an exception. No verb assumes that it is
+the only process. All take the time from the caller.
+
+A verb raises StoreUnavailable when the database cannot take the write; nothing was changed then.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from universal_agent.domain.events import Event
+from universal_agent.domain.job import Job, JobSpec
+from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus
+from universal_agent.domain.ledger import LedgerFacts
+from universal_agent.domain.run import JobId, Run, RunId, RunStatus, Trigger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Once:
+    """A caller's Idempotency-Key: the same key makes a thing once, whatever is lost on the way."""
+
+    key: str
+    #: Hash of the request; the same key with another request is a Conflict.
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotStart:
+    """A slot that is to be admitted, with the id its run will have."""
+
+    scheduled_at: datetime
+    run_id: RunId
+    trigger: Trigger = Trigger.SCHEDULE
+    #: The missed span it belongs to, when it runs late by policy.
+    missed_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotsMissed:
+    """A span that is to be recorded as missed."""
+
+    missed_id: str
+    span: MissedSpan
+    cause: Cause
+    outage_id: str
+    useful_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What was decided about a job's due slots.
+
+    Applies only while the job still has the version and the high-water mark it was decided on.
+    """
+
+    job: Job
+    starts: tuple[SlotStart, ...]
+    missed: tuple[SlotsMissed, ...]
+    next_run_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A run that is now `running`, with the spec it was admitted under: hand it to a runner."""
+
+    run: Run
+    spec: JobSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """What `admit` did."""
+
+    started: tuple[Claimed, ...] = ()
+    #: How many slots wait for a worker.
+    queued_count: int = 0
+    #: Running runs that a newer slot asks to cancel.
+    cancel: tuple[RunId, ...] = ()
+    #: Jobs whose decision no longer applied; they are looked at again.
+    stale_count: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """How a run ended, measured by the executor."""
+
+    run_id: RunId
+    status: RunStatus
+    started_at: datetime
+    finished_at: datetime
+    error: str | None = None
+    exit_code: int | None = None
+    output_preview: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What `finish` did, and which waiting runs it claimed in the same commit."""
+
+    claimed: tuple[Claimed, ...] = ()
+    #: Runs are still waiting in the queue.
+    more_queued: bool = False
+    #: The earliest retry that was planned.
+    next_retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissedRecord:
+    """A missed span as it is kept."""
+
+    missed_id: str
+    source_ref: str
+    job_version: int
+    span: MissedSpan
+    cause: Cause
+    outage_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """Jobs whose next slot has come due, and when to look again."""
+
+    jobs: tuple[Job, ...]
+    #: Retries that have come due exist.
+    retries: bool
+    #: The earliest instant at which anything further is due; None: nothing is planned.
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Jobs in the order they were made, and where the next page begins."""
+
+    jobs: tuple[Job, ...]
+    total: int
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogBounds:
+    """The event log's ends. `stream_id` tells one database from another."""
+
+    stream_id: str
+    #: The oldest event kept; one above `newest_seq` while the log is empty.
+    oldest_seq: int
+    newest_seq: int
+
+
+class Store(Protocol):
+    """The durable state. Opened and closed once, by the composition root."""
+
+    async def open(self) -> None:
+        """Lock, migrate and start. Raises DataDirLocked or StoreCorrupt."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was acknowledged and let go; harmless when called twice."""
+        ...
+
+    @property
+    def last_error(self) -> str | None:
+        """Why the latest write failed; None since a write went through."""
+        ...
+
+    # -- jobs
+
+    async def create_job(self, job: Job, *, now: datetime, once: Once | None = None) -> Job:
+        """Keep a new job (version 1). With a known `once`, the job it made before."""
+        ...
+
+    async def update_job(
+        self, job: Job, *, replaces: int, closed_at: datetime, changed: list[str], now: datetime
+    ) -> Job | None:
+        """Put `job` (its new version) in place of version `replaces`, which ends at `closed_at`.
+
+        None when the job changed meanwhile, is gone, or has slots due that are not yet decided.
+        """
+        ...
+
+    async def delete_job(self, job: Job, *, closed_at: datetime, now: datetime) -> bool:
+        """Delete the job at that version; its waiting runs are cancelled, its history stays.
+
+        False under the same conditions as `update_job`.
+        """
+        ...
+
+    async def get_job(self, job_id: JobId) -> Job | None:
+        """The job, or None when there is none or it was deleted."""
+        ...
+
+    async def list_jobs(
+        self, *, limit: int, cursor: str | None = None, owner_id: str | None = None
+    ) -> Page:
+        """Jobs oldest first, from after `cursor`."""
+        ...
+
+    async def count_jobs(self) -> int:
+        """How many jobs there are."""
+        ...
+
+    # -- from due to done
+
+    async def due(self, *, until: datetime, limit: int) -> Due:
+        """Jobs with `due_at` up to `until`, earliest first, at most `limit`."""
+        ...
+
+    async def admit(
+        self, decisions: Sequence[Decision], *, free_workers: int, host: str, now: datetime
+    ) -> Admission:
+        """Apply decisions: claim slots under their key, advance the jobs, record what was missed.
+
+        Up to `free_workers` slots start at once (`running`); the others wait (`queued`), or are
+        skipped where the job's overlap policy says so.
+        """
+        ...
+
+    async def postpone(self, job: Job, *, due_at: datetime) -> None:
+        """Look at the job again at `due_at`: a job that cannot be decided must not stop others."""
+        ...
+
+    async def add_run(
+        self, job: Job, run_id: RunId, *, now: datetime, once: Once | None = None
+    ) -> Run:
+        """Queue an extra run without a slot. With a known `once`, the run it made before."""
+        ...
+
+    async def claim(
+        self, *, free_workers: int, host: str, now: datetime
+    ) -> Settled:
+        """Take waiting runs, most urgent first, and mark them running."""
+        ...
+
+    async def finish(
+        self, ended: Sequence[Finished], *, free_workers: int, host: str, now: datetime
+    ) -> Settled:
+        """Record how runs ended (each once), plan retries, and claim waiting runs.
+
+        A run that is no longer `running` is left as it is.
+        """
+        ...
+
+    async def make_retries(self, run_ids: Sequence[RunId], *, now: datetime) -> int:
+        """Queue the next attempt of slots whose retry is due; one of `run_ids` for each."""
+        ...
+
+    async def cancel_queued(self, run_id: RunId, *, now: datetime) -> bool:
+        """Cancel a run that waits; False when it does not wait (any more)."""
+        ...
+
+    async def miss_queued(
+        self,
+        *,
+        now: datetime,
+        cause: Cause,
+        outage_id: str,
+        missed_ids: Sequence[str],
+        after_grace: bool,
+    ) -> int:
+        """Turn runs that waited too long into missed slots; at most one for each of `missed_ids`.
+
+        Too long is past the job's queue limit, or with `after_grace` past its misfire grace (a
+        gateway that was down does not start late work by itself).
+        """
+        ...
+
+    async def interrupt_runs(
+        self, *, host: str, now: datetime, outage_id: str, missed_ids: Sequence[str]
+    ) -> tuple[RunId, ...]:
+        """Close runs that a dead process left `running`; at most one for each of `missed_ids`."""
+        ...
+
+    # -- runs
+
+    async def get_run(self, run_id: RunId) -> Run | None:
+        """The run, or None."""
+        ...
+
+    async def list_runs(
+        self,
+        *,
+        job_id: JobId | None = None,
+        status: RunStatus | None = None,
+        limit: int,
+        before: str | None = None,
+    ) -> Sequence[Run]:
+        """Runs newest first, from before the run `before`."""
+        ...
+
+    # -- what happened
+
+    async def read_events(self, *, after_seq: int, limit: int) -> Sequence[Event]:
+        """The first `limit` events after `after_seq`, oldest first."""
+        ...
+
+    async def log_bounds(self) -> LogBounds:
+        """Where the event log begins and ends."""
+        ...
+
+    def appended(self) -> AsyncIterator[int]:
+        """The highest visible seq, each time it has grown; ends when the store closes."""
+        ...
+
+    async def missed_spans(
+        self, *, status: MissedStatus, limit: int, job_id: JobId | None = None
+    ) -> Sequence[MissedRecord]:
+        """Missed spans of that status, oldest record first."""
+        ...
+
+    async def ledger_facts(
+        self, *, start: datetime, end: datetime, job_id: JobId | None
+    ) -> LedgerFacts:
+        """Job versions, slots and missed spans that touch (start, end], from one snapshot."""
+        ...

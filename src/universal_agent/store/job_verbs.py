@@ -1,0 +1,189 @@
+"""How are jobs made, changed and deleted? Each verb is one transaction."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from universal_agent.domain import events
+from universal_agent.domain.job import Job, JobSpec, OffLabel, spec_to_record
+from universal_agent.domain.run import Run, RunId, RunStatus
+from universal_agent.domain.slot import epoch
+from universal_agent.errors import Conflict
+from universal_agent.store.base import Once
+from universal_agent.store.rows import SpecCache, job_from_row, run_from_row
+from universal_agent.store.tx import Tx, stamp, to_json
+
+
+def recall(tx: Tx, once: Once | None, resource: str, *, now: datetime) -> str | None:
+    """What `once` made before, or None after remembering that it makes `resource` now.
+
+    Raises Conflict when the key was used for another request.
+    """
+    if once is None:
+        return None
+    if tx.run(
+        "remember_once",
+        key=once.key,
+        fingerprint=once.fingerprint,
+        resource=resource,
+        now=now.timestamp(),
+    ):
+        return None
+    row = tx.one("recall_once", key=once.key)
+    assert row is not None
+    fingerprint, made = row
+    if fingerprint != once.fingerprint:
+        raise Conflict(
+            "This Idempotency-Key was used for another request; a new request needs a new key.",
+            field="Idempotency-Key",
+        )
+    return str(made)
+
+
+def read_job(tx: Tx, job_id: str, specs: SpecCache) -> Job | None:
+    row = tx.one("get_job", job_id=job_id)
+    return None if row is None else job_from_row(row, specs)
+
+
+def create_job(tx: Tx, job: Job, *, specs: SpecCache, now: datetime, once: Once | None) -> Job:
+    made = recall(tx, once, job.job_id, now=now)
+    if made is not None:
+        existing = read_job(tx, made, specs)
+        if existing is None:
+            raise Conflict("The job that this Idempotency-Key made was deleted since.")
+        return existing
+    tx.run(
+        "insert_job",
+        job_id=job.job_id,
+        version=job.version,
+        owner_id=job.spec.user_id,
+        created_at=job.created_at.timestamp(),
+        effective_from=job.effective_from.timestamp(),
+        next_run_at=None if job.next_run_at is None else epoch(job.next_run_at),
+        due_at=stamp(job.due_at),
+    )
+    _insert_version(tx, job)
+    tx.append(events.job_created(job, now=now))
+    return job
+
+
+def _insert_version(tx: Tx, job: Job) -> None:
+    tx.run(
+        "insert_job_version",
+        job_id=job.job_id,
+        version=job.version,
+        spec=to_json(spec_to_record(job.spec)),
+        effective_from=job.effective_from.timestamp(),
+    )
+
+
+def update_job(
+    tx: Tx, job: Job, *, replaces: int, closed_at: datetime, changed: list[str], now: datetime
+) -> Job | None:
+    replaced = tx.run(
+        "replace_job",
+        job_id=job.job_id,
+        version=job.version,
+        owner_id=job.spec.user_id,
+        effective_from=job.effective_from.timestamp(),
+        next_run_at=None if job.next_run_at is None else epoch(job.next_run_at),
+        due_at=stamp(job.due_at),
+        consecutive_failures=job.consecutive_failures,
+        replaces=replaces,
+        now=now.timestamp(),
+    )
+    if not replaced:
+        return None
+    put_version(tx, job, replaces=replaces, closed_at=closed_at)
+    tx.append(events.job_updated(job, now=now, changed=changed))
+    return job
+
+
+def put_version(tx: Tx, job: Job, *, replaces: int, closed_at: datetime) -> None:
+    """End the old version's expectation and begin the new one's."""
+    tx.run(
+        "close_job_version",
+        job_id=job.job_id,
+        version=replaces,
+        effective_until=closed_at.timestamp(),
+    )
+    _insert_version(tx, job)
+    if not job.spec.enabled:
+        tx.run("drop_retries", source="cron", source_ref=job.job_id)
+
+
+def delete_job(
+    tx: Tx, job: Job, *, specs: SpecCache, closed_at: datetime, now: datetime
+) -> bool:
+    deleted = tx.run(
+        "delete_job", job_id=job.job_id, version=job.version, now=now.timestamp()
+    )
+    if not deleted:
+        return False
+    close_job(tx, job, specs=specs, closed_at=closed_at, now=now)
+    return True
+
+
+def close_job(
+    tx: Tx, job: Job, *, specs: SpecCache, closed_at: datetime, now: datetime
+) -> None:
+    """Everything that ends with a job: its expectation, its retries, what waits for a worker."""
+    tx.run(
+        "close_job_version",
+        job_id=job.job_id,
+        version=job.version,
+        effective_until=closed_at.timestamp(),
+    )
+    tx.run("drop_retries", source="cron", source_ref=job.job_id)
+    for (run_id,) in tx.all("waiting_of_job", job_id=job.job_id):
+        cancel_queued(tx, RunId(run_id), specs=specs, now=now, reason="job_deleted")
+    tx.append(events.job_deleted(job, now=now, effective_until=closed_at))
+
+
+def cancel_queued(
+    tx: Tx, run_id: RunId, *, specs: SpecCache, now: datetime, reason: str | None = None
+) -> bool:
+    row = tx.one(
+        "drop_queued_run",
+        run_id=run_id,
+        status=RunStatus.CANCELLED,
+        error="cancelled while it waited for a worker",
+        reason=reason,
+        now=now.timestamp(),
+    )
+    if row is None:
+        return False
+    run = run_from_row(row)
+    if run.has_slot:
+        tx.run(
+            "set_slot_outcome",
+            source=run.source,
+            source_ref=run.source_ref,
+            scheduled_at=epoch(run.scheduled_at),
+            run_id=run.run_id,
+            outcome=run.status,
+            reason=reason,
+            retry_at=None,
+        )
+    tx.append(events.run_changed(run, spec_of(tx, run, specs), now=now))
+    return True
+
+
+def spec_of(tx: Tx, run: Run, specs: SpecCache) -> JobSpec:
+    """The spec a run was made under; of a deleted job too."""
+    row = tx.one("spec_of", job_id=run.source_ref, version=run.job_version)
+    assert row is not None, f"{run.run_id} names a job version that was never stored"
+    return specs.get(run.source_ref, run.job_version, row[0])
+
+
+def pause_job(tx: Tx, job: Job, *, label: OffLabel, now: datetime) -> None:
+    """Switch a job off from inside a transaction, whatever of it is due at this moment."""
+    spec = replace(job.spec, enabled=False, off_label=label)
+    paused = job.replaced_by(spec, now=now, next_run_at=None, continues=False)
+    tx.run(
+        "switch_off_job",
+        job_id=job.job_id,
+        version=paused.version,
+        effective_from=paused.effective_from.timestamp(),
+    )
+    put_version(tx, paused, replaces=job.version, closed_at=job.boundary(now))
+    tx.append(events.job_updated(paused, now=now, changed=["enabled"]))

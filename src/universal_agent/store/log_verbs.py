@@ -1,0 +1,105 @@
+"""What happened, read back: the event log, runs, the ledger's facts."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from universal_agent.domain.events import Event
+from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus
+from universal_agent.domain.ledger import LedgerFacts, MissedFact, SlotFact
+from universal_agent.domain.run import Run
+from universal_agent.domain.slot import epoch, from_epoch
+from universal_agent.store.base import LogBounds, MissedRecord
+from universal_agent.store.rows import SpecCache, event_from_row, run_from_row, version_from_row
+from universal_agent.store.tx import Tx
+
+#: Sorts after every run id.
+_LAST = "~"
+
+
+def read_events(tx: Tx, *, after_seq: int, limit: int) -> list[Event]:
+    rows = tx.all("read_events", after_seq=after_seq, limit=limit)
+    return [event_from_row(row) for row in rows]
+
+
+def log_bounds(tx: Tx) -> LogBounds:
+    row = tx.one("log_bounds")
+    assert row is not None
+    stream_id, oldest, newest = row
+    newest = newest or 0
+    return LogBounds(
+        stream_id=stream_id,
+        oldest_seq=newest + 1 if oldest is None else oldest,
+        newest_seq=newest,
+    )
+
+
+def get_run(tx: Tx, run_id: str) -> Run | None:
+    row = tx.one("get_run", run_id=run_id)
+    return None if row is None else run_from_row(row)
+
+
+def list_runs(
+    tx: Tx, *, job_id: str | None, status: str | None, limit: int, before: str | None
+) -> list[Run]:
+    if job_id is None:
+        rows = tx.all("list_runs", status=status, limit=limit, before=before or _LAST)
+    else:
+        rows = tx.all(
+            "list_runs_of_job", job_id=job_id, status=status, limit=limit, before=before or _LAST
+        )
+    return [run_from_row(row) for row in rows]
+
+
+def missed_spans(
+    tx: Tx, *, status: MissedStatus, job_id: str | None, limit: int
+) -> Sequence[MissedRecord]:
+    return [
+        MissedRecord(
+            missed_id=missed_id,
+            source_ref=source_ref,
+            job_version=job_version,
+            span=MissedSpan(from_epoch(first), from_epoch(last), MissedStatus(kept), count),
+            cause=Cause(cause),
+            outage_id=outage_id,
+        )
+        for missed_id, source_ref, job_version, first, last, count, cause, outage_id, kept in (
+            tx.all("missed_spans", status=status, job_id=job_id, limit=limit)
+        )
+    ]
+
+
+def ledger_facts(
+    tx: Tx, *, start: datetime, end: datetime, job_id: str | None, specs: SpecCache
+) -> LedgerFacts:
+    window = {"start": epoch(start), "end": epoch(end), "job_id": job_id}
+    versions = tx.all("ledger_versions", **window)
+    if job_id is None:
+        slots = tx.all("ledger_slots", start=epoch(start), end=epoch(end))
+    else:
+        slots = tx.all("ledger_slots_of_job", **window)
+    return LedgerFacts(
+        versions=[version_from_row(row, specs) for row in versions],
+        slots=[
+            SlotFact(
+                source_ref=source_ref,
+                scheduled_at=scheduled_at,
+                outcome=outcome,
+                reason=reason,
+                missed=bool(missed),
+            )
+            for source_ref, scheduled_at, outcome, reason, missed in slots
+        ],
+        missed=[
+            MissedFact(
+                source_ref=source_ref,
+                first_at=first_at,
+                last_at=last_at,
+                job_version=job_version,
+                cause=cause,
+                status=status,
+            )
+            for source_ref, first_at, last_at, job_version, cause, status in tx.all(
+                "ledger_missed", **window
+            )
+        ],
+    )

@@ -1,0 +1,256 @@
+-- Every statement the product makes. `:name` are parameters; `-- name [dialect] --` is a variant.
+
+-- append_event --
+INSERT INTO events (source, type, timestamp, source_ref, owner_id, session_id, status, data)
+VALUES (:source, :type, :timestamp, :source_ref, :owner_id, :session_id, :status, :data);
+
+-- read_events --
+SELECT seq, source, type, timestamp, source_ref, owner_id, session_id, status, data
+FROM events WHERE seq > :after_seq ORDER BY seq LIMIT :limit;
+
+-- log_bounds --
+SELECT (SELECT value FROM meta WHERE name = 'stream_id'),
+       (SELECT min(seq) FROM events),
+       (SELECT seq FROM sqlite_sequence WHERE name = 'events');
+
+-- get_meta --
+SELECT value FROM meta WHERE name = :name;
+
+-- set_meta --
+INSERT INTO meta (name, value) VALUES (:name, :value)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- insert_job --
+INSERT INTO jobs (job_id, version, owner_id, created_at, effective_from, next_run_at, due_at)
+VALUES (:job_id, :version, :owner_id, :created_at, :effective_from, :next_run_at, :due_at);
+
+-- insert_job_version --
+INSERT INTO job_versions (job_id, version, spec, effective_from)
+VALUES (:job_id, :version, :spec, :effective_from);
+
+-- close_job_version --
+UPDATE job_versions SET effective_until = :effective_until
+WHERE job_id = :job_id AND version = :version;
+
+-- replace_job --
+UPDATE jobs
+SET version = :version, owner_id = :owner_id, effective_from = :effective_from,
+    next_run_at = :next_run_at, due_at = :due_at, consecutive_failures = :consecutive_failures
+WHERE job_id = :job_id AND version = :replaces AND deleted_at IS NULL
+  AND (due_at IS NULL OR due_at > :now);
+
+-- switch_off_job --
+UPDATE jobs SET version = :version, effective_from = :effective_from, next_run_at = NULL,
+                due_at = NULL
+WHERE job_id = :job_id;
+
+-- delete_job --
+UPDATE jobs SET deleted_at = :now, next_run_at = NULL, due_at = NULL
+WHERE job_id = :job_id AND version = :version AND deleted_at IS NULL
+  AND (due_at IS NULL OR due_at > :now);
+
+-- get_job --
+SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at, j.last_run_at,
+       j.consecutive_failures,
+       EXISTS (SELECT 1 FROM runs WHERE source_ref = j.job_id AND status = 'running')
+FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
+WHERE j.job_id = :job_id AND j.deleted_at IS NULL;
+
+-- list_jobs --
+SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at, j.last_run_at,
+       j.consecutive_failures,
+       EXISTS (SELECT 1 FROM runs WHERE source_ref = j.job_id AND status = 'running')
+FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
+WHERE j.job_id > :cursor AND j.deleted_at IS NULL
+  AND (:owner_id IS NULL OR j.owner_id = :owner_id)
+ORDER BY j.job_id LIMIT :limit;
+
+-- count_jobs --
+SELECT count(*) FROM jobs
+WHERE deleted_at IS NULL AND (:owner_id IS NULL OR owner_id = :owner_id);
+
+-- due_jobs --
+SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at, j.last_run_at,
+       j.consecutive_failures, 0
+FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
+WHERE j.due_at <= :until ORDER BY j.due_at LIMIT :limit;
+
+-- next_due --
+SELECT (SELECT min(due_at) FROM jobs WHERE due_at > :until),
+       (SELECT min(retry_at) FROM slots WHERE retry_at IS NOT NULL),
+       (SELECT min(queue_until) FROM runs WHERE status = 'queued');
+
+-- spec_of --
+SELECT spec FROM job_versions WHERE job_id = :job_id AND version = :version;
+
+-- advance_job --
+UPDATE jobs SET next_run_at = :next_run_at, due_at = :due_at
+WHERE job_id = :job_id AND version = :version AND next_run_at = :decided_at
+  AND deleted_at IS NULL;
+
+-- postpone_job --
+UPDATE jobs SET due_at = :due_at
+WHERE job_id = :job_id AND version = :version AND due_at IS NOT NULL;
+
+-- active_runs --
+SELECT run_id, status FROM runs
+WHERE source_ref = :source_ref AND status IN ('queued', 'running');
+
+-- claim_slot --
+INSERT INTO slots (source, source_ref, scheduled_at, job_version, outcome, reason, run_id, missed_id)
+VALUES (:source, :source_ref, :scheduled_at, :job_version, :outcome, :reason, :run_id, :missed_id)
+ON CONFLICT DO NOTHING;
+
+-- insert_run --
+INSERT INTO runs (run_id, source, source_ref, scheduled_at, has_slot, job_version, status, trigger,
+                  attempt, priority, serial, queued_at, queue_until, started_at, host)
+VALUES (:run_id, :source, :source_ref, :scheduled_at, :has_slot, :job_version, :status, :trigger,
+        :attempt, :priority, :serial, :queued_at, :queue_until, :started_at, :host);
+
+-- drop_retries --
+UPDATE slots SET retry_at = NULL
+WHERE source = :source AND source_ref = :source_ref AND retry_at IS NOT NULL;
+
+-- insert_missed --
+INSERT INTO missed (missed_id, source, source_ref, job_version, first_at, last_at, count, cause,
+                    outage_id, status, created_at, updated_at, useful_until)
+VALUES (:missed_id, :source, :source_ref, :job_version, :first_at, :last_at, :count, :cause,
+        :outage_id, :status, :now, :now, :useful_until);
+
+-- claimable_runs --
+SELECT r.run_id, r.source, r.source_ref, r.status, r.trigger, r.attempt, r.scheduled_at,
+       r.has_slot, r.job_version, r.queued_at, r.started_at, r.finished_at, r.error, r.reason,
+       r.exit_code, r.output_preview, r.host, r.approved_by, r.serial, v.spec
+FROM runs r JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
+WHERE r.status = 'queued' AND NOT (r.serial AND EXISTS (
+  SELECT 1 FROM runs x WHERE x.source_ref = r.source_ref AND x.status = 'running'))
+ORDER BY r.priority, r.scheduled_at, r.run_id LIMIT :limit;
+
+-- any_queued --
+SELECT EXISTS (SELECT 1 FROM runs WHERE status = 'queued');
+
+-- queued_runs --
+SELECT r.run_id, r.source, r.source_ref, r.status, r.trigger, r.attempt, r.scheduled_at,
+       r.has_slot, r.job_version, r.queued_at, r.started_at, r.finished_at, r.error, r.reason,
+       r.exit_code, r.output_preview, r.host, r.approved_by, r.queue_until, v.spec
+FROM runs r JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
+WHERE r.status = 'queued' ORDER BY r.run_id;
+
+-- overdue_runs --
+SELECT r.run_id, r.source, r.source_ref, r.status, r.trigger, r.attempt, r.scheduled_at,
+       r.has_slot, r.job_version, r.queued_at, r.started_at, r.finished_at, r.error, r.reason,
+       r.exit_code, r.output_preview, r.host, r.approved_by, r.queue_until, v.spec
+FROM runs r JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
+WHERE r.status = 'queued' AND r.queue_until <= :now LIMIT :limit;
+
+-- start_run --
+UPDATE runs SET status = 'running', started_at = :now, host = :host
+WHERE run_id = :run_id AND status = 'queued';
+
+-- set_slot_outcome --
+UPDATE slots SET outcome = :outcome, reason = :reason, retry_at = :retry_at
+WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :scheduled_at
+  AND run_id = :run_id;
+
+-- miss_slot --
+UPDATE slots SET outcome = :outcome, reason = :reason, retry_at = NULL, missed_id = :missed_id
+WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :scheduled_at
+  AND run_id = :run_id;
+
+-- next_attempt --
+UPDATE slots SET run_id = :run_id, outcome = 'queued', reason = NULL, retry_at = NULL
+WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :scheduled_at
+  AND retry_at IS NOT NULL;
+
+-- end_run --
+UPDATE runs
+SET status = :status, started_at = :started_at, finished_at = :finished_at, error = :error,
+    exit_code = :exit_code, output_preview = :output_preview
+WHERE run_id = :run_id AND status = 'running'
+RETURNING run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
+          job_version, queued_at, started_at, finished_at, error, reason, exit_code,
+          output_preview, host, approved_by;
+
+-- drop_queued_run --
+UPDATE runs SET status = :status, finished_at = :now, error = :error, reason = :reason
+WHERE run_id = :run_id AND status = 'queued'
+RETURNING run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
+          job_version, queued_at, started_at, finished_at, error, reason, exit_code,
+          output_preview, host, approved_by;
+
+-- count_outcome --
+UPDATE jobs
+SET last_run_at = :started_at,
+    consecutive_failures = CASE WHEN :failed THEN consecutive_failures + 1 ELSE 0 END
+WHERE job_id = :job_id
+RETURNING consecutive_failures, version, deleted_at IS NOT NULL;
+
+-- due_retries --
+SELECT s.source, s.source_ref, s.scheduled_at, s.run_id, r.attempt, s.job_version, r.priority,
+       r.serial, r.approved_by
+FROM slots s JOIN runs r ON r.run_id = s.run_id
+WHERE s.retry_at <= :now ORDER BY s.retry_at LIMIT :limit;
+
+-- running_on_host --
+SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
+       job_version, queued_at, started_at, finished_at, error, reason, exit_code,
+       output_preview, host, approved_by
+FROM runs WHERE status = 'running' AND host = :host LIMIT :limit;
+
+-- waiting_of_job --
+SELECT run_id FROM runs WHERE source_ref = :job_id AND status = 'queued';
+
+-- get_run --
+SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
+       job_version, queued_at, started_at, finished_at, error, reason, exit_code,
+       output_preview, host, approved_by
+FROM runs WHERE run_id = :run_id;
+
+-- list_runs --
+SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
+       job_version, queued_at, started_at, finished_at, error, reason, exit_code,
+       output_preview, host, approved_by
+FROM runs
+WHERE run_id < :before AND (:status IS NULL OR status = :status)
+ORDER BY run_id DESC LIMIT :limit;
+
+-- list_runs_of_job --
+SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
+       job_version, queued_at, started_at, finished_at, error, reason, exit_code,
+       output_preview, host, approved_by
+FROM runs
+WHERE source_ref = :job_id AND run_id < :before AND (:status IS NULL OR status = :status)
+ORDER BY run_id DESC LIMIT :limit;
+
+-- remember_once --
+INSERT INTO idempotency (key, fingerprint, resource, created_at)
+VALUES (:key, :fingerprint, :resource, :now) ON CONFLICT DO NOTHING;
+
+-- recall_once --
+SELECT fingerprint, resource FROM idempotency WHERE key = :key;
+
+-- missed_spans --
+SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status
+FROM missed WHERE status = :status AND (:job_id IS NULL OR source_ref = :job_id)
+ORDER BY created_at, missed_id LIMIT :limit;
+
+-- forget_once --
+DELETE FROM idempotency WHERE created_at < :before;
+
+-- ledger_versions --
+SELECT job_id, version, spec, effective_from, effective_until FROM job_versions
+WHERE effective_from < :end AND (effective_until IS NULL OR effective_until > :start)
+  AND (:job_id IS NULL OR job_id = :job_id);
+
+-- ledger_slots --
+SELECT source_ref, scheduled_at, outcome, reason, missed_id IS NOT NULL FROM slots
+WHERE scheduled_at > :start AND scheduled_at <= :end AND source = 'cron';
+
+-- ledger_slots_of_job --
+SELECT source_ref, scheduled_at, outcome, reason, missed_id IS NOT NULL FROM slots
+WHERE source = 'cron' AND source_ref = :job_id AND scheduled_at > :start AND scheduled_at <= :end;
+
+-- ledger_missed --
+SELECT source_ref, first_at, last_at, job_version, cause, status FROM missed
+WHERE source = 'cron' AND last_at > :start AND first_at <= :end
+  AND (:job_id IS NULL OR source_ref = :job_id);

@@ -1,0 +1,127 @@
+"""How do rows become domain values?"""
+
+from collections import OrderedDict
+from threading import Lock
+
+from universal_agent.domain.events import Event, EventType
+from universal_agent.domain.job import Job, JobSpec, JobVersion, spec_from_record
+from universal_agent.domain.run import JobId, Run, RunId, RunStatus, Trigger
+from universal_agent.domain.slot import from_epoch
+from universal_agent.store.tx import Row, from_json
+
+#: Columns of a run, in the order of every query that selects one.
+RUN_WIDTH = 18
+
+
+class SpecCache:
+    """Decoded specs by (job, version), the latest used few: a version never changes."""
+
+    def __init__(self, size: int = 20_000) -> None:
+        self._size = size
+        self._specs: OrderedDict[tuple[str, int], JobSpec] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, job_id: str, version: int, text: str) -> JobSpec:
+        """The spec of that version, decoded from `text` at the first time."""
+        key = (job_id, version)
+        with self._lock:
+            spec = self._specs.get(key)
+            if spec is not None:
+                self._specs.move_to_end(key)
+                return spec
+        spec = spec_from_record(from_json(text))
+        with self._lock:
+            self._specs[key] = spec
+            if len(self._specs) > self._size:
+                self._specs.popitem(last=False)
+        return spec
+
+
+def job_from_row(row: Row, specs: SpecCache) -> Job:
+    """A job from the columns of `get_job`."""
+    job_id, version, spec, created_at, effective_from, next_run_at, last_run_at, failures, busy = (
+        row
+    )
+    return Job(
+        job_id=JobId(job_id),
+        version=version,
+        spec=specs.get(job_id, version, spec),
+        created_at=from_epoch(created_at),
+        effective_from=from_epoch(effective_from),
+        next_run_at=None if next_run_at is None else from_epoch(next_run_at),
+        last_run_at=None if last_run_at is None else from_epoch(last_run_at),
+        consecutive_failures=failures,
+        running=bool(busy),
+    )
+
+
+def version_from_row(row: Row, specs: SpecCache) -> JobVersion:
+    """A job version from the columns of `ledger_versions`."""
+    job_id, version, spec, effective_from, effective_until = row
+    return JobVersion(
+        job_id=JobId(job_id),
+        version=version,
+        spec=specs.get(job_id, version, spec),
+        effective_from=from_epoch(effective_from),
+        effective_until=None if effective_until is None else from_epoch(effective_until),
+    )
+
+
+def run_from_row(row: Row) -> Run:
+    """A run from its columns; further columns of the row are left alone."""
+    (
+        run_id,
+        source,
+        source_ref,
+        status,
+        trigger,
+        attempt,
+        scheduled_at,
+        has_slot,
+        job_version,
+        queued_at,
+        started_at,
+        finished_at,
+        error,
+        reason,
+        exit_code,
+        output_preview,
+        host,
+        approved_by,
+    ) = row[:RUN_WIDTH]
+    return Run(
+        run_id=RunId(run_id),
+        source=source,
+        source_ref=source_ref,
+        status=RunStatus(status),
+        trigger=Trigger(trigger),
+        attempt=attempt,
+        scheduled_at=from_epoch(scheduled_at),
+        has_slot=bool(has_slot),
+        job_version=job_version,
+        queued_at=from_epoch(queued_at),
+        started_at=None if started_at is None else from_epoch(started_at),
+        finished_at=None if finished_at is None else from_epoch(finished_at),
+        error=error,
+        reason=reason,
+        exit_code=exit_code,
+        output_preview=output_preview,
+        host=host,
+        approved_by=approved_by,
+    )
+
+
+def event_from_row(row: Row) -> Event:
+    """An event from its columns."""
+    seq, source, kind, timestamp, source_ref, owner_id, session_id, status, data = row
+    return Event(
+        seq=seq,
+        source=source,
+        type=EventType(kind),
+        timestamp=from_epoch(timestamp),
+        source_ref=source_ref,
+        owner_id=owner_id,
+        session_id=session_id,
+        status=status,
+        data=from_json(data),
+    )

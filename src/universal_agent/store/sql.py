@@ -1,0 +1,302 @@
+"""The store that every SQL database shares: verbs, run on a database's transactions."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol, TypeVar
+from uuid import uuid4
+
+from universal_agent.domain.events import Event
+from universal_agent.domain.job import Job
+from universal_agent.domain.judge import Cause, MissedStatus
+from universal_agent.domain.ledger import LedgerFacts
+from universal_agent.domain.run import JobId, Run, RunId, RunStatus
+from universal_agent.store import job_verbs, log_verbs, run_verbs
+from universal_agent.store.base import (
+    Admission,
+    Decision,
+    Due,
+    Finished,
+    LogBounds,
+    MissedRecord,
+    Once,
+    Page,
+    Settled,
+)
+from universal_agent.store.rows import SpecCache, job_from_row
+from universal_agent.store.sqlite import SqliteDatabase
+from universal_agent.store.tx import Tx
+
+T = TypeVar("T")
+
+
+class Database(Protocol):
+    """Runs functions in transactions."""
+
+    last_error: str | None
+
+    async def open(self) -> None: ...
+    async def close(self) -> None: ...
+    async def write(self, fn: Callable[[Tx], T]) -> T: ...
+    async def read(self, fn: Callable[[Tx], T]) -> T: ...
+
+
+class Appended:
+    """Tells readers how far the log has grown; each sees the newest seq, not every one."""
+
+    def __init__(self) -> None:
+        self._seq = 0
+        self._closed = False
+        self._waiters: set[asyncio.Future[None]] = set()
+
+    def grown(self, seq: int) -> None:
+        """Called on the event loop after a commit."""
+        self._seq = max(self._seq, seq)
+        self._wake()
+
+    def close(self) -> None:
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
+
+    async def watch(self) -> AsyncIterator[int]:
+        seen = self._seq
+        while not self._closed:
+            if self._seq > seen:
+                seen = self._seq
+                yield seen
+                continue
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.add(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiters.discard(waiter)
+
+
+class SqlStore:
+    """`Store` over a SQL database."""
+
+    def __init__(self, database: Database, appended: Appended) -> None:
+        self._db = database
+        self._appended = appended
+        self._specs = SpecCache()
+
+    @property
+    def last_error(self) -> str | None:
+        return self._db.last_error
+
+    async def open(self) -> None:
+        await self._db.open()
+        await self._db.write(_name_stream)
+
+    async def close(self) -> None:
+        self._appended.close()
+        await self._db.close()
+
+    # -- jobs
+
+    async def create_job(self, job: Job, *, now: datetime, once: Once | None = None) -> Job:
+        return await self._db.write(
+            lambda tx: job_verbs.create_job(tx, job, specs=self._specs, now=now, once=once)
+        )
+
+    async def update_job(
+        self, job: Job, *, replaces: int, closed_at: datetime, changed: list[str], now: datetime
+    ) -> Job | None:
+        return await self._db.write(
+            lambda tx: job_verbs.update_job(
+                tx, job, replaces=replaces, closed_at=closed_at, changed=changed, now=now
+            )
+        )
+
+    async def delete_job(self, job: Job, *, closed_at: datetime, now: datetime) -> bool:
+        return await self._db.write(
+            lambda tx: job_verbs.delete_job(
+                tx, job, specs=self._specs, closed_at=closed_at, now=now
+            )
+        )
+
+    async def get_job(self, job_id: JobId) -> Job | None:
+        return await self._db.read(lambda tx: job_verbs.read_job(tx, job_id, self._specs))
+
+    async def list_jobs(
+        self, *, limit: int, cursor: str | None = None, owner_id: str | None = None
+    ) -> Page:
+        def read(tx: Tx) -> Page:
+            rows = tx.all(
+                "list_jobs", limit=limit + 1, cursor=cursor or "", owner_id=owner_id
+            )
+            count = tx.one("count_jobs", owner_id=owner_id)
+            jobs = tuple(job_from_row(row, self._specs) for row in rows[:limit])
+            return Page(
+                jobs=jobs,
+                total=0 if count is None else count[0],
+                next_cursor=jobs[-1].job_id if len(rows) > limit else None,
+            )
+
+        return await self._db.read(read)
+
+    async def count_jobs(self) -> int:
+        def read(tx: Tx) -> int:
+            row = tx.one("count_jobs", owner_id=None)
+            return 0 if row is None else int(row[0])
+
+        return await self._db.read(read)
+
+    # -- from due to done
+
+    async def due(self, *, until: datetime, limit: int) -> Due:
+        return await self._db.read(
+            lambda tx: run_verbs.due(tx, until=until, limit=limit, specs=self._specs)
+        )
+
+    async def admit(
+        self, decisions: Sequence[Decision], *, free_workers: int, host: str, now: datetime
+    ) -> Admission:
+        return await self._db.write(
+            lambda tx: run_verbs.admit(
+                tx, decisions, free_workers=free_workers, host=host, now=now
+            )
+        )
+
+    async def postpone(self, job: Job, *, due_at: datetime) -> None:
+        await self._db.write(lambda tx: run_verbs.postpone(tx, job, due_at=due_at))
+
+    async def add_run(
+        self, job: Job, run_id: RunId, *, now: datetime, once: Once | None = None
+    ) -> Run:
+        return await self._db.write(
+            lambda tx: run_verbs.add_run(
+                tx, job, run_id, specs=self._specs, now=now, once=once
+            )
+        )
+
+    async def claim(self, *, free_workers: int, host: str, now: datetime) -> Settled:
+        return await self._db.write(
+            lambda tx: run_verbs.claim(
+                tx, free_workers=free_workers, host=host, now=now, specs=self._specs
+            )
+        )
+
+    async def finish(
+        self, ended: Sequence[Finished], *, free_workers: int, host: str, now: datetime
+    ) -> Settled:
+        return await self._db.write(
+            lambda tx: run_verbs.finish(
+                tx, ended, free_workers=free_workers, host=host, now=now, specs=self._specs
+            )
+        )
+
+    async def make_retries(self, run_ids: Sequence[RunId], *, now: datetime) -> int:
+        return await self._db.write(
+            lambda tx: run_verbs.make_retries(tx, run_ids, now=now, specs=self._specs)
+        )
+
+    async def cancel_queued(self, run_id: RunId, *, now: datetime) -> bool:
+        return await self._db.write(
+            lambda tx: job_verbs.cancel_queued(tx, run_id, specs=self._specs, now=now)
+        )
+
+    async def miss_queued(
+        self,
+        *,
+        now: datetime,
+        cause: Cause,
+        outage_id: str,
+        missed_ids: Sequence[str],
+        after_grace: bool,
+    ) -> int:
+        return await self._db.write(
+            lambda tx: run_verbs.miss_queued(
+                tx,
+                now=now,
+                cause=cause,
+                outage_id=outage_id,
+                missed_ids=missed_ids,
+                after_grace=after_grace,
+                specs=self._specs,
+            )
+        )
+
+    async def interrupt_runs(
+        self, *, host: str, now: datetime, outage_id: str, missed_ids: Sequence[str]
+    ) -> tuple[RunId, ...]:
+        return await self._db.write(
+            lambda tx: run_verbs.interrupt_runs(
+                tx,
+                host=host,
+                now=now,
+                outage_id=outage_id,
+                missed_ids=missed_ids,
+                specs=self._specs,
+            )
+        )
+
+    # -- runs
+
+    async def get_run(self, run_id: RunId) -> Run | None:
+        return await self._db.read(lambda tx: log_verbs.get_run(tx, run_id))
+
+    async def list_runs(
+        self,
+        *,
+        job_id: JobId | None = None,
+        status: RunStatus | None = None,
+        limit: int,
+        before: str | None = None,
+    ) -> Sequence[Run]:
+        return await self._db.read(
+            lambda tx: log_verbs.list_runs(
+                tx, job_id=job_id, status=status, limit=limit, before=before
+            )
+        )
+
+    # -- what happened
+
+    async def read_events(self, *, after_seq: int, limit: int) -> Sequence[Event]:
+        return await self._db.read(
+            lambda tx: log_verbs.read_events(tx, after_seq=after_seq, limit=limit)
+        )
+
+    async def log_bounds(self) -> LogBounds:
+        return await self._db.read(log_verbs.log_bounds)
+
+    def appended(self) -> AsyncIterator[int]:
+        return self._appended.watch()
+
+    async def missed_spans(
+        self, *, status: MissedStatus, limit: int, job_id: JobId | None = None
+    ) -> Sequence[MissedRecord]:
+        return await self._db.read(
+            lambda tx: log_verbs.missed_spans(tx, status=status, job_id=job_id, limit=limit)
+        )
+
+    async def ledger_facts(
+        self, *, start: datetime, end: datetime, job_id: JobId | None
+    ) -> LedgerFacts:
+        return await self._db.read(
+            lambda tx: log_verbs.ledger_facts(
+                tx, start=start, end=end, job_id=job_id, specs=self._specs
+            )
+        )
+
+
+def _name_stream(tx: Tx) -> None:
+    """Give a new database its name: a client that knew another one is told to begin anew."""
+    if tx.one("get_meta", name="stream_id") is None:
+        tx.run("set_meta", name="stream_id", value=uuid4().hex)
+
+
+def sqlite_store(path: Path, *, synchronous: str = "FULL") -> SqlStore:
+    """A store in one SQLite file."""
+    appended = Appended()
+    return SqlStore(
+        SqliteDatabase(path, synchronous=synchronous, on_append=appended.grown), appended
+    )

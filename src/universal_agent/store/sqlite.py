@@ -1,0 +1,313 @@
+"""The SQLite database: one writer thread with group commit, a pool of readers, one process.
+
+Every write is a function of a transaction, run on the writer thread. Those that wait while a
+commit is on its way to the disk share the next one, so that a durable commit (synchronous=FULL)
+costs one fsync for many callers. Each function has a savepoint of its own: one that fails takes
+back its own changes and nobody else's.
+
+The writer is the only connection that checkpoints: SQLite before 3.51.3 could lose pages when two
+connections did so at once. A lock file keeps a second process out.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from universal_agent.domain.events import NewEvent
+from universal_agent.errors import DataDirLocked, StoreCorrupt, StoreUnavailable
+from universal_agent.store.migrate import migrate
+from universal_agent.store.tx import Row, Tx, event_params, queries
+
+T = TypeVar("T")
+
+#: Functions that share one commit at the most.
+GROUP_LIMIT = 256
+
+#: Commits after which the writer moves the write-ahead log into the database.
+CHECKPOINT_COMMITS = 500
+
+_READERS = 4
+
+
+class SqliteTx:
+    """A transaction on one connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._queries = queries("sqlite")
+        #: Highest seq appended in the transaction that is open; 0 when none was.
+        self.last_seq = 0
+
+    def all(self, query: str, **params: object) -> list[Row]:
+        return self._connection.execute(self._queries[query], params).fetchall()
+
+    def one(self, query: str, **params: object) -> Row | None:
+        row: Row | None = self._connection.execute(self._queries[query], params).fetchone()
+        return row
+
+    def run(self, query: str, **params: object) -> int:
+        return self._connection.execute(self._queries[query], params).rowcount
+
+    def append(self, event: NewEvent) -> int:
+        cursor = self._connection.execute(self._queries["append_event"], event_params(event))
+        seq = cursor.lastrowid
+        assert seq is not None
+        self.last_seq = seq
+        return seq
+
+
+class _Job:
+    """A function on its way through the writer, and the future that waits for it."""
+
+    __slots__ = ("fn", "future", "outcome")
+
+    def __init__(self, fn: Callable[[Tx], Any], future: asyncio.Future[Any]) -> None:
+        self.fn = fn
+        self.future = future
+        self.outcome: Any = None
+
+
+class SqliteDatabase:
+    """A database file and the threads that own its connections."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        synchronous: str = "FULL",
+        on_append: Callable[[int], None] | None = None,
+    ) -> None:
+        self.path = path
+        self.last_error: str | None = None
+        self._synchronous = synchronous
+        self._on_append = on_append or (lambda seq: None)
+        self._inbox: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._readers: ThreadPoolExecutor | None = None
+        self._reader_connections: list[sqlite3.Connection] = []
+        self._local = threading.local()
+        self._lock_file: IO[str] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._commits = 0
+
+    # -- lifecycle
+
+    async def open(self) -> None:
+        """Lock, migrate, start the threads. Raises DataDirLocked or StoreCorrupt."""
+        self._loop = asyncio.get_running_loop()
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock_file = take_lock(self.path)
+        try:
+            await asyncio.to_thread(self._prepare)
+        except BaseException:
+            self._unlock()
+            raise
+        self._thread = threading.Thread(target=self._write_loop, name="ua-store-writer")
+        self._thread.start()
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="ua-store-reader")
+
+    def _prepare(self) -> None:
+        fresh = not self.path.exists()
+        try:
+            with contextlib.closing(self._connect()) as connection:
+                migrate(connection, dialect="sqlite")
+        except sqlite3.DatabaseError as error:
+            raise StoreCorrupt(
+                f"{self.path} is not a readable database ({error}). It was left as it is. Put a "
+                "backup in its place, or move it away to begin with an empty one."
+            ) from error
+        if fresh:
+            self.path.chmod(0o600)
+
+    async def close(self) -> None:
+        """Let waiting writes finish, then close every connection, the writer's last."""
+        if self._readers is not None:
+            await asyncio.to_thread(self._readers.shutdown)
+            self._readers = None
+            for connection in self._reader_connections:
+                connection.close()
+            self._reader_connections.clear()
+        if self._thread is not None:
+            self._inbox.put(None)
+            await asyncio.to_thread(self._thread.join)
+            self._thread = None
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock_file is not None:
+            self._lock_file.close()
+            self._lock_file = None
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute("PRAGMA busy_timeout = 5000")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA cache_size = -16384")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        return connection
+
+    # -- writing
+
+    async def write(self, fn: Callable[[Tx], T]) -> T:
+        """Run `fn` in a transaction and return what it returned once that is on the disk.
+
+        Raises what `fn` raised, or StoreUnavailable when the database could not take it; either
+        way nothing of it was kept.
+        """
+        if self._loop is None or self._thread is None:
+            raise StoreUnavailable("The store is closed.")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._inbox.put(_Job(fn, future))
+        return await future
+
+    def _write_loop(self) -> None:
+        connection: sqlite3.Connection | None = None
+        while (first := self._inbox.get()) is not None:
+            group = [first]
+            closing = False
+            with contextlib.suppress(queue.Empty):
+                while len(group) < GROUP_LIMIT and not closing:
+                    job = self._inbox.get_nowait()
+                    if job is None:
+                        closing = True
+                    else:
+                        group.append(job)
+            connection = self._commit_group(connection, group)
+            if closing:
+                break
+        if connection is not None:
+            connection.close()
+
+    def _commit_group(
+        self, connection: sqlite3.Connection | None, group: list[_Job]
+    ) -> sqlite3.Connection | None:
+        """Run every function of the group in one transaction, then answer all of them.
+
+        The connection to go on with: None after a failure, so that the next group begins with a
+        fresh one and the store recovers by itself once the disk does.
+        """
+        seq = 0
+        try:
+            connection = connection or self._connect()
+            connection.execute("BEGIN IMMEDIATE")
+            tx = SqliteTx(connection)
+            for job in group:
+                _run_in_savepoint(connection, tx, job)
+            connection.execute("COMMIT")
+            seq = tx.last_seq
+            self.last_error = None
+            self._checkpoint(connection)
+        except Exception as error:
+            self.last_error = str(error)
+            if connection is not None:
+                connection.close()
+                connection = None
+            failure = StoreUnavailable(
+                f"The database cannot take writes ({error}); nothing was changed. It is tried "
+                "again with the next request."
+            )
+            for job in group:
+                job.outcome = failure
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
+            self._loop.call_soon_threadsafe(self._answer, group, seq)
+        return connection
+
+    def _answer(self, group: list[_Job], seq: int) -> None:
+        """Hand every function's outcome to the caller that waits for it."""
+        if seq:
+            self._on_append(seq)
+        for job in group:
+            if job.future.done():
+                continue  # the caller gave up; the change was kept or refused all the same
+            if isinstance(job.outcome, Exception):
+                job.future.set_exception(job.outcome)
+            else:
+                job.future.set_result(job.outcome[0])
+
+    def _checkpoint(self, connection: sqlite3.Connection) -> None:
+        """Move the write-ahead log into the database now and then, never waiting for readers.
+
+        What could not be moved stays in the log and is moved later: failing is harmless.
+        """
+        self._commits += 1
+        if self._commits % CHECKPOINT_COMMITS == 0:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    # -- reading
+
+    async def read(self, fn: Callable[[Tx], T]) -> T:
+        """Run `fn` on one snapshot of what is committed."""
+        if self._readers is None or self._loop is None:
+            raise StoreUnavailable("The store is closed.")
+        try:
+            return await self._loop.run_in_executor(self._readers, self._read, fn)
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"The database cannot be read: {error}.") from error
+
+    def _read(self, fn: Callable[[Tx], T]) -> T:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._connect()
+            connection.execute("PRAGMA query_only = ON")
+            self._local.connection = connection
+            self._reader_connections.append(connection)
+        connection.execute("BEGIN")
+        try:
+            return fn(SqliteTx(connection))
+        finally:
+            connection.execute("COMMIT")
+
+
+def _run_in_savepoint(connection: sqlite3.Connection, tx: SqliteTx, job: _Job) -> None:
+    """Run one function of a group; when it fails, take back its changes and nobody else's."""
+    seq_before = tx.last_seq
+    connection.execute("SAVEPOINT verb")
+    try:
+        job.outcome = (job.fn(tx),)
+    except sqlite3.OperationalError:
+        raise  # the disk's fault, not the verb's: the whole group is refused
+    except Exception as error:
+        connection.execute("ROLLBACK TO verb")
+        tx.last_seq = seq_before
+        job.outcome = error
+    connection.execute("RELEASE verb")
+
+
+def take_lock(database: Path) -> IO[str]:
+    """Hold the database's lock file until the returned file is closed.
+
+    Raises DataDirLocked, with the holder's process id, when another process has it.
+    """
+    path = database.with_name(database.name + ".lock")
+    file = path.open("a+", encoding="ascii")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.seek(0)
+        holder = file.read().strip() or "unknown"
+        file.close()
+        raise DataDirLocked(
+            f"Another process (pid {holder}) uses {database.parent}. One gateway owns a data "
+            "directory: stop that one, or give this one another UA_DATA_DIR."
+        ) from None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+

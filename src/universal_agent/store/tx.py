@@ -1,0 +1,87 @@
+"""What is a transaction to the verbs?
+
+Verbs are plain functions of a `Tx`, so that they read top to bottom and run on whichever thread
+the database owns. They speak in named queries (queries.sql) and rows.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any, Protocol
+
+import orjson
+
+from universal_agent.domain.events import NewEvent
+
+Row = tuple[Any, ...]
+
+
+class Tx(Protocol):
+    """An open transaction."""
+
+    def all(self, query: str, **params: object) -> list[Row]:
+        """The rows of a named query."""
+        ...
+
+    def one(self, query: str, **params: object) -> Row | None:
+        """Its first row, or None."""
+        ...
+
+    def run(self, query: str, **params: object) -> int:
+        """Execute a named statement; how many rows it changed."""
+        ...
+
+    def append(self, event: NewEvent) -> int:
+        """Put the event into the log; its seq."""
+        ...
+
+
+@cache
+def queries(dialect: str) -> Mapping[str, str]:
+    """The named queries of queries.sql; `-- name [dialect] --` is a variant of `-- name --`."""
+    text = files("universal_agent.store").joinpath("queries.sql").read_text(encoding="utf-8")
+    found: dict[str, str] = {}
+    variants: dict[str, str] = {}
+    for name, variant, body in _blocks(text):
+        if not variant:
+            found[name] = body
+        elif variant == dialect:
+            variants[name] = body
+    return found | variants
+
+
+def _blocks(text: str) -> Iterator[tuple[str, str, str]]:
+    parts = re.split(r"^-- ([a-z_]+)(?: \[(\w+)\])? --$", text, flags=re.MULTILINE)
+    for i in range(1, len(parts), 3):
+        yield parts[i], parts[i + 1] or "", parts[i + 2].strip().rstrip(";")
+
+
+def event_params(event: NewEvent) -> dict[str, object]:
+    """An event as the parameters of `append_event`."""
+    return {
+        "source": event.source,
+        "type": event.type,
+        "timestamp": event.timestamp.timestamp(),
+        "source_ref": event.source_ref,
+        "owner_id": event.owner_id,
+        "session_id": event.session_id,
+        "status": event.status,
+        "data": to_json(event.data),
+    }
+
+
+def to_json(value: object) -> str:
+    """Compact JSON text."""
+    return orjson.dumps(value).decode()
+
+
+def from_json(text: str) -> Any:
+    """The value of JSON text."""
+    return orjson.loads(text)
+
+
+def stamp(instant: datetime | None) -> float | None:
+    """An instant as it is stored."""
+    return None if instant is None else instant.timestamp()
