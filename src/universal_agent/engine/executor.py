@@ -19,7 +19,7 @@ from universal_agent.domain.schedule import stable_jitter
 from universal_agent.errors import StoreUnavailable
 from universal_agent.metrics import Metrics
 from universal_agent.runners.base import Runner, RunRequest, RunResult
-from universal_agent.runners.output import RunOutput
+from universal_agent.runners.output import RunOutput, run_log_path
 from universal_agent.store.base import Claimed, Finished, Settled, Store
 
 _log = structlog.get_logger(__name__)
@@ -185,7 +185,7 @@ class Executor:
             jitter = stable_jitter(run.source_ref, spec.policy.jitter_seconds)
             lag = started_at - run.scheduled_at - jitter
             self._metrics.dispatch_lag.observe(max(0.0, lag.total_seconds()))
-        output = RunOutput(self.log_path(run.run_id, run.queued_at))
+        output = RunOutput(run_log_path(self._run_logs_dir, run.run_id, run.queued_at))
         worker.deadline = self._clock.call_later(
             spec.policy.timeout_seconds,
             lambda: self._stop(
@@ -253,10 +253,6 @@ class Executor:
             return RunResult(
                 status=RunStatus.ERROR, error=f"the runner failed: {type(error).__name__}: {error}"
             )
-
-    def log_path(self, run_id: RunId, queued_at: datetime) -> Path:
-        """Where a run's output is kept: a folder a day."""
-        return self._run_logs_dir / f"{queued_at:%Y-%m-%d}" / f"{run_id}.log"
 
     # -- stopping
 

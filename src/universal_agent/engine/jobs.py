@@ -106,7 +106,8 @@ class Jobs:
             )
         )
         made = await self._store.create_job(job, now=now, once=once)
-        self._job_count += 1
+        if made.job_id == job_id:
+            self._job_count += 1
         self._scheduler.bring_forward(made.due_at)
         return made
 
@@ -227,6 +228,8 @@ def _begin(job: Job) -> Job:
         return replace(job, next_run_at=None)
     schedule = job.spec.schedule
     if isinstance(schedule, OneShotSchedule):
+        if schedule.run_at < job.effective_from:
+            return replace(job, next_run_at=None)  # the past is never replayed
         # "Now" rounds up to a second that may be this very one: it is expected all the same.
         before = min(job.effective_from, schedule.run_at - timedelta(seconds=1))
         return replace(job, effective_from=before, next_run_at=schedule.run_at)

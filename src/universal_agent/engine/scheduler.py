@@ -169,8 +169,7 @@ class Scheduler:
                     for slot in verdict.catch_up
                 )
         starts.extend(
-            SlotStart(scheduled_at=slot, run_id=RunId(new_id("run", now)))
-            for slot in verdict.admit
+            SlotStart(scheduled_at=slot, run_id=RunId(new_id("run", now))) for slot in verdict.admit
         )
         return Decision(
             job=job,

@@ -1,0 +1,334 @@
+"""Jobs and runs over HTTP (docs/contract.md, Cron)."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import Field
+
+from universal_agent.api.problems import problem_responses
+from universal_agent.api.wire import Answer, Body, IdempotencyKey, answer, once_from, runtime_of
+from universal_agent.domain.run import JobId, RunId, RunStatus
+from universal_agent.errors import InvalidInput
+from universal_agent.views.cron import echo, run_document
+
+router = APIRouter(prefix="/api/v1/cron", tags=["cron"])
+
+Ref = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Limit = Annotated[int, Query(ge=1, le=5000)]
+Cursor = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
+class JobFields(Body):
+    """Everything a person may set. A kind of schedule excludes the others."""
+
+    command: str | None = Field(
+        default=None,
+        description="What to run: a shell line, a prompt or a URL, as the runner has it.",
+        examples=["date >> out.txt"],
+    )
+    every: str | Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="An interval, or its seconds.", examples=["30m", "1h30m"]
+    )
+    cron_expr: str | None = Field(
+        default=None, description="5 fields, 6 with seconds, or @daily.", examples=["0 9 * * 1-5"]
+    )
+    run_at: str | int | float | None = Field(
+        default=None,
+        description="Once: epoch seconds, ISO 8601, or words.",
+        examples=["tomorrow 9:15am", 1767225600],
+    )
+    schedule: str | None = Field(
+        default=None,
+        description="Any kind of schedule in words.",
+        examples=["every weekday at 9am"],
+    )
+    timezone: str | None = Field(default=None, examples=["Europe/Berlin"])
+    title: str | None = None
+    user_id: str | None = None
+    workspace_dir: str | None = Field(
+        default=None, description="A folder under the workspaces folder."
+    )
+    runner: str | None = Field(default=None, examples=["shell", "agent", "http"])
+    model: str | None = None
+    enabled: bool | None = None
+    off_label: Literal["paused", "disabled"] | None = None
+    delete_after_run: bool | None = None
+    metadata: dict[str, Any] | None = None
+    overlap: Literal["skip", "queue_one", "allow", "cancel_previous"] | None = None
+    on_miss: Literal["ask", "run_latest", "run_all", "skip"] | None = None
+    misfire_grace_seconds: int | None = None
+    useful_for_seconds: int | None = None
+    timeout_seconds: int | None = None
+    retries: int | None = None
+    retry_backoff: list[int] | None = None
+    jitter_seconds: int | None = None
+    queue_limit_seconds: int | None = None
+    auto_pause_after: int | None = None
+    retry_interrupted: bool | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The fields that the request names."""
+        return self.model_dump(exclude_unset=True)
+
+
+class JobCreate(JobFields):
+    command: str = Field(min_length=1, examples=["date >> out.txt"])
+
+
+class JobEdit(JobFields):
+    """Any subset of the fields; all or nothing."""
+
+    version: int | None = Field(
+        default=None, description="The version that was read; 409 when the job changed since."
+    )
+
+
+class RunNow(Body):
+    wait_seconds: Annotated[float, Field(ge=0, le=300)] | None = Field(
+        default=None, description="How long to wait for the run to end; 30 by default."
+    )
+
+
+class JobDocument(Answer):
+    job_id: str
+    version: int
+    command: str
+    runner: str
+    title: str
+    description: str
+    timezone: str
+    enabled: bool
+    running: bool
+    every_seconds: int | None
+    cron_expr: str | None
+    run_at: float | None
+    next_run_at: float | None
+    last_run_at: float | None
+    created_at: float
+
+
+class SlotDocument(Answer):
+    at: float
+    utc: str
+    local: str
+
+
+class Echo(Answer):
+    description: str
+    timezone: str
+    next: list[SlotDocument]
+
+
+class JobEnvelope(Answer):
+    job: JobDocument
+
+
+class JobWithEcho(Answer):
+    job: JobDocument
+    echo: Echo
+
+
+class JobPage(Answer):
+    jobs: list[JobDocument]
+    total: int
+    next_cursor: str | None
+
+
+class RunDocument(Answer):
+    run_id: str
+    job_id: str
+    status: str
+    scheduled_at: float
+    started_at: float | None
+    finished_at: float | None
+    error: str | None
+    output_preview: str
+
+
+class RunEnvelope(Answer):
+    run: RunDocument
+
+
+class RunPage(Answer):
+    runs: list[RunDocument]
+
+
+class Deleted(Answer):
+    status: Literal["deleted"]
+    job_id: str
+
+
+class ComingPage(Answer):
+    next: list[dict[str, Any]]
+
+
+@router.get(
+    "/jobs", summary="List jobs", response_model=JobPage, responses=problem_responses(422, 503)
+)
+async def list_jobs(
+    request: Request, limit: Limit = 1000, cursor: Cursor = None, user_id: str | None = None
+) -> Response:
+    runtime = runtime_of(request)
+    runtime.require_cron()
+    return answer(await runtime.cron.jobs(limit=limit, cursor=cursor, owner_id=user_id))
+
+
+@router.post(
+    "/jobs",
+    summary="Create a job",
+    response_model=JobWithEcho,
+    responses=problem_responses(400, 409, 413, 422, 429, 503),
+)
+async def create_job(request: Request, body: JobCreate, key: IdempotencyKey = None) -> Response:
+    runtime = runtime_of(request)
+    fields = body.given()
+    job = await runtime.jobs.create(fields, once=once_from(key, request, fields))
+    return answer(runtime.cron.echo_document(job, now=runtime.clock.now()))
+
+
+@router.post(
+    "/preview",
+    summary="What a schedule means, without storing anything",
+    response_model=Echo,
+    responses=problem_responses(400, 413, 422, 503),
+)
+async def preview(request: Request, body: JobFields) -> Response:
+    runtime = runtime_of(request)
+    now = runtime.clock.now()
+    fields = body.given()
+    fields.setdefault("command", "preview")
+    draft = runtime.jobs.draft(fields, base=None, now=now)
+    return answer(echo(draft.spec, now=now))
+
+
+@router.get(
+    "/next",
+    summary="Which jobs run next",
+    response_model=ComingPage,
+    responses=problem_responses(422, 503),
+)
+async def coming(request: Request, limit: Annotated[int, Query(ge=1, le=500)] = 10) -> Response:
+    runtime = runtime_of(request)
+    runtime.require_cron()
+    slots = await runtime.cron.coming(now=runtime.clock.now(), limit=limit)
+    return answer({"next": slots})
+
+
+@router.get(
+    "/jobs/{job_id}",
+    summary="Show a job",
+    response_model=JobWithEcho,
+    responses=problem_responses(404, 422, 503),
+)
+async def get_job(request: Request, job_id: Ref) -> Response:
+    runtime = runtime_of(request)
+    runtime.require_cron()
+    job = await runtime.cron.job(job_id)
+    return answer(runtime.cron.echo_document(job, now=runtime.clock.now()))
+
+
+@router.put(
+    "/jobs/{job_id}",
+    summary="Edit a job",
+    response_model=JobWithEcho,
+    responses=problem_responses(400, 404, 409, 413, 422, 503),
+)
+async def edit_job(request: Request, job_id: Ref, body: JobEdit) -> Response:
+    runtime = runtime_of(request)
+    fields = body.given()
+    if not fields:
+        raise InvalidInput("expected at least one field to change, got none")
+    version = fields.pop("version", None)
+    job = await runtime.jobs.edit(JobId(job_id), fields, version=version)
+    return answer(runtime.cron.echo_document(job, now=runtime.clock.now()))
+
+
+@router.delete(
+    "/jobs/{job_id}",
+    summary="Delete a job",
+    response_model=Deleted,
+    responses=problem_responses(404, 409, 422, 503),
+)
+async def delete_job(request: Request, job_id: Ref) -> Response:
+    await runtime_of(request).jobs.delete(JobId(job_id))
+    return answer({"status": "deleted", "job_id": job_id})
+
+
+@router.post(
+    "/jobs/{job_id}/run",
+    summary="Run a job now, beside its schedule",
+    response_model=RunEnvelope,
+    responses={
+        202: {"model": RunEnvelope, "description": "The run goes on."},
+        **problem_responses(404, 409, 413, 422, 503),
+    },
+)
+async def run_job(
+    request: Request,
+    job_id: Ref,
+    body: RunNow | None = None,
+    wait_seconds: Annotated[float | None, Query(ge=0, le=300)] = None,
+    key: IdempotencyKey = None,
+) -> Response:
+    jobs = runtime_of(request).jobs
+    run = await jobs.run_now(JobId(job_id), once=once_from(key, request, {"job_id": job_id}))
+    given = [w for w in (wait_seconds, body and body.wait_seconds) if w is not None]
+    run = await jobs.wait_for(run, seconds=given[0] if given else 30.0)
+    return answer({"run": run_document(run)}, status=200 if run.status.is_final else 202)
+
+
+@router.get(
+    "/jobs/{job_id}/runs",
+    summary="A job's runs, newest first",
+    response_model=RunPage,
+    responses=problem_responses(404, 422, 503),
+)
+async def list_job_runs(
+    request: Request,
+    job_id: Ref,
+    limit: Limit = 200,
+    before: Cursor = None,
+    status: RunStatus | None = None,
+) -> Response:
+    runtime = runtime_of(request)
+    runtime.require_cron()
+    return answer(
+        await runtime.cron.runs(job_id=job_id, limit=limit, before=before, status=status)
+    )
+
+
+@router.get(
+    "/runs",
+    summary="All runs, newest first",
+    response_model=RunPage,
+    responses=problem_responses(422, 503),
+)
+async def list_runs(
+    request: Request, limit: Limit = 200, before: Cursor = None, status: RunStatus | None = None
+) -> Response:
+    runtime = runtime_of(request)
+    runtime.require_cron()
+    return answer(await runtime.cron.runs(limit=limit, before=before, status=status))
+
+
+@router.get(
+    "/runs/{run_id}",
+    summary="Show a run",
+    response_model=RunEnvelope,
+    responses=problem_responses(404, 422, 503),
+)
+async def get_run(request: Request, run_id: Ref) -> Response:
+    runtime = runtime_of(request)
+    runtime.require_cron()
+    return answer({"run": run_document(await runtime.cron.run(run_id))})
+
+
+@router.post(
+    "/runs/{run_id}/cancel",
+    summary="Cancel a run that waits or is in execution",
+    response_model=RunEnvelope,
+    responses=problem_responses(404, 409, 422, 503),
+)
+async def cancel_run(request: Request, run_id: Ref) -> Response:
+    run = await runtime_of(request).jobs.cancel_run(RunId(run_id))
+    return answer({"run": run_document(run)})

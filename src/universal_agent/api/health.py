@@ -1,0 +1,51 @@
+"""Can the gateway be relied on right now? (docs/contract.md, Health)"""
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request, Response
+
+from universal_agent import __version__
+from universal_agent.api.wire import Answer, answer, runtime_of
+
+router = APIRouter(prefix="/api/v1", tags=["health"])
+
+
+class HealthDocument(Answer):
+    status: Literal["healthy", "unhealthy"]
+    timestamp: str
+    version: str
+    db_status: Literal["connected", "error"]
+    db_error: str | None
+    deployment_profile: dict[str, Any]
+    reasons: list[str]
+
+
+@router.get(
+    "/health",
+    summary="Whether the gateway can be relied on",
+    response_model=HealthDocument,
+    responses={503: {"model": HealthDocument, "description": "It cannot; the reasons say why."}},
+)
+async def health(request: Request) -> Response:
+    runtime = runtime_of(request)
+    settings = runtime.settings
+    health = runtime.health()
+    document = {
+        "status": "healthy" if health.ok else "unhealthy",
+        "timestamp": runtime.clock.now().isoformat(),
+        "version": __version__,
+        "db_status": "connected" if health.store_error is None else "error",
+        "db_error": health.store_error,
+        "deployment_profile": {
+            "database": "sqlite",
+            "cron": settings.enable_cron,
+            "heartbeat": settings.enable_heartbeat,
+            "mock_responses": settings.cron_mock_response,
+            "auth_required": bool(settings.ops_token),
+        },
+        "reasons": list(health.reasons),
+    }
+    response = answer(document, status=200 if health.ok else 503)
+    if not health.ok:
+        response.headers["Retry-After"] = "1"
+    return response

@@ -1,0 +1,47 @@
+"""What operators look things up with: logs (docs/contract.md, Logs)."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from universal_agent.api.problems import problem_responses
+from universal_agent.api.wire import Answer, answer, runtime_of
+from universal_agent.errors import InvalidInput
+
+router = APIRouter(prefix="/api/v1/ops", tags=["ops"])
+
+
+class LogTail(Answer):
+    file: str
+    cursor: int
+    size: int
+    lines: list[str]
+    partial: bool
+    truncated: bool
+    reset: bool
+
+
+@router.get(
+    "/logs/tail",
+    summary="The end of a log, or what it has grown by since a cursor",
+    response_model=LogTail,
+    responses=problem_responses(400, 404, 422, 503),
+)
+async def tail_log(
+    request: Request,
+    run_id: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = None,
+    path: Annotated[str | None, Query(max_length=500)] = None,
+    cursor: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+    limit: Annotated[int, Query(ge=1, le=5000)] = 500,
+    max_bytes: Annotated[int, Query(ge=1, le=1_048_576)] = 262_144,
+) -> Response:
+    runtime = runtime_of(request)
+    if (run_id is None) == (path is None):
+        raise InvalidInput("expected either run_id or path", field="run_id")
+    if path is not None:
+        return answer(
+            runtime.run_logs.of_path(path, cursor=cursor, limit=limit, max_bytes=max_bytes)
+        )
+    assert run_id is not None
+    run = await runtime.cron.run(run_id)
+    return answer(runtime.run_logs.of_run(run, cursor=cursor, limit=limit, max_bytes=max_bytes))

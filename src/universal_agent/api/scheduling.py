@@ -1,0 +1,69 @@
+"""What the scheduler did: events to replay, and the ledger (docs/contract.md, Events)."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from universal_agent.api.problems import problem_responses
+from universal_agent.api.wire import Answer, answer, runtime_of
+from universal_agent.domain.phrases import parse_instant
+
+router = APIRouter(prefix="/api/v1/ops/scheduling", tags=["scheduling"])
+
+_DAY = timedelta(days=1)
+
+
+class Replay(Answer):
+    events: list[dict[str, Any]]
+    event_bus_seq: int
+    stream_id: str
+    oldest_seq: int
+    has_more: bool
+    gap: bool
+
+
+class LedgerDocument(Answer):
+    start_utc: str
+    end_utc: str
+    expected: int
+    outcomes: dict[str, Any]
+    unaccounted: list[str]
+
+
+@router.get(
+    "/events",
+    summary="Events after a seq, oldest first",
+    response_model=Replay,
+    responses=problem_responses(422, 503),
+)
+async def replay(
+    request: Request,
+    since_seq: Annotated[int, Query(ge=0, le=2**53)] = 0,
+    limit: Annotated[int, Query(ge=1, le=5000)] = 500,
+) -> Response:
+    runtime = runtime_of(request)
+    return answer(await runtime.event_log.replay(since_seq=since_seq, limit=limit))
+
+
+@router.get(
+    "/ledger",
+    summary="Expected slots against recorded outcomes",
+    response_model=LedgerDocument,
+    responses=problem_responses(400, 422, 503),
+)
+async def ledger(
+    request: Request,
+    start: Annotated[str | None, Query(max_length=100)] = None,
+    end: Annotated[str | None, Query(max_length=100)] = None,
+    job_id: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = None,
+) -> Response:
+    runtime = runtime_of(request)
+    now = runtime.clock.now()
+    until = now if end is None else parse_instant(end, now=now, timezone="UTC", field="end")
+    since = (
+        until - _DAY
+        if start is None
+        else parse_instant(start, now=now, timezone="UTC", field="start")
+    )
+    return answer(await runtime.ledger.ledger(start=since, end=until, now=now, job_id=job_id))

@@ -1,0 +1,58 @@
+"""How are answers written, and what do all routers share?"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Header, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict
+
+from universal_agent.runtime import Runtime
+from universal_agent.store.base import Once
+
+
+class Body(BaseModel):
+    """A request body: the types are exact, and a field that is not known is refused."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class Answer(BaseModel):
+    """An answer's documented shape. Answers are written directly, not through the model."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+def answer(content: Mapping[str, Any], *, status: int = 200) -> Response:
+    """A JSON response, encoded once."""
+    return Response(orjson.dumps(content), status_code=status, media_type="application/json")
+
+
+def runtime_of(request: Request) -> Runtime:
+    """The runtime that the app was made with."""
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="The same key makes the same thing once; kept for 24 hours.",
+    ),
+]
+
+
+def once_from(key: str | None, request: Request, body: Mapping[str, Any]) -> Once | None:
+    """What the store remembers of an Idempotency-Key: the key in its route, and the request."""
+    if key is None:
+        return None
+    content = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    return Once(
+        key=f"{request.method} {request.url.path} {key}",
+        fingerprint=hashlib.blake2b(content, digest_size=16).hexdigest(),
+    )

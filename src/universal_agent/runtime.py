@@ -1,0 +1,172 @@
+"""How does it all hang together? The composition root: the only place where things are wired."""
+
+import asyncio
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from universal_agent.clock import Clock, SystemClock
+from universal_agent.engine.executor import Executor
+from universal_agent.engine.jobs import Jobs
+from universal_agent.engine.recovery import Recovery
+from universal_agent.engine.scheduler import Scheduler
+from universal_agent.engine.supervisor import Supervisor
+from universal_agent.engine.timer import Timer
+from universal_agent.errors import EngineOff
+from universal_agent.metrics import Metrics
+from universal_agent.runners.base import Runner, load_runners
+from universal_agent.runners.mock import mocked
+from universal_agent.settings import Settings
+from universal_agent.store.base import Store
+from universal_agent.store.sql import sqlite_store
+from universal_agent.views.cron import CronView
+from universal_agent.views.event_log import EventLog
+from universal_agent.views.ledger import LedgerView
+from universal_agent.views.run_logs import RunLogs
+
+_log = structlog.get_logger(__name__)
+
+#: The timer looks at the clock once a second; one that has not for this long hangs.
+STALLED_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether the gateway can be relied on right now."""
+
+    ok: bool
+    #: Why not, one sentence each.
+    reasons: tuple[str, ...]
+    store_error: str | None
+
+
+class Runtime:
+    """Every long-lived object, made from settings and a clock; started and stopped as one."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        store: Store | None = None,
+        runners: Mapping[str, Runner] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.clock: Clock = clock or SystemClock()
+        self.metrics = Metrics()
+        self.started_at = self.clock.now()
+        self.host = platform.node() or "localhost"
+        self.store: Store = store or sqlite_store(settings.database_path)
+        self.runners = dict(runners) if runners is not None else load_runners(settings)
+        if settings.cron_mock_response:
+            self.runners = mocked(self.runners)
+
+        self.timer = Timer(self.clock)
+        self.executor = Executor(
+            self.store,
+            self.clock,
+            self.metrics,
+            self.runners,
+            concurrency=settings.cron_max_concurrency,
+            host=self.host,
+            run_logs_dir=settings.run_logs_dir,
+            workspaces_root=settings.workspaces_root,
+            on_retry=self.timer.bring_forward,
+        )
+        self.scheduler = Scheduler(
+            self.store, self.clock, self.executor, self.timer, host=self.host
+        )
+        self.recovery = Recovery(self.store, self.clock, self.scheduler, host=self.host)
+        self.supervisor = Supervisor(self.clock, self.metrics)
+        self._jobs = Jobs(
+            self.store,
+            self.clock,
+            self.scheduler,
+            self.executor,
+            self.runners,
+            default_runner="agent" if settings.has_agent else "shell",
+            max_jobs=settings.max_jobs,
+            shortest_interval=timedelta(seconds=settings.min_interval_seconds),
+            workspaces_root=settings.workspaces_root,
+        )
+        self.cron = CronView(self.store, workspaces_root=settings.workspaces_root.absolute())
+        self.event_log = EventLog(self.store)
+        self.ledger = LedgerView(self.store)
+        self.run_logs = RunLogs(settings.run_logs_dir, settings.data_dir)
+        self._recovered = False
+        self._stopped = False
+
+    @property
+    def jobs(self) -> Jobs:
+        """Commands on jobs. Raises EngineOff while cron is switched off."""
+        self.require_cron()
+        return self._jobs
+
+    def require_cron(self) -> None:
+        """Raise EngineOff while cron is switched off."""
+        if not self.settings.enable_cron:
+            raise EngineOff("Cron service not available.")
+
+    async def start(self) -> None:
+        """Open the store, bring it up to the present, start the loops."""
+        self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.settings.workspaces_root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await self.store.open()
+        self.supervisor.keep("log", self._log_events)
+        cron = self.settings.enable_cron
+        await self.recovery.run(scheduling=cron)
+        if cron:
+            self.supervisor.keep("executor", self.executor.run)
+            self.executor.look_for_work()
+            self.supervisor.keep("scheduler", self.scheduler.run)
+        self._recovered = True
+
+    async def stop(self) -> None:
+        """Stop what runs, record how it ended, close the store; harmless when called twice."""
+        if self._stopped:
+            return
+        self._stopped = True
+        await self.supervisor.stop()
+        if self._recovered:
+            await self.executor.close()
+            await self.recovery.close_interrupted()
+        await asyncio.gather(*(runner.close() for runner in self.runners.values()))
+        await self.store.close()
+
+    async def _log_events(self) -> None:
+        """Write each event as one structured log line, from the log itself."""
+        seq = (await self.store.log_bounds()).newest_seq
+        async for newest in self.store.appended():
+            while seq < newest:
+                events = await self.store.read_events(after_seq=seq, limit=500)
+                if not events:
+                    break
+                for event in events:
+                    _log.info(
+                        event.type,
+                        action=event.type,
+                        seq=event.seq,
+                        source_ref=event.source_ref,
+                        status=event.status,
+                        run_id=event.data.get("run", {}).get("run_id"),
+                    )
+                self.metrics.events_appended.inc(len(events))
+                seq = events[-1].seq
+
+    def health(self) -> Health:
+        """What is wrong right now, if anything."""
+        reasons = []
+        if not self._recovered:
+            reasons.append("recovery has not finished")
+        for loop, reason in sorted(self.supervisor.failures.items()):
+            reasons.append(f"the {loop} loop is down ({reason}) and is being started again")
+        stalled = self.timer.seconds_since_tick
+        if self._recovered and self.settings.enable_cron and stalled > STALLED_SECONDS:
+            reasons.append(f"the scheduler has not looked at the clock for {stalled:.0f} s")
+        error = self.store.last_error
+        if error is not None:
+            reasons.append(f"the database cannot take writes ({error})")
+        return Health(ok=not reasons, reasons=tuple(reasons), store_error=error)

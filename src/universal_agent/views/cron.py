@@ -1,0 +1,184 @@
+"""Which jobs and runs are there, as the wire shows them?"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from universal_agent.domain.job import Job, JobSpec, Policy
+from universal_agent.domain.run import JobId, Run, RunId, RunStatus
+from universal_agent.domain.schedule import (
+    CronSchedule,
+    IntervalSchedule,
+    OneShotSchedule,
+    Schedule,
+)
+from universal_agent.errors import JobNotFound, RunNotFound
+from universal_agent.store.base import Store
+
+#: How many coming slots an answer to a create, an edit or a preview shows.
+ECHO_SLOTS = 3
+
+
+class CronView:
+    """Reads jobs and runs."""
+
+    def __init__(self, store: Store, *, workspaces_root: Path) -> None:
+        self._store = store
+        self._workspaces_root = workspaces_root
+
+    def job_document(self, job: Job) -> dict[str, Any]:
+        """A job's wire form (docs/contract.md, Cron)."""
+        spec = job.spec
+        policy = spec.policy
+        return {
+            "job_id": job.job_id,
+            "user_id": spec.user_id,
+            "workspace_dir": str(self._workspaces_root / spec.workspace_dir),
+            "command": spec.command,
+            **_schedule_fields(spec.schedule),
+            "timezone": spec.timezone,
+            "delete_after_run": spec.delete_after_run,
+            "model": spec.model,
+            "enabled": spec.enabled,
+            "created_at": job.created_at.timestamp(),
+            "last_run_at": _epoch(job.last_run_at),
+            "next_run_at": _epoch(job.next_run_at),
+            "metadata": spec.metadata,
+            "running": job.running,
+            "title": spec.display_title,
+            "runner": spec.runner,
+            **{name: getattr(policy, name) for name in Policy.__slots__},
+            "version": job.version,
+            "description": spec.schedule.describe(),
+            "off_label": spec.off_label,
+            "consecutive_failures": job.consecutive_failures,
+        }
+
+    def echo_document(self, job: Job, *, now: datetime) -> dict[str, Any]:
+        """A job with what was understood: the schedule in words and the next slots."""
+        return {"job": self.job_document(job), "echo": echo(job.spec, now=now)}
+
+    async def jobs(
+        self, *, limit: int, cursor: str | None, owner_id: str | None = None
+    ) -> dict[str, Any]:
+        """A page of jobs, oldest first."""
+        page = await self._store.list_jobs(limit=limit, cursor=cursor, owner_id=owner_id)
+        return {
+            "jobs": [self.job_document(job) for job in page.jobs],
+            "total": page.total,
+            "next_cursor": page.next_cursor,
+        }
+
+    async def job(self, job_id: str) -> Job:
+        """A job. Raises JobNotFound."""
+        job = await self._store.get_job(JobId(job_id))
+        if job is None:
+            raise JobNotFound(f"There is no job {job_id!r}.")
+        return job
+
+    async def runs(
+        self,
+        *,
+        limit: int,
+        before: str | None = None,
+        job_id: str | None = None,
+        status: RunStatus | None = None,
+    ) -> dict[str, Any]:
+        """Runs, newest first. Raises JobNotFound for a job that never was."""
+        runs = await self._store.list_runs(
+            job_id=None if job_id is None else JobId(job_id),
+            status=status,
+            limit=limit,
+            before=before,
+        )
+        if job_id is not None and not runs:
+            await self.job(job_id)
+        return {"runs": [run_document(run) for run in runs]}
+
+    async def run(self, run_id: str) -> Run:
+        """A run. Raises RunNotFound."""
+        run = await self._store.get_run(RunId(run_id))
+        if run is None:
+            raise RunNotFound(f"There is no run {run_id!r}.")
+        return run
+
+    async def coming(self, *, now: datetime, limit: int) -> Sequence[dict[str, Any]]:
+        """The next slots of all jobs, earliest first, one for each job."""
+        jobs = await self._store.next_jobs(limit=limit)
+        return [
+            {
+                "job_id": job.job_id,
+                "title": job.spec.display_title,
+                "description": job.spec.schedule.describe(),
+                **_slot(job.next_run_at, job.spec.timezone),
+                "in_seconds": (job.next_run_at - now).total_seconds(),
+            }
+            for job in jobs
+            if job.next_run_at is not None
+        ]
+
+
+def run_document(run: Run) -> dict[str, Any]:
+    """A run's wire form."""
+    duration = run.duration
+    return {
+        "run_id": run.run_id,
+        "job_id": run.source_ref,
+        "status": run.status,
+        "scheduled_at": run.scheduled_at.timestamp(),
+        "started_at": _epoch(run.started_at),
+        "finished_at": _epoch(run.finished_at),
+        "error": run.error,
+        "output_preview": run.output_preview,
+        "trigger": run.trigger,
+        "attempt": run.attempt,
+        "exit_code": run.exit_code,
+        "duration_seconds": None if duration is None else duration.total_seconds(),
+        "host": run.host,
+        "reason": run.reason,
+        "event_id": run.event_id if run.has_slot else None,
+    }
+
+
+def echo(spec: JobSpec, *, now: datetime) -> dict[str, Any]:
+    """What was understood: the schedule in words, its zone, and the next slots."""
+    slots = list(islice(_coming(spec.schedule, now), ECHO_SLOTS)) if spec.enabled else []
+    return {
+        "description": spec.schedule.describe(),
+        "timezone": spec.timezone,
+        "next": [_slot(slot, spec.timezone) for slot in slots],
+    }
+
+
+def _coming(schedule: Schedule, now: datetime) -> Iterator[datetime]:
+    slot = schedule.next_after(now)
+    while slot is not None:
+        yield slot
+        slot = schedule.next_after(slot)
+
+
+def _slot(slot: datetime, timezone: str) -> dict[str, Any]:
+    return {
+        "at": slot.timestamp(),
+        "utc": slot.isoformat(),
+        "local": slot.astimezone(ZoneInfo(timezone)).isoformat(),
+    }
+
+
+def _schedule_fields(schedule: Schedule) -> dict[str, Any]:
+    fields: dict[str, Any] = {"every_seconds": None, "cron_expr": None, "run_at": None}
+    match schedule:
+        case CronSchedule(expr):
+            fields["cron_expr"] = expr
+        case IntervalSchedule(every):
+            fields["every_seconds"] = int(every.total_seconds())
+        case OneShotSchedule(run_at):
+            fields["run_at"] = run_at.timestamp()
+    return fields
+
+
+def _epoch(instant: datetime | None) -> float | None:
+    return None if instant is None else instant.timestamp()

@@ -1,0 +1,60 @@
+"""Did every expected slot end in exactly one recorded outcome?"""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+from universal_agent.domain.ledger import Ledger, reckon
+from universal_agent.domain.run import JobId
+from universal_agent.errors import InvalidInput
+from universal_agent.store.base import Store
+
+#: The longest window that is reckoned in one answer.
+LONGEST = timedelta(days=62)
+
+_RAN = ("success", "error", "timeout", "cancelled")
+_MISSED = ("pending", "approved_and_run", "rescheduled", "deleted", "superseded", "expired")
+
+
+class LedgerView:
+    """Reckons the ledger from the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def ledger(
+        self, *, start: datetime, end: datetime, now: datetime, job_id: str | None = None
+    ) -> dict[str, Any]:
+        """The account of (start, end]. Raises InvalidInput for a window that is none or too long."""
+        if not start < end:
+            raise InvalidInput(
+                f"expected start before end, got {start.isoformat()} and {end.isoformat()}",
+                field="start",
+            )
+        if end - start > LONGEST:
+            raise InvalidInput(
+                f"expected a window of at most {LONGEST.days} days, got {(end - start).days}",
+                field="start",
+            )
+        facts = await self._store.ledger_facts(
+            start=start, end=end, job_id=None if job_id is None else JobId(job_id)
+        )
+        ledger = await asyncio.to_thread(reckon, facts, start=start, end=end, now=now)
+        return ledger_document(ledger)
+
+
+def ledger_document(ledger: Ledger) -> dict[str, Any]:
+    """A ledger's wire form (docs/contract.md, Events)."""
+    return {
+        "start_utc": ledger.start.isoformat(),
+        "end_utc": ledger.end.isoformat(),
+        "expected": ledger.expected,
+        "outcomes": {
+            "ran": {status: ledger.ran[status] for status in _RAN},
+            "skipped": dict(sorted(ledger.skipped.items())),
+            "missed": {status: ledger.missed[status] for status in _MISSED},
+            "interrupted": ledger.interrupted,
+            "in_flight": ledger.in_flight,
+        },
+        "unaccounted": ledger.unaccounted,
+    }
