@@ -41,6 +41,8 @@ _ALIASES = {
 
 _ORDINAL_ENDING = {"1": "st", "2": "nd", "3": "rd"}
 
+_RANGE_OF_ONE = re.compile(r"(^|[ ,])0*(\w+)-0*\2/0*[1-9][0-9]*(?=$|[ ,])", re.IGNORECASE)
+
 _FIELDS = {
     "second": "0-59",
     "minute": "0-59",
@@ -260,6 +262,12 @@ def explain_cron(expr: str) -> str:
 
 
 def _read(expr: str) -> CronSim:
+    """Let cronsim read an expression; raises its CronSimError.
+
+    The one thing that it reads wrongly is rewritten before: it takes the step of a range of one,
+    `9-9/2`, to go on to the end of the field, as in `9/2`.
+    """
+    expr = _RANGE_OF_ONE.sub(r"\1\2", expr)
     return CronSim(expr, datetime(1970, 1, 1, tzinfo=UTC))
 
 

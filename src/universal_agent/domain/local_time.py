@@ -150,8 +150,9 @@ def _changes(zone: ZoneInfo, start: int, end: int) -> Iterator[tuple[int, int]]:
         after = min(before + _STEP, end - 1)
         changed_offset = _offset(zone, after)
         if changed_offset != offset:
-            change = bisect_left(
-                range(after), True, lo=before, key=lambda s: _offset(zone, s) == changed_offset
+            seconds = range(before, after)
+            change = before + bisect_left(
+                seconds, True, key=lambda second: _offset(zone, second) == changed_offset
             )
             yield change, changed_offset
             offset = changed_offset

@@ -35,6 +35,7 @@ from universal_agent.domain.local_time import (
     stretches_back_from,
     stretches_from,
 )
+from universal_agent.domain.wording import describe_duration
 from universal_agent.errors import InvalidSchedule
 
 SHORTEST_INTERVAL = timedelta(seconds=1)
@@ -275,14 +276,3 @@ def stable_jitter(job_id: str, jitter_seconds: int) -> timedelta:
         return timedelta(0)
     digest = hashlib.blake2b(job_id.encode(), digest_size=8).digest()
     return timedelta(milliseconds=int.from_bytes(digest, "big") % (jitter_seconds * 1000))
-
-
-def describe_duration(delta: timedelta) -> str:
-    """In words: "1 hour 30 minutes"."""
-    seconds = delta // _SECOND
-    parts = []
-    for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)):
-        number, seconds = divmod(seconds, length)
-        if number:
-            parts.append(f"{number} {unit}{'s' if number > 1 else ''}")
-    return " ".join(parts) or "0 seconds"

@@ -1,0 +1,47 @@
+"""How are an instant and a length of time said in words?"""
+
+from datetime import datetime, timedelta
+
+from universal_agent.domain.local_time import load_zone
+
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+_UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
+
+
+def describe_duration(delta: timedelta) -> str:
+    """Whole seconds in words: "1 hour 30 minutes"."""
+    parts = [f"{n} {unit}{'' if n == 1 else 's'}" for unit, n in _split(delta) if n]
+    return " ".join(parts) or "0 seconds"
+
+
+def describe_instant(instant: datetime, *, timezone: str, now: datetime) -> str:
+    """Where an instant lies: "Tue 24 Nov 2026, 09:15 (Europe/Berlin), in 7 h 12 m".
+
+    A reading that the clock shows twice is told apart by its offset.
+    """
+    local = instant.astimezone(load_zone(timezone))
+    day = f"{_WEEKDAYS[local.weekday()]} {local.day} {_MONTHS[local.month - 1]} {local.year}"
+    clock = local.strftime("%H:%M:%S" if local.second else "%H:%M")
+    twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+    zone = f"{timezone}, {local.strftime('%:z')}" if twice else timezone
+    return f"{day}, {clock} ({zone}), {_distance(instant - now)}"
+
+
+def _distance(ahead: timedelta) -> str:
+    """How far off: "in 7 h 12 m", "3 m ago"; no more than two units."""
+    parts = [f"{n} {unit[0]}" for unit, n in _split(abs(ahead)) if n]
+    if not parts:
+        return "now"
+    distance = " ".join(parts[:2])
+    return f"in {distance}" if ahead > timedelta(0) else f"{distance} ago"
+
+
+def _split(delta: timedelta) -> list[tuple[str, int]]:
+    seconds = delta // timedelta(seconds=1)
+    numbers = []
+    for unit, length in _UNITS:
+        number, seconds = divmod(seconds, length)
+        numbers.append((unit, number))
+    return numbers
