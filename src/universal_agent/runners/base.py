@@ -16,9 +16,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from universal_agent.domain.run import RunStatus
-from universal_agent.errors import InvalidInput
+from universal_agent.errors import InvalidInput, StartupError
 from universal_agent.runners.output import RunOutput
 from universal_agent.settings import Settings
+
+#: The longest command, in bytes of UTF-8.
+COMMAND_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,8 @@ class RunRequest:
     scheduled_at: datetime
     attempt: int = 1
     trigger: str = "schedule"
-    #: Seconds between the slot and the start, told to the child only when it was approved late.
+    #: Seconds between the slot and the start, told to the child only when it runs late on
+    #: purpose: a person approved it, or the job's `on_miss` policy did.
     late_seconds: int | None = None
     approved_by: str | None = None
     model: str | None = None
@@ -68,7 +72,7 @@ class RunResult:
     status: RunStatus
     #: One sentence for people; None on success.
     error: str | None = None
-    #: A process's exit code, or an HTTP status.
+    #: A process's exit code (negative: the signal that killed it), or an HTTP status.
     exit_code: int | None = None
 
 
@@ -94,15 +98,44 @@ class Runner(Protocol):
         ...
 
 
+def check_command(command: str) -> None:
+    """Raise InvalidInput when no runner could run `command`: empty, too long, not text."""
+    if not command.strip():
+        raise InvalidInput("expected something to run, got an empty command", field="command")
+    if "\x00" in command:
+        raise InvalidInput("expected text, got a NUL character in the command", field="command")
+    try:
+        size = len(command.encode())
+    except UnicodeEncodeError:
+        raise InvalidInput(
+            "expected text, got half of a surrogate pair in the command", field="command"
+        ) from None
+    if size > COMMAND_BYTES:
+        raise InvalidInput(
+            f"expected a command of at most {COMMAND_BYTES} bytes, got {size}", field="command"
+        )
+
+
 ENTRY_POINT_GROUP = "universal_agent.runners"
 
 
 def load_runners(settings: Settings) -> dict[str, Runner]:
-    """Every installed runner by name. A plug-in that cannot be loaded stops the start."""
+    """Every installed runner by name.
+
+    Raises StartupError naming the plug-in that cannot be loaded, or SettingsError from one that
+    does not accept its settings: jobs must not find out one by one.
+    """
     runners: dict[str, Runner] = {}
     for point in entry_points(group=ENTRY_POINT_GROUP):
-        factory: Callable[[Settings], Runner] = point.load()
-        runners[point.name] = factory(settings)
+        try:
+            factory: Callable[[Settings], Runner] = point.load()
+            runners[point.name] = factory(settings)
+        except StartupError:
+            raise
+        except Exception as error:
+            raise StartupError(
+                f"cannot load the runner {point.name!r} ({point.value}): {error}"
+            ) from error
     return runners
 
 

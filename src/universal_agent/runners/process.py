@@ -1,0 +1,168 @@
+"""How does a run's child process start, print, end, and get stopped?
+
+    argv -> a session of its own, stdin empty, an environment that was allowed
+         -> stdout and stderr together, in order, into the run's output
+         -> its exit; what it left behind in its process group is killed
+    a cancel -> SIGTERM to everything it started, a grace period, SIGKILL
+
+The child is started with `subprocess.Popen` and watched through a pidfd. Popen uses vfork, so it
+costs under a millisecond whatever the size of this process; uvloop's own fork copies the page
+tables, which takes ten times that and stops the loop meanwhile. And the exit is seen before the
+child is reaped, while its group still has its number: only then can the rest of the group be
+killed without hitting a stranger.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from universal_agent.clock import Clock
+from universal_agent.domain.run import RunStatus
+from universal_agent.runners.base import RunRequest, RunResult
+from universal_agent.runners.family import HAS_PIDFD, Family, exit_of
+from universal_agent.runners.output import KEPT_BYTES, RunOutput, one_line
+
+#: How much is read from a pipe at a time: what it holds by default.
+_PIECE_BYTES = 64 * 1024
+
+
+async def run_process(
+    argv: Sequence[str],
+    *,
+    request: RunRequest,
+    environment: Mapping[str, str],
+    clock: Clock,
+    kill_grace: float,
+) -> RunResult:
+    """Run `argv` in the request's workspace to its end, and say how it ended.
+
+    Raises CancelledError once nothing that it started is left.
+    """
+    try:
+        request.workspace_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        process, descriptor = _start(argv, request, environment)
+    except (OSError, ValueError) as error:
+        return RunResult(
+            status=RunStatus.ERROR, error=f"cannot start {argv[0]}: {one_line(str(error))}"
+        )
+    family = Family((request.run_id,), process.pid)
+
+    async def leader_exit() -> None:
+        # Without a pidfd it is reaped here already; its number does not come up again soon.
+        await (exit_of(process.pid) if HAS_PIDFD else asyncio.to_thread(process.wait))
+
+    async def stop() -> None:
+        await family.end(clock=clock, grace=kill_grace, leader_exit=leader_exit)
+        await leader_exit()
+
+    with _Pipe(descriptor, request.output) as pipe:
+        try:
+            await leader_exit()
+        except asyncio.CancelledError:
+            await _to_its_end(asyncio.create_task(stop()))
+            raise
+        finally:
+            family.kill_group()
+            pipe.drain()
+            process.poll()
+    return _result(process.wait(), request.output)
+
+
+def _start(
+    argv: Sequence[str], request: RunRequest, environment: Mapping[str, str]
+) -> tuple[subprocess.Popen[bytes], int]:
+    """The child, and the end of a pipe to read what it prints from."""
+    reader, writer = os.pipe()
+    try:
+        process = subprocess.Popen(  # noqa: S603 - running commands is what a runner is for
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=writer,
+            stderr=writer,
+            cwd=request.workspace_dir,
+            env={**environment, **request.facts()},
+            start_new_session=True,
+            close_fds=True,
+        )
+    except BaseException:
+        os.close(reader)
+        raise
+    finally:
+        os.close(writer)
+    return process, reader
+
+
+async def _to_its_end(task: asyncio.Task[None]) -> None:
+    """Wait for `task` even when cancelled again: half a stop is none."""
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+
+
+class _Pipe:
+    """Brings what comes out of a pipe into a run's output, a piece at a time.
+
+    One piece for each turn of the event loop: a child that prints without end waits in its own
+    write, and neither memory nor the other runs pay for it.
+    """
+
+    def __init__(self, descriptor: int, output: RunOutput) -> None:
+        self._descriptor = descriptor
+        self._output = output
+        self._loop = asyncio.get_running_loop()
+        os.set_blocking(descriptor, False)
+
+    def __enter__(self) -> Self:
+        self._loop.add_reader(self._descriptor, self._move)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._loop.remove_reader(self._descriptor)
+        os.close(self._descriptor)
+
+    def _move(self) -> int:
+        """How many bytes there were; 0 when there are none now, or there will be no more."""
+        try:
+            data = os.read(self._descriptor, _PIECE_BYTES)
+        except BlockingIOError:
+            return 0
+        if not data:
+            self._loop.remove_reader(self._descriptor)
+        self._output.write(data)
+        return len(data)
+
+    def drain(self) -> None:
+        """Take what is in the pipe now.
+
+        There may be no end to it: a daemon can hold the pipe open, and print on. What the child
+        itself printed is at most what a pipe can hold.
+        """
+        room = KEPT_BYTES
+        while room > 0 and (moved := self._move()):
+            room -= moved
+
+
+def _result(code: int, output: RunOutput) -> RunResult:
+    if code == 0:
+        return RunResult(status=RunStatus.SUCCESS, exit_code=0)
+    sentence = f"exit code {code}" if code > 0 else f"killed by {_signal_name(-code)}"
+    if output.last_line:
+        sentence += f"; last line: {output.last_line}"
+    return RunResult(status=RunStatus.ERROR, error=sentence, exit_code=code)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal has no name
+        return f"signal {number}"
