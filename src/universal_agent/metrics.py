@@ -30,6 +30,8 @@ class Metrics:
             "ua_events_appended", "Events in the log.", registry=self.registry
         )
         self.loop_restarts = Counter(
-            "ua_loop_restarts", "Engine loops restarted after a failure.", ["loop"],
+            "ua_loop_restarts",
+            "Engine loops restarted after a failure.",
+            ["loop"],
             registry=self.registry,
         )

@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     workspaces_dir: Path | None = None
     database_url: str = ""
 
+    # -- what is written to standard error
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
     # -- limits
     max_jobs: int = Field(default=200_000, ge=1)
     min_interval_seconds: int = Field(default=1, ge=1)

@@ -177,9 +177,7 @@ def run_changed(
     return _cron(kind, run.source_ref, spec, now, run.status, data)
 
 
-def slot_skipped(
-    job: Job, scheduled_at: datetime, reason: str, *, now: datetime
-) -> NewEvent:
+def slot_skipped(job: Job, scheduled_at: datetime, reason: str, *, now: datetime) -> NewEvent:
     """A slot was decided not to run."""
     data = {
         "event_id": f"cron|{job.job_id}|{epoch(scheduled_at)}",

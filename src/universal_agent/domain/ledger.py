@@ -142,4 +142,3 @@ def _reckon_version(
             ledger.interrupted += 1
         else:
             ledger.in_flight += 1
-

@@ -25,7 +25,7 @@ def describe_instant(instant: datetime, *, timezone: str, now: datetime) -> str:
     day = f"{_WEEKDAYS[local.weekday()]} {local.day} {_MONTHS[local.month - 1]} {local.year}"
     clock = local.strftime("%H:%M:%S" if local.second else "%H:%M")
     twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
-    zone = f"{timezone}, {local.strftime('%:z')}" if twice else timezone
+    zone = f"{timezone}, {local.isoformat()[-6:]}" if twice else timezone
     return f"{day}, {clock} ({zone}), {_distance(instant - now)}"
 
 

@@ -199,6 +199,10 @@ class Store(Protocol):
         """Jobs oldest first, from after `cursor`."""
         ...
 
+    async def next_jobs(self, *, limit: int) -> Sequence[Job]:
+        """The jobs whose next slot comes first, earliest first."""
+        ...
+
     async def count_jobs(self) -> int:
         """How many jobs there are."""
         ...
@@ -229,9 +233,7 @@ class Store(Protocol):
         """Queue an extra run without a slot. With a known `once`, the run it made before."""
         ...
 
-    async def claim(
-        self, *, free_workers: int, host: str, now: datetime
-    ) -> Settled:
+    async def claim(self, *, free_workers: int, host: str, now: datetime) -> Settled:
         """Take waiting runs, most urgent first, and mark them running."""
         ...
 

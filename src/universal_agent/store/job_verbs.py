@@ -111,21 +111,15 @@ def put_version(tx: Tx, job: Job, *, replaces: int, closed_at: datetime) -> None
         tx.run("drop_retries", source="cron", source_ref=job.job_id)
 
 
-def delete_job(
-    tx: Tx, job: Job, *, specs: SpecCache, closed_at: datetime, now: datetime
-) -> bool:
-    deleted = tx.run(
-        "delete_job", job_id=job.job_id, version=job.version, now=now.timestamp()
-    )
+def delete_job(tx: Tx, job: Job, *, specs: SpecCache, closed_at: datetime, now: datetime) -> bool:
+    deleted = tx.run("delete_job", job_id=job.job_id, version=job.version, now=now.timestamp())
     if not deleted:
         return False
     close_job(tx, job, specs=specs, closed_at=closed_at, now=now)
     return True
 
 
-def close_job(
-    tx: Tx, job: Job, *, specs: SpecCache, closed_at: datetime, now: datetime
-) -> None:
+def close_job(tx: Tx, job: Job, *, specs: SpecCache, closed_at: datetime, now: datetime) -> None:
     """Everything that ends with a job: its expectation, its retries, what waits for a worker."""
     tx.run(
         "close_job_version",

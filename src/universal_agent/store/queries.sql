@@ -75,6 +75,13 @@ SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_a
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 WHERE j.due_at <= :until ORDER BY j.due_at LIMIT :limit;
 
+-- next_jobs --
+SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at, j.last_run_at,
+       j.consecutive_failures,
+       EXISTS (SELECT 1 FROM runs WHERE source_ref = j.job_id AND status = 'running')
+FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
+WHERE j.due_at IS NOT NULL ORDER BY j.due_at LIMIT :limit;
+
 -- next_due --
 SELECT (SELECT min(due_at) FROM jobs WHERE due_at > :until),
        (SELECT min(retry_at) FROM slots WHERE retry_at IS NOT NULL),

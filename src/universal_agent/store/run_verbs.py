@@ -34,9 +34,7 @@ from universal_agent.store.tx import Tx, stamp
 
 def due(tx: Tx, *, until: datetime, limit: int, specs: SpecCache) -> Due:
     at = until.timestamp()
-    jobs = tuple(
-        job_from_row(row, specs) for row in tx.all("due_jobs", until=at, limit=limit)
-    )
+    jobs = tuple(job_from_row(row, specs) for row in tx.all("due_jobs", until=at, limit=limit))
     row = tx.one("next_due", until=at)
     assert row is not None
     waiting = [when for when in row if when is not None]
@@ -266,9 +264,7 @@ def claim(tx: Tx, *, free_workers: int, host: str, now: datetime, specs: SpecCac
     return Settled(claimed=claimed, more_queued=bool(row and row[0]))
 
 
-def _claim(
-    tx: Tx, limit: int, *, host: str, now: datetime, specs: SpecCache
-) -> Iterator[Claimed]:
+def _claim(tx: Tx, limit: int, *, host: str, now: datetime, specs: SpecCache) -> Iterator[Claimed]:
     busy: set[str] = set()
     rows = tx.all("claimable_runs", limit=limit) if limit > 0 else []
     for row in rows:
@@ -374,9 +370,7 @@ def _delete_when_done(tx: Tx, run: Run, *, specs: SpecCache, now: datetime) -> N
         close_job(tx, job, specs=specs, closed_at=closed_at, now=now)
 
 
-def make_retries(
-    tx: Tx, run_ids: Sequence[RunId], *, now: datetime, specs: SpecCache
-) -> int:
+def make_retries(tx: Tx, run_ids: Sequence[RunId], *, now: datetime, specs: SpecCache) -> int:
     rows = tx.all("due_retries", now=now.timestamp(), limit=len(run_ids))
     for run_id, row in zip(run_ids, rows, strict=False):
         source, source_ref, scheduled_at, _, attempt, job_version, *_ = row
@@ -543,4 +537,3 @@ def interrupt_runs(
             )
         closed.append(run.run_id)
     return tuple(closed)
-

@@ -130,9 +130,7 @@ class SqlStore:
         self, *, limit: int, cursor: str | None = None, owner_id: str | None = None
     ) -> Page:
         def read(tx: Tx) -> Page:
-            rows = tx.all(
-                "list_jobs", limit=limit + 1, cursor=cursor or "", owner_id=owner_id
-            )
+            rows = tx.all("list_jobs", limit=limit + 1, cursor=cursor or "", owner_id=owner_id)
             count = tx.one("count_jobs", owner_id=owner_id)
             jobs = tuple(job_from_row(row, self._specs) for row in rows[:limit])
             return Page(
@@ -140,6 +138,12 @@ class SqlStore:
                 total=0 if count is None else count[0],
                 next_cursor=jobs[-1].job_id if len(rows) > limit else None,
             )
+
+        return await self._db.read(read)
+
+    async def next_jobs(self, *, limit: int) -> Sequence[Job]:
+        def read(tx: Tx) -> list[Job]:
+            return [job_from_row(row, self._specs) for row in tx.all("next_jobs", limit=limit)]
 
         return await self._db.read(read)
 
@@ -161,9 +165,7 @@ class SqlStore:
         self, decisions: Sequence[Decision], *, free_workers: int, host: str, now: datetime
     ) -> Admission:
         return await self._db.write(
-            lambda tx: run_verbs.admit(
-                tx, decisions, free_workers=free_workers, host=host, now=now
-            )
+            lambda tx: run_verbs.admit(tx, decisions, free_workers=free_workers, host=host, now=now)
         )
 
     async def postpone(self, job: Job, *, due_at: datetime) -> None:
@@ -173,9 +175,7 @@ class SqlStore:
         self, job: Job, run_id: RunId, *, now: datetime, once: Once | None = None
     ) -> Run:
         return await self._db.write(
-            lambda tx: run_verbs.add_run(
-                tx, job, run_id, specs=self._specs, now=now, once=once
-            )
+            lambda tx: run_verbs.add_run(tx, job, run_id, specs=self._specs, now=now, once=once)
         )
 
     async def claim(self, *, free_workers: int, host: str, now: datetime) -> Settled:

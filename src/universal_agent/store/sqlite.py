@@ -309,5 +309,3 @@ def take_lock(database: Path) -> IO[str]:
     file.write(str(os.getpid()))
     file.flush()
     return file
-
-

@@ -125,7 +125,7 @@ class ManualClock:
         for _ in range(_TURNS):
             if any(busy() for busy in self._busy):
                 quiet = 0
-                await asyncio.sleep(_THREAD_POLL)  # noqa: TID251 - a thread works in real time
+                await asyncio.sleep(_THREAD_POLL)
             else:
                 # Two turns, as what a socket or a thread brought in is queued between turns.
                 quiet = 0 if ready else quiet + 1
@@ -163,4 +163,4 @@ class ManualClock:
 
 
 async def _one_turn() -> None:
-    await asyncio.sleep(0)  # noqa: TID251 - passes no time
+    await asyncio.sleep(0)

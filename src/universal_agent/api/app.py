@@ -1,0 +1,23 @@
+"""What does the gateway answer? Middleware, routers, errors: the whole application."""
+
+from fastapi import FastAPI
+
+from universal_agent import __version__
+from universal_agent.api import cron, health, ops, scheduling
+from universal_agent.runtime import Runtime
+
+
+def create_app(runtime: Runtime) -> FastAPI:
+    """The application over a runtime, which its caller starts and stops."""
+    app = FastAPI(
+        title="Universal Agent",
+        version=__version__,
+        description="The scheduling runtime for always-on AI agents.",
+        docs_url="/api/docs",
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )
+    app.state.runtime = runtime
+    for module in (health, cron, scheduling, ops):
+        app.include_router(module.router)
+    return app

@@ -1,0 +1,173 @@
+"""How does the gateway listen, and how does it stop?
+
+A uvicorn server around the app: bound before the runtime starts (a port in use is an error, not a
+race), no access log of its own (it would print tokens), one tick a second instead of ten, and a
+shutdown that never waits for a client.
+"""
+
+import asyncio
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import structlog
+import uvicorn
+
+from universal_agent.api.app import create_app
+from universal_agent.errors import SettingsError
+from universal_agent.runtime import Runtime
+from universal_agent.settings import Settings
+
+_log = structlog.get_logger(__name__)
+
+#: Connections waiting to be accepted.
+_BACKLOG = 2048
+
+#: Seconds between two looks of the server at itself.
+_TICK_SECONDS = 1.0
+
+#: How long the interpreter lets a thread go on before another gets its turn. The writer thread
+#: and the event loop hand over to each other thousands of times a second; at Python's default of
+#: 5 ms each hand-over could cost that much.
+_SWITCH_SECONDS = 0.0005
+
+
+class CalmServer(uvicorn.Server):
+    """uvicorn, waking once a second while nothing is asked of it."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._stop = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        ticks = 0
+        await self.on_tick(ticks)
+        while not self.should_exit:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_SECONDS):
+                    await self._stop.wait()
+            # uvicorn counts ten ticks to a second, and refreshes its Date header at each tenth.
+            ticks += 10
+            if await self.on_tick(ticks):
+                break
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGINT and SIGTERM.
+
+        uvicorn's own way raises the signal again once it has stopped serving, which would end the
+        process before the runtime has recorded what it stopped.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._exit, number)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+    def _exit(self, number: int) -> None:
+        self.handle_exit(number, None)
+        self._stop.set()
+
+
+def bind(settings: Settings) -> socket.socket:
+    """The listening socket. Raises SettingsError when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in settings.gateway_host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.gateway_host, settings.gateway_port))
+    except OSError as error:
+        listener.close()
+        raise SettingsError(
+            f"cannot listen on {settings.gateway_host}:{settings.gateway_port} "
+            f"({error.strerror}). Stop what uses it, or choose another UA_GATEWAY_PORT."
+        ) from error
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """Where the gateway can be reached."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def _serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
+    listener = bind(settings)
+    runtime = Runtime(settings)
+    server = CalmServer(
+        uvicorn.Config(
+            create_app(runtime),
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            backlog=_BACKLOG,
+            h11_max_incomplete_event_size=16 * 1024,
+            timeout_graceful_shutdown=2,
+        )
+    )
+    try:
+        await runtime.start()
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started and not serving.done():
+            await runtime.clock.sleep(0.005)
+        if server.started:
+            on_ready(url_of(listener))
+        await serving
+    finally:
+        await runtime.stop()
+        listener.close()
+
+
+def configure_logging(level: str) -> None:
+    """One line a record on standard error: for people on a terminal, else JSON."""
+    people = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info if not people else _as_it_is,
+            structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _as_it_is(_: object, __: str, record: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return record
+
+
+def run_gateway(settings: Settings, on_ready: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; `on_ready` is called with the URL.
+
+    Raises StartupError (bad address, locked data directory, unreadable database).
+    """
+    configure_logging(settings.log_level)
+    os.umask(0o077)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65536)), hard))
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(settings, on_ready))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
