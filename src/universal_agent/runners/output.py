@@ -8,6 +8,7 @@ import codecs
 import os
 import re
 from collections.abc import Callable
+from datetime import datetime
 from io import FileIO
 from pathlib import Path
 
@@ -42,6 +43,11 @@ def one_line(text: str, limit: int = 200) -> str:
     """The text as one plain line of at most `limit` characters, for the inside of a sentence."""
     line = " ".join(plain_text(text).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def run_log_path(root: Path, run_id: str, queued_at: datetime) -> Path:
+    """Where a run's output is kept: a folder a day."""
+    return root / f"{queued_at:%Y-%m-%d}" / f"{run_id}.log"
 
 
 class RunOutput:
