@@ -1,0 +1,106 @@
+"""`./ua` finds its repository from anywhere, and says what is missing on a machine."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "ua"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A fresh clone, as far as the script can tell."""
+    folder = tmp_path / "a clone"
+    folder.mkdir()
+    shutil.copy(SCRIPT, folder / "ua")
+    (folder / "pyproject.toml").touch()
+    return folder
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Path:
+    """A folder that is all there is on PATH; it has what POSIX gives, and no Python."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("sh", "cat", "cksum", "dirname", "mkdir", "mv", "readlink", "rm"):
+        (folder / name).symlink_to(str(shutil.which(name)))
+    return folder
+
+
+def install(machine: Path, name: str, script: str) -> None:
+    """Put a program on the machine's PATH."""
+    program = machine / name
+    program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    program.chmod(0o755)
+
+
+def call(script: Path, *arguments: str, machine: Path) -> subprocess.CompletedProcess[str]:
+    """Call the script from somewhere else."""
+    return subprocess.run(
+        [script, *arguments],
+        cwd="/",
+        env={**os.environ, "PATH": str(machine)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_help_needs_nothing_but_a_shell(repository: Path, machine: Path) -> None:
+    called = call(repository / "ua", machine=machine)
+    assert (called.returncode, called.stderr) == (0, "")
+    assert "./ua serve" in called.stdout and "./ua test" in called.stdout
+
+
+def test_a_machine_without_python_is_told_what_to_install(repository: Path, machine: Path) -> None:
+    called = call(repository / "ua", "serve", machine=machine)
+    assert called.returncode == 1
+    assert "no Python 3.11 or later" in called.stderr and "apt install" in called.stderr
+
+
+def test_a_python_that_is_too_old_counts_as_none(repository: Path, machine: Path) -> None:
+    install(machine, "python3", "exit 0")
+    called = call(repository / "ua", "serve", machine=machine)
+    assert "no Python 3.11 or later" in called.stderr
+
+
+def test_a_python_without_venv_is_told_what_to_install(repository: Path, machine: Path) -> None:
+    install(machine, "python3", f'case $2 in *venv*) exit 1 ;; esac; echo "{machine}/python3"')
+    called = call(repository / "ua", "serve", machine=machine)
+    assert called.returncode == 1
+    assert "apt install python3-venv" in called.stderr
+
+
+def test_a_call_through_a_link_finds_the_repository(
+    repository: Path, machine: Path, tmp_path: Path
+) -> None:
+    (repository / ".uv" / "bin").mkdir(parents=True)
+    install(repository / ".uv" / "bin", "uv", "exit 0")
+    (tmp_path / "link").symlink_to("a clone/ua")
+    (tmp_path / "link to the link").symlink_to("link")
+    called = call(tmp_path / "link to the link", "path", machine=machine)
+    assert called.stdout == f'export PATH="{repository}/.uv/bin:$PATH"\n'
+
+
+def test_a_second_start_asks_neither_uv_nor_the_network(repository: Path, machine: Path) -> None:
+    programs = repository / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    install(programs, "python", "exit 0")
+    install(programs, "ua", 'echo "$@"')
+    install(machine, "uv", "exit 0")
+    assert "setting up" in call(repository / "ua", "serve", machine=machine).stderr
+    (machine / "uv").unlink()
+    called = call(repository / "ua", "serve", "--port", "1", machine=machine)
+    assert (called.stdout, called.stderr) == ("serve --port 1\n", "")
+
+
+def test_a_failed_setup_shows_what_uv_said(repository: Path, machine: Path) -> None:
+    (repository / ".venv" / "bin").mkdir(parents=True)
+    install(repository / ".venv" / "bin", "python", "exit 0")
+    install(machine, "uv", "echo no such package; exit 2")
+    called = call(repository / "ua", "serve", machine=machine)
+    assert called.returncode == 1
+    assert "no such package" in called.stderr
