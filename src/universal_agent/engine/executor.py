@@ -68,6 +68,8 @@ class Executor:
         self._reserved = 0
         self._ended: list[Finished] = []
         self._work = asyncio.Event()
+        #: Whether runs may be waiting in the queue; when not, ends are recorded without a claim.
+        self._queue_may_have_runs = True
         #: After a batch could not be recorded: how many ends are tried one by one.
         self._singly = 0
         self._waiters: dict[RunId, list[asyncio.Future[None]]] = {}
@@ -98,6 +100,7 @@ class Executor:
 
     def look_for_work(self) -> None:
         """Runs may be waiting in the queue: claim what there are workers for."""
+        self._queue_may_have_runs = True
         self._work.set()
 
     async def run(self) -> None:
@@ -116,23 +119,28 @@ class Executor:
         """
         count = 1 if self._singly else len(self._ended)
         ended, self._ended = self._ended[:count], self._ended[count:]
-        reserved = self.reserve()
+        reserved = self.reserve() if self._queue_may_have_runs else 0
+        self._queue_may_have_runs = False
         if not ended and not reserved:
             return False
         try:
             settled = await self._commit(ended, reserved)
         except StoreUnavailable as error:
             self._ended = ended + self._ended
+            self._queue_may_have_runs = True
             _log.error("store_unavailable", action="store_unavailable", error=error.message)
             await self._clock.sleep(_STORE_RETRY_SECONDS)
             return True
         except Exception:
+            self._queue_may_have_runs = True
             self._isolate(ended)
             return True
         finally:
             self.release(reserved)
         self._singly = max(0, self._singly - 1)
         self._after_commit(ended, settled)
+        if settled.more_queued:
+            self._queue_may_have_runs = True
         return bool(self._ended) or (settled.more_queued and len(settled.claimed) == reserved > 0)
 
     async def _commit(self, ended: list[Finished], free_workers: int) -> Settled:
@@ -150,7 +158,7 @@ class Executor:
         the next start: visible, and an operator's to judge.
         """
         _log.exception(
-            "outcome_not_recorded", action="outcome_not_recorded", run_ids=[e.run_id for e in ended]
+            "outcome_not_recorded", action="outcome_not_recorded", run_ids=[end.claimed.run.run_id for end in ended]
         )
         if len(ended) > 1:
             self._ended = ended + self._ended
@@ -159,7 +167,7 @@ class Executor:
     def _after_commit(self, ended: list[Finished], settled: Settled) -> None:
         for end in ended:
             self._metrics.runs_finished.labels(end.status).inc()
-            for future in self._waiters.pop(end.run_id, ()):
+            for future in self._waiters.pop(end.claimed.run.run_id, ()):
                 if not future.done():
                     future.set_result(None)
         self.launch(settled.claimed)
@@ -207,7 +215,7 @@ class Executor:
             self._metrics.runs_running.set(len(self._workers))
         self._ended.append(
             Finished(
-                run_id=run.run_id,
+                claimed=item,
                 status=result.status,
                 started_at=started_at,
                 finished_at=max(started_at, self._clock.now()),

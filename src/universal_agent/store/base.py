@@ -87,9 +87,9 @@ class Admission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """How a run ended, measured by the executor."""
+    """How a claimed run ended, measured by the executor."""
 
-    run_id: RunId
+    claimed: Claimed
     status: RunStatus
     started_at: datetime
     finished_at: datetime

@@ -173,10 +173,7 @@ WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :schedule
 UPDATE runs
 SET status = :status, started_at = :started_at, finished_at = :finished_at, error = :error,
     exit_code = :exit_code, output_preview = :output_preview
-WHERE run_id = :run_id AND status = 'running'
-RETURNING run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
-          job_version, queued_at, started_at, finished_at, error, reason, exit_code,
-          output_preview, host, approved_by;
+WHERE run_id = :run_id AND status = 'running';
 
 -- drop_queued_run --
 UPDATE runs SET status = :status, finished_at = :now, error = :error, reason = :reason
@@ -189,8 +186,7 @@ RETURNING run_id, source, source_ref, status, trigger, attempt, scheduled_at, ha
 UPDATE jobs
 SET last_run_at = :started_at,
     consecutive_failures = CASE WHEN :failed THEN consecutive_failures + 1 ELSE 0 END
-WHERE job_id = :job_id
-RETURNING consecutive_failures, version, deleted_at IS NOT NULL;
+WHERE job_id = :job_id;
 
 -- due_retries --
 SELECT s.source, s.source_ref, s.scheduled_at, s.run_id, r.attempt, s.job_version, r.priority,

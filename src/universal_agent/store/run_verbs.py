@@ -260,8 +260,12 @@ def add_run(
 
 def claim(tx: Tx, *, free_workers: int, host: str, now: datetime, specs: SpecCache) -> Settled:
     claimed = tuple(_claim(tx, free_workers, host=host, now=now, specs=specs))
+    return Settled(claimed=claimed, more_queued=_any_queued(tx))
+
+
+def _any_queued(tx: Tx) -> bool:
     row = tx.one("any_queued")
-    return Settled(claimed=claimed, more_queued=bool(row and row[0]))
+    return bool(row and row[0])
 
 
 def _claim(tx: Tx, limit: int, *, host: str, now: datetime, specs: SpecCache) -> Iterator[Claimed]:
@@ -307,63 +311,82 @@ def finish(
 ) -> Settled:
     retries: list[datetime] = []
     for end in ended:
-        row = tx.one(
-            "end_run",
-            run_id=end.run_id,
+        run = replace(
+            end.claimed.run,
             status=end.status,
-            started_at=end.started_at.timestamp(),
-            finished_at=end.finished_at.timestamp(),
+            started_at=end.started_at,
+            finished_at=end.finished_at,
             error=end.error,
             exit_code=end.exit_code,
             output_preview=end.output_preview,
         )
-        if row is not None:
-            retry_at = _settle(tx, run_from_row(row), specs=specs, now=now)
+        if _end_run(tx, run):
+            retry_at = _settle(tx, run, end.claimed.spec, specs=specs, now=now)
             if retry_at is not None:
                 retries.append(retry_at)
-    settled = claim(tx, free_workers=free_workers, host=host, now=now, specs=specs)
+    if free_workers:
+        settled = claim(tx, free_workers=free_workers, host=host, now=now, specs=specs)
+    else:
+        settled = Settled(more_queued=_any_queued(tx))
     return replace(settled, next_retry_at=min(retries, default=None))
 
 
-def _settle(tx: Tx, run: Run, *, specs: SpecCache, now: datetime) -> datetime | None:
+def _end_run(tx: Tx, run: Run) -> bool:
+    """Record the run's end; False when it is not `running` (any more)."""
+    return bool(
+        tx.run(
+            "end_run",
+            run_id=run.run_id,
+            status=run.status,
+            started_at=stamp(run.started_at),
+            finished_at=stamp(run.finished_at),
+            error=run.error,
+            exit_code=run.exit_code,
+            output_preview=run.output_preview,
+        )
+    )
+
+
+def _settle(
+    tx: Tx, run: Run, spec: JobSpec, *, specs: SpecCache, now: datetime
+) -> datetime | None:
     """What follows from a run's end; when it is tried again, if it is."""
-    spec = spec_of(tx, run, specs)
     policy = spec.policy
     failed = run.status in (RunStatus.ERROR, RunStatus.TIMEOUT)
-    retry_at = None
-    if run.status is RunStatus.ERROR and run.has_slot and run.attempt <= policy.retries:
-        retry_at = now + policy.backoff(run.attempt)
-    counted = tx.one(
-        "count_outcome",
-        job_id=run.source_ref,
-        started_at=stamp(run.started_at),
-        failed=failed,
+    tx.run(
+        "count_outcome", job_id=run.source_ref, started_at=stamp(run.started_at), failed=failed
     )
-    assert counted is not None
-    failures, version, deleted = counted
-    if deleted or version != run.job_version:
-        # The job is gone or was edited since: its new version owes this slot no further attempt
-        # unless it is still on.
-        current = None if deleted else read_job(tx, run.source_ref, specs)
-        if current is None or not current.spec.enabled:
-            retry_at = None
+    # Most runs end well and nothing follows: only the others look at the job as it is now.
+    job = None
+    if failed or spec.delete_after_run:
+        job = read_job(tx, run.source_ref, specs)
+    retry_at = None
+    if (
+        run.status is RunStatus.ERROR
+        and run.has_slot
+        and run.attempt <= policy.retries
+        and job is not None
+        and job.spec.enabled
+    ):
+        retry_at = now + policy.backoff(run.attempt)
     _set_outcome(tx, run, retry_at=retry_at)
     tx.append(events.run_changed(run, spec, now=now, retry_at=retry_at))
-    if deleted or retry_at is not None:
+    if job is None or retry_at is not None:
         return retry_at
-    if failed and policy.auto_pause_after and failures >= policy.auto_pause_after:
-        job = read_job(tx, run.source_ref, specs)
-        if job is not None and job.spec.enabled:
+    if failed:
+        limit = policy.auto_pause_after
+        if limit and job.consecutive_failures >= limit and job.spec.enabled:
             pause_job(tx, job, label=OffLabel.AUTO_PAUSED, now=now)
     elif run.status is RunStatus.SUCCESS and spec.delete_after_run and run.has_slot:
-        _delete_when_done(tx, run, specs=specs, now=now)
+        _delete_when_done(tx, run, job, specs=specs, now=now)
     return None
 
 
-def _delete_when_done(tx: Tx, run: Run, *, specs: SpecCache, now: datetime) -> None:
+def _delete_when_done(
+    tx: Tx, run: Run, job: Job, *, specs: SpecCache, now: datetime
+) -> None:
     """Delete a job whose last slot has run well."""
-    job = read_job(tx, run.source_ref, specs)
-    if job is None or job.next_run_at is not None or job.version != run.job_version:
+    if job.next_run_at is not None or job.version != run.job_version:
         return
     closed_at = job.boundary(now)
     if tx.run("delete_job", job_id=job.job_id, version=job.version, now=now.timestamp()):
@@ -506,19 +529,13 @@ def interrupt_runs(
     rows = tx.all("running_on_host", host=host, limit=len(missed_ids))
     for missed_id, row in zip(missed_ids, rows, strict=False):
         was = run_from_row(row)
-        assert was.started_at is not None
-        ended = tx.one(
-            "end_run",
-            run_id=was.run_id,
+        run = replace(
+            was,
             status=RunStatus.INTERRUPTED,
-            started_at=was.started_at.timestamp(),
-            finished_at=now.timestamp(),
+            finished_at=now,
             error="the gateway stopped while it ran; what became of it is unknown",
-            exit_code=None,
-            output_preview=was.output_preview,
         )
-        assert ended is not None
-        run = run_from_row(ended)
+        _end_run(tx, run)
         spec = spec_of(tx, run, specs)
         again = spec.policy.retry_interrupted and run.has_slot
         retry_at = now if again else None
