@@ -16,9 +16,10 @@ from universal_agent.errors import InvalidSchedule
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-#: The instants that schedules live in, as UTC seconds.
+#: The years that schedules live in, and their first UTC second and the one after their last.
+FIRST_YEAR, LAST_YEAR = 1970, 9989
 FIRST_SECOND = 0
-LAST_SECOND = int(datetime(9990, 1, 1, tzinfo=UTC).timestamp())
+LAST_SECOND = int(datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC).timestamp())
 
 _DAY = 86_400
 

@@ -8,14 +8,18 @@ something else stands there; it raises InvalidPhrase when it is meant but cannot
 import re
 import unicodedata
 from calendar import monthrange
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import time, timedelta
 from decimal import Decimal
+from typing import TypeVar
 
 from universal_agent.domain.schedule import LONGEST_INTERVAL
 from universal_agent.errors import InvalidPhrase
 
 LONGEST_PHRASE = 200
+
+T = TypeVar("T")
 
 _TOKEN = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2}\b)"
@@ -30,12 +34,8 @@ _TOKEN = re.compile(
     re.ASCII | re.DOTALL,
 )
 
-_NUMBERS = {
-    word: number
-    for number, word in enumerate(
-        ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], start=1
-    )
-} | {"a": 1, "an": 1}
+_NUMBER_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_NUMBERS = {word: number for number, word in enumerate(_NUMBER_WORDS, start=1)} | {"a": 1, "an": 1}
 
 _SECOND = timedelta(seconds=1)
 _UNITS = {
@@ -64,7 +64,12 @@ _WEEKDAYS_PLURAL = {f"{name}s": number for name, number in _WEEKDAYS.items()}
 _WEEKDAYS |= {name[:3]: number for name, number in _WEEKDAYS.items()}
 _WEEKDAYS |= {"tues": 1, "weds": 2, "thur": 3, "thurs": 3}
 
-_MONTH_NAMES = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
+# fmt: off
+_MONTH_NAMES = (
+    "january", "february", "march", "april", "may", "june",
+    "july", "august", "september", "october", "november", "december",
+)
+# fmt: on
 _MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, start=1)}
 _MONTHS |= {name[:3]: number for name, number in _MONTHS.items()} | {"sept": 9}
 
@@ -125,6 +130,10 @@ class PhraseReader:
             return token.text
         return None
 
+    def rewind(self) -> None:
+        """Read from the beginning again."""
+        self.position = 0
+
     def refusal(self, reason: str = "this was not understood") -> InvalidPhrase:
         """The error that says why, what was expected, and what came."""
         message = f"{reason}; expected {self.examples}, got {shown(self.text)}"
@@ -145,6 +154,19 @@ def normalised(text: str, *, field: str, examples: str) -> str:
     if not phrase:
         raise InvalidPhrase(f"expected {examples}, got nothing", field=field)
     return phrase
+
+
+def read_list(reader: PhraseReader, read: Callable[[PhraseReader], T | None]) -> Sequence[T]:
+    """One or more of what `read` reads, joined by commas and "and"; empty when there is none."""
+    items: list[T] = []
+    here = reader.position
+    while (item := read(reader)) is not None:
+        items.append(item)
+        here = reader.position
+        if not any([reader.take(","), reader.take("and")]):
+            break
+    reader.position = here
+    return items
 
 
 def read_duration(reader: PhraseReader) -> timedelta | None:
@@ -194,7 +216,7 @@ def _read_quantity(reader: PhraseReader, *, joined: bool) -> tuple[Decimal, time
 class TimeOfDay:
     """A time of day as it was said; `bare` when neither am nor pm was."""
 
-    time: time
+    clock: time
     bare: bool = False
 
     def in_part(self, part: str) -> time | None:
@@ -203,17 +225,17 @@ class TimeOfDay:
         None when it does not lie in it.
         """
         begin, end = _DAY_PARTS[part]
-        hours = (self.time.hour, self.time.hour + 12) if self.bare else (self.time.hour,)
+        hours = (self.clock.hour, self.clock.hour + 12) if self.bare else (self.clock.hour,)
         for hour in hours:
             if begin <= hour < end or begin <= hour + 24 < end:
-                return self.time.replace(hour=hour % 24)
+                return self.clock.replace(hour=hour % 24)
         return None
 
 
-def read_time(reader: PhraseReader) -> TimeOfDay | None:
-    """A time of day, "9am", "9:15 pm", "13:30", "noon"; after "at" also a bare hour, "at 7"."""
+def read_time(reader: PhraseReader, *, announced: bool = False) -> TimeOfDay | None:
+    """A time of day, "9am", "9:15 pm", "13:30", "noon"; once announced by "at" also "7"."""
     here = reader.position
-    announced = reader.take("at") is not None
+    announced = reader.take("at") is not None or announced
     if named := reader.take(*_NAMED_TIMES):
         return TimeOfDay(_NAMED_TIMES[named])
     if clock := reader.take_sort("clock"):

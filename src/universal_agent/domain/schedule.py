@@ -17,13 +17,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
 
-from universal_agent.domain.cron_pattern import (
-    CronPattern,
-    explain_cron,
-    never_comes,
-    normalised,
-    parse_cron,
-)
+from universal_agent.domain.cron_pattern import CronPattern
+from universal_agent.domain.cron_text import explain_cron, never_comes, normalised, parse_cron
 from universal_agent.domain.local_time import (
     FIRST_SECOND,
     LAST_SECOND,
@@ -42,6 +37,14 @@ SHORTEST_INTERVAL = timedelta(seconds=1)
 LONGEST_INTERVAL = timedelta(days=3650)
 
 _SECOND = timedelta(seconds=1)
+
+#: An interval of a day is not one day of the calendar, which may be longer or shorter.
+_SINGLE_UNITS = {
+    timedelta(seconds=1): "second",
+    timedelta(minutes=1): "minute",
+    timedelta(hours=1): "hour",
+    timedelta(days=1): "24 hours",
+}
 
 #: No cron expression that has slots at all waits longer for its next one.
 _HORIZON = 45 * 366 * 86_400
@@ -193,8 +196,8 @@ class IntervalSchedule:
         return max(0, self._index(until) - max(self._index(after), 0))
 
     def describe(self) -> str:
-        """In words: "every 30 minutes"."""
-        return f"every {describe_duration(self.every)}"
+        """In words: "every 30 minutes", "every hour"."""
+        return f"every {_SINGLE_UNITS.get(self.every) or describe_duration(self.every)}"
 
     def _index(self, instant: datetime) -> int:
         """The number of the last slot that is not after the instant."""
