@@ -4,6 +4,8 @@ One object, made by the composition root and handed to whoever counts; no module
 and the JSON documents read the same objects.
 """
 
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -20,9 +22,11 @@ class Metrics:
             buckets=_LAG_BUCKETS,
             registry=self.registry,
         )
-        self.runs_finished = Counter(
+        finished = Counter(
             "ua_runs_finished", "Runs by how they ended.", ["status"], registry=self.registry
         )
+        #: The counter of runs that ended in a status.
+        self.runs_finished = cache(finished.labels)
         self.runs_running = Gauge(
             "ua_runs_running", "Runs that a runner has right now.", registry=self.registry
         )

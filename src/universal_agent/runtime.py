@@ -2,13 +2,13 @@
 
 import asyncio
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-
-import structlog
+from functools import partial
 
 from universal_agent.clock import Clock, SystemClock
+from universal_agent.domain.events import Event
 from universal_agent.engine.executor import Executor
 from universal_agent.engine.jobs import Jobs
 from universal_agent.engine.recovery import Recovery
@@ -26,8 +26,6 @@ from universal_agent.views.cron import CronView
 from universal_agent.views.event_log import EventLog
 from universal_agent.views.ledger import LedgerView
 from universal_agent.views.run_logs import RunLogs
-
-_log = structlog.get_logger(__name__)
 
 #: The timer looks at the clock once a second; one that has not for this long hangs.
 STALLED_SECONDS = 5.0
@@ -53,6 +51,7 @@ class Runtime:
         clock: Clock | None = None,
         store: Store | None = None,
         runners: Mapping[str, Runner] | None = None,
+        journal: Callable[[Sequence[Event]], None] | None = None,
     ) -> None:
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
@@ -96,6 +95,7 @@ class Runtime:
         self.event_log = EventLog(self.store)
         self.ledger = LedgerView(self.store)
         self.run_logs = RunLogs(settings.run_logs_dir, settings.data_dir)
+        self._journal = journal
         self._recovered = False
         self._stopped = False
 
@@ -115,7 +115,8 @@ class Runtime:
         self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.settings.workspaces_root.mkdir(mode=0o700, parents=True, exist_ok=True)
         await self.store.open()
-        self.supervisor.keep("log", self._log_events)
+        if self._journal is not None:
+            self.supervisor.keep("journal", partial(self._keep_journal, self._journal))
         cron = self.settings.enable_cron
         await self.recovery.run(scheduling=cron)
         if cron:
@@ -136,24 +137,15 @@ class Runtime:
         await asyncio.gather(*(runner.close() for runner in self.runners.values()))
         await self.store.close()
 
-    async def _log_events(self) -> None:
-        """Write each event as one structured log line, from the log itself."""
+    async def _keep_journal(self, journal: Callable[[Sequence[Event]], None]) -> None:
+        """Hand every new event to the journal, in order, from the log itself."""
         seq = (await self.store.log_bounds()).newest_seq
         async for newest in self.store.appended():
             while seq < newest:
                 events = await self.store.read_events(after_seq=seq, limit=500)
                 if not events:
                     break
-                for event in events:
-                    _log.info(
-                        event.type,
-                        action=event.type,
-                        seq=event.seq,
-                        source_ref=event.source_ref,
-                        status=event.status,
-                        run_id=event.data.get("run", {}).get("run_id"),
-                    )
-                self.metrics.events_appended.inc(len(events))
+                journal(events)
                 seq = events[-1].seq
 
     def health(self) -> Health:

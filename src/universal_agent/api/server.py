@@ -6,25 +6,21 @@ shutdown that never waits for a client.
 """
 
 import asyncio
-import logging
 import os
 import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
-import structlog
 import uvicorn
 
 from universal_agent.api.app import create_app
+from universal_agent.api.logs import configure_logging, journal
 from universal_agent.errors import SettingsError
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings
-
-_log = structlog.get_logger(__name__)
 
 #: Connections waiting to be accepted.
 _BACKLOG = 2048
@@ -102,7 +98,7 @@ def url_of(listener: socket.socket) -> str:
 
 async def _serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
     listener = bind(settings)
-    runtime = Runtime(settings)
+    runtime = Runtime(settings, journal=journal(settings.log_level))
     server = CalmServer(
         uvicorn.Config(
             create_app(runtime),
@@ -126,26 +122,6 @@ async def _serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
     finally:
         await runtime.stop()
         listener.close()
-
-
-def configure_logging(level: str) -> None:
-    """One line a record on standard error: for people on a terminal, else JSON."""
-    people = sys.stderr.isatty()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info if not people else _as_it_is,
-            structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-
-
-def _as_it_is(_: object, __: str, record: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return record
 
 
 def run_gateway(settings: Settings, on_ready: Callable[[str], None]) -> None:

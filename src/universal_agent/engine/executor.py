@@ -6,8 +6,10 @@ records ends claims the next runs in the same breath.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from datetime import datetime
 from pathlib import Path
 
@@ -26,6 +28,9 @@ _log = structlog.get_logger(__name__)
 
 #: Seconds between two tries to record ends while the store is down.
 _STORE_RETRY_SECONDS = 0.5
+
+#: Ends that may wait for slots to be admitted before them.
+_ENDS_WAITING = 2000
 
 
 @dataclass(slots=True)
@@ -62,12 +67,13 @@ class Executor:
         self._concurrency = concurrency
         self._host = host
         self._run_logs_dir = run_logs_dir
-        self._workspaces_root = workspaces_root
+        self._workspace = lru_cache(maxsize=10_000)(workspaces_root.joinpath)
         self._on_retry = on_retry
         self._workers: dict[RunId, _Worker] = {}
         self._reserved = 0
         self._ended: list[Finished] = []
         self._work = asyncio.Event()
+        self._admitting = False
         #: Whether runs may be waiting in the queue; when not, ends are recorded without a claim.
         self._queue_may_have_runs = True
         #: After a batch could not be recorded: how many ends are tried one by one.
@@ -110,7 +116,25 @@ class Executor:
             if not more:
                 await self._work.wait()
             self._work.clear()
-            more = await self._settle()
+            more = not self._may_wait() and await self._settle()
+
+    @contextmanager
+    def starts_first(self) -> Iterator[None]:
+        """While slots are being admitted, ends wait: a start that is late is seen, an end is not.
+
+        Nothing that waits for a worker is held up by it, and only so many ends may wait.
+        """
+        self._admitting = True
+        try:
+            yield
+        finally:
+            self._admitting = False
+            self._work.set()
+
+    def _may_wait(self) -> bool:
+        return (
+            self._admitting and not self._queue_may_have_runs and len(self._ended) < _ENDS_WAITING
+        )
 
     async def _settle(self) -> bool:
         """One commit: every end there is, and as many claims as there are free workers.
@@ -166,7 +190,7 @@ class Executor:
 
     def _after_commit(self, ended: list[Finished], settled: Settled) -> None:
         for end in ended:
-            self._metrics.runs_finished.labels(end.status).inc()
+            self._metrics.runs_finished(end.status).inc()
             for future in self._waiters.pop(end.claimed.run.run_id, ()):
                 if not future.done():
                     future.set_result(None)
@@ -190,10 +214,11 @@ class Executor:
         worker = self._workers[run.run_id]
         started_at = self._clock.now()
         if run.trigger is Trigger.SCHEDULE:
-            jitter = stable_jitter(run.source_ref, spec.policy.jitter_seconds)
-            lag = started_at - run.scheduled_at - jitter
+            lag = started_at - run.scheduled_at
+            if spec.policy.jitter_seconds:
+                lag -= stable_jitter(run.source_ref, spec.policy.jitter_seconds)
             self._metrics.dispatch_lag.observe(max(0.0, lag.total_seconds()))
-        output = RunOutput(run_log_path(self._run_logs_dir, run.run_id, run.queued_at))
+        output = RunOutput(partial(run_log_path, self._run_logs_dir, run.run_id, run.queued_at))
         worker.deadline = self._clock.call_later(
             spec.policy.timeout_seconds,
             lambda: self._stop(
@@ -242,7 +267,7 @@ class Executor:
             job_id=run.source_ref,
             event_id=run.event_id,
             command=spec.command,
-            workspace_dir=self._workspaces_root / spec.workspace_dir,
+            workspace_dir=self._workspace(spec.workspace_dir),
             output=output,
             scheduled_at=run.scheduled_at,
             attempt=run.attempt,

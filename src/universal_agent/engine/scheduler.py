@@ -61,8 +61,9 @@ class Scheduler:
         """Decide everything that is due by now; what is missed is missed because of `cause`."""
         self._begin_outage(cause)
         try:
-            while await self._turn():
-                pass
+            with self._executor.starts_first():
+                while await self._turn():
+                    pass
         finally:
             self._begin_outage(Cause.CAPACITY)
 

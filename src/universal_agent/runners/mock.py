@@ -21,7 +21,7 @@ class MockRunner:
         check_command(command)
 
     async def run(self, request: RunRequest) -> RunResult:
-        request.output.write(MOCK_RESPONSE.encode())
+        request.output.show(MOCK_RESPONSE)
         return RunResult(status=RunStatus.SUCCESS, exit_code=0)
 
     async def close(self) -> None:

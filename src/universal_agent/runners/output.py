@@ -53,19 +53,20 @@ def run_log_path(root: Path, run_id: str, queued_at: datetime) -> Path:
 class RunOutput:
     """A capped log file that remembers its beginning and its end.
 
-    The file is made at the first byte, so a silent run costs no file. `listen` is called with
+    The file is made at the first byte, so a silent run costs no file; its path may be given as a
+    function, called only then. `listen` is called with
     each piece of text that is kept, as it comes (agents stream to their session through it); it
     must not raise.
     """
 
     def __init__(
         self,
-        path: Path,
+        path: Path | Callable[[], Path],
         *,
         kept_bytes: int = KEPT_BYTES,
         listen: Callable[[str], None] | None = None,
     ) -> None:
-        self.path = path
+        self._path = path
         self.total_bytes = 0
         #: Why the file stopped growing before the cap, such as a full disk; None while all is well.
         self.failure: str | None = None
@@ -96,14 +97,19 @@ class RunOutput:
             if self._listen is not None:
                 self._listen(self._decode(kept))
 
+    def show(self, text: str) -> None:
+        """Set the preview without a file: for an answer that nothing has printed."""
+        self._head = self._tail = text.encode()
+
     def _append(self, data: bytes) -> None:
         if self.failure is not None:
             self._dropped += len(data)
             return
         try:
             if self._file is None:
-                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._file = FileIO(self.path, "ab", opener=_private)
+                path = self._path() if callable(self._path) else self._path
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._file = FileIO(path, "ab", opener=_private)
             while data:
                 data = data[self._file.write(data) or 0 :]
         except OSError as error:
@@ -120,6 +126,11 @@ class RunOutput:
     def preview(self) -> str:
         """The first characters of the output, as plain text."""
         return plain_text(self._head.decode("utf-8", "replace"))[:PREVIEW_CHARS]
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing but white space came at the beginning and at the end."""
+        return not (self._head.strip() or self._tail.strip())
 
     @property
     def last_line(self) -> str:
