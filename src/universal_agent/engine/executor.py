@@ -192,8 +192,7 @@ class Executor:
         for end in ended:
             self._metrics.runs_finished(end.status).inc()
             for future in self._waiters.pop(end.claimed.run.run_id, ()):
-                if not future.done():
-                    future.set_result(None)
+                _resolve(future)
         self.launch(settled.claimed)
         if settled.next_retry_at is not None:
             self._on_retry(settled.next_retry_at)
@@ -307,7 +306,7 @@ class Executor:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         futures = self._waiters.setdefault(run.run_id, [])
         futures.append(future)
-        timer = self._clock.call_later(seconds, lambda: future.done() or future.set_result(None))
+        timer = self._clock.call_later(seconds, partial(_resolve, future))
         try:
             await future
         finally:
@@ -329,3 +328,8 @@ class Executor:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._ended:
             await self._settle()
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

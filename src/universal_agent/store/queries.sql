@@ -4,6 +4,9 @@
 INSERT INTO events (source, type, timestamp, source_ref, owner_id, session_id, status, data)
 VALUES (:source, :type, :timestamp, :source_ref, :owner_id, :session_id, :status, :data);
 
+-- newest_seq --
+SELECT seq FROM sqlite_sequence WHERE name = 'events';
+
 -- read_events --
 SELECT seq, source, type, timestamp, source_ref, owner_id, session_id, status, data
 FROM events WHERE seq > :after_seq ORDER BY seq LIMIT :limit;
@@ -90,18 +93,29 @@ SELECT (SELECT min(due_at) FROM jobs WHERE due_at > :until),
 -- spec_of --
 SELECT spec FROM job_versions WHERE job_id = :job_id AND version = :version;
 
--- advance_job --
-UPDATE jobs SET next_run_at = :next_run_at, due_at = :due_at
-WHERE job_id = :job_id AND version = :version AND next_run_at = :decided_at
-  AND deleted_at IS NULL;
+-- advance_jobs --
+UPDATE jobs
+SET next_run_at = json_extract(d.value, '$[3]'), due_at = json_extract(d.value, '$[4]')
+FROM json_each(:rows) d
+WHERE jobs.job_id = json_extract(d.value, '$[0]')
+  AND jobs.version = json_extract(d.value, '$[1]')
+  AND jobs.next_run_at = json_extract(d.value, '$[2]') AND jobs.deleted_at IS NULL
+RETURNING job_id;
 
 -- postpone_job --
 UPDATE jobs SET due_at = :due_at
 WHERE job_id = :job_id AND version = :version AND due_at IS NOT NULL;
 
+-- (CROSS JOIN keeps SQLite to the order written: the few keys first, then the index.)
+
 -- active_runs --
-SELECT run_id, status FROM runs
-WHERE source_ref = :source_ref AND status IN ('queued', 'running');
+SELECT r.source_ref, r.run_id, r.status FROM json_each(:refs) d
+CROSS JOIN runs r ON r.source_ref = d.value AND r.status IN ('queued', 'running');
+
+-- taken_slots --
+SELECT s.source_ref, s.scheduled_at FROM json_each(:keys) d
+CROSS JOIN slots s ON s.source = 'cron' AND s.source_ref = json_extract(d.value, '$[0]')
+            AND s.scheduled_at = json_extract(d.value, '$[1]');
 
 -- claim_slot --
 INSERT INTO slots (source, source_ref, scheduled_at, job_version, outcome, reason, run_id, missed_id)
@@ -169,11 +183,14 @@ UPDATE slots SET run_id = :run_id, outcome = 'queued', reason = NULL, retry_at =
 WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :scheduled_at
   AND retry_at IS NOT NULL;
 
--- end_run --
+-- end_runs --
 UPDATE runs
-SET status = :status, started_at = :started_at, finished_at = :finished_at, error = :error,
-    exit_code = :exit_code, output_preview = :output_preview
-WHERE run_id = :run_id AND status = 'running';
+SET status = json_extract(d.value, '$[1]'), started_at = json_extract(d.value, '$[2]'),
+    finished_at = json_extract(d.value, '$[3]'), error = json_extract(d.value, '$[4]'),
+    exit_code = json_extract(d.value, '$[5]'), output_preview = json_extract(d.value, '$[6]')
+FROM json_each(:rows) d
+WHERE runs.run_id = json_extract(d.value, '$[0]') AND runs.status = 'running'
+RETURNING run_id;
 
 -- drop_queued_run --
 UPDATE runs SET status = :status, finished_at = :now, error = :error, reason = :reason

@@ -12,7 +12,7 @@ from universal_agent.domain.job import Job
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.ledger import LedgerFacts
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus
-from universal_agent.store import job_verbs, log_verbs, run_verbs
+from universal_agent.store import admission, execution, job_verbs, log_verbs, misses
 from universal_agent.store.base import (
     Admission,
     Decision,
@@ -158,29 +158,29 @@ class SqlStore:
 
     async def due(self, *, until: datetime, limit: int) -> Due:
         return await self._db.read(
-            lambda tx: run_verbs.due(tx, until=until, limit=limit, specs=self._specs)
+            lambda tx: admission.due(tx, until=until, limit=limit, specs=self._specs)
         )
 
     async def admit(
         self, decisions: Sequence[Decision], *, free_workers: int, host: str, now: datetime
     ) -> Admission:
         return await self._db.write(
-            lambda tx: run_verbs.admit(tx, decisions, free_workers=free_workers, host=host, now=now)
+            lambda tx: admission.admit(tx, decisions, free_workers=free_workers, host=host, now=now)
         )
 
     async def postpone(self, job: Job, *, due_at: datetime) -> None:
-        await self._db.write(lambda tx: run_verbs.postpone(tx, job, due_at=due_at))
+        await self._db.write(lambda tx: admission.postpone(tx, job, due_at=due_at))
 
     async def add_run(
         self, job: Job, run_id: RunId, *, now: datetime, once: Once | None = None
     ) -> Run:
         return await self._db.write(
-            lambda tx: run_verbs.add_run(tx, job, run_id, specs=self._specs, now=now, once=once)
+            lambda tx: admission.add_run(tx, job, run_id, specs=self._specs, now=now, once=once)
         )
 
     async def claim(self, *, free_workers: int, host: str, now: datetime) -> Settled:
         return await self._db.write(
-            lambda tx: run_verbs.claim(
+            lambda tx: execution.claim(
                 tx, free_workers=free_workers, host=host, now=now, specs=self._specs
             )
         )
@@ -189,14 +189,14 @@ class SqlStore:
         self, ended: Sequence[Finished], *, free_workers: int, host: str, now: datetime
     ) -> Settled:
         return await self._db.write(
-            lambda tx: run_verbs.finish(
+            lambda tx: execution.finish(
                 tx, ended, free_workers=free_workers, host=host, now=now, specs=self._specs
             )
         )
 
     async def make_retries(self, run_ids: Sequence[RunId], *, now: datetime) -> int:
         return await self._db.write(
-            lambda tx: run_verbs.make_retries(tx, run_ids, now=now, specs=self._specs)
+            lambda tx: execution.make_retries(tx, run_ids, now=now, specs=self._specs)
         )
 
     async def cancel_queued(self, run_id: RunId, *, now: datetime) -> bool:
@@ -214,7 +214,7 @@ class SqlStore:
         after_grace: bool,
     ) -> int:
         return await self._db.write(
-            lambda tx: run_verbs.miss_queued(
+            lambda tx: misses.miss_queued(
                 tx,
                 now=now,
                 cause=cause,
@@ -229,7 +229,7 @@ class SqlStore:
         self, *, host: str, now: datetime, outage_id: str, missed_ids: Sequence[str]
     ) -> tuple[RunId, ...]:
         return await self._db.write(
-            lambda tx: run_verbs.interrupt_runs(
+            lambda tx: misses.interrupt_runs(
                 tx,
                 host=host,
                 now=now,

@@ -16,7 +16,7 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -43,8 +43,8 @@ class SqliteTx:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._queries = queries("sqlite")
-        #: Highest seq appended in the transaction that is open; 0 when none was.
-        self.last_seq = 0
+        #: Whether the transaction that is open has put events into the log.
+        self.has_appended = False
 
     def all(self, query: str, **params: object) -> list[Row]:
         return self._connection.execute(self._queries[query], params).fetchall()
@@ -56,12 +56,21 @@ class SqliteTx:
     def run(self, query: str, **params: object) -> int:
         return self._connection.execute(self._queries[query], params).rowcount
 
-    def append(self, event: NewEvent) -> int:
-        cursor = self._connection.execute(self._queries["append_event"], event_params(event))
-        seq = cursor.lastrowid
-        assert seq is not None
-        self.last_seq = seq
-        return seq
+    def many(self, query: str, rows: Sequence[Mapping[str, object]]) -> None:
+        if rows:
+            self._connection.executemany(self._queries[query], rows)
+
+    def append(self, event: NewEvent) -> None:
+        self.append_all((event,))
+
+    def append_all(self, events: Sequence[NewEvent]) -> None:
+        self.many("append_event", [event_params(event) for event in events])
+        self.has_appended = self.has_appended or bool(events)
+
+    def newest_seq(self) -> int:
+        """The seq of the last event there is."""
+        row = self.one("newest_seq")
+        return 0 if row is None else int(row[0])
 
 
 class _Job:
@@ -207,8 +216,9 @@ class SqliteDatabase:
             tx = SqliteTx(connection)
             for job in group:
                 _run_in_savepoint(connection, tx, job)
+            appended = tx.newest_seq() if tx.has_appended else 0
             connection.execute("COMMIT")
-            seq = tx.last_seq
+            seq = appended
             self.last_error = None
             self._checkpoint(connection)
         except Exception as error:
@@ -276,7 +286,6 @@ class SqliteDatabase:
 
 def _run_in_savepoint(connection: sqlite3.Connection, tx: SqliteTx, job: _Job) -> None:
     """Run one function of a group; when it fails, take back its changes and nobody else's."""
-    seq_before = tx.last_seq
     connection.execute("SAVEPOINT verb")
     try:
         job.outcome = (job.fn(tx),)
@@ -284,7 +293,6 @@ def _run_in_savepoint(connection: sqlite3.Connection, tx: SqliteTx, job: _Job) -
         raise  # the disk's fault, not the verb's: the whole group is refused
     except Exception as error:
         connection.execute("ROLLBACK TO verb")
-        tx.last_seq = seq_before
         job.outcome = error
     connection.execute("RELEASE verb")
 

@@ -5,7 +5,7 @@ the database owns. They speak in named queries (queries.sql) and rows.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -33,8 +33,16 @@ class Tx(Protocol):
         """Execute a named statement; how many rows it changed."""
         ...
 
-    def append(self, event: NewEvent) -> int:
-        """Put the event into the log; its seq."""
+    def many(self, query: str, rows: Sequence[Mapping[str, object]]) -> None:
+        """Execute a named statement for each row of parameters."""
+        ...
+
+    def append(self, event: NewEvent) -> None:
+        """Put the event into the log."""
+        ...
+
+    def append_all(self, events: Sequence[NewEvent]) -> None:
+        """Put events into the log, in their order."""
         ...
 
 

@@ -1,0 +1,178 @@
+"""How does a run get from admitted to done? Each verb is one transaction, many runs in one go."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from universal_agent.domain import events
+from universal_agent.domain.job import Job, JobSpec, OffLabel
+from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
+from universal_agent.domain.slot import from_epoch
+from universal_agent.store.base import Claimed, Finished, Settled
+from universal_agent.store.job_verbs import close_job, pause_job, read_job, spec_of
+from universal_agent.store.rows import RUN_WIDTH, SpecCache, run_from_row
+from universal_agent.store.slots import NewRun, insert_runs, set_outcomes
+from universal_agent.store.tx import Tx, stamp, to_json
+
+_FAILED = (RunStatus.ERROR, RunStatus.TIMEOUT)
+
+
+def claim(tx: Tx, *, free_workers: int, host: str, now: datetime, specs: SpecCache) -> Settled:
+    claimed: list[Claimed] = []
+    busy: set[str] = set()
+    for row in tx.all("claimable_runs", limit=free_workers) if free_workers else ():
+        run = run_from_row(row)
+        serial, text = row[RUN_WIDTH:]
+        if serial and run.source_ref in busy:
+            continue
+        busy.add(run.source_ref)
+        run = replace(run, status=RunStatus.RUNNING, started_at=now, host=host)
+        spec = specs.get(run.source_ref, run.job_version, text)
+        claimed.append(Claimed(run=run, spec=spec))
+    started = [{"run_id": c.run.run_id, "now": now.timestamp(), "host": host} for c in claimed]
+    tx.many("start_run", started)
+    set_outcomes(tx, [(c.run, None) for c in claimed])
+    tx.append_all([events.run_changed(c.run, c.spec, now=now) for c in claimed])
+    waiting = tx.one("any_queued")
+    return Settled(claimed=tuple(claimed), more_queued=bool(waiting and waiting[0]))
+
+
+def finish(
+    tx: Tx,
+    ended: Sequence[Finished],
+    *,
+    free_workers: int,
+    host: str,
+    now: datetime,
+    specs: SpecCache,
+) -> Settled:
+    runs = [(_ended_run(end), end.claimed.spec) for end in ended]
+    closed = end_runs(tx, [run for run, _ in runs])
+    runs = [(run, spec) for run, spec in runs if run.run_id in closed]
+    tx.many(
+        "count_outcome",
+        [
+            {
+                "job_id": run.source_ref,
+                "started_at": stamp(run.started_at),
+                "failed": run.status in _FAILED,
+            }
+            for run, _ in runs
+        ],
+    )
+    # Most runs end well and nothing follows: only the others look at the job as it is now.
+    jobs = {
+        run.source_ref: read_job(tx, run.source_ref, specs)
+        for run, spec in runs
+        if run.status in _FAILED or spec.delete_after_run
+    }
+    retries = [_retry_at(run, spec, jobs.get(run.source_ref), now) for run, spec in runs]
+    set_outcomes(tx, [(run, at) for (run, _), at in zip(runs, retries, strict=True)])
+    tx.append_all(
+        [
+            events.run_changed(run, spec, now=now, retry_at=at)
+            for (run, spec), at in zip(runs, retries, strict=True)
+        ]
+    )
+    for (run, spec), at in zip(runs, retries, strict=True):
+        job = jobs.get(run.source_ref)
+        if job is not None and at is None and _follow_up(tx, run, spec, job, specs, now=now):
+            jobs[run.source_ref] = None  # paused or gone: once is enough
+    settled = claim(tx, free_workers=free_workers, host=host, now=now, specs=specs)
+    return replace(settled, next_retry_at=min((at for at in retries if at), default=None))
+
+
+def _ended_run(end: Finished) -> Run:
+    return replace(
+        end.claimed.run,
+        status=end.status,
+        started_at=end.started_at,
+        finished_at=end.finished_at,
+        error=end.error,
+        exit_code=end.exit_code,
+        output_preview=end.output_preview,
+    )
+
+
+def end_runs(tx: Tx, runs: Sequence[Run]) -> set[str]:
+    """Record how runs ended; the ids of those that were `running` until now."""
+    rows = [
+        (
+            run.run_id,
+            run.status,
+            stamp(run.started_at),
+            stamp(run.finished_at),
+            run.error,
+            run.exit_code,
+            run.output_preview,
+        )
+        for run in runs
+    ]
+    return {run_id for (run_id,) in tx.all("end_runs", rows=to_json(rows))}
+
+
+def _retry_at(run: Run, spec: JobSpec, job: Job | None, now: datetime) -> datetime | None:
+    """When the run's slot is tried again; None when it is not."""
+    if (
+        run.status is RunStatus.ERROR
+        and run.has_slot
+        and run.attempt <= spec.policy.retries
+        and job is not None
+        and job.spec.enabled
+    ):
+        return now + spec.policy.backoff(run.attempt)
+    return None
+
+
+def _follow_up(
+    tx: Tx, run: Run, spec: JobSpec, job: Job, specs: SpecCache, *, now: datetime
+) -> bool:
+    """Pause a job that fails and fails, delete one that was made for this run; whether it did."""
+    limit = spec.policy.auto_pause_after
+    if run.status in _FAILED:
+        if limit and job.consecutive_failures >= limit and job.spec.enabled:
+            pause_job(tx, job, label=OffLabel.AUTO_PAUSED, now=now)
+            return True
+    elif run.status is RunStatus.SUCCESS and spec.delete_after_run and run.has_slot:
+        return _delete_when_done(tx, run, job, specs=specs, now=now)
+    return False
+
+
+def _delete_when_done(tx: Tx, run: Run, job: Job, *, specs: SpecCache, now: datetime) -> bool:
+    """Delete a job whose last slot has run well."""
+    if job.next_run_at is not None or job.version != run.job_version:
+        return False
+    closed_at = job.boundary(now)
+    if tx.run("delete_job", job_id=job.job_id, version=job.version, now=now.timestamp()):
+        close_job(tx, job, specs=specs, closed_at=closed_at, now=now)
+        return True
+    return False
+
+
+def make_retries(tx: Tx, run_ids: Sequence[RunId], *, now: datetime, specs: SpecCache) -> int:
+    rows = tx.all("due_retries", now=now.timestamp(), limit=len(run_ids))
+    for run_id, row in zip(run_ids, rows, strict=False):
+        source, source_ref, scheduled_at, _, attempt, job_version, *_ = row
+        run = Run(
+            run_id=run_id,
+            source=source,
+            source_ref=source_ref,
+            status=RunStatus.QUEUED,
+            trigger=Trigger.RETRY,
+            attempt=attempt + 1,
+            scheduled_at=from_epoch(scheduled_at),
+            has_slot=True,
+            job_version=job_version,
+            queued_at=now,
+        )
+        tx.run(
+            "next_attempt",
+            source=source,
+            source_ref=source_ref,
+            scheduled_at=scheduled_at,
+            run_id=run_id,
+        )
+        spec = spec_of(tx, run, specs)
+        insert_runs(tx, [NewRun(run, spec)])
+        tx.append(events.run_changed(run, spec, now=now))
+    return min(len(rows), len(run_ids))

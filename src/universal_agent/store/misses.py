@@ -1,0 +1,182 @@
+"""What becomes of slots that did not run: missed, or interrupted. Each verb is one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from universal_agent.domain import events
+from universal_agent.domain.job import JobSpec
+from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus
+from universal_agent.domain.run import Run, RunId, RunStatus
+from universal_agent.domain.slot import epoch
+from universal_agent.store.base import SlotsMissed
+from universal_agent.store.execution import end_runs
+from universal_agent.store.job_verbs import cancel_queued, spec_of
+from universal_agent.store.rows import RUN_WIDTH, SpecCache, run_from_row
+from universal_agent.store.slots import set_outcomes
+from universal_agent.store.tx import Tx, stamp
+
+
+def insert_missed(
+    tx: Tx, job_id: str, job_version: int, spec: JobSpec, missed: SlotsMissed, *, now: datetime
+) -> None:
+    """Record a span of missed slots."""
+    span = missed.span
+    tx.run(
+        "insert_missed",
+        missed_id=missed.missed_id,
+        source="cron",
+        source_ref=job_id,
+        job_version=job_version,
+        first_at=epoch(span.first_at),
+        last_at=epoch(span.last_at),
+        count=span.count,
+        cause=missed.cause,
+        outage_id=missed.outage_id,
+        status=span.status,
+        useful_until=stamp(missed.useful_until),
+        now=now.timestamp(),
+    )
+    tx.append(
+        events.slots_missed(
+            job_id,
+            job_version,
+            spec,
+            span,
+            missed.cause,
+            now=now,
+            missed_id=missed.missed_id,
+            outage_id=missed.outage_id,
+        )
+    )
+
+
+def miss_queued(
+    tx: Tx,
+    *,
+    now: datetime,
+    cause: Cause,
+    outage_id: str,
+    missed_ids: Sequence[str],
+    after_grace: bool,
+    specs: SpecCache,
+) -> int:
+    if after_grace:
+        rows = [row for row in tx.all("queued_runs") if _is_past_grace(row, specs, now)]
+    else:
+        rows = tx.all("overdue_runs", now=now.timestamp(), limit=len(missed_ids))
+    for missed_id, row in zip(missed_ids, rows, strict=False):
+        run = run_from_row(row)
+        _drop_late(tx, run, missed_id, cause, outage_id=outage_id, now=now, specs=specs)
+    return min(len(rows), len(missed_ids))
+
+
+def _is_past_grace(row: tuple[object, ...], specs: SpecCache, now: datetime) -> bool:
+    run = run_from_row(row)
+    queue_until, text = row[RUN_WIDTH:]
+    if run.has_slot and queue_until is None:
+        return False  # it was late already, by policy or approval: it goes on waiting
+    policy = specs.get(run.source_ref, run.job_version, str(text)).policy
+    return run.queued_at + timedelta(seconds=policy.misfire_grace_seconds) < now
+
+
+def _drop_late(
+    tx: Tx,
+    run: Run,
+    missed_id: str,
+    cause: Cause,
+    *,
+    outage_id: str,
+    now: datetime,
+    specs: SpecCache,
+) -> None:
+    """A run that waited too long is not started; its slot is missed."""
+    if not run.has_slot:
+        cancel_queued(tx, run.run_id, specs=specs, now=now, reason=cause)
+        return
+    tx.run(
+        "drop_queued_run",
+        run_id=run.run_id,
+        status=RunStatus.SKIPPED,
+        error=None,
+        reason=f"missed:{cause}",
+        now=now.timestamp(),
+    )
+    _move_to_missed(
+        tx, run, missed_id, cause, outcome="missed", outage_id=outage_id, now=now, specs=specs
+    )
+
+
+def _move_to_missed(
+    tx: Tx,
+    run: Run,
+    missed_id: str,
+    cause: Cause,
+    *,
+    outcome: str,
+    outage_id: str,
+    now: datetime,
+    specs: SpecCache,
+) -> None:
+    """Account for an admitted slot as missed: it waits for an operator."""
+    tx.run(
+        "miss_slot",
+        source=run.source,
+        source_ref=run.source_ref,
+        scheduled_at=epoch(run.scheduled_at),
+        run_id=run.run_id,
+        outcome=outcome,
+        reason=cause,
+        missed_id=missed_id,
+    )
+    spec = spec_of(tx, run, specs)
+    useful = spec.policy.useful_for_seconds
+    span = MissedSpan(run.scheduled_at, run.scheduled_at, MissedStatus.PENDING, 1)
+    missed = SlotsMissed(
+        missed_id=missed_id,
+        span=span,
+        cause=cause,
+        outage_id=outage_id,
+        useful_until=None if useful is None else run.scheduled_at + timedelta(seconds=useful),
+    )
+    insert_missed(tx, run.source_ref, run.job_version, spec, missed, now=now)
+
+
+def interrupt_runs(
+    tx: Tx,
+    *,
+    host: str,
+    now: datetime,
+    outage_id: str,
+    missed_ids: Sequence[str],
+    specs: SpecCache,
+) -> tuple[RunId, ...]:
+    closed: list[RunId] = []
+    rows = tx.all("running_on_host", host=host, limit=len(missed_ids))
+    for missed_id, row in zip(missed_ids, rows, strict=False):
+        was = run_from_row(row)
+        run = replace(
+            was,
+            status=RunStatus.INTERRUPTED,
+            finished_at=now,
+            error="the gateway stopped while it ran; what became of it is unknown",
+        )
+        end_runs(tx, [run])
+        spec = spec_of(tx, run, specs)
+        again = spec.policy.retry_interrupted and run.has_slot
+        retry_at = now if again else None
+        set_outcomes(tx, [(run, retry_at)])
+        tx.append(events.run_changed(run, spec, now=now, retry_at=retry_at))
+        if run.has_slot and not again:
+            _move_to_missed(
+                tx,
+                run,
+                missed_id,
+                Cause.INTERRUPTED,
+                outcome=RunStatus.INTERRUPTED,
+                outage_id=outage_id,
+                now=now,
+                specs=specs,
+            )
+        closed.append(run.run_id)
+    return tuple(closed)

@@ -1,0 +1,67 @@
+"""What every verb does to slots and runs: claim, insert, bring to an outcome; many in one go."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from universal_agent.domain.job import PRIORITY_ORDER, JobSpec, Overlap
+from universal_agent.domain.run import Run
+from universal_agent.domain.slot import epoch
+from universal_agent.store.tx import Tx, stamp
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run that is to be kept."""
+
+    run: Run
+    spec: JobSpec
+    #: Seconds that it may wait for a worker; None: as long as it takes.
+    patience: int | None = None
+
+
+def insert_runs(tx: Tx, new: Sequence[NewRun]) -> None:
+    """Keep runs."""
+    tx.many("insert_run", [_run_params(item) for item in new])
+
+
+def _run_params(item: NewRun) -> dict[str, object]:
+    run, spec = item.run, item.spec
+    queued_at = run.queued_at.timestamp()
+    return {
+        "run_id": run.run_id,
+        "source": run.source,
+        "source_ref": run.source_ref,
+        "scheduled_at": run.scheduled_at.timestamp(),
+        "has_slot": run.has_slot,
+        "job_version": run.job_version,
+        "status": run.status,
+        "trigger": run.trigger,
+        "attempt": run.attempt,
+        "priority": PRIORITY_ORDER[spec.priority],
+        "serial": spec.policy.overlap is not Overlap.ALLOW,
+        "queued_at": queued_at,
+        "queue_until": None if item.patience is None else queued_at + item.patience,
+        "started_at": stamp(run.started_at),
+        "host": run.host,
+    }
+
+
+def set_outcomes(tx: Tx, runs: Sequence[tuple[Run, datetime | None]]) -> None:
+    """Bring the slots of runs to the runs' status, each with the time of its retry."""
+    tx.many(
+        "set_slot_outcome",
+        [
+            {
+                "source": run.source,
+                "source_ref": run.source_ref,
+                "scheduled_at": epoch(run.scheduled_at),
+                "run_id": run.run_id,
+                "outcome": run.status,
+                "reason": run.reason,
+                "retry_at": stamp(retry_at),
+            }
+            for run, retry_at in runs
+            if run.has_slot
+        ],
+    )
