@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from universal_agent import __version__
 from universal_agent.api import cron, health, ops, scheduling
+from universal_agent.api.problems import install_problem_handlers
 from universal_agent.runtime import Runtime
 
 
@@ -18,6 +19,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         openapi_url="/api/openapi.json",
     )
     app.state.runtime = runtime
+    install_problem_handlers(app)
     for module in (health, cron, scheduling, ops):
         app.include_router(module.router)
     return app
