@@ -9,23 +9,29 @@ calendar's projection is built from these events alone.
 | cron_job_created | a job was made | job |
 | cron_job_updated | a job was edited, paused or resumed | job, changed |
 | cron_job_deleted | a job was deleted | job_id, version, effective_until |
-| cron_run_queued | a slot was admitted and waits for a worker | run |
-| cron_run_started | a run was handed to its runner | run |
+| cron_run_queued | a slot was admitted and waits for a worker | run, next_run_at |
+| cron_run_started | a run was handed to its runner | run, next_run_at |
 | cron_run_completed | a run ended in success | run |
 | cron_run_failed | a run ended in error, timeout, cancelled or interrupted | run, retry_at |
-| cron_run_missed | slots were missed, as one span | missed |
-| cron_run_skipped | a slot was decided not to run | slot, reason |
+| cron_run_missed | slots were missed, as one span | the span, next_run_at |
+| cron_run_skipped | a slot was decided not to run | the slot, reason, next_run_at |
+| calendar_missed_resolved | missed slots were decided | action, by, note, spans, run_id, job_id |
+
+`next_run_at` is there when the event moved the job's high-water mark: the next slot that is not
+yet decided. `spans` of a resolution are the missed spans as they now are; a span that was split
+keeps its id for one part.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from universal_agent.domain.job import Job, JobSpec, spec_to_record
-from universal_agent.domain.judge import Cause, MissedSpan
 from universal_agent.domain.run import Run, RunStatus
 from universal_agent.domain.slot import epoch
+from universal_agent.domain.stasis import MissedRecord
 
 
 class EventType(StrEnum):
@@ -40,6 +46,7 @@ class EventType(StrEnum):
     CRON_RUN_FAILED = "cron_run_failed"
     CRON_RUN_MISSED = "cron_run_missed"
     CRON_RUN_SKIPPED = "cron_run_skipped"
+    CALENDAR_MISSED_RESOLVED = "calendar_missed_resolved"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,47 +175,96 @@ def run_changed(
     *,
     now: datetime,
     retry_at: datetime | None = None,
+    mark: dict[str, Any] | None = None,
 ) -> NewEvent:
     """A run came to its present status."""
-    data: dict[str, Any] = {"run": run_record(run)}
+    data: dict[str, Any] = {"run": run_record(run), **(mark or {})}
     if retry_at is not None:
         data["retry_at"] = epoch(retry_at)
     kind = _RUN_EVENTS.get(run.status, EventType.CRON_RUN_FAILED)
     return _cron(kind, run.source_ref, spec, now, run.status, data)
 
 
-def slot_skipped(job: Job, scheduled_at: datetime, reason: str, *, now: datetime) -> NewEvent:
+def high_water(next_run_at: datetime | None) -> dict[str, Any]:
+    """The part of an event's data that says where the job's high-water mark went."""
+    return {"next_run_at": None if next_run_at is None else epoch(next_run_at)}
+
+
+def slot_skipped(
+    job: Job, scheduled_at: datetime, reason: str, *, now: datetime, mark: dict[str, Any]
+) -> NewEvent:
     """A slot was decided not to run."""
     data = {
         "event_id": f"cron|{job.job_id}|{epoch(scheduled_at)}",
         "job_version": job.version,
         "scheduled_at": epoch(scheduled_at),
         "reason": reason,
+        **mark,
     }
     return _cron(EventType.CRON_RUN_SKIPPED, job.job_id, job.spec, now, "skipped", data)
 
 
+def missed_record(missed: MissedRecord) -> dict[str, Any]:
+    """A missed span as events carry it."""
+    useful_until = missed.useful_until
+    return {
+        "missed_id": missed.missed_id,
+        "outage_id": missed.outage_id,
+        "event_id": missed.event_id,
+        "job_version": missed.job_version,
+        "first_at": epoch(missed.span.first_at),
+        "last_at": epoch(missed.span.last_at),
+        "count": missed.span.count,
+        "cause": missed.cause,
+        "status": missed.span.status,
+        "created_at": missed.created_at.timestamp(),
+        "updated_at": missed.updated_at.timestamp(),
+        "useful_until": None if useful_until is None else useful_until.timestamp(),
+        "note": missed.note,
+        "decided_by": missed.decided_by,
+        "run_id": missed.run_id,
+    }
+
+
 def slots_missed(
-    job_id: str,
-    job_version: int,
-    spec: JobSpec,
-    span: MissedSpan,
-    cause: Cause,
-    *,
-    now: datetime,
-    missed_id: str,
-    outage_id: str,
+    missed: MissedRecord, spec: JobSpec, *, now: datetime, mark: dict[str, Any] | None = None
 ) -> NewEvent:
     """Neighbouring slots of a job were missed."""
+    data = {**missed_record(missed), **(mark or {})}
+    status = missed.span.status
+    return _cron(EventType.CRON_RUN_MISSED, missed.source_ref, spec, now, status, data)
+
+
+def missed_resolved(
+    job_id: str,
+    spec: JobSpec,
+    *,
+    now: datetime,
+    action: str,
+    by: str,
+    note: str | None,
+    spans: Sequence[MissedRecord],
+    event_id: str,
+    run_id: str | None = None,
+    new_job_id: str | None = None,
+) -> NewEvent:
+    """Missed slots were decided: run after all, moved, closed, expired, or closed no longer."""
     data = {
-        "missed_id": missed_id,
-        "outage_id": outage_id,
-        "event_id": f"cron|{job_id}|{epoch(span.last_at)}",
-        "job_version": job_version,
-        "first_at": epoch(span.first_at),
-        "last_at": epoch(span.last_at),
-        "count": span.count,
-        "cause": cause,
-        "status": span.status,
+        "action": action,
+        "by": by,
+        "note": note,
+        "event_id": event_id,
+        "spans": [missed_record(span) for span in spans],
+        "run_id": run_id,
+        "job_id": new_job_id,
     }
-    return _cron(EventType.CRON_RUN_MISSED, job_id, spec, now, span.status, data)
+    return NewEvent(
+        source="calendar",
+        type=EventType.CALENDAR_MISSED_RESOLVED,
+        timestamp=now,
+        source_ref=job_id,
+        owner_id=spec.user_id,
+        session_id=spec.session_id,
+        status=action,
+        data=data,
+    )

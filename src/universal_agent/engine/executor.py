@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from datetime import datetime
+from functools import lru_cache, partial
 from pathlib import Path
 
 import structlog
@@ -182,7 +182,9 @@ class Executor:
         the next start: visible, and an operator's to judge.
         """
         _log.exception(
-            "outcome_not_recorded", action="outcome_not_recorded", run_ids=[end.claimed.run.run_id for end in ended]
+            "outcome_not_recorded",
+            action="outcome_not_recorded",
+            run_ids=[end.claimed.run.run_id for end in ended],
         )
         if len(ended) > 1:
             self._ended = ended + self._ended

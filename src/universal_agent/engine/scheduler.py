@@ -14,11 +14,13 @@ from universal_agent.clock import Clock, ClockGap, ClockJump
 from universal_agent.domain.job import Job
 from universal_agent.domain.judge import Cause, MissedStatus, judge
 from universal_agent.domain.run import RunId, Trigger
+from universal_agent.domain.stasis import MissedRecord
 from universal_agent.engine.executor import Executor
 from universal_agent.engine.ids import new_id
 from universal_agent.engine.timer import Timer
 from universal_agent.errors import StoreUnavailable
-from universal_agent.store.base import Decision, SlotsMissed, SlotStart, Store
+from universal_agent.failpoint import Failpoint, passing
+from universal_agent.store.base import Decision, SlotStart, Store
 
 _log = structlog.get_logger(__name__)
 
@@ -110,10 +112,13 @@ class Scheduler:
         self.bring_forward(due.next_at)
         if due.retries:
             await self._make_retries(now)
-        overdue = await self._miss_queued(now) if due.next_at and due.next_at <= now else 0
+        if due.overdue:
+            await self._miss_queued(now)
+        if due.expired:
+            await self._store.expire_missed(now=now, limit=BATCH)
         if due.jobs:
             await self.decide(due.jobs, now=now)
-        return len(due.jobs) == BATCH or bool(due.jobs) or overdue > 0
+        return bool(due.jobs or due.retries or due.overdue or due.expired)
 
     async def decide(self, jobs: Sequence[Job], *, now: datetime) -> None:
         """Judge the due slots of these jobs and commit what was decided."""
@@ -131,6 +136,7 @@ class Scheduler:
             )
         finally:
             self._executor.release(reserved)
+        passing(Failpoint.AFTER_ADMIT_COMMIT)
         self._executor.launch(admission.started)
         for run_id in admission.cancel:
             self._executor.cancel(run_id, "cancelled by the job's next slot")
@@ -143,17 +149,21 @@ class Scheduler:
         verdict = judge(
             job.spec.schedule, policy, next_run_at=job.next_run_at, jitter=job.jitter, now=now
         )
-        missed: list[SlotsMissed] = []
+        missed: list[MissedRecord] = []
         starts: list[SlotStart] = []
         for span in verdict.missed:
             useful = policy.useful_for_seconds
             missed_id = new_id("mis", now)
             missed.append(
-                SlotsMissed(
+                MissedRecord(
                     missed_id=missed_id,
+                    source_ref=job.job_id,
+                    job_version=job.version,
                     span=span,
                     cause=self._cause,
                     outage_id=self._outage_id,
+                    created_at=now,
+                    updated_at=now,
                     useful_until=(
                         None if useful is None else span.last_at + timedelta(seconds=useful)
                     ),
@@ -184,9 +194,9 @@ class Scheduler:
         if await self._store.make_retries(run_ids, now=now):
             self._executor.look_for_work()
 
-    async def _miss_queued(self, now: datetime) -> int:
+    async def _miss_queued(self, now: datetime) -> None:
         """Runs that waited for a worker longer than their job allows are missed, not run late."""
-        return await self._store.miss_queued(
+        await self._store.miss_queued(
             now=now,
             cause=Cause.CAPACITY,
             outage_id=self._outage_id,

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from universal_agent.domain import events
 from universal_agent.domain.job import Job, Overlap
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import epoch, from_epoch
+from universal_agent.failpoint import Failpoint, passing
 from universal_agent.store.base import Admission, Claimed, Decision, Due, Once, SlotStart
 from universal_agent.store.job_verbs import recall
 from universal_agent.store.misses import insert_missed
@@ -21,9 +23,12 @@ def due(tx: Tx, *, until: datetime, limit: int, specs: SpecCache) -> Due:
     row = tx.one("next_due", until=at)
     assert row is not None
     waiting = [when for when in row if when is not None]
+    _, retry_at, queue_until, useful_until = row
     return Due(
         jobs=jobs,
-        retries=row[1] is not None and row[1] <= at,
+        retries=retry_at is not None and retry_at <= at,
+        overdue=queue_until is not None and queue_until <= at,
+        expired=useful_until is not None and useful_until <= at,
         next_at=from_epoch(min(waiting)) if waiting else None,
     )
 
@@ -34,15 +39,16 @@ def admit(
     applied = _advance(tx, decisions)
     for decision in applied:
         for missed in decision.missed:
-            job = decision.job
-            insert_missed(tx, job.job_id, job.version, job.spec, missed, now=now)
-    starts = [(decision.job, start) for decision in applied for start in decision.starts]
+            mark = events.high_water(decision.next_run_at)
+            insert_missed(tx, missed, decision.job.spec, now=now, mark=mark)
+    starts = [(decision, start) for decision in applied for start in decision.starts]
     taken = _taken(tx, starts)
     desk = _Desk(_active_runs(tx, applied), free_workers=free_workers, host=host, now=now)
-    for job, start in starts:
-        if (job.job_id, epoch(start.scheduled_at)) not in taken:
-            desk.place(job, start)
+    for decision, start in starts:
+        if (decision.job.job_id, epoch(start.scheduled_at)) not in taken:
+            desk.place(decision, start)
     desk.record(tx)
+    passing(Failpoint.BEFORE_ADMIT_COMMIT)
     return Admission(
         started=tuple(desk.started),
         queued_count=desk.queued_count,
@@ -67,9 +73,9 @@ def _advance(tx: Tx, decisions: Sequence[Decision]) -> list[Decision]:
     return [decision for decision in decisions if decision.job.job_id in moved]
 
 
-def _taken(tx: Tx, starts: Sequence[tuple[Job, SlotStart]]) -> set[tuple[str, int]]:
+def _taken(tx: Tx, starts: Sequence[tuple[Decision, SlotStart]]) -> set[tuple[str, int]]:
     """Those of the slots that were decided before: moved, skipped or run early by somebody."""
-    keys = [(job.job_id, epoch(start.scheduled_at)) for job, start in starts]
+    keys = [(decision.job.job_id, epoch(start.scheduled_at)) for decision, start in starts]
     return {(ref, at) for ref, at in tx.all("taken_slots", keys=to_json(keys))}
 
 
@@ -109,8 +115,10 @@ class _Desk:
         self.queued_count = 0
         self.cancel: list[RunId] = []
 
-    def place(self, job: Job, start: SlotStart) -> None:
+    def place(self, decision: Decision, start: SlotStart) -> None:
+        job = decision.job
         policy = job.spec.policy
+        mark = events.high_water(decision.next_run_at)
         # A slot that runs late by policy has been waited for: it is never skipped again.
         late_by_policy = start.missed_id is not None
         free = len(self.started) < self._free_workers
@@ -123,7 +131,7 @@ class _Desk:
                 (policy.overlap is Overlap.SKIP and active)
                 or (policy.overlap is Overlap.QUEUE_ONE and waiting)
             ):
-                self._skip(job, start, "overlap")
+                self._skip(job, start, "overlap", mark)
                 return
             if policy.overlap is Overlap.CANCEL_PREVIOUS:
                 self.cancel.extend(running)
@@ -147,15 +155,17 @@ class _Desk:
         patience = None if late_by_policy else policy.queue_limit_seconds
         self._new.append(NewRun(run, job.spec, patience))
         self._slot(job, start, run.status, run_id=run.run_id)
-        self._events.append(events.run_changed(run, job.spec, now=self._now))
+        self._events.append(events.run_changed(run, job.spec, now=self._now, mark=mark))
         if free:
             self.started.append(Claimed(run=run, spec=job.spec))
         else:
             self.queued_count += 1
 
-    def _skip(self, job: Job, start: SlotStart, reason: str) -> None:
+    def _skip(self, job: Job, start: SlotStart, reason: str, mark: dict[str, Any]) -> None:
         self._slot(job, start, RunStatus.SKIPPED, reason=reason)
-        self._events.append(events.slot_skipped(job, start.scheduled_at, reason, now=self._now))
+        self._events.append(
+            events.slot_skipped(job, start.scheduled_at, reason, now=self._now, mark=mark)
+        )
 
     def _slot(
         self,

@@ -15,9 +15,11 @@ from typing import Protocol
 
 from universal_agent.domain.events import Event
 from universal_agent.domain.job import Job, JobSpec
-from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus
+from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.ledger import LedgerFacts
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus, Trigger
+from universal_agent.domain.slot import SlotKey
+from universal_agent.domain.stasis import MissedRecord, Scope, StasisAction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,17 +43,6 @@ class SlotStart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SlotsMissed:
-    """A span that is to be recorded as missed."""
-
-    missed_id: str
-    span: MissedSpan
-    cause: Cause
-    outage_id: str
-    useful_until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What was decided about a job's due slots.
 
@@ -60,7 +51,7 @@ class Decision:
 
     job: Job
     starts: tuple[SlotStart, ...]
-    missed: tuple[SlotsMissed, ...]
+    missed: tuple[MissedRecord, ...]
     next_run_at: datetime | None
 
 
@@ -110,15 +101,26 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MissedRecord:
-    """A missed span as it is kept."""
+class Resolution:
+    """What an operator decided about a missed slot."""
 
-    missed_id: str
-    source_ref: str
-    job_version: int
-    span: MissedSpan
-    cause: Cause
-    outage_id: str
+    action: StasisAction
+    scope: Scope
+    by: str
+    note: str | None = None
+    #: The id that the run of an approved slot will have.
+    run_id: RunId | None = None
+    #: The one-shot job that a rescheduled slot becomes.
+    job: Job | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """What came of a decision."""
+
+    record: MissedRecord
+    run: Run | None = None
+    job: Job | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +130,10 @@ class Due:
     jobs: tuple[Job, ...]
     #: Retries that have come due exist.
     retries: bool
+    #: Waiting runs that have waited too long exist.
+    overdue: bool
+    #: Missed slots that are no longer useful exist.
+    expired: bool
     #: The earliest instant at which anything further is due; None: nothing is planned.
     next_at: datetime | None
 
@@ -274,6 +280,37 @@ class Store(Protocol):
         self, *, host: str, now: datetime, outage_id: str, missed_ids: Sequence[str]
     ) -> tuple[RunId, ...]:
         """Close runs that a dead process left `running`; at most one for each of `missed_ids`."""
+        ...
+
+    # -- stasis
+
+    async def find_missed(self, slot: SlotKey) -> MissedRecord:
+        """The missed span that has the slot. Raises SlotNotFound when none has."""
+        ...
+
+    async def resolve_missed(
+        self,
+        slot: SlotKey,
+        resolution: Resolution,
+        *,
+        spare_ids: Sequence[str],
+        now: datetime,
+        once: Once | None = None,
+    ) -> Resolved:
+        """Decide about missed slots: a compare-and-set, of which one caller wins.
+
+        `spare_ids` are for spans that a split makes, two at most. Raises SlotNotFound when the
+        slot was not missed, AlreadyResolved when it is no longer pending, Conflict when its job
+        is gone.
+        """
+        ...
+
+    async def undo_delete(self, slot: SlotKey, *, by: str, now: datetime) -> MissedRecord:
+        """Take back a deletion. Raises SlotNotFound, or Conflict when it is too late."""
+        ...
+
+    async def expire_missed(self, *, now: datetime, limit: int) -> int:
+        """Close spans that are no longer useful; how many."""
         ...
 
     # -- runs

@@ -8,6 +8,7 @@ from universal_agent.domain import events
 from universal_agent.domain.job import Job, JobSpec, OffLabel
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import from_epoch
+from universal_agent.failpoint import Failpoint, passing
 from universal_agent.store.base import Claimed, Finished, Settled
 from universal_agent.store.job_verbs import close_job, pause_job, read_job, spec_of
 from universal_agent.store.rows import RUN_WIDTH, SpecCache, run_from_row
@@ -78,6 +79,7 @@ def finish(
         job = jobs.get(run.source_ref)
         if job is not None and at is None and _follow_up(tx, run, spec, job, specs, now=now):
             jobs[run.source_ref] = None  # paused or gone: once is enough
+    passing(Failpoint.BEFORE_FINISH_COMMIT)
     settled = claim(tx, free_workers=free_workers, host=host, now=now, specs=specs)
     return replace(settled, next_retry_at=min((at for at in retries if at), default=None))
 

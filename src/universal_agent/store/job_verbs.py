@@ -9,6 +9,7 @@ from universal_agent.domain.run import Run, RunId, RunStatus
 from universal_agent.domain.slot import epoch
 from universal_agent.errors import Conflict
 from universal_agent.store.base import Once
+from universal_agent.store.missed_rows import close_missed_of_job
 from universal_agent.store.rows import SpecCache, job_from_row, run_from_row
 from universal_agent.store.tx import Tx, stamp, to_json
 
@@ -130,6 +131,7 @@ def close_job(tx: Tx, job: Job, *, specs: SpecCache, closed_at: datetime, now: d
     tx.run("drop_retries", source="cron", source_ref=job.job_id)
     for (run_id,) in tx.all("waiting_of_job", job_id=job.job_id):
         cancel_queued(tx, RunId(run_id), specs=specs, now=now, reason="job_deleted")
+    close_missed_of_job(tx, job.job_id, job.spec, now=now)
     tx.append(events.job_deleted(job, now=now, effective_until=closed_at))
 
 
@@ -164,9 +166,14 @@ def cancel_queued(
 
 def spec_of(tx: Tx, run: Run, specs: SpecCache) -> JobSpec:
     """The spec a run was made under; of a deleted job too."""
-    row = tx.one("spec_of", job_id=run.source_ref, version=run.job_version)
-    assert row is not None, f"{run.run_id} names a job version that was never stored"
-    return specs.get(run.source_ref, run.job_version, row[0])
+    return read_spec(tx, run.source_ref, run.job_version, specs)
+
+
+def read_spec(tx: Tx, job_id: str, version: int, specs: SpecCache) -> JobSpec:
+    """The spec that a job had in that version."""
+    row = tx.one("spec_of", job_id=job_id, version=version)
+    assert row is not None, f"version {version} of {job_id} was never stored"
+    return specs.get(job_id, version, row[0])
 
 
 def pause_job(tx: Tx, job: Job, *, label: OffLabel, now: datetime) -> None:

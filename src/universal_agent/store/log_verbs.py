@@ -1,14 +1,15 @@
 """What happened, read back: the event log, runs, the ledger's facts."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from universal_agent.domain.events import Event
-from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus
+from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.ledger import LedgerFacts, MissedFact, SlotFact
 from universal_agent.domain.run import Run
-from universal_agent.domain.slot import epoch, from_epoch
-from universal_agent.store.base import LogBounds, MissedRecord
+from universal_agent.domain.slot import epoch
+from universal_agent.domain.stasis import MissedRecord
+from universal_agent.store.base import LogBounds
+from universal_agent.store.missed_rows import missed_from_row
 from universal_agent.store.rows import SpecCache, event_from_row, run_from_row, version_from_row
 from universal_agent.store.tx import Tx
 
@@ -52,20 +53,9 @@ def list_runs(
 
 def missed_spans(
     tx: Tx, *, status: MissedStatus, job_id: str | None, limit: int
-) -> Sequence[MissedRecord]:
-    return [
-        MissedRecord(
-            missed_id=missed_id,
-            source_ref=source_ref,
-            job_version=job_version,
-            span=MissedSpan(from_epoch(first), from_epoch(last), MissedStatus(kept), count),
-            cause=Cause(cause),
-            outage_id=outage_id,
-        )
-        for missed_id, source_ref, job_version, first, last, count, cause, outage_id, kept in (
-            tx.all("missed_spans", status=status, job_id=job_id, limit=limit)
-        )
-    ]
+) -> list[MissedRecord]:
+    rows = tx.all("missed_spans", status=status, job_id=job_id, limit=limit)
+    return [missed_from_row(row) for row in rows]
 
 
 def ledger_facts(

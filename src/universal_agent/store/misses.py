@@ -3,52 +3,33 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from universal_agent.domain import events
 from universal_agent.domain.job import JobSpec
 from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus
 from universal_agent.domain.run import Run, RunId, RunStatus
 from universal_agent.domain.slot import epoch
-from universal_agent.store.base import SlotsMissed
+from universal_agent.domain.stasis import MissedRecord
 from universal_agent.store.execution import end_runs
 from universal_agent.store.job_verbs import cancel_queued, spec_of
+from universal_agent.store.missed_rows import put_missed
 from universal_agent.store.rows import RUN_WIDTH, SpecCache, run_from_row
 from universal_agent.store.slots import set_outcomes
-from universal_agent.store.tx import Tx, stamp
+from universal_agent.store.tx import Tx
 
 
 def insert_missed(
-    tx: Tx, job_id: str, job_version: int, spec: JobSpec, missed: SlotsMissed, *, now: datetime
+    tx: Tx,
+    missed: MissedRecord,
+    spec: JobSpec,
+    *,
+    now: datetime,
+    mark: dict[str, Any] | None = None,
 ) -> None:
     """Record a span of missed slots."""
-    span = missed.span
-    tx.run(
-        "insert_missed",
-        missed_id=missed.missed_id,
-        source="cron",
-        source_ref=job_id,
-        job_version=job_version,
-        first_at=epoch(span.first_at),
-        last_at=epoch(span.last_at),
-        count=span.count,
-        cause=missed.cause,
-        outage_id=missed.outage_id,
-        status=span.status,
-        useful_until=stamp(missed.useful_until),
-        now=now.timestamp(),
-    )
-    tx.append(
-        events.slots_missed(
-            job_id,
-            job_version,
-            spec,
-            span,
-            missed.cause,
-            now=now,
-            missed_id=missed.missed_id,
-            outage_id=missed.outage_id,
-        )
-    )
+    put_missed(tx, [missed])
+    tx.append(events.slots_missed(missed, spec, now=now, mark=mark))
 
 
 def miss_queued(
@@ -132,14 +113,18 @@ def _move_to_missed(
     spec = spec_of(tx, run, specs)
     useful = spec.policy.useful_for_seconds
     span = MissedSpan(run.scheduled_at, run.scheduled_at, MissedStatus.PENDING, 1)
-    missed = SlotsMissed(
+    missed = MissedRecord(
         missed_id=missed_id,
+        source_ref=run.source_ref,
+        job_version=run.job_version,
         span=span,
         cause=cause,
         outage_id=outage_id,
+        created_at=now,
+        updated_at=now,
         useful_until=None if useful is None else run.scheduled_at + timedelta(seconds=useful),
     )
-    insert_missed(tx, run.source_ref, run.job_version, spec, missed, now=now)
+    insert_missed(tx, missed, spec, now=now)
 
 
 def interrupt_runs(

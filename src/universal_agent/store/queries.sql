@@ -88,7 +88,9 @@ WHERE j.due_at IS NOT NULL ORDER BY j.due_at LIMIT :limit;
 -- next_due --
 SELECT (SELECT min(due_at) FROM jobs WHERE due_at > :until),
        (SELECT min(retry_at) FROM slots WHERE retry_at IS NOT NULL),
-       (SELECT min(queue_until) FROM runs WHERE status = 'queued');
+       (SELECT min(queue_until) FROM runs WHERE status = 'queued'),
+       (SELECT min(useful_until) FROM missed
+        WHERE status = 'pending' AND useful_until IS NOT NULL);
 
 -- spec_of --
 SELECT spec FROM job_versions WHERE job_id = :job_id AND version = :version;
@@ -124,19 +126,65 @@ ON CONFLICT DO NOTHING;
 
 -- insert_run --
 INSERT INTO runs (run_id, source, source_ref, scheduled_at, has_slot, job_version, status, trigger,
-                  attempt, priority, serial, queued_at, queue_until, started_at, host)
+                  attempt, priority, serial, queued_at, queue_until, started_at, host,
+                  approved_by)
 VALUES (:run_id, :source, :source_ref, :scheduled_at, :has_slot, :job_version, :status, :trigger,
-        :attempt, :priority, :serial, :queued_at, :queue_until, :started_at, :host);
+        :attempt, :priority, :serial, :queued_at, :queue_until, :started_at, :host, :approved_by);
 
 -- drop_retries --
 UPDATE slots SET retry_at = NULL
 WHERE source = :source AND source_ref = :source_ref AND retry_at IS NOT NULL;
 
--- insert_missed --
+-- put_missed --
 INSERT INTO missed (missed_id, source, source_ref, job_version, first_at, last_at, count, cause,
-                    outage_id, status, created_at, updated_at, useful_until)
+                    outage_id, status, created_at, updated_at, useful_until, note, decided_by,
+                    run_id)
 VALUES (:missed_id, :source, :source_ref, :job_version, :first_at, :last_at, :count, :cause,
-        :outage_id, :status, :now, :now, :useful_until);
+        :outage_id, :status, :created_at, :updated_at, :useful_until, :note, :decided_by, :run_id)
+ON CONFLICT (missed_id) DO UPDATE
+SET first_at = excluded.first_at, last_at = excluded.last_at, count = excluded.count,
+    status = excluded.status, updated_at = excluded.updated_at, note = excluded.note,
+    decided_by = excluded.decided_by, run_id = excluded.run_id;
+
+-- missed_with_slot --
+SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
+       created_at, updated_at, useful_until, note, decided_by, run_id
+FROM missed WHERE source_ref = :source_ref AND first_at <= :at AND last_at >= :at;
+
+-- pending_group --
+SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
+       created_at, updated_at, useful_until, note, decided_by, run_id
+FROM missed
+WHERE source_ref = :source_ref AND outage_id = :outage_id AND status = 'pending';
+
+-- pending_of_job --
+SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
+       created_at, updated_at, useful_until, note, decided_by, run_id
+FROM missed WHERE source_ref = :job_id AND status = 'pending' ORDER BY last_at;
+
+-- decided_together --
+SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
+       created_at, updated_at, useful_until, note, decided_by, run_id
+FROM missed
+WHERE source_ref = :source_ref AND outage_id = :outage_id AND status = :status
+  AND updated_at = :updated_at;
+
+-- useless_missed --
+SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
+       created_at, updated_at, useful_until, note, decided_by, run_id
+FROM missed WHERE status = 'pending' AND useful_until <= :now
+ORDER BY useful_until LIMIT :limit;
+
+-- attempts_of_slot --
+SELECT r.attempt FROM slots s JOIN runs r ON r.run_id = s.run_id
+WHERE s.source = :source AND s.source_ref = :source_ref AND s.scheduled_at = :scheduled_at;
+
+-- put_slot --
+INSERT INTO slots (source, source_ref, scheduled_at, job_version, outcome, reason, run_id, missed_id)
+VALUES (:source, :source_ref, :scheduled_at, :job_version, :outcome, :reason, :run_id, :missed_id)
+ON CONFLICT (source, source_ref, scheduled_at) DO UPDATE
+SET outcome = excluded.outcome, reason = excluded.reason, run_id = excluded.run_id,
+    retry_at = NULL, missed_id = excluded.missed_id;
 
 -- claimable_runs --
 SELECT r.run_id, r.source, r.source_ref, r.status, r.trigger, r.attempt, r.scheduled_at,
@@ -250,7 +298,8 @@ VALUES (:key, :fingerprint, :resource, :now) ON CONFLICT DO NOTHING;
 SELECT fingerprint, resource FROM idempotency WHERE key = :key;
 
 -- missed_spans --
-SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status
+SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
+       created_at, updated_at, useful_until, note, decided_by, run_id
 FROM missed WHERE status = :status AND (:job_id IS NULL OR source_ref = :job_id)
 ORDER BY created_at, missed_id LIMIT :limit;
 

@@ -44,6 +44,7 @@ def _run_params(item: NewRun) -> dict[str, object]:
         "queue_until": None if item.patience is None else queued_at + item.patience,
         "started_at": stamp(run.started_at),
         "host": run.host,
+        "approved_by": run.approved_by,
     }
 
 

@@ -12,16 +12,19 @@ from universal_agent.domain.job import Job
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.ledger import LedgerFacts
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus
-from universal_agent.store import admission, execution, job_verbs, log_verbs, misses
+from universal_agent.domain.slot import SlotKey
+from universal_agent.domain.stasis import MissedRecord
+from universal_agent.store import admission, execution, job_verbs, log_verbs, misses, stasis
 from universal_agent.store.base import (
     Admission,
     Decision,
     Due,
     Finished,
     LogBounds,
-    MissedRecord,
     Once,
     Page,
+    Resolution,
+    Resolved,
     Settled,
 )
 from universal_agent.store.rows import SpecCache, job_from_row
@@ -237,6 +240,42 @@ class SqlStore:
                 missed_ids=missed_ids,
                 specs=self._specs,
             )
+        )
+
+    # -- stasis
+
+    async def find_missed(self, slot: SlotKey) -> MissedRecord:
+        return await self._db.read(lambda tx: stasis.find_missed(tx, slot, self._specs))
+
+    async def resolve_missed(
+        self,
+        slot: SlotKey,
+        resolution: Resolution,
+        *,
+        spare_ids: Sequence[str],
+        now: datetime,
+        once: Once | None = None,
+    ) -> Resolved:
+        return await self._db.write(
+            lambda tx: stasis.resolve_missed(
+                tx,
+                slot,
+                resolution,
+                spare_ids=spare_ids,
+                now=now,
+                once=once,
+                specs=self._specs,
+            )
+        )
+
+    async def undo_delete(self, slot: SlotKey, *, by: str, now: datetime) -> MissedRecord:
+        return await self._db.write(
+            lambda tx: stasis.undo_delete(tx, slot, by=by, now=now, specs=self._specs)
+        )
+
+    async def expire_missed(self, *, now: datetime, limit: int) -> int:
+        return await self._db.write(
+            lambda tx: stasis.expire_missed(tx, now=now, limit=limit, specs=self._specs)
         )
 
     # -- runs

@@ -94,6 +94,8 @@ CREATE TABLE missed (
 ) WITHOUT ROWID;
 CREATE INDEX missed_of_job ON missed (source_ref, first_at);
 CREATE INDEX missed_open ON missed (created_at) WHERE status = 'pending';
+CREATE INDEX missed_useful ON missed (useful_until)
+  WHERE status = 'pending' AND useful_until IS NOT NULL;
 
 CREATE TABLE events (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,

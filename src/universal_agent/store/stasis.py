@@ -1,0 +1,217 @@
+"""How is a missed slot decided? Each verb is one transaction, and a compare-and-set."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from universal_agent.domain import events
+from universal_agent.domain.job import JobSpec
+from universal_agent.domain.judge import MissedStatus
+from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
+from universal_agent.domain.slot import SlotKey, epoch
+from universal_agent.domain.stasis import (
+    RESULT,
+    UNDO_WINDOW,
+    MissedRecord,
+    Scope,
+    StasisAction,
+    isolate,
+)
+from universal_agent.errors import AlreadyResolved, Conflict, SlotNotFound
+from universal_agent.store.base import Once, Resolution, Resolved
+from universal_agent.store.job_verbs import create_job, read_job, read_spec, recall
+from universal_agent.store.missed_rows import missed_from_row, put_missed
+from universal_agent.store.rows import SpecCache, run_from_row
+from universal_agent.store.slots import NewRun, insert_runs
+from universal_agent.store.tx import Tx
+
+_SECOND = timedelta(seconds=1)
+
+
+def find_missed(tx: Tx, slot: SlotKey, specs: SpecCache) -> MissedRecord:
+    rows = tx.all("missed_with_slot", source_ref=slot.source_ref, at=epoch(slot.scheduled_at))
+    for record in map(missed_from_row, rows):
+        spec = read_spec(tx, record.source_ref, record.job_version, specs)
+        # A time between two slots lies in the span, but no slot was missed there.
+        if spec.schedule.latest_at(slot.scheduled_at, slot.scheduled_at - _SECOND) is not None:
+            return record
+    raise SlotNotFound(f"No missed slot has the id {slot.event_id!r}.")
+
+
+def resolve_missed(
+    tx: Tx,
+    slot: SlotKey,
+    resolution: Resolution,
+    *,
+    spare_ids: Sequence[str],
+    now: datetime,
+    once: Once | None,
+    specs: SpecCache,
+) -> Resolved:
+    made = recall(tx, once, slot.event_id, now=now)
+    named = find_missed(tx, slot, specs)
+    if made is not None:
+        return _as_it_was(tx, named, specs)
+    if named.span.status is not MissedStatus.PENDING:
+        raise AlreadyResolved(
+            f"expected a missed slot that waits for a decision, got one that is "
+            f"{named.span.status} since {named.updated_at.isoformat(timespec='seconds')}"
+            + (f", by {named.decided_by}" if named.decided_by else "")
+        )
+    job = read_job(tx, slot.source_ref, specs)
+    if job is None:
+        raise Conflict("The job of this missed slot was deleted.")
+    spec = read_spec(tx, named.source_ref, named.job_version, specs)
+
+    if resolution.scope is Scope.GROUP:
+        group = _group(tx, named)
+        latest = max(group, key=lambda record: record.span.last_at)
+        at = latest.span.last_at
+    else:
+        group, latest, at = [named], named, slot.scheduled_at
+    if latest.job_version != named.job_version:
+        spec = read_spec(tx, latest.source_ref, latest.job_version, specs)
+    one, parts = isolate(latest, at, spec.schedule, iter(spare_ids))
+
+    def decide(record: MissedRecord, status: MissedStatus) -> MissedRecord:
+        return record.decided(status, by=resolution.by, note=resolution.note, now=now)
+
+    one = decide(one, RESULT[resolution.action])
+    run = None
+    if resolution.action is StasisAction.APPROVE:
+        assert resolution.run_id is not None
+        one = replace(one, run_id=resolution.run_id)
+        run = _run_late(tx, one, job.spec, job.version, resolution.run_id, now=now)
+    elif resolution.action is StasisAction.RESCHEDULE:
+        assert resolution.job is not None
+        create_job(tx, resolution.job, specs=specs, now=now, once=None)
+    spans = [one]
+    others = [record for record in group if record is not latest]
+    if resolution.scope is Scope.SLOT:
+        spans += parts
+    else:
+        delete = resolution.action is StasisAction.DELETE
+        closed = MissedStatus.DELETED if delete else MissedStatus.SUPERSEDED
+        spans += [decide(record, closed) for record in (*parts, *others)]
+    put_missed(tx, spans)
+    tx.append(
+        events.missed_resolved(
+            slot.source_ref,
+            job.spec,
+            now=now,
+            action=resolution.action,
+            by=resolution.by,
+            note=resolution.note,
+            spans=spans,
+            event_id=one.event_id,
+            run_id=resolution.run_id if run else None,
+            new_job_id=resolution.job.job_id if resolution.job else None,
+        )
+    )
+    if run is not None:
+        tx.append(events.run_changed(run, job.spec, now=now))
+    return Resolved(record=one, run=run, job=resolution.job)
+
+
+def _group(tx: Tx, record: MissedRecord) -> list[MissedRecord]:
+    rows = tx.all("pending_group", source_ref=record.source_ref, outage_id=record.outage_id)
+    return [missed_from_row(row) for row in rows]
+
+
+def _as_it_was(tx: Tx, record: MissedRecord, specs: SpecCache) -> Resolved:
+    """What a decision that is asked for again came to."""
+    row = None if record.run_id is None else tx.one("get_run", run_id=record.run_id)
+    return Resolved(record=record, run=None if row is None else run_from_row(row))
+
+
+def _run_late(
+    tx: Tx, record: MissedRecord, spec: JobSpec, version: int, run_id: RunId, *, now: datetime
+) -> Run:
+    """Queue the run of a missed slot, as its next attempt where there was one before."""
+    at = record.span.last_at
+    key = {"source": "cron", "source_ref": record.source_ref, "scheduled_at": epoch(at)}
+    row = tx.one("attempts_of_slot", **key)
+    attempt = 1 if row is None else int(row[0]) + 1
+    run = Run(
+        run_id=run_id,
+        source="cron",
+        source_ref=record.source_ref,
+        status=RunStatus.QUEUED,
+        trigger=Trigger.APPROVED,
+        attempt=attempt,
+        scheduled_at=at,
+        has_slot=True,
+        job_version=version,
+        queued_at=now,
+        approved_by=record.decided_by,
+    )
+    slot = {
+        **key,
+        "job_version": record.job_version,
+        "outcome": run.status,
+        "reason": None,
+        "run_id": run_id,
+        "missed_id": record.missed_id,
+    }
+    tx.run("put_slot", **slot)
+    insert_runs(tx, [NewRun(run, spec)])
+    return run
+
+
+def undo_delete(tx: Tx, slot: SlotKey, *, by: str, now: datetime, specs: SpecCache) -> MissedRecord:
+    named = find_missed(tx, slot, specs)
+    if named.span.status is not MissedStatus.DELETED:
+        raise Conflict(f"expected a deleted missed slot, got one that is {named.span.status}")
+    if now - named.updated_at > UNDO_WINDOW:
+        raise Conflict(
+            f"A deletion can be taken back for {UNDO_WINDOW.total_seconds():.0f} s; this one was "
+            f"at {named.updated_at.isoformat(timespec='seconds')}."
+        )
+    job = read_job(tx, slot.source_ref, specs)
+    if job is None:
+        raise Conflict("The job of this missed slot was deleted.")
+    rows = tx.all(
+        "decided_together",
+        source_ref=named.source_ref,
+        outage_id=named.outage_id,
+        updated_at=named.updated_at.timestamp(),
+        status=MissedStatus.DELETED,
+    )
+    reopened = [
+        record.decided(MissedStatus.PENDING, by=None, note=None, now=now)
+        for record in map(missed_from_row, rows)
+    ]
+    put_missed(tx, reopened)
+    tx.append(
+        events.missed_resolved(
+            slot.source_ref,
+            job.spec,
+            now=now,
+            action="undo_delete",
+            by=by,
+            note=None,
+            spans=reopened,
+            event_id=slot.event_id,
+        )
+    )
+    return next(record for record in reopened if record.missed_id == named.missed_id)
+
+
+def expire_missed(tx: Tx, *, now: datetime, limit: int, specs: SpecCache) -> int:
+    rows = tx.all("useless_missed", now=now.timestamp(), limit=limit)
+    for record in map(missed_from_row, rows):
+        expired = record.decided(MissedStatus.EXPIRED, by=None, note=None, now=now)
+        put_missed(tx, [expired])
+        tx.append(
+            events.missed_resolved(
+                record.source_ref,
+                read_spec(tx, record.source_ref, record.job_version, specs),
+                now=now,
+                action="expire",
+                by="",
+                note=None,
+                spans=[expired],
+                event_id=record.event_id,
+            )
+        )
+    return len(rows)
