@@ -109,10 +109,11 @@ class Settings(BaseSettings):
     webhook_secret: str = ""
     webhook_allow: Words = ()
 
+    # -- tests (failpoint.py)
+    failpoint: str = ""
+
     # -- people
-    user_timezone: str = Field(
-        default="America/Chicago", validation_alias=_named("USER_TIMEZONE")
-    )
+    user_timezone: str = Field(default="America/Chicago", validation_alias=_named("USER_TIMEZONE"))
 
     @field_validator("user_timezone")
     @classmethod

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 
 import uvicorn
 
+from universal_agent import failpoint
 from universal_agent.api.app import create_app
 from universal_agent.api.logs import configure_logging, journal
 from universal_agent.errors import SettingsError
@@ -130,6 +131,7 @@ def run_gateway(settings: Settings, on_ready: Callable[[str], None]) -> None:
     Raises StartupError (bad address, locked data directory, unreadable database).
     """
     configure_logging(settings.log_level)
+    failpoint.arm(settings.failpoint)
     os.umask(0o077)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):
@@ -145,5 +147,3 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     except ImportError:
         return asyncio.new_event_loop
     return uvloop.new_event_loop
-
-

@@ -19,6 +19,7 @@ from universal_agent.clock import Cancellable, Clock
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.schedule import stable_jitter
 from universal_agent.errors import StoreUnavailable
+from universal_agent.failpoint import Failpoint, passing
 from universal_agent.metrics import Metrics
 from universal_agent.runners.base import Runner, RunRequest, RunResult
 from universal_agent.runners.output import RunOutput, run_log_path
@@ -162,6 +163,8 @@ class Executor:
         finally:
             self.release(reserved)
         self._singly = max(0, self._singly - 1)
+        if ended:
+            passing(Failpoint.AFTER_FINISH_COMMIT)
         self._after_commit(ended, settled)
         if settled.more_queued:
             self._queue_may_have_runs = True

@@ -12,6 +12,7 @@ from universal_agent.domain.judge import Cause
 from universal_agent.domain.run import RunId
 from universal_agent.engine.ids import new_id
 from universal_agent.engine.scheduler import Scheduler
+from universal_agent.failpoint import Failpoint, passing
 from universal_agent.runners.orphans import kill_orphans
 from universal_agent.store.base import Store
 
@@ -32,6 +33,7 @@ class Recovery:
     async def run(self, *, scheduling: bool) -> None:
         """Close what was running; with `scheduling`, decide every slot that passed."""
         interrupted = await self.close_interrupted()
+        passing(Failpoint.AFTER_INTERRUPT_COMMIT)
         if interrupted:
             killed = await kill_orphans(interrupted, clock=self._clock)
             _log.warning(

@@ -23,6 +23,7 @@ from typing import Self
 
 from universal_agent.clock import Clock
 from universal_agent.domain.run import RunStatus
+from universal_agent.failpoint import Failpoint, passing
 from universal_agent.runners.base import RunRequest, RunResult
 from universal_agent.runners.family import HAS_PIDFD, Family, exit_of
 from universal_agent.runners.output import KEPT_BYTES, RunOutput, one_line
@@ -45,7 +46,9 @@ async def run_process(
     """
     try:
         request.workspace_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        passing(Failpoint.BEFORE_SPAWN)
         process, descriptor = _start(argv, request, environment)
+        passing(Failpoint.AFTER_SPAWN)
     except (OSError, ValueError) as error:
         return RunResult(
             status=RunStatus.ERROR, error=f"cannot start {argv[0]}: {one_line(str(error))}"
