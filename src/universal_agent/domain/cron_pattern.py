@@ -3,8 +3,9 @@
 A pattern knows the calendar and nothing of zones: it works on *wall seconds*, the seconds between
 1970-01-01T00:00:00 and a reading of the clock on the wall, as if every day had 86,400 of them.
 `schedule` lays those readings onto UTC. cronsim reads the expression and matches dates; the
-search is ours, because it has to be exact on every side of a clock change (cronsim steps in local
-time and, among others, loses half an hour of slots on Lord Howe Island twice a year).
+search is ours, because it has to be exact on every side of a clock change. cronsim steps in local
+time: it loses slots where the clock changes by less than an hour, and in St. John's, where it was
+once set back at 00:01, it gives the same slots for ever.
 """
 
 from bisect import bisect_left, bisect_right
