@@ -1,0 +1,257 @@
+// What a person can do. Each says how it went; the stream then brings the change, and where there
+// is none the answers concerned are asked for anew.
+import { type QueryKey, useMutation, useQueryClient } from '@tanstack/react-query';
+import { toast } from '../lib/toasts';
+import { api, idempotencyKey, take } from './client';
+import type { ActionBody, BulkBody, Job, JobFields, NotificationStatus } from './contract';
+import { ApiError, messageOf } from './errors';
+import { keys } from './keys';
+
+function useOutdate(): (...queryKeys: QueryKey[]) => void {
+  const queries = useQueryClient();
+  return (...queryKeys) => {
+    for (const queryKey of queryKeys) void queries.invalidateQueries({ queryKey });
+  };
+}
+
+function tellFailure(error: Error): void {
+  if (error instanceof ApiError && error.isConflict) {
+    toast(`Already handled: ${messageOf(error)}`);
+  } else {
+    toast(messageOf(error), { tone: 'bad' });
+  }
+}
+
+const keyed = () => ({ 'Idempotency-Key': idempotencyKey() });
+
+export interface EventAction {
+  event_id: string;
+  body: ActionBody;
+}
+
+/** Acts on a slot of the calendar. */
+export function useEventAction() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: ({ event_id, body }: EventAction) =>
+      take(
+        api.POST('/api/v1/ops/calendar/events/{event_id}/action', {
+          params: { path: { event_id }, header: keyed() },
+          body,
+        }),
+      ),
+    onError: tellFailure,
+    onSettled: () => outdate(keys.stasis.all, keys.calendar.all, keys.jobs.all, keys.summary),
+  });
+}
+
+/** Takes the deletion of a missed slot back. */
+export function useUndoDelete() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: (event_id: string) =>
+      take(
+        api.POST('/api/v1/ops/stasis/{event_id}/undo', {
+          params: { path: { event_id }, header: keyed() },
+          body: {},
+        }),
+      ),
+    onSuccess: () => toast('Back in stasis'),
+    onError: tellFailure,
+    onSettled: () => outdate(keys.stasis.all, keys.calendar.all, keys.summary),
+  });
+}
+
+/** Decides about many missed slots at once. */
+export function useBulkDecision() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: (body: BulkBody) =>
+      take(api.POST('/api/v1/ops/stasis/bulk', { params: { header: keyed() }, body })),
+    onError: tellFailure,
+    onSettled: () => outdate(keys.stasis.all, keys.calendar.all, keys.summary),
+  });
+}
+
+/** Runs a job now, beside its schedule; does not wait for its end. */
+export function useRunJob() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: (job: Pick<Job, 'job_id' | 'title'>) =>
+      take(
+        api.POST('/api/v1/cron/jobs/{job_id}/run', {
+          params: { path: { job_id: job.job_id }, header: keyed() },
+          body: { wait_seconds: 0 },
+        }),
+      ),
+    onSuccess: ({ run }, job) =>
+      toast(`Running ${job.title}`, {
+        tone: 'good',
+        link: { label: 'Show run', to: `/jobs/${job.job_id}?run=${run.run_id}` },
+      }),
+    onError: tellFailure,
+    onSettled: () => outdate(keys.runs.list(), keys.jobs.list),
+  });
+}
+
+export function useCancelRun() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: (run_id: string) =>
+      take(api.POST('/api/v1/cron/runs/{run_id}/cancel', { params: { path: { run_id } } })),
+    onSuccess: () => toast('Cancelled'),
+    onError: tellFailure,
+    onSettled: (_answer, _error, run_id) => outdate(keys.runs.one(run_id), keys.runs.list()),
+  });
+}
+
+/** Changes some fields of a job. The caller shows what is wrong with them. */
+export function useEditJob() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: ({ job_id, fields }: { job_id: string; fields: JobFields & { version?: number } }) =>
+      take(
+        api.PUT('/api/v1/cron/jobs/{job_id}', { params: { path: { job_id } }, body: fields }),
+      ),
+    onSuccess: (_answer, { job_id }) => outdate(keys.jobs.list, keys.jobs.one(job_id)),
+    onSettled: () => outdate(keys.calendar.all, keys.next),
+  });
+}
+
+export function useCreateJob() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: (fields: JobFields & { command: string }) =>
+      take(api.POST('/api/v1/cron/jobs', { params: { header: keyed() }, body: fields })),
+    onSuccess: ({ job }) => {
+      toast(`Created ${job.title}`, {
+        tone: 'good',
+        link: { label: 'Open', to: `/jobs/${job.job_id}` },
+      });
+      outdate(keys.jobs.all, keys.calendar.all, keys.next, keys.summary);
+    },
+  });
+}
+
+/** Pauses or resumes a job; pausing can be undone. */
+export function useToggleJob() {
+  const edit = useEditJob();
+  return (job: Pick<Job, 'job_id' | 'title' | 'enabled'>) => {
+    const set = (enabled: boolean) =>
+      edit.mutateAsync({
+        job_id: job.job_id,
+        fields: enabled ? { enabled } : { enabled, off_label: 'paused' },
+      });
+    set(!job.enabled).then(
+      () =>
+        toast(`${job.enabled ? 'Paused' : 'Resumed'} ${job.title}`, {
+          action: { label: 'Undo', run: () => void set(job.enabled).catch(tellFailure) },
+        }),
+      tellFailure,
+    );
+  };
+}
+
+export function useDeleteJob() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: (job: Pick<Job, 'job_id' | 'title'>) =>
+      take(
+        api.DELETE('/api/v1/cron/jobs/{job_id}', { params: { path: { job_id: job.job_id } } }),
+      ),
+    onSuccess: (_answer, job) => toast(`Deleted ${job.title}`),
+    onError: tellFailure,
+    onSettled: () => outdate(keys.jobs.list, keys.calendar.all, keys.next, keys.stasis.all),
+  });
+}
+
+export function useWake() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: (body: { session_id: string; mode: 'now' | 'next' }) =>
+      take(api.POST('/api/v1/heartbeat/wake', { body: { ...body, reason: 'dashboard' } })),
+    onSuccess: (_answer, { mode }) =>
+      toast(mode === 'now' ? 'Waking now' : 'Will join the next beat', { tone: 'good' }),
+    onError: tellFailure,
+    onSettled: () => outdate(keys.heartbeats),
+  });
+}
+
+export function useCreateSession() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: () => take(api.POST('/api/v1/sessions', { body: {} })),
+    onSuccess: ({ session_id }) => toast(`Created session ${session_id}`, { tone: 'good' }),
+    onError: tellFailure,
+    onSettled: () => outdate(keys.sessions, keys.heartbeats),
+  });
+}
+
+export function useCancelSession() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: (session_id: string) =>
+      take(
+        api.POST('/api/v1/ops/sessions/{session_id}/cancel', {
+          params: { path: { session_id } },
+          body: {},
+        }),
+      ),
+    onSuccess: () => toast('Cancelled what it was doing'),
+    onError: tellFailure,
+    onSettled: () => outdate(keys.sessions, keys.heartbeats),
+  });
+}
+
+export function useDeleteSession() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: (session_id: string) =>
+      take(
+        api.DELETE('/api/v1/ops/sessions/{session_id}', {
+          params: { path: { session_id }, query: { confirm: true } },
+        }),
+      ),
+    onSuccess: () => toast('Session deleted'),
+    onError: tellFailure,
+    onSettled: () => outdate(keys.sessions, keys.heartbeats),
+  });
+}
+
+export interface NoteChange {
+  id: string;
+  status: NotificationStatus;
+  snooze_minutes?: number;
+}
+
+export function useChangeNotification() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: ({ id, ...body }: NoteChange) =>
+      take(
+        api.PATCH('/api/v1/dashboard/notifications/{id}', { params: { path: { id } }, body }),
+      ),
+    onError: tellFailure,
+    onSettled: () => outdate(keys.notifications, keys.summary),
+  });
+}
+
+export function useChangeNotifications() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: (body: { status: NotificationStatus; notification_ids: string[] }) =>
+      take(api.POST('/api/v1/dashboard/notifications/bulk', { body })),
+    onError: tellFailure,
+    onSettled: () => outdate(keys.notifications, keys.summary),
+  });
+}
+
+export function useSetFlag() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: ({ name, value }: { name: string; value: '0' | '1' | null }) =>
+      take(api.PATCH('/api/v1/ops/flags', { body: { [name]: value } })),
+    onError: tellFailure,
+    onSettled: () => outdate(keys.flags, keys.config),
+  });
+}

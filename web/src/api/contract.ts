@@ -1,0 +1,439 @@
+// The wire types of docs/contract.md that the generated schema does not (yet) spell out. Names are
+// the wire's. Once the OpenAPI document says the same, the entry here goes.
+import type { components } from './schema.gen';
+
+type Schemas = components['schemas'];
+
+export type Priority = 'critical' | 'normal' | 'low';
+
+export interface JobMetadata {
+  priority?: Priority;
+  channel?: string;
+  session_id?: string;
+  [key: string]: unknown;
+}
+
+export interface JobPolicy {
+  overlap: 'skip' | 'queue_one' | 'allow' | 'cancel_previous';
+  on_miss: 'ask' | 'run_latest' | 'run_all' | 'skip';
+  misfire_grace_seconds: number;
+  useful_for_seconds: number | null;
+  timeout_seconds: number;
+  retries: number;
+  jitter_seconds: number;
+  queue_limit_seconds: number;
+  auto_pause_after: number;
+  retry_interrupted: boolean;
+}
+
+export type Job = Schemas['JobDocument'] &
+  JobPolicy & {
+    user_id: string;
+    workspace_dir: string;
+    delete_after_run: boolean;
+    model: string | null;
+    metadata: JobMetadata;
+    off_label: 'paused' | 'disabled' | 'auto_paused' | null;
+    consecutive_failures: number;
+  };
+
+export type Echo = Schemas['Echo'];
+export type SlotEcho = Schemas['SlotDocument'];
+export type JobFields = Schemas['JobFields'];
+
+export type RunStatus =
+  | 'queued'
+  | 'running'
+  | 'success'
+  | 'error'
+  | 'timeout'
+  | 'cancelled'
+  | 'skipped'
+  | 'interrupted';
+
+export interface Run {
+  run_id: string;
+  job_id: string;
+  status: RunStatus;
+  scheduled_at: number;
+  started_at: number | null;
+  finished_at: number | null;
+  error: string | null;
+  output_preview: string;
+  trigger: string;
+  attempt: number;
+  exit_code: number | null;
+  duration_seconds: number | null;
+  host: string | null;
+  reason: string | null;
+  event_id: string | null;
+}
+
+// -- calendar
+
+export type Source = 'cron' | 'heartbeat';
+
+export type EventStatus =
+  | 'scheduled'
+  | 'running'
+  | 'success'
+  | 'failed'
+  | 'missed'
+  | 'paused'
+  | 'disabled';
+
+export interface CalendarEvent {
+  event_id: string;
+  source: Source;
+  source_ref: string;
+  owner_id: string;
+  session_id: string | null;
+  channel: string | null;
+  title: string;
+  description: string;
+  category: Priority;
+  color_key: string;
+  status: EventStatus;
+  scheduled_at_epoch: number;
+  scheduled_at_utc: string;
+  scheduled_at_local: string;
+  timezone_display: string;
+  always_running: boolean;
+  actions: string[];
+  run_id?: string | null;
+  run_status?: RunStatus | null;
+  running: boolean;
+  duration_seconds?: number | null;
+}
+
+export interface HourCount {
+  start_utc: string;
+  counts: Partial<Record<EventStatus, number>>;
+}
+
+/** A row instead of single slots: a heartbeat session, or a job with very many slots. */
+export interface AlwaysRunning {
+  source: Source;
+  source_ref: string;
+  session_id?: string | null;
+  title: string;
+  description?: string;
+  status?: EventStatus;
+  hourly?: HourCount[];
+}
+
+export interface CalendarDay {
+  date: string;
+  start_utc: string;
+  end_utc: string;
+  transitions: { at_utc: string }[];
+}
+
+export type MissCause =
+  | 'process_down'
+  | 'host_suspended'
+  | 'clock_step'
+  | 'store_unavailable'
+  | 'capacity'
+  | 'engine_off'
+  | 'interrupted';
+
+export type StasisStatus =
+  | 'pending'
+  | 'approved_and_run'
+  | 'rescheduled'
+  | 'deleted'
+  | 'superseded'
+  | 'expired';
+
+export interface StasisItem {
+  event_id: string;
+  status: StasisStatus;
+  created_at: string;
+  updated_at: string;
+  event: CalendarEvent;
+  group: { count: number; first_scheduled_at_utc: string; last_scheduled_at_utc: string };
+  cause?: MissCause | null;
+  outage_id?: string | null;
+  useful_until?: string | null;
+  changed_since?: boolean;
+  note?: string | null;
+}
+
+export interface CalendarFeed {
+  timezone: string;
+  view: string;
+  start_utc: string;
+  end_utc: string;
+  start_local: string;
+  end_local: string;
+  days?: CalendarDay[];
+  events: CalendarEvent[];
+  always_running: AlwaysRunning[];
+  stasis_queue: StasisItem[];
+  legend: Record<string, string>;
+  version: number;
+  last_event_at_utc: string | null;
+}
+
+export interface ActionBody {
+  action: string;
+  run_at?: string | number;
+  timezone?: string;
+  note?: string;
+  scope?: 'slot' | 'group';
+}
+
+export interface ActionAnswer {
+  event_id: string;
+  source: Source;
+  source_ref: string;
+  status: 'ok';
+  action: string;
+  run?: Run;
+  job?: Job;
+  path?: string;
+  session_id?: string;
+}
+
+export interface BulkBody {
+  action: 'approve_backfill_run' | 'reschedule' | 'delete_missed';
+  event_ids?: string[];
+  group?: string;
+  outage?: string;
+  note?: string;
+  run_at?: string;
+  timezone?: string;
+}
+
+export interface BulkAnswer {
+  results?: { event_id: string; status: string; detail?: string }[];
+}
+
+export interface Proposal {
+  proposal_id: string;
+  event_id: string;
+  source: Source;
+  source_ref: string;
+  instruction: string;
+  summary: string;
+  before: Record<string, unknown>;
+  after: Record<string, unknown>;
+  operation: string;
+  warnings: string[];
+  confidence: 'high' | 'medium' | 'low';
+  status: string;
+  created_at: string;
+  expires_at: string;
+}
+
+export interface Explanation {
+  event_id: string;
+  outcome: string;
+  sentences: string[];
+  events: BusEvent[];
+}
+
+// -- events and push
+
+export interface BusEvent {
+  seq: number;
+  source: string;
+  type: string;
+  timestamp: string;
+  source_ref: string;
+  owner_id: string | null;
+  session_id: string | null;
+  status: string | null;
+  data: EventData;
+}
+
+export interface EventData {
+  run?: RunRecord;
+  rows?: CalendarEvent[];
+  [key: string]: unknown;
+}
+
+export type RunRecord = Partial<Run> & Pick<Run, 'run_id' | 'job_id' | 'status' | 'scheduled_at'>;
+
+export interface Replay {
+  events: BusEvent[];
+  event_bus_seq: number;
+  projection_version?: number;
+  projection_last_event_seq?: number;
+  stream_id: string;
+  oldest_seq: number;
+  has_more: boolean;
+  gap: boolean;
+}
+
+export type StreamPayload =
+  | {
+      kind: 'event';
+      event: BusEvent;
+      projection_version: number;
+      projection_last_event_seq: number;
+    }
+  | { kind: 'heartbeat'; seq: number; projection_version: number; stream_id: string }
+  | { kind: 'reset'; reason: string; seq: number; projection_version?: number; stream_id?: string };
+
+export interface Ledger {
+  start_utc: string;
+  end_utc: string;
+  expected: number;
+  outcomes: {
+    ran: Partial<Record<'success' | 'error' | 'timeout' | 'cancelled', number>>;
+    skipped: Record<string, number>;
+    missed: Partial<Record<StasisStatus, number>>;
+    interrupted: number;
+    in_flight: number;
+  };
+  unaccounted: string[];
+}
+
+// -- page configuration, health, flags
+
+export interface PageConfig {
+  sched_push_enabled: boolean;
+  version: string;
+  auth_required: boolean;
+  signed_in: boolean;
+  user_timezone: string;
+  poll_seconds: { calendar: number; heartbeat: number; continuity: number };
+}
+
+export interface Flag {
+  value: string | number | boolean;
+  source: 'default' | 'environment' | 'override';
+  changed_at: string | null;
+  changed_by: string | null;
+}
+
+// -- metrics
+
+export interface SchedulingMetrics {
+  started_at: string;
+  uptime_seconds: number;
+  counters: Record<string, number>;
+  event_counts: Record<string, Record<string, number>>;
+  projection: Record<string, number>;
+  event_bus: Record<string, number | string>;
+  projection_state: Record<string, number | string | boolean | null>;
+}
+
+export interface ContinuityAlert {
+  code: string;
+  severity: string;
+  message: string;
+  actual: number;
+  threshold: number;
+}
+
+export interface ContinuityMetrics {
+  started_at: string;
+  sessions_created: number;
+  ws_attach_attempts: number;
+  ws_attach_successes: number;
+  ws_attach_failures: number;
+  resume_attempts: number;
+  resume_successes: number;
+  resume_failures: number;
+  turn_busy_rejected: number;
+  duplicate_turn_prevention_count: number;
+  resume_success_rate: number | null;
+  attach_success_rate: number | null;
+  continuity_status: 'ok' | 'degraded';
+  alerts: ContinuityAlert[];
+}
+
+// -- heartbeat, sessions, notifications, logs
+
+export interface HeartbeatSummary {
+  timestamp: string;
+  ok_only: boolean;
+  text: string;
+  token: string | null;
+  sent: boolean;
+  artifacts?: { writes: unknown[]; work_products: unknown[]; bash_commands: unknown[] };
+  delivery?: {
+    mode: string;
+    targets: string[];
+    connected_targets: string[];
+    indicator_only: boolean;
+  };
+  suppressed_reason: string | null;
+}
+
+export interface Heartbeat {
+  session_id: string;
+  last_run: number | null;
+  last_summary: HeartbeatSummary | null;
+  busy: boolean;
+  next_run: number | null;
+  schedule: HeartbeatSchedule | null;
+  delivery: { mode: string } | null;
+}
+
+export interface HeartbeatSchedule {
+  every_seconds?: number;
+  every?: string;
+  active_hours?: string | null;
+  timezone?: string;
+  [key: string]: unknown;
+}
+
+export interface Session {
+  session_id: string;
+  user_id: string;
+  workspace_dir: string;
+  metadata: Record<string, unknown>;
+  status?: string;
+  source?: string;
+  owner?: string;
+  created_at?: string | null;
+  last_activity?: string | null;
+  active_connections?: number;
+}
+
+export type NotificationStatus = 'new' | 'read' | 'acknowledged' | 'snoozed' | 'dismissed';
+
+export interface Notification {
+  id: string;
+  kind: string;
+  title: string;
+  message: string;
+  status: NotificationStatus;
+  severity: string;
+  session_id?: string | null;
+  created_at: string;
+  updated_at?: string;
+  snoozed_until?: string | null;
+  metadata?: Record<string, unknown>;
+}
+
+export interface DashboardSummary {
+  sessions: { active: number; total: number };
+  approvals: { pending: number; total: number };
+  cron: { total: number; enabled: number };
+  notifications: { unread: number; total: number };
+}
+
+export interface LogTail {
+  file: string;
+  cursor: number;
+  size: number;
+  lines: string[];
+  partial?: boolean;
+  truncated: boolean;
+  reset: boolean;
+}
+
+export interface AuditEntry {
+  at?: string;
+  timestamp?: string;
+  actor?: string;
+  action: string;
+  target?: string;
+  note?: string | null;
+  [key: string]: unknown;
+}

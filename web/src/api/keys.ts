@@ -1,0 +1,37 @@
+// Every query key. What the push stream keeps current begins with 'pushed'.
+import type { CalendarQuery } from './paths';
+
+const pushed = ['pushed'] as const;
+
+export const keys = {
+  pushed,
+  calendar: {
+    all: [...pushed, 'calendar'] as const,
+    feed: (query: CalendarQuery) => [...pushed, 'calendar', query] as const,
+  },
+  stasis: { all: [...pushed, 'stasis'] as const },
+  jobs: {
+    all: [...pushed, 'jobs'] as const,
+    list: [...pushed, 'jobs', 'list'] as const,
+    one: (jobId: string) => [...pushed, 'jobs', 'one', jobId] as const,
+  },
+  runs: {
+    list: (jobId?: string) => [...pushed, 'runs', 'list', jobId ?? null] as const,
+    one: (runId: string) => [...pushed, 'runs', 'one', runId] as const,
+  },
+  next: [...pushed, 'next'] as const,
+  events: [...pushed, 'events'] as const,
+  heartbeats: [...pushed, 'heartbeats'] as const,
+  sessions: [...pushed, 'sessions'] as const,
+  notifications: [...pushed, 'notifications'] as const,
+  summary: [...pushed, 'summary'] as const,
+  ledger: [...pushed, 'ledger'] as const,
+  continuity: ['continuity'] as const,
+  config: ['config'] as const,
+  flags: ['flags'] as const,
+  health: ['health'] as const,
+  metrics: ['metrics'] as const,
+  audit: ['audit'] as const,
+  explain: (eventId: string) => ['explain', eventId] as const,
+  preview: (fields: unknown) => ['preview', fields] as const,
+};

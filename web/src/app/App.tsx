@@ -1,0 +1,87 @@
+import { type JSX, Suspense, useEffect } from 'react';
+import { Link, Route, Routes, useLocation } from 'react-router';
+import { DEFAULT_CONFIG, useConfig } from '../api/queries';
+import { usePreferences } from '../lib/preferences';
+import { usePush, usePushClient } from '../push/context';
+import { EmptyState } from '../ui/EmptyState';
+import { Waiting } from '../ui/Loaded';
+import { Page } from '../ui/Page';
+import { ErrorBoundary } from './ErrorBoundary';
+import { lazyPage } from './lazyPage';
+import { Shell } from './Shell';
+import { SignIn } from './SignIn';
+import { ZoneProvider } from './zone';
+
+const Overview = lazyPage('overview', () => import('../features/overview/Overview'));
+const Calendar = lazyPage('calendar', () => import('../calendar/Calendar'));
+const Jobs = lazyPage('jobs', () => import('../features/jobs/Jobs'));
+const JobPage = lazyPage('job', () => import('../features/jobs/JobPage'));
+const Sessions = lazyPage('sessions', () => import('../features/sessions/Sessions'));
+const Stasis = lazyPage('stasis', () => import('../features/stasis/Stasis'));
+const Changes = lazyPage('changes', () => import('../features/changes/Changes'));
+const Activity = lazyPage('activity', () => import('../features/activity/Activity'));
+const Metrics = lazyPage('metrics', () => import('../features/metrics/Metrics'));
+const Logs = lazyPage('logs', () => import('../features/logs/Logs'));
+const Settings = lazyPage('settings', () => import('../features/settings/Settings'));
+
+/** Tells the push client what the gateway and this browser allow. */
+function usePushSwitch(): void {
+  const client = usePushClient();
+  const { data: config, dataUpdatedAt } = useConfig();
+  const { push: local } = usePreferences();
+  useEffect(() => {
+    if (!config) return;
+    client.send({ type: 'config', server: config.sched_push_enabled, local });
+    if (config.auth_required && !config.signed_in) return;
+    client.start();
+    // Somebody may have signed in in another tab.
+    client.send({ type: 'signed_in' });
+  }, [client, config, dataUpdatedAt, local]);
+}
+
+export function App(): JSX.Element {
+  const { data: config } = useConfig();
+  const { phase } = usePush();
+  usePushSwitch();
+  const { auth_required, signed_in } = config ?? DEFAULT_CONFIG;
+  if ((auth_required && !signed_in) || phase === 'signed_out') return <SignIn />;
+  return (
+    <ZoneProvider>
+      <Shell>
+        <Pages />
+      </Shell>
+    </ZoneProvider>
+  );
+}
+
+function Pages(): JSX.Element {
+  const { pathname } = useLocation();
+  return (
+    <ErrorBoundary key={pathname}>
+      <Suspense fallback={<Waiting lines={8} />}>
+        <Routes>
+          <Route path="/" element={<Overview />} />
+          <Route path="/calendar" element={<Calendar />} />
+          <Route path="/jobs" element={<Jobs />} />
+          <Route path="/jobs/:job_id" element={<JobPage />} />
+          <Route path="/sessions" element={<Sessions />} />
+          <Route path="/stasis" element={<Stasis />} />
+          <Route path="/changes" element={<Changes />} />
+          <Route path="/activity" element={<Activity />} />
+          <Route path="/metrics" element={<Metrics />} />
+          <Route path="/logs" element={<Logs />} />
+          <Route path="/settings" element={<Settings />} />
+          <Route path="*" element={<NotFound />} />
+        </Routes>
+      </Suspense>
+    </ErrorBoundary>
+  );
+}
+
+function NotFound(): JSX.Element {
+  return (
+    <Page title="Not found">
+      <EmptyState title="There is no such page" actions={<Link to="/">To the overview</Link>} />
+    </Page>
+  );
+}

@@ -1,0 +1,23 @@
+// The pages, in the order of the navigation.
+import type { IconName } from '../ui/icons';
+
+export interface PageLink {
+  path: string;
+  label: string;
+  icon: IconName;
+  /** Pressed after g. */
+  key: string;
+}
+
+export const PAGES: readonly PageLink[] = [
+  { path: '/', label: 'Overview', icon: 'overview', key: 'o' },
+  { path: '/calendar', label: 'Calendar', icon: 'calendar', key: 'c' },
+  { path: '/jobs', label: 'Jobs', icon: 'jobs', key: 'j' },
+  { path: '/sessions', label: 'Sessions', icon: 'sessions', key: 'e' },
+  { path: '/stasis', label: 'Stasis', icon: 'stasis', key: 's' },
+  { path: '/changes', label: 'Changes', icon: 'changes', key: 'h' },
+  { path: '/activity', label: 'Activity', icon: 'activity', key: 'a' },
+  { path: '/metrics', label: 'Metrics', icon: 'metrics', key: 'm' },
+  { path: '/logs', label: 'Logs', icon: 'logs', key: 'l' },
+  { path: '/settings', label: 'Settings', icon: 'settings', key: 'x' },
+];

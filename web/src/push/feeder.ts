@@ -1,0 +1,128 @@
+// Brings pushed events into the query cache: rows and runs are applied, the rest is asked for anew.
+import { type QueryClient, type QueryKey } from '@tanstack/react-query';
+import type { BusEvent, CalendarFeed, Job, Run } from '../api/contract';
+import { keys } from '../api/keys';
+import { applyRunToJobs, upsertRows, upsertRun } from './apply';
+import type { PushListener } from './client';
+
+const GATHER_MS = 40;
+const CALM_MS = 250;
+const PATIENCE_MS = 2_000;
+const MOST_EVENTS = 500;
+const MOST_RUNS = 200;
+
+/** Calls `act` once things have been calm for a while, or patience is at its end. */
+class Debounce {
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private since: number | null = null;
+
+  constructor(private readonly act: () => void) {}
+
+  call(): void {
+    const now = Date.now();
+    this.since ??= now;
+    clearTimeout(this.timer);
+    const wait = Math.max(0, Math.min(CALM_MS, this.since + PATIENCE_MS - now));
+    this.timer = setTimeout(() => {
+      this.since = null;
+      this.act();
+    }, wait);
+  }
+}
+
+/** What an event makes old, beyond what its rows and its run say themselves. */
+export function outdatedBy(event: BusEvent): QueryKey[] {
+  const { type, source } = event;
+  if (type.startsWith('cron_job_')) {
+    return [keys.calendar.all, keys.jobs.all, keys.next, keys.summary, keys.stasis.all];
+  }
+  if (type === 'calendar_change_applied') return [keys.calendar.all, keys.jobs.all, keys.next];
+  if (type === 'calendar_missed_resolved') {
+    return [keys.stasis.all, keys.summary, ...(event.data.rows ? [] : [keys.calendar.all])];
+  }
+  if (type === 'cron_run_missed') {
+    return [
+      keys.stasis.all,
+      keys.notifications,
+      keys.summary,
+      ...(event.data.rows ? [] : [keys.calendar.all]),
+    ];
+  }
+  if (type === 'cron_run_failed') return [keys.notifications, keys.summary, keys.ledger];
+  if (type.startsWith('cron_run_')) return [keys.next, keys.ledger];
+  if (type === 'flag_changed') return [keys.config, keys.flags];
+  if (source === 'heartbeat') {
+    return [keys.heartbeats, ...(type === 'heartbeat_failed' ? [keys.notifications] : [])];
+  }
+  if (source === 'session') return [keys.sessions, keys.continuity, keys.heartbeats];
+  return [];
+}
+
+export class Feeder implements PushListener {
+  private gathered: BusEvent[] = [];
+  private version = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private outdated = new Map<string, QueryKey>();
+  private readonly refresh = new Debounce(() => {
+    const stale = [...this.outdated.values()];
+    this.outdated = new Map();
+    for (const queryKey of stale) this.invalidate(queryKey);
+  });
+
+  constructor(private readonly queries: QueryClient) {}
+
+  apply(event: BusEvent, version: number): void {
+    this.gathered.push(event);
+    this.version = Math.max(this.version, version);
+    this.timer ??= setTimeout(() => this.flush(), GATHER_MS);
+  }
+
+  refetch(): void {
+    this.invalidate(keys.pushed);
+  }
+
+  /** Applies what was gathered, in one change of each cached answer. */
+  flush(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    const events = this.gathered;
+    this.gathered = [];
+    const rows = events.flatMap((event) => event.data.rows ?? []);
+    this.queries.setQueriesData<CalendarFeed>({ queryKey: keys.calendar.all }, (feed) =>
+      feed ? upsertRows(feed, rows, this.version) : feed,
+    );
+    this.queries.setQueryData<BusEvent[]>(keys.events, (old) =>
+      old ? [...old, ...events].slice(-MOST_EVENTS) : old,
+    );
+    for (const event of events) this.applyRun(event);
+    for (const queryKey of events.flatMap(outdatedBy)) {
+      this.outdated.set(JSON.stringify(queryKey), queryKey);
+    }
+    if (this.outdated.size > 0) this.refresh.call();
+  }
+
+  private applyRun(event: BusEvent): void {
+    const { run } = event.data;
+    if (!run) return;
+    for (const queryKey of [keys.runs.list(), keys.runs.list(run.job_id)]) {
+      this.queries.setQueryData<Run[]>(queryKey, (runs) =>
+        runs ? upsertRun(runs, run, Math.max(runs.length, MOST_RUNS)) : runs,
+      );
+    }
+    this.queries.setQueryData<readonly Job[]>(keys.jobs.list, (jobs) =>
+      jobs ? applyRunToJobs(jobs, run) : jobs,
+    );
+    this.invalidate(keys.runs.one(run.run_id));
+    if (this.queries.getQueryData(keys.jobs.one(run.job_id))) {
+      this.outdated.set(run.job_id, keys.jobs.one(run.job_id));
+    }
+  }
+
+  /** A hidden page only notes that it is old. */
+  private invalidate(queryKey: QueryKey): void {
+    void this.queries.invalidateQueries({
+      queryKey,
+      refetchType: document.hidden ? 'none' : 'active',
+    });
+  }
+}

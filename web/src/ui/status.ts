@@ -1,0 +1,42 @@
+// How each status looks and is called: one table, so that a colour is never the only sign.
+import type { EventStatus, RunStatus } from '../api/contract';
+
+export interface Look {
+  label: string;
+  glyph: string;
+  tone: 'ok' | 'bad' | 'miss' | 'run' | 'off' | 'next';
+}
+
+export const EVENT_LOOK: Record<EventStatus, Look> = {
+  scheduled: { label: 'scheduled', glyph: '○', tone: 'next' },
+  running: { label: 'running', glyph: '▶', tone: 'run' },
+  success: { label: 'success', glyph: '✓', tone: 'ok' },
+  failed: { label: 'failed', glyph: '✕', tone: 'bad' },
+  missed: { label: 'missed', glyph: '!', tone: 'miss' },
+  paused: { label: 'paused', glyph: '‖', tone: 'off' },
+  disabled: { label: 'skipped', glyph: '–', tone: 'off' },
+};
+
+export const RUN_LOOK: Record<RunStatus, Look> = {
+  queued: { label: 'queued', glyph: '…', tone: 'next' },
+  running: { label: 'running', glyph: '▶', tone: 'run' },
+  success: { label: 'success', glyph: '✓', tone: 'ok' },
+  error: { label: 'error', glyph: '✕', tone: 'bad' },
+  timeout: { label: 'timeout', glyph: '✕', tone: 'bad' },
+  cancelled: { label: 'cancelled', glyph: '✕', tone: 'bad' },
+  skipped: { label: 'skipped', glyph: '–', tone: 'off' },
+  interrupted: { label: 'interrupted', glyph: '!', tone: 'miss' },
+};
+
+/** Which status of several is told first: problems before anything else. */
+export const SEVERITY: Record<EventStatus, number> = {
+  failed: 6,
+  missed: 5,
+  running: 4,
+  success: 3,
+  scheduled: 2,
+  paused: 1,
+  disabled: 0,
+};
+
+export const SOURCE_ICON = { cron: '◷', heartbeat: '♥' } as const;

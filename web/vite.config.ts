@@ -1,0 +1,27 @@
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vitest/config';
+
+const gateway = process.env['UA_GATEWAY'] ?? 'http://127.0.0.1:8002';
+
+export default defineConfig({
+  plugins: [react()],
+  envPrefix: ['VITE_', 'NEXT_PUBLIC_'],
+  build: {
+    outDir: '../src/universal_agent/web_dist',
+    emptyOutDir: true,
+    target: 'es2022',
+    // A data: URL would need a wider content security policy.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  server: {
+    proxy: Object.fromEntries(['/api', '/config'].map((path) => [path, { target: gateway }])),
+  },
+  test: {
+    environment: 'happy-dom',
+    include: ['src/**/*.test.{ts,tsx}'],
+    setupFiles: ['src/test/setup.ts'],
+    restoreMocks: true,
+    unstubGlobals: true,
+  },
+});
