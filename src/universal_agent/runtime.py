@@ -13,6 +13,7 @@ from universal_agent.engine.executor import Executor
 from universal_agent.engine.jobs import Jobs
 from universal_agent.engine.recovery import Recovery
 from universal_agent.engine.scheduler import Scheduler
+from universal_agent.engine.stasis import Stasis
 from universal_agent.engine.supervisor import Supervisor
 from universal_agent.engine.timer import Timer
 from universal_agent.errors import EngineOff
@@ -22,6 +23,7 @@ from universal_agent.runners.mock import mocked
 from universal_agent.settings import Settings
 from universal_agent.store.base import Store
 from universal_agent.store.sql import sqlite_store
+from universal_agent.views.calendar import CalendarView
 from universal_agent.views.cron import CronView
 from universal_agent.views.event_log import EventLog
 from universal_agent.views.ledger import LedgerView
@@ -92,6 +94,8 @@ class Runtime:
             workspaces_root=settings.workspaces_root,
         )
         self.cron = CronView(self.store, workspaces_root=settings.workspaces_root.absolute())
+        self.stasis = Stasis(self.store, self.clock, self.scheduler, self.executor)
+        self.calendar = CalendarView(self.store, default_zone=settings.user_timezone)
         self.event_log = EventLog(self.store)
         self.ledger = LedgerView(self.store)
         self.run_logs = RunLogs(settings.run_logs_dir, settings.data_dir)

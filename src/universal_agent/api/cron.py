@@ -272,8 +272,9 @@ async def run_job(
 ) -> Response:
     jobs = runtime_of(request).jobs
     run = await jobs.run_now(JobId(job_id), once=once_from(key, request, {"job_id": job_id}))
-    given = [w for w in (wait_seconds, body and body.wait_seconds) if w is not None]
-    run = await jobs.wait_for(run, seconds=given[0] if given else 30.0)
+    if wait_seconds is None:
+        wait_seconds = body.wait_seconds if body is not None else None
+    run = await jobs.wait_for(run, seconds=30.0 if wait_seconds is None else wait_seconds)
     return answer({"run": run_document(run)}, status=200 if run.status.is_final else 202)
 
 
@@ -292,9 +293,7 @@ async def list_job_runs(
 ) -> Response:
     runtime = runtime_of(request)
     runtime.require_cron()
-    return answer(
-        await runtime.cron.runs(job_id=job_id, limit=limit, before=before, status=status)
-    )
+    return answer(await runtime.cron.runs(job_id=job_id, limit=limit, before=before, status=status))
 
 
 @router.get(

@@ -36,6 +36,11 @@ def runtime_of(request: Request) -> Runtime:
     return runtime
 
 
+def operator(request: Request) -> str:
+    """Who asks, for the record of decisions."""
+    return str(request.scope.get("state", {}).get("principal", "operator"))
+
+
 IdempotencyKey = Annotated[
     str | None,
     Header(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from universal_agent.domain.calendar import CalendarFacts, Window
 from universal_agent.domain.events import Event
 from universal_agent.domain.job import Job, JobSpec
 from universal_agent.domain.judge import Cause, MissedStatus
@@ -319,6 +320,10 @@ class Store(Protocol):
         """The run, or None."""
         ...
 
+    async def run_of_slot(self, slot: SlotKey) -> RunId | None:
+        """The slot's last attempt, or None when there was none."""
+        ...
+
     async def list_runs(
         self,
         *,
@@ -348,6 +353,10 @@ class Store(Protocol):
         self, *, status: MissedStatus, limit: int, job_id: JobId | None = None
     ) -> Sequence[MissedRecord]:
         """Missed spans of that status, oldest record first."""
+        ...
+
+    async def scan_calendar(self, window: Window) -> CalendarFacts:
+        """What the runtime tables hold for a window of the calendar, from one snapshot."""
         ...
 
     async def ledger_facts(

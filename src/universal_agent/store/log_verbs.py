@@ -5,8 +5,8 @@ from datetime import datetime
 from universal_agent.domain.events import Event
 from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.ledger import LedgerFacts, MissedFact, SlotFact
-from universal_agent.domain.run import Run
-from universal_agent.domain.slot import epoch
+from universal_agent.domain.run import Run, RunId
+from universal_agent.domain.slot import SlotKey, epoch
 from universal_agent.domain.stasis import MissedRecord
 from universal_agent.store.base import LogBounds
 from universal_agent.store.missed_rows import missed_from_row
@@ -37,6 +37,16 @@ def log_bounds(tx: Tx) -> LogBounds:
 def get_run(tx: Tx, run_id: str) -> Run | None:
     row = tx.one("get_run", run_id=run_id)
     return None if row is None else run_from_row(row)
+
+
+def run_of_slot(tx: Tx, slot: SlotKey) -> RunId | None:
+    row = tx.one(
+        "run_of_slot",
+        source=slot.source,
+        source_ref=slot.source_ref,
+        scheduled_at=epoch(slot.scheduled_at),
+    )
+    return None if row is None or row[0] is None else RunId(row[0])
 
 
 def list_runs(

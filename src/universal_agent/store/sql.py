@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 from uuid import uuid4
 
+from universal_agent.domain.calendar import CalendarFacts, Window
 from universal_agent.domain.events import Event
 from universal_agent.domain.job import Job
 from universal_agent.domain.judge import Cause, MissedStatus
@@ -14,7 +15,15 @@ from universal_agent.domain.ledger import LedgerFacts
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus
 from universal_agent.domain.slot import SlotKey
 from universal_agent.domain.stasis import MissedRecord
-from universal_agent.store import admission, execution, job_verbs, log_verbs, misses, stasis
+from universal_agent.store import (
+    admission,
+    calendar_rows,
+    execution,
+    job_verbs,
+    log_verbs,
+    misses,
+    stasis,
+)
 from universal_agent.store.base import (
     Admission,
     Decision,
@@ -283,6 +292,9 @@ class SqlStore:
     async def get_run(self, run_id: RunId) -> Run | None:
         return await self._db.read(lambda tx: log_verbs.get_run(tx, run_id))
 
+    async def run_of_slot(self, slot: SlotKey) -> RunId | None:
+        return await self._db.read(lambda tx: log_verbs.run_of_slot(tx, slot))
+
     async def list_runs(
         self,
         *,
@@ -316,6 +328,9 @@ class SqlStore:
         return await self._db.read(
             lambda tx: log_verbs.missed_spans(tx, status=status, job_id=job_id, limit=limit)
         )
+
+    async def scan_calendar(self, window: Window) -> CalendarFacts:
+        return await self._db.read(lambda tx: calendar_rows.scan_calendar(tx, window, self._specs))
 
     async def ledger_facts(
         self, *, start: datetime, end: datetime, job_id: JobId | None

@@ -15,7 +15,8 @@ from universal_agent.domain.schedule import (
     OneShotSchedule,
     Schedule,
 )
-from universal_agent.errors import JobNotFound, RunNotFound
+from universal_agent.domain.slot import SlotKey
+from universal_agent.errors import JobNotFound, RunNotFound, SlotNotFound
 from universal_agent.store.base import Store
 
 #: How many coming slots an answer to a create, an edit or a preview shows.
@@ -104,6 +105,13 @@ class CronView:
         if run is None:
             raise RunNotFound(f"There is no run {run_id!r}.")
         return run
+
+    async def log_of(self, slot: SlotKey) -> str:
+        """Where the log of a slot's last run can be tailed. Raises SlotNotFound without one."""
+        run_id = await self._store.run_of_slot(slot)
+        if run_id is None:
+            raise SlotNotFound(f"No run has been made for the slot {slot.event_id!r}.")
+        return f"/api/v1/ops/logs/tail?run_id={run_id}"
 
     async def coming(self, *, now: datetime, limit: int) -> Sequence[dict[str, Any]]:
         """The next slots of all jobs, earliest first, one for each job."""

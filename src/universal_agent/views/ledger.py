@@ -25,7 +25,7 @@ class LedgerView:
     async def ledger(
         self, *, start: datetime, end: datetime, now: datetime, job_id: str | None = None
     ) -> dict[str, Any]:
-        """The account of (start, end]. Raises InvalidInput for a window that is none or too long."""
+        """The account of (start, end]. Raises InvalidInput for an empty or too long window."""
         if not start < end:
             raise InvalidInput(
                 f"expected start before end, got {start.isoformat()} and {end.isoformat()}",

@@ -20,7 +20,7 @@ def tail(path: Path, *, cursor: int | None, limit: int, max_bytes: int) -> dict[
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except FileNotFoundError:
         return _answer(path, 0, 0, [], truncated=False, reset=bool(cursor))
-    with open(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb") as file:
         size = os.fstat(descriptor).st_size
         reset = cursor is not None and cursor > size
         from_end = cursor is None or reset

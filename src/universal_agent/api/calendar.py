@@ -1,0 +1,271 @@
+"""The calendar and its actions, and the stasis queue (docs/contract.md, Calendar)."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import Field
+
+from universal_agent.api.problems import problem_responses
+from universal_agent.api.wire import (
+    Answer,
+    Body,
+    IdempotencyKey,
+    answer,
+    once_from,
+    operator,
+    runtime_of,
+)
+from universal_agent.domain.calendar_days import View
+from universal_agent.domain.job import OffLabel
+from universal_agent.domain.run import JobId
+from universal_agent.domain.slot import SlotKey
+from universal_agent.domain.stasis import Scope, StasisAction
+from universal_agent.errors import InvalidInput
+from universal_agent.runtime import Runtime
+from universal_agent.store.base import Resolved
+from universal_agent.views.calendar import FeedQuery
+from universal_agent.views.cron import run_document
+
+router = APIRouter(prefix="/api/v1/ops", tags=["calendar"])
+
+EventId = Annotated[str, Path(min_length=1, max_length=200, examples=["cron|job_1a2b|1767225600"])]
+Text = Annotated[str | None, Query(max_length=100)]
+
+ACTIONS = (
+    "run_now",
+    "pause",
+    "resume",
+    "disable",
+    "open_logs",
+    "open_session",
+    *(action.value for action in StasisAction),
+)
+
+
+class FeedDocument(Answer):
+    timezone: str
+    view: str
+    start_utc: str
+    end_utc: str
+    start_local: str
+    end_local: str
+    events: list[dict[str, Any]]
+    always_running: list[dict[str, Any]]
+    stasis_queue: list[dict[str, Any]]
+    legend: dict[str, str]
+    version: int
+    last_event_at_utc: str | None
+    days: list[dict[str, Any]]
+
+
+class Action(Body):
+    action: str = Field(max_length=100, examples=["approve_backfill_run"])
+    run_at: str | int | float | None = Field(default=None, examples=["in 20 minutes"])
+    timezone: str | None = Field(default=None, max_length=100)
+    note: str | None = Field(default=None, max_length=1000)
+    scope: Literal["slot", "group"] | None = None
+
+
+class ActionDone(Answer):
+    event_id: str
+    source: str
+    source_ref: str
+    status: Literal["ok"]
+    action: str
+
+
+class StasisPage(Answer):
+    stasis_queue: list[dict[str, Any]]
+    total: int
+
+
+class Bulk(Body):
+    """Names what is meant by ids, by any member of a group, or by the outage."""
+
+    event_ids: Annotated[list[str], Field(min_length=1, max_length=1000)] | None = None
+    group: str | None = Field(default=None, max_length=200)
+    outage: str | None = Field(default=None, max_length=100)
+    action: Literal["approve_backfill_run", "reschedule", "delete_missed"]
+    note: str | None = Field(default=None, max_length=1000)
+    run_at: str | int | float | None = None
+    timezone: str | None = Field(default=None, max_length=100)
+
+
+class BulkDone(Answer):
+    results: list[dict[str, Any]]
+    done: int
+    refused: int
+
+
+@router.get(
+    "/calendar/events",
+    summary="The calendar of a window",
+    response_model=FeedDocument,
+    responses=problem_responses(400, 422, 503),
+)
+async def calendar_feed(
+    request: Request,
+    source: Literal["all", "cron", "heartbeat"] = "all",
+    view: View | None = None,
+    start: Text = None,
+    end: Text = None,
+    owner: Text = None,
+    timezone_name: Text = None,
+    timezone: Text = None,
+    source_ref: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = None,
+    include_resolved: bool = False,
+) -> Response:
+    runtime = runtime_of(request)
+    query = FeedQuery(
+        source=source,
+        view=view,
+        start=start,
+        end=end,
+        owner=owner,
+        timezone=timezone_name or timezone,
+        source_ref=source_ref,
+        include_resolved=include_resolved,
+    )
+    return answer(await runtime.calendar.feed(query, now=runtime.clock.now()))
+
+
+@router.post(
+    "/calendar/events/{event_id}/action",
+    summary="Act on a calendar event",
+    response_model=ActionDone,
+    responses=problem_responses(400, 404, 409, 413, 422, 503),
+)
+async def act(
+    request: Request, event_id: EventId, body: Action, key: IdempotencyKey = None
+) -> Response:
+    runtime = runtime_of(request)
+    slot = SlotKey.parse(event_id)
+    content = body.model_dump()
+    if body.action in tuple(StasisAction):
+        resolved = await runtime.stasis.resolve(
+            slot,
+            StasisAction(body.action),
+            scope=Scope(body.scope or Scope.GROUP),
+            by=operator(request),
+            note=body.note,
+            run_at=body.run_at,
+            timezone=body.timezone,
+            once=once_from(key, request, content),
+        )
+        result = _resolved(runtime, resolved)
+    else:
+        result = await _act_on_job(runtime, slot, body.action)
+    return answer(
+        {
+            "event_id": event_id,
+            "source": slot.source,
+            "source_ref": slot.source_ref,
+            "status": "ok",
+            "action": body.action,
+            **result,
+        }
+    )
+
+
+async def _act_on_job(runtime: Runtime, slot: SlotKey, action: str) -> dict[str, Any]:
+    job_id = JobId(slot.source_ref)
+    match action:
+        case "run_now":
+            return {"run": run_document(await runtime.jobs.run_now(job_id))}
+        case "pause":
+            job = await runtime.jobs.switch_off(job_id, OffLabel.PAUSED)
+        case "disable":
+            job = await runtime.jobs.switch_off(job_id, OffLabel.DISABLED)
+        case "resume":
+            job = await runtime.jobs.resume(job_id)
+        case "open_logs":
+            return {"path": await runtime.cron.log_of(slot)}
+        case "open_session":
+            session_id = (await runtime.cron.job(job_id)).spec.session_id
+            if session_id is None:
+                raise InvalidInput("expected a job that is bound to a session", field="action")
+            return {"session_id": session_id}
+        case _:
+            raise InvalidInput(
+                f"expected one of {', '.join(ACTIONS)}, got {action[:100]!r}", field="action"
+            )
+    return {"job": runtime.cron.job_document(job)}
+
+
+def _resolved(runtime: Runtime, resolved: Resolved) -> dict[str, Any]:
+    result: dict[str, Any] = {"resolution": resolved.record.span.status}
+    if resolved.run is not None:
+        result["run"] = run_document(resolved.run)
+    if resolved.job is not None:
+        result["job"] = runtime.cron.job_document(resolved.job)
+    return result
+
+
+@router.get(
+    "/stasis",
+    summary="Missed slots that wait for a decision",
+    response_model=StasisPage,
+    responses=problem_responses(422, 503),
+)
+async def stasis_queue(request: Request) -> Response:
+    runtime = runtime_of(request)
+    items = await runtime.calendar.stasis_queue(now=runtime.clock.now())
+    return answer({"stasis_queue": items, "total": len(items)})
+
+
+@router.post(
+    "/stasis/bulk",
+    summary="Decide many missed slots",
+    response_model=BulkDone,
+    responses=problem_responses(400, 404, 413, 422, 503),
+)
+async def bulk(request: Request, body: Bulk) -> Response:
+    runtime = runtime_of(request)
+    if sum(given is not None for given in (body.event_ids, body.group, body.outage)) != 1:
+        raise InvalidInput("expected one of event_ids, group or outage", field="event_ids")
+    outcomes = await runtime.stasis.resolve_many(
+        action=StasisAction(body.action),
+        by=operator(request),
+        event_ids=body.event_ids or ([body.group] if body.group else []),
+        outage_id=body.outage,
+        note=body.note,
+        run_at=body.run_at,
+        timezone=body.timezone,
+    )
+    results: list[dict[str, Any]] = []
+    for outcome in outcomes:
+        if outcome.resolved is not None:
+            done = _resolved(runtime, outcome.resolved)
+            results.append({"event_id": outcome.event_id, "status": "ok", **done})
+        elif outcome.error is not None:
+            error = outcome.error
+            results.append(
+                {
+                    "event_id": outcome.event_id,
+                    "status": "refused",
+                    "code": error.status,
+                    "detail": error.message,
+                }
+            )
+    done_count = sum(result["status"] == "ok" for result in results)
+    return answer({"results": results, "done": done_count, "refused": len(results) - done_count})
+
+
+@router.post(
+    "/stasis/{event_id}/undo",
+    summary="Take back a deletion, within a minute",
+    response_model=ActionDone,
+    responses=problem_responses(400, 404, 409, 422, 503),
+)
+async def undo(request: Request, event_id: EventId) -> Response:
+    slot = SlotKey.parse(event_id)
+    record = await runtime_of(request).stasis.undo_delete(slot, by=operator(request))
+    return answer(
+        {
+            "event_id": record.event_id,
+            "source": slot.source,
+            "source_ref": slot.source_ref,
+            "status": "ok",
+            "action": "undo",
+        }
+    )

@@ -1,0 +1,192 @@
+"""Commands on missed slots: approve, reschedule, delete, take back.
+
+The store decides races; this makes the ids, the one-shot job that a rescheduled slot becomes, and
+wakes whoever has work to do.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from universal_agent.clock import Clock
+from universal_agent.domain.job import Job
+from universal_agent.domain.judge import MissedStatus
+from universal_agent.domain.phrases import parse_instant
+from universal_agent.domain.run import JobId, RunId
+from universal_agent.domain.schedule import make_once
+from universal_agent.domain.slot import SlotKey
+from universal_agent.domain.stasis import MissedRecord, Scope, StasisAction
+from universal_agent.engine.executor import Executor
+from universal_agent.engine.ids import new_id
+from universal_agent.engine.scheduler import Scheduler
+from universal_agent.errors import (
+    Conflict,
+    InvalidInput,
+    InvalidSchedule,
+    SlotNotFound,
+    UniversalAgentError,
+)
+from universal_agent.store.base import Once, Resolution, Resolved, Store
+
+#: When a rescheduled slot runs, unless the operator says otherwise.
+DEFAULT_DELAY = timedelta(hours=1)
+
+#: Groups that one bulk decision closes.
+BULK_LIMIT = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkOutcome:
+    """What became of one item of a bulk decision."""
+
+    event_id: str
+    resolved: Resolved | None = None
+    error: UniversalAgentError | None = None
+
+
+class Stasis:
+    """What an operator may do about missed slots."""
+
+    def __init__(
+        self, store: Store, clock: Clock, scheduler: Scheduler, executor: Executor
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._scheduler = scheduler
+        self._executor = executor
+
+    async def resolve(
+        self,
+        slot: SlotKey,
+        action: StasisAction,
+        *,
+        scope: Scope = Scope.GROUP,
+        by: str,
+        note: str | None = None,
+        run_at: str | float | None = None,
+        timezone: str | None = None,
+        once: Once | None = None,
+    ) -> Resolved:
+        """Decide about a missed slot, or its whole group.
+
+        Raises SlotNotFound, AlreadyResolved, Conflict when its job is gone, and InvalidInput for
+        a `run_at` that is not understood or is past.
+        """
+        now = self._clock.now()
+        resolution = Resolution(action=action, scope=scope, by=by, note=note)
+        if action is StasisAction.APPROVE:
+            resolution = replace(resolution, run_id=RunId(new_id("run", now)))
+        elif action is StasisAction.RESCHEDULE:
+            job = await self._one_shot(slot, scope, run_at, timezone, now)
+            resolution = replace(resolution, job=job)
+        elif run_at is not None:
+            raise InvalidInput("expected run_at only with reschedule", field="run_at")
+        resolved = await self._store.resolve_missed(
+            slot,
+            resolution,
+            spare_ids=[new_id("mis", now) for _ in range(2)],
+            now=now,
+            once=once,
+        )
+        if resolved.run is not None:
+            self._executor.look_for_work()
+        if resolved.job is not None:
+            self._scheduler.bring_forward(resolved.job.due_at)
+        return resolved
+
+    async def _one_shot(
+        self,
+        slot: SlotKey,
+        scope: Scope,
+        run_at: str | float | None,
+        timezone: str | None,
+        now: datetime,
+    ) -> Job:
+        """The job that a rescheduled slot becomes: the same work, once."""
+        missed = await self._store.find_missed(slot)
+        job = await self._store.get_job(JobId(slot.source_ref))
+        if job is None:
+            raise Conflict("The job of this missed slot was deleted.")
+        spec = job.spec
+        zone = timezone or spec.timezone
+        at = now + DEFAULT_DELAY
+        if run_at is not None:
+            at = parse_instant(run_at, now=now, timezone=zone, field="run_at")
+        schedule = make_once(at)
+        if schedule.run_at < now:
+            raise InvalidSchedule(
+                f"expected an instant in the future, got {schedule.run_at.isoformat()}",
+                field="run_at",
+            )
+        missed_at = missed.span.last_at if scope is Scope.GROUP else slot.scheduled_at
+        origin = replace(slot, scheduled_at=missed_at)
+        return Job(
+            job_id=JobId(new_id("job", now)),
+            version=1,
+            spec=replace(
+                spec,
+                schedule=schedule,
+                timezone=zone,
+                title=f"{spec.display_title} (rescheduled)",
+                enabled=True,
+                off_label=None,
+                metadata={
+                    **spec.metadata,
+                    "backfill_for_job_id": job.job_id,
+                    "backfill_for_event_id": origin.event_id,
+                },
+            ),
+            created_at=now,
+            effective_from=min(now, schedule.run_at - timedelta(seconds=1)),
+            next_run_at=schedule.run_at,
+        )
+
+    async def resolve_many(
+        self,
+        *,
+        action: StasisAction,
+        by: str,
+        event_ids: Sequence[str] = (),
+        outage_id: str | None = None,
+        note: str | None = None,
+        run_at: str | float | None = None,
+        timezone: str | None = None,
+    ) -> list[BulkOutcome]:
+        """Decide many groups, each by itself: one that fails does not hold up the others."""
+        slots = [SlotKey.parse(event_id) for event_id in event_ids]
+        if outage_id is not None:
+            pending = await self.pending()
+            slots += [SlotKey.parse(r.event_id) for r in pending if r.outage_id == outage_id]
+        if not slots:
+            raise SlotNotFound("expected at least one missed slot that waits, got none")
+        if len(slots) > BULK_LIMIT:
+            raise InvalidInput(f"expected at most {BULK_LIMIT} items, got {len(slots)}")
+        arguments: dict[str, Any] = {
+            "by": by,
+            "note": note,
+            "run_at": run_at,
+            "timezone": timezone,
+        }
+        outcomes = []
+        for slot in slots:
+            try:
+                resolved = await self.resolve(slot, action, **arguments)
+            except UniversalAgentError as error:
+                outcomes.append(BulkOutcome(event_id=slot.event_id, error=error))
+            else:
+                outcomes.append(BulkOutcome(event_id=slot.event_id, resolved=resolved))
+        return outcomes
+
+    async def pending(self) -> list[MissedRecord]:
+        """The latest span of every group that waits."""
+        groups: dict[tuple[str, str], MissedRecord] = {}
+        for record in await self._store.missed_spans(status=MissedStatus.PENDING, limit=100_000):
+            key = (record.source_ref, record.outage_id)
+            if key not in groups or groups[key].span.last_at < record.span.last_at:
+                groups[key] = record
+        return list(groups.values())
+
+    async def undo_delete(self, slot: SlotKey, *, by: str) -> MissedRecord:
+        """Take back a deletion within a minute. Raises SlotNotFound or Conflict."""
+        return await self._store.undo_delete(slot, by=by, now=self._clock.now())
