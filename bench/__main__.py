@@ -1,0 +1,106 @@
+"""`./ua bench`: measure, compare with the peer, say whether what was promised is reached."""
+
+import asyncio
+import time
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+import uvloop
+from rich.console import Console
+
+from bench.figure import Figure, Verdict
+from bench.options import Options
+from bench.report import document, show
+
+
+class Part(StrEnum):
+    """What can be measured."""
+
+    BURST = "burst"
+    STEADY = "steady"
+    SUSTAINED = "sustained"
+    CREATE = "create"
+    IDLE = "idle"
+    STARTUP = "startup"
+    GROWTH = "growth"
+
+
+#: All but the long one.
+_USUAL: list[Part] = [part for part in Part if part is not Part.GROWTH]
+
+_console = Console(stderr=True)
+
+
+def main(
+    parts: Annotated[
+        list[Part] | None, typer.Argument(help="What to measure; all but growth by default.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write everything measured here.")] = None,
+    gate: Annotated[bool, typer.Option(help="Exit with 1 when a must is missed.")] = False,
+    peer: Annotated[bool, typer.Option(help="Measure APScheduler 3 too.")] = True,
+    rounds: Annotated[int, typer.Option(min=1, help="The median of so many is the figure.")] = 3,
+    seconds: Annotated[int, typer.Option(min=1, help="How long to measure a steady state.")] = 15,
+    concurrency: Annotated[int, typer.Option(help="UA_CRON_MAX_CONCURRENCY.")] = 1024,
+    log_level: Annotated[str, typer.Option(help="UA_LOG_LEVEL.")] = "info",
+    directory: Annotated[Path, typer.Option(help="For databases; on a real disk.")] = Path(
+        "bench/out"
+    ),
+    burst_jobs: Annotated[int, typer.Option(help="One-shots due in one second.")] = 1000,
+    shell_jobs: Annotated[int, typer.Option(help="The same with a shell.")] = 50,
+    steady_per_second: Annotated[int, typer.Option(help="Jobs due in each second.")] = 100,
+    steady_registered: Annotated[int, typer.Option(help="Jobs they are taken from.")] = 10_000,
+    sustained_per_second: Annotated[int, typer.Option(help="Slots offered a second.")] = 5000,
+    create_jobs: Annotated[int, typer.Option(help="Jobs to create.")] = 4000,
+    create_connections: Annotated[int, typer.Option(help="HTTP connections.")] = 8,
+    idle_jobs: Annotated[int, typer.Option(help="Jobs while nothing is due.")] = 10_000,
+    startup_jobs: Annotated[int, typer.Option(help="Jobs at the start.")] = 100_000,
+    growth_jobs: Annotated[str, typer.Option(help="Sizes that growth goes through.")] = (
+        "1000,10000,100000"
+    ),
+) -> None:
+    """Measure a real gateway over HTTP, and APScheduler 3 beside it."""
+    options = Options(
+        rounds=rounds,
+        concurrency=concurrency,
+        log_level=log_level,
+        directory=directory,
+        peer=peer,
+        seconds=seconds,
+        burst_jobs=burst_jobs,
+        shell_jobs=shell_jobs,
+        steady_per_second=steady_per_second,
+        steady_registered=steady_registered,
+        sustained_per_second=sustained_per_second,
+        create_jobs=create_jobs,
+        create_connections=create_connections,
+        idle_jobs=idle_jobs,
+        startup_jobs=startup_jobs,
+        growth_jobs=tuple(int(size) for size in growth_jobs.split(",")),
+    )
+    began_at = time.time()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        figures = runner.run(_measure(parts or _USUAL, options))
+    show(_console, figures, options)
+    result = orjson.dumps(document(figures, options, began_at), option=orjson.OPT_INDENT_2)
+    if json is None:
+        print(result.decode())
+    else:
+        json.write_bytes(result)
+    if gate and any(figure.verdict is Verdict.MISSED for figure in figures):
+        raise typer.Exit(1)
+
+
+async def _measure(parts: list[Part], options: Options) -> list[Figure]:
+    figures: list[Figure] = []
+    for part in parts:
+        with _console.status(f"measuring {part}..."):
+            figures += await import_module(f"bench.parts.{part}").measure(options)
+    return figures
+
+
+if __name__ == "__main__":
+    typer.run(main)
