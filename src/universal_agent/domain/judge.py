@@ -15,6 +15,9 @@ from universal_agent.domain.schedule import Schedule
 #: Slots of one job admitted in one decision. A longer backlog within the grace takes several.
 ADMIT_LIMIT = 200
 
+#: The engine's own latency: a slot this late just runs, however small the job's grace is.
+LATENCY = timedelta(seconds=5)
+
 #: How many of a job's missed slots `run_all` runs.
 RUN_ALL_LIMIT = 100
 
@@ -98,7 +101,7 @@ def judge(
     `admitting` false (the engine is off) slots within the grace are left undecided.
     """
     horizon = now - jitter
-    grace_start = horizon - timedelta(seconds=policy.misfire_grace_seconds)
+    grace_start = horizon - max(LATENCY, timedelta(seconds=policy.misfire_grace_seconds))
     if horizon < next_run_at:
         return Verdict((), (), (), next_run_at)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from universal_agent.domain.job import JobVersion
-from universal_agent.domain.judge import Cause, MissedStatus
+from universal_agent.domain.judge import LATENCY, Cause, MissedStatus
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.schedule import stable_jitter
 from universal_agent.domain.slot import epoch, from_epoch
@@ -68,10 +68,6 @@ class Ledger:
 
 _RAN = frozenset({RunStatus.SUCCESS, RunStatus.ERROR, RunStatus.TIMEOUT, RunStatus.CANCELLED})
 
-#: How long after its due instant a slot may stay undecided beyond the job's grace: the engine's
-#: own latency, so that a slot being admitted this very moment is not called lost.
-SLACK = timedelta(seconds=5)
-
 
 def reckon(facts: LedgerFacts, *, start: datetime, end: datetime, now: datetime) -> Ledger:
     """Hold what was expected in (start, end] against what was recorded."""
@@ -122,10 +118,11 @@ def _reckon_version(
             ledger.missed[span.status] += len(mine)
 
     policy = version.spec.policy
+    # Past its grace a slot is still given the engine's own latency before it is called lost.
     patience = (
         stable_jitter(version.job_id, policy.jitter_seconds)
-        + timedelta(seconds=policy.misfire_grace_seconds)
-        + SLACK
+        + max(LATENCY, timedelta(seconds=policy.misfire_grace_seconds))
+        + LATENCY
     )
     for at in sorted(open_slots):
         slot = slots.get(at)

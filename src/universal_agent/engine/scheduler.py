@@ -31,6 +31,9 @@ BATCH = 100
 #: How long a job that cannot be decided is left alone.
 _POSTPONE = timedelta(minutes=1)
 
+#: Capacity misses less than this apart are one outage.
+_SAME_OUTAGE = timedelta(minutes=10)
+
 _STORE_RETRY_SECONDS = 0.5
 
 _GAP_CAUSES = {
@@ -53,6 +56,8 @@ class Scheduler:
         self._host = host
         self._cause = Cause.CAPACITY
         self._outage_id = ""
+        self._busy_id = ""
+        self._busy_until: datetime | None = None
 
     def bring_forward(self, due_at: datetime | None) -> None:
         """A job is due at `due_at`: be awake then."""
@@ -93,7 +98,20 @@ class Scheduler:
 
     def _begin_outage(self, cause: Cause) -> None:
         self._cause = cause
-        self._outage_id = new_id("out", self._clock.now())
+        self._outage_id = ""
+
+    def _outage(self, now: datetime) -> str:
+        """The outage that misses of this moment belong to; its id is made at the first of them.
+
+        Misses for lack of capacity come one by one: those that follow closely are one outage.
+        """
+        if self._cause is Cause.CAPACITY:
+            if self._busy_until is None or now > self._busy_until:
+                self._busy_id = new_id("out", now)
+            self._busy_until = now + _SAME_OUTAGE
+            return self._busy_id
+        self._outage_id = self._outage_id or new_id("out", now)
+        return self._outage_id
 
     def _log_gap(self, gap: ClockGap) -> None:
         _log.warning(
@@ -161,7 +179,7 @@ class Scheduler:
                     job_version=job.version,
                     span=span,
                     cause=self._cause,
-                    outage_id=self._outage_id,
+                    outage_id=self._outage(now),
                     created_at=now,
                     updated_at=now,
                     useful_until=(
@@ -199,7 +217,7 @@ class Scheduler:
         await self._store.miss_queued(
             now=now,
             cause=Cause.CAPACITY,
-            outage_id=self._outage_id,
+            outage_id=self._outage(now),
             missed_ids=[new_id("mis", now) for _ in range(BATCH)],
             after_grace=False,
         )
