@@ -135,7 +135,9 @@ class TestExpressions:
             ("@annually", NOON, utc(2027, 1, 1)),
         ],
     )
-    def test_the_next_slot(self, expr: str, after: datetime, expected: datetime) -> None:
+    def test_an_expression_has_the_next_slot_that_its_fields_name(
+        self, expr: str, after: datetime, expected: datetime
+    ) -> None:
         assert make_cron(expr, "UTC").next_after(after) == expected
 
     def test_day_of_month_and_weekday_are_alternatives(self) -> None:
@@ -362,5 +364,5 @@ class TestJitter:
         assert timedelta(0) <= jitter < timedelta(seconds=seconds)
         assert jitter % timedelta(milliseconds=1) == timedelta(0)
 
-    def test_jobs_are_spread(self) -> None:
+    def test_different_jobs_are_spread_over_the_jitter(self) -> None:
         assert len({stable_jitter(f"job_{n}", 60) for n in range(100)}) > 90
