@@ -2,13 +2,14 @@
 
 A job's author names a URL, and the gateway connects from where it stands: inside the network, on
 the machine itself, next to a cloud's metadata service. So a name is resolved once, every address
-is judged, and the connection is made to an address that was judged and to no other: what the
-name resolves to a moment later does not matter. UA_WEBHOOK_ALLOW opens targets one by one.
+is judged, and the connection goes to an address that was judged and to no other: what the name
+resolves to a moment later does not matter. UA_WEBHOOK_ALLOW opens targets one by one.
 """
 
 import asyncio
 import re
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -16,5 +17,241 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 import httpx
 
 from universal_agent.errors import InvalidInput, SettingsError
+from universal_agent.settings import Settings
 
-type_Address = IPv4Address | IPv6Address
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+#: Answers every address of a host name; raises OSError when there is none.
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+#: The reason that stands in front of every refusal by this guard.
+SSRF_BLOCKED = "ssrf_blocked"
+
+_REFUSED: tuple[tuple[Network, str], ...] = tuple(
+    (ip_network(network), why)
+    for network, why in (
+        ("0.0.0.0/8", "an unspecified address"),
+        ("10.0.0.0/8", "a private address"),
+        ("100.64.0.0/10", "a carrier-grade NAT address"),
+        ("127.0.0.0/8", "a loopback address"),
+        ("168.63.129.16/32", "a cloud's metadata service"),
+        ("169.254.0.0/16", "a link-local address"),
+        ("172.16.0.0/12", "a private address"),
+        ("192.0.0.0/24", "a reserved address"),
+        ("192.0.2.0/24", "a documentation address"),
+        ("192.88.99.0/24", "a 6to4 relay"),
+        ("192.168.0.0/16", "a private address"),
+        ("198.18.0.0/15", "a benchmarking address"),
+        ("198.51.100.0/24", "a documentation address"),
+        ("203.0.113.0/24", "a documentation address"),
+        ("224.0.0.0/4", "a multicast address"),
+        ("240.0.0.0/4", "a reserved address"),
+        ("::/128", "an unspecified address"),
+        ("::1/128", "a loopback address"),
+        ("::ffff:0:0/96", "an IPv4-mapped address"),
+        ("64:ff9b::/96", "a NAT64 address"),
+        ("64:ff9b:1::/48", "a NAT64 address"),
+        ("2001::/23", "a reserved address"),
+        ("2001:db8::/32", "a documentation address"),
+        ("2002::/16", "a 6to4 address"),
+        ("3fff::/20", "a documentation address"),
+        ("fc00::/7", "a private address"),
+        ("fe80::/10", "a link-local address"),
+        ("ff00::/8", "a multicast address"),
+    )
+)
+#: The only part of IPv6 that is given out for public use.
+_PUBLIC_IPV6 = ip_network("2000::/3")
+
+_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+#: Old resolvers read 2130706433, 0x7f.1 and 0177.0.0.1 as 127.0.0.1. No public name ends like it.
+_ENDS_IN_A_NUMBER = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
+
+
+def blocked(why: str) -> InvalidInput:
+    """The refusal of a target."""
+    return InvalidInput(f"{SSRF_BLOCKED}: {why}", field="command")
+
+
+async def system_resolve(host: str, port: int) -> Sequence[str]:
+    """Every address that the system's resolver knows, its favourite first."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(item[4][0]) for item in found))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a URL points to, before any name is resolved."""
+
+    host: str
+    port: int
+    #: The address, when the URL names one instead of a host.
+    address: Address | None
+
+    @classmethod
+    def of(cls, url: httpx.URL) -> "Target":
+        """The target of a URL. Raises InvalidInput unless it is plainly written http or https."""
+        if url.scheme not in ("http", "https"):
+            text = f"expected an http or https URL, got {str(url)[:80]!r}"
+            raise blocked(text) if url.scheme else InvalidInput(text, field="command")
+        if url.userinfo:
+            raise blocked("expected a URL without a user name or password in it")
+        port = url.port if url.port is not None else {"http": 80, "https": 443}[url.scheme]
+        if not 0 < port < 65536:
+            raise InvalidInput(f"expected a port from 1 to 65535, got {port}", field="command")
+        # `raw_host` is what is sent to the resolver; `host` is a rendering of it for people.
+        host = url.raw_host.decode("ascii").lower().removesuffix(".")
+        try:
+            return cls(host, port, ip_address(host))
+        except ValueError:
+            pass
+        if not _NAME.fullmatch(host):
+            raise InvalidInput(f"expected a host name, got {host[:80]!r}", field="command")
+        if _ENDS_IN_A_NUMBER.fullmatch(host):
+            raise blocked(f"{host} is no address written in the usual way")
+        return cls(host, port, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Allowed:
+    """One entry of UA_WEBHOOK_ALLOW: a name, or addresses; on one port or on any."""
+
+    name: str | None
+    network: Network | None
+    port: int | None
+
+    @classmethod
+    def parse(cls, entry: str) -> "_Allowed":
+        """Raises SettingsError for what is neither a host nor a network."""
+        if (network := _network(entry)) is not None:
+            return cls(None, network, None)
+        host, colon, port = entry.rpartition(":")
+        if not colon:
+            host, port = entry, ""
+        number = int(port) if port.isdecimal() else None
+        network = _network(host.removeprefix("[").removesuffix("]"))
+        name = host.lower().removesuffix(".")
+        if (colon and number is None) or (network is None and not _NAME.fullmatch(name)):
+            raise SettingsError(
+                "UA_WEBHOOK_ALLOW: expected host, host:port, an address or a network such as "
+                f"10.1.0.0/16, got {entry!r}"
+            )
+        return cls(None if network else name, network, number)
+
+    def covers(self, target: Target, address: Address | None) -> bool:
+        if self.port not in (None, target.port):
+            return False
+        if self.network is not None:
+            return address is not None and address in self.network
+        return self.name == target.host
+
+
+class TargetGuard:
+    """Judges where webhooks may go."""
+
+    def __init__(self, settings: Settings, resolve: Resolve = system_resolve) -> None:
+        self._allowed = tuple(_Allowed.parse(entry) for entry in settings.webhook_allow)
+        self._own = (settings.gateway_host, settings.gateway_port)
+        self._resolve = resolve
+
+    def check(self, url: httpx.URL) -> None:
+        """Raise InvalidInput for what is refused whatever a name resolves to."""
+        target = Target.of(url)
+        if target.address is not None:
+            why = self._refusal(target, target.address)
+        elif target.host == "localhost" or target.host.endswith(".localhost"):
+            named = any(allowed.covers(target, None) for allowed in self._allowed)
+            why = None if named else f"{target.host} is this machine"
+        else:
+            why = None
+        if why is not None:
+            raise blocked(why)
+
+    async def addresses(self, url: httpx.URL) -> list[Address]:
+        """The addresses to try, in order; each of them was judged.
+
+        Raises InvalidInput when all are refused, OSError when the name does not resolve.
+        """
+        self.check(url)
+        target = Target.of(url)
+        if target.address is not None:
+            return [target.address]
+        found = [ip_address(text) for text in await self._resolve(target.host, target.port)]
+        refusals = [self._refusal(target, address) for address in found]
+        judged = [address for address, why in zip(found, refusals, strict=True) if why is None]
+        if not judged:
+            raise blocked(f"{target.host} is at {refusals[0]}" if refusals else "no address")
+        return judged
+
+    def _refusal(self, target: Target, address: Address) -> str | None:
+        """Why no connection may be made; None when it may."""
+        gateway = target.port == self._own[1] and (
+            address.is_loopback or address.is_unspecified or str(address) == self._own[0]
+        )
+        for allowed in self._allowed:
+            # Opening an address does not open the gateway on it: only its port, spelt out, does.
+            if allowed.covers(target, address) and not (gateway and allowed.port is None):
+                return None
+        if gateway:
+            return f"{address}, port {target.port}, this gateway itself"
+        for network, why in _REFUSED:
+            if address in network:
+                return f"{address}, {why}"
+        if isinstance(address, IPv6Address) and address not in _PUBLIC_IPV6:
+            return f"{address}, a reserved address"
+        return None
+
+
+class GuardedTransport(httpx.AsyncBaseTransport):
+    """Sends a request to an address the guard has judged; the host name stays in TLS and Host.
+
+    No connection is kept: a pool knows connections by address, and would hand one that was
+    verified for one host to another host at the same address.
+    """
+
+    def __init__(self, guard: TargetGuard, tls: ssl.SSLContext) -> None:
+        self._guard = guard
+        self._inner = httpx.AsyncHTTPTransport(
+            verify=tls, limits=httpx.Limits(max_keepalive_connections=0)
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            addresses = await self._guard.addresses(request.url)
+        except (OSError, UnicodeError) as error:
+            raise httpx.ConnectError(f"the name does not resolve: {error}") from error
+        target = Target.of(request.url)
+        extensions = dict(request.extensions)
+        if target.address is None:
+            extensions["sni_hostname"] = target.host
+        *others, last = addresses
+        for address in others:
+            try:
+                return await self._send(request, address, extensions)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                continue  # nothing was sent yet: the next address may be reachable
+        return await self._send(request, last, extensions)
+
+    async def _send(
+        self, request: httpx.Request, address: Address, extensions: dict[str, object]
+    ) -> httpx.Response:
+        return await self._inner.handle_async_request(
+            httpx.Request(
+                request.method,
+                request.url.copy_with(host=str(address)),
+                headers=request.headers,
+                stream=request.stream,
+                extensions=extensions,
+            )
+        )
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def _network(text: str) -> Network | None:
+    try:
+        return ip_network(text)
+    except ValueError:
+        return None

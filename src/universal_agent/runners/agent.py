@@ -1,0 +1,104 @@
+"""How is a prompt answered? The runner `agent`: a program, or an endpoint.
+
+UA_AGENT_COMMAND is the argv of a program; `{prompt}` and `{model}` are put into its elements, and
+no shell sees it. Otherwise UA_AGENT_BASE_URL is an OpenAI-compatible endpoint (chat.py). With
+both, the program is asked.
+"""
+
+import re
+import shlex
+from datetime import timedelta
+
+from universal_agent.clock import Clock, SystemClock
+from universal_agent.domain.run import RunStatus
+from universal_agent.domain.wording import describe_duration
+from universal_agent.errors import InvalidInput
+from universal_agent.runners.base import RunRequest, RunResult, check_command
+from universal_agent.runners.chat import ChatEndpoint
+from universal_agent.runners.output import one_line
+from universal_agent.runners.process import run_process
+from universal_agent.settings import Settings, inherited
+
+_NOT_CONFIGURED = (
+    "no agent is configured: set UA_AGENT_COMMAND to a program, such as "
+    '"claude -p {prompt}", or UA_AGENT_BASE_URL to an OpenAI-compatible endpoint'
+)
+_PLACEHOLDER = re.compile(r"\{(prompt|model)\}")
+
+
+def late_line(request: RunRequest) -> str:
+    """The line ahead of the prompt of a run that is late on purpose; empty for one on time."""
+    if request.late_seconds is None:
+        return ""
+    late = describe_duration(timedelta(seconds=max(0, request.late_seconds)))
+    by = f", approved by {one_line(request.approved_by)}" if request.approved_by else ""
+    return (
+        f"[This run was scheduled for {request.scheduled_at:%Y-%m-%d %H:%M:%S} UTC and starts "
+        f"{late} late{by}.]\n"
+    )
+
+
+class AgentRunner:
+    """Has prompts answered; a complete reply is success."""
+
+    name = "agent"
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        kill_grace: float = 5.0,
+        connect_seconds: float = 10.0,
+        silence_seconds: float = 300.0,
+    ) -> None:
+        self._environment = inherited(settings)
+        self._clock = clock or SystemClock()
+        self._kill_grace = kill_grace
+        self._argv = tuple(shlex.split(settings.agent_command))
+        self._model = settings.agent_model
+        self._endpoint: ChatEndpoint | None = None
+        if settings.agent_base_url:
+            self._endpoint = ChatEndpoint(
+                settings.agent_base_url,
+                model=settings.agent_model,
+                api_key=settings.agent_api_key,
+                connect_seconds=connect_seconds,
+                silence_seconds=silence_seconds,
+            )
+
+    def check(self, command: str) -> None:
+        check_command(command)
+        if not self._argv and self._endpoint is None:
+            raise InvalidInput(_NOT_CONFIGURED, field="runner")
+
+    async def run(self, request: RunRequest) -> RunResult:
+        prompt = late_line(request) + request.command
+        if self._argv:
+            return await self._ask_program(prompt, request)
+        if self._endpoint is not None:
+            return await self._endpoint.answer(prompt, model=request.model, output=request.output)
+        return RunResult(status=RunStatus.ERROR, error=_NOT_CONFIGURED)
+
+    async def close(self) -> None:
+        if self._endpoint is not None:
+            await self._endpoint.close()
+
+    async def _ask_program(self, prompt: str, request: RunRequest) -> RunResult:
+        result = await run_process(
+            self._filled(prompt, request.model or self._model),
+            request=request,
+            environment=self._environment,
+            clock=self._clock,
+            kill_grace=self._kill_grace,
+        )
+        if result.status is RunStatus.SUCCESS and request.output.is_blank:
+            return RunResult(
+                status=RunStatus.ERROR, error="the reply was empty", exit_code=result.exit_code
+            )
+        return result
+
+    def _filled(self, prompt: str, model: str) -> list[str]:
+        """The argv for one prompt. In one pass: a prompt that says `{model}` keeps saying it."""
+        values = {"prompt": prompt, "model": model}
+        return [_PLACEHOLDER.sub(lambda found: values[found[1]], part) for part in self._argv]

@@ -1,0 +1,214 @@
+"""How is a run handed to another service? The runner `http`: one signed POST of the run's facts.
+
+The command is the URL. The signature is that of Standard Webhooks; ssrf.py decides where a
+request may go. A 2xx answer is success, and what was answered is the run's output.
+"""
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+import ssl
+
+import httpx
+import orjson
+
+from universal_agent import __version__
+from universal_agent.clock import Clock, SystemClock
+from universal_agent.domain.run import RunStatus
+from universal_agent.errors import InvalidInput, SettingsError
+from universal_agent.runners.base import RunRequest, RunResult, check_command
+from universal_agent.runners.output import RunOutput, one_line
+from universal_agent.runners.ssrf import (
+    GuardedTransport,
+    Resolve,
+    TargetGuard,
+    blocked,
+    system_resolve,
+)
+from universal_agent.runners.time_limit import time_limit
+from universal_agent.settings import Settings
+
+#: How much of an answer is read; the rest is left with the sender.
+ANSWER_BYTES = 64 * 1024
+MAX_REDIRECTS = 3
+
+#: All but 303 ask for the same request again; a POST that became a GET would deliver nothing.
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+_HEADERS = {
+    "content-type": "application/json",
+    "user-agent": f"universal-agent/{__version__}",
+    "accept-encoding": "identity",
+}
+
+_SECRET_PREFIX = "whsec_"  # noqa: S105 - says that what follows is base64
+
+
+def signing_key(secret: str) -> bytes:
+    """The bytes that sign. Raises SettingsError when a `whsec_` secret is not base64."""
+    if not secret.startswith(_SECRET_PREFIX):
+        return secret.encode()
+    try:
+        return base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
+    except binascii.Error:
+        raise SettingsError("UA_WEBHOOK_SECRET: expected base64 after whsec_") from None
+
+
+def signature(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
+    """The `webhook-signature` header's value for one message."""
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+
+
+def message(request: RunRequest) -> bytes:
+    """The JSON that is posted."""
+    facts: dict[str, object] = {
+        "run_id": request.run_id,
+        "job_id": request.job_id,
+        "event_id": request.event_id,
+        "title": request.title,
+        "scheduled_at": request.scheduled_at.timestamp(),
+        "scheduled_at_utc": request.scheduled_at.isoformat(),
+        "attempt": request.attempt,
+        "trigger": request.trigger,
+        "metadata": dict(request.metadata),
+    }
+    if request.late_seconds is not None:
+        facts["late_seconds"] = request.late_seconds
+    if request.approved_by is not None:
+        facts["approved_by"] = request.approved_by
+    return orjson.dumps(facts)
+
+
+class WebhookRunner:
+    """Posts runs to URLs."""
+
+    name = "http"
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        resolve: Resolve = system_resolve,
+        tls: ssl.SSLContext | None = None,
+        connect_seconds: float = 5.0,
+        total_seconds: float = 30.0,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._guard = TargetGuard(settings, resolve)
+        self._key = signing_key(settings.webhook_secret)
+        self._tls = tls
+        self._connect_seconds = connect_seconds
+        self._total_seconds = total_seconds
+        self._transport: GuardedTransport | None = None
+
+    def check(self, command: str) -> None:
+        check_command(command)
+        self._guard.check(_url(command))
+
+    async def run(self, request: RunRequest) -> RunResult:
+        try:
+            async with time_limit(self._clock, self._total_seconds):
+                return await self._deliver(request)
+        except InvalidInput as refused:
+            return _error(refused.message)
+        except TimeoutError:
+            return _error(f"no complete answer in {self._total_seconds:g} s")
+        except httpx.ConnectTimeout:
+            return _error(f"no connection in {self._connect_seconds:g} s")
+        except httpx.TransportError as error:
+            return _error(f"no complete answer: {one_line(str(error)) or type(error).__name__}")
+
+    async def close(self) -> None:
+        if self._transport is not None:
+            await self._transport.aclose()
+            self._transport = None
+
+    async def _deliver(self, request: RunRequest) -> RunResult:
+        sender, url = await self._sender(), _url(request.command)
+        method, body = "POST", message(request)
+        headers = {**_HEADERS, **self._signed(request.event_id, body)}
+        for _ in range(MAX_REDIRECTS + 1):
+            outgoing = httpx.Request(
+                method,
+                url,
+                headers=headers,
+                content=body,
+                extensions={"timeout": {"connect": self._connect_seconds}},
+            )
+            response = await sender.handle_async_request(outgoing)
+            try:
+                location = response.headers.get("location")
+                if response.status_code not in _REDIRECTS or location is None:
+                    await _keep_answer(response, request.output)
+                    return _verdict(response.status_code, url)
+            finally:
+                await response.aclose()
+            if response.status_code == httpx.codes.SEE_OTHER:
+                # It has the message; what became of it is to be read elsewhere.
+                method, body, headers = "GET", b"", _HEADERS
+            url = _redirected(url, location)
+        return _error(f"more than {MAX_REDIRECTS} redirects, the last to {url.host}")
+
+    def _signed(self, message_id: str, body: bytes) -> dict[str, str]:
+        """The headers of Standard Webhooks.
+
+        The id is the slot's: every attempt at a slot has it, so a receiver can drop what it has
+        already done.
+        """
+        timestamp = int(self._clock.now().timestamp())
+        headers = {"webhook-id": message_id, "webhook-timestamp": str(timestamp)}
+        if self._key:
+            headers["webhook-signature"] = signature(self._key, message_id, timestamp, body)
+        return headers
+
+    async def _sender(self) -> GuardedTransport:
+        """Made when first needed, and in a thread: reading the certificates takes a while."""
+        if self._tls is None:
+            self._tls = await asyncio.to_thread(httpx.create_ssl_context)
+        if self._transport is None:
+            self._transport = GuardedTransport(self._guard, self._tls)
+        return self._transport
+
+
+def _url(text: str) -> httpx.URL:
+    try:
+        return httpx.URL(text.strip())
+    except httpx.InvalidURL as error:
+        raise InvalidInput(f"expected a URL: {error}", field="command") from None
+
+
+def _redirected(url: httpx.URL, location: str) -> httpx.URL:
+    try:
+        target = url.join(location)
+    except httpx.InvalidURL as error:
+        raise InvalidInput(f"redirected to no URL: {error}") from None
+    if url.scheme == "https" and target.scheme != "https":
+        raise blocked("redirected from https to what is not")
+    return target
+
+
+async def _keep_answer(response: httpx.Response, output: RunOutput) -> None:
+    room = ANSWER_BYTES
+    # Raw: a small compressed answer could unfold to a huge one.
+    async for piece in response.aiter_raw():
+        output.write(piece[:room])
+        room -= len(piece)
+        if room < 0:
+            output.write(b"\n[the rest of the answer was not read]\n")
+            return
+
+
+def _verdict(status: int, url: httpx.URL) -> RunResult:
+    if httpx.codes.is_success(status):
+        return RunResult(status=RunStatus.SUCCESS, exit_code=status)
+    return RunResult(
+        status=RunStatus.ERROR, error=f"HTTP {status} from {url.host}", exit_code=status
+    )
+
+
+def _error(sentence: str) -> RunResult:
+    return RunResult(status=RunStatus.ERROR, error=sentence)

@@ -1,0 +1,83 @@
+"""What tests of runners share: run requests whose output can be waited for, on both event loops."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+from universal_agent.runners.base import RunRequest
+from universal_agent.runners.output import RunOutput
+from universal_agent.settings import Settings
+
+SCHEDULED_AT = datetime(2026, 1, 14, 9, tzinfo=UTC)
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The gateway runs on uvloop where there is one, and on asyncio's loop elsewhere."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+class HeardOutput(RunOutput):
+    """A run's output that tells when something was printed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, listen=self._hear)
+        self.path = path
+        self.text = ""
+        self.longest_piece = 0
+        self._heard = asyncio.Event()
+
+    def write(self, data: bytes) -> None:
+        self.longest_piece = max(self.longest_piece, len(data))
+        super().write(data)
+
+    def _hear(self, text: str) -> None:
+        self.text += text
+        self._heard.set()
+
+    async def until(self, words: str, times: int = 1) -> None:
+        """Return once `words` have been printed so many times."""
+        while self.text.count(words) < times:
+            self._heard.clear()
+            await self._heard.wait()
+
+    @property
+    def lines(self) -> list[str]:
+        return self.text.splitlines()
+
+
+Asked = Callable[..., tuple[RunRequest, HeardOutput]]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path)
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Iterator[Asked]:
+    """Makes the request for a run of a command, and the output to watch it by."""
+    outputs: list[HeardOutput] = []
+
+    def ask(command: str, **facts: Any) -> tuple[RunRequest, HeardOutput]:
+        run_id = f"run-{tmp_path.name}-{len(outputs)}"
+        output = HeardOutput(tmp_path / "runs" / f"{run_id}.log")
+        outputs.append(output)
+        given: dict[str, Any] = {
+            "run_id": run_id,
+            "job_id": "job-1",
+            "event_id": f"cron|job-1|{int(SCHEDULED_AT.timestamp())}",
+            "workspace_dir": tmp_path / "workspace",
+            "scheduled_at": SCHEDULED_AT,
+        }
+        return RunRequest(command=command, output=output, **{**given, **facts}), output
+
+    yield ask
+    for output in outputs:
+        output.close()

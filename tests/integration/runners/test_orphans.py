@@ -1,0 +1,110 @@
+"""Processes that a killed gateway left behind are found by the run they were started for."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from universal_agent.clock import SystemClock
+from universal_agent.runners.family import exit_of
+from universal_agent.runners.orphans import kill_orphans
+
+FOREVER = 10_000.0
+
+Left = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def left(tmp_path: Path) -> Iterator[Left]:
+    """Starts a process as a gateway would have; it is up when it has printed a line."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(command: str, run_id: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", command],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "UA_RUN_ID": f"{tmp_path.name}-{run_id}"},
+            start_new_session=True,
+        )
+        started.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def run_ids(tmp_path: Path) -> list[str]:
+    return [f"{tmp_path.name}-lost", f"{tmp_path.name}-lost-too"]
+
+
+async def test_what_works_for_a_lost_run_is_asked_to_end(left: Left, run_ids: list[str]) -> None:
+    processes = [left("echo ready; exec sleep 1000", run) for run in ("lost", "lost-too")]
+    assert await kill_orphans(run_ids, clock=SystemClock(), grace=FOREVER) == 2
+    assert [process.wait() for process in processes] == [-signal.SIGTERM] * 2
+
+
+async def test_what_does_not_listen_is_killed(left: Left, run_ids: list[str]) -> None:
+    process = left("trap '' TERM; echo ready; exec sleep 1000", "lost")
+    assert await kill_orphans(run_ids, clock=SystemClock(), grace=0.05) == 1
+    assert process.wait() == -signal.SIGKILL
+
+
+async def test_a_child_without_environment_is_found_by_the_session_of_its_parent(
+    left: Left, run_ids: list[str]
+) -> None:
+    process = left("env -i sleep 1000 & echo ready; echo $!; wait", "lost")
+    assert process.stdout is not None
+    child = int(process.stdout.readline())
+    assert await kill_orphans(run_ids, clock=SystemClock(), grace=FOREVER) == 2
+    await exit_of(child)
+
+
+async def test_processes_of_other_runs_are_left_alone(left: Left, run_ids: list[str]) -> None:
+    # Its id begins like one of those looked for.
+    other = left("echo ready; exec sleep 1000", "lost-and-found")
+    assert await kill_orphans(run_ids, clock=SystemClock(), grace=FOREVER) == 0
+    assert other.poll() is None
+
+
+async def test_nothing_is_looked_for_when_no_run_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("expected no look into /proc")
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert await kill_orphans([], clock=SystemClock()) == 0
+
+
+async def test_a_gateway_that_was_started_by_such_a_run_does_not_end_itself_or_its_parents(
+    run_ids: list[str],
+) -> None:
+    code = (
+        "import asyncio, sys\n"
+        "from universal_agent.clock import SystemClock\n"
+        "from universal_agent.runners.orphans import kill_orphans\n"
+        "print(asyncio.run(kill_orphans(sys.argv[1:], clock=SystemClock(), grace=0.05)))\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        "/bin/sh",
+        "-c",
+        '"$@"; echo parent lives',
+        "sh",
+        sys.executable,
+        "-c",
+        code,
+        *run_ids,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "UA_RUN_ID": run_ids[0]},
+        start_new_session=True,
+    )
+    printed, _ = await process.communicate()
+    assert printed == b"0\nparent lives\n"
