@@ -1,6 +1,8 @@
 """What tests of runners share: run requests whose output can be waited for, on both event loops."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 import uvloop
 
 from universal_agent.runners.base import RunRequest
+from universal_agent.runners.family import Family
 from universal_agent.runners.output import RunOutput
 from universal_agent.settings import Settings
 
@@ -63,12 +66,12 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def asked(tmp_path: Path) -> Iterator[Asked]:
     """Makes the request for a run of a command, and the output to watch it by."""
-    outputs: list[HeardOutput] = []
+    outputs: dict[str, HeardOutput] = {}
 
     def ask(command: str, **facts: Any) -> tuple[RunRequest, HeardOutput]:
         run_id = f"run-{tmp_path.name}-{len(outputs)}"
         output = HeardOutput(tmp_path / "runs" / f"{run_id}.log")
-        outputs.append(output)
+        outputs[run_id] = output
         given: dict[str, Any] = {
             "run_id": run_id,
             "job_id": "job-1",
@@ -79,5 +82,7 @@ def asked(tmp_path: Path) -> Iterator[Asked]:
         return RunRequest(command=command, output=output, **{**given, **facts}), output
 
     yield ask
-    for output in outputs:
+    for output in outputs.values():
         output.close()
+    for pid in Family(outputs).living():  # of a test that failed
+        os.kill(pid, signal.SIGKILL)

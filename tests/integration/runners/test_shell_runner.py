@@ -43,7 +43,7 @@ while True:
 CLEANS_UP = on_sigterm('print("cleaned up", flush=True); break')
 STAYS = on_sigterm('print("asked", flush=True)')
 #: Waits until its last command is in a session of its own.
-DAEMON = "mkfifo up; setsid sh -c ': >up; exec {}' & echo pid=$!; read line <up"
+DAEMON = "mkfifo up; setsid sh -c ': >up; exec {}' & echo pid=$!; read line <up || :"
 
 IGNORE_TERM = "trap '' TERM; "
 
