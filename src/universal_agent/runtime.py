@@ -9,6 +9,7 @@ from functools import partial
 
 from universal_agent.clock import Clock, SystemClock
 from universal_agent.domain.events import Event
+from universal_agent.engine.exceptions import Exceptions
 from universal_agent.engine.executor import Executor
 from universal_agent.engine.jobs import Jobs
 from universal_agent.engine.recovery import Recovery
@@ -95,6 +96,7 @@ class Runtime:
         )
         self.cron = CronView(self.store, workspaces_root=settings.workspaces_root.absolute())
         self.stasis = Stasis(self.store, self.clock, self.scheduler, self.executor)
+        self.exceptions = Exceptions(self.store, self.clock, self.scheduler, self.executor)
         self.calendar = CalendarView(self.store, default_zone=settings.user_timezone)
         self.event_log = EventLog(self.store)
         self.ledger = LedgerView(self.store)

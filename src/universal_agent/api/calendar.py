@@ -16,6 +16,7 @@ from universal_agent.api.wire import (
     runtime_of,
 )
 from universal_agent.domain.calendar_days import View
+from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.job import OffLabel
 from universal_agent.domain.run import JobId
 from universal_agent.domain.slot import SlotKey
@@ -155,16 +156,7 @@ async def act(
         result = _resolved(runtime, resolved)
     else:
         result = await _act_on_job(runtime, slot, body.action)
-    return answer(
-        {
-            "event_id": event_id,
-            "source": slot.source,
-            "source_ref": slot.source_ref,
-            "status": "ok",
-            "action": body.action,
-            **result,
-        }
-    )
+    return answer({**_done(slot, body.action), **result})
 
 
 async def _act_on_job(runtime: Runtime, slot: SlotKey, action: str) -> dict[str, Any]:
@@ -199,6 +191,68 @@ def _resolved(runtime: Runtime, resolved: Resolved) -> dict[str, Any]:
     if resolved.job is not None:
         result["job"] = runtime.cron.job_document(resolved.job)
     return result
+
+
+class ExceptionBody(Body):
+    """Exactly one of the three."""
+
+    skip: Literal[True] | None = None
+    move_to: str | int | float | None = Field(default=None, examples=["in 2 hours"])
+    run_early: Literal[True] | None = None
+    timezone: str | None = Field(default=None, max_length=100)
+
+
+@router.post(
+    "/calendar/events/{event_id}/exception",
+    summary="Skip, move or run early a single future slot",
+    response_model=ActionDone,
+    responses=problem_responses(400, 404, 409, 413, 422, 503),
+)
+async def make_exception(request: Request, event_id: EventId, body: ExceptionBody) -> Response:
+    runtime = runtime_of(request)
+    runtime.require_cron()
+    slot = SlotKey.parse(event_id)
+    wanted = {
+        ExceptionKind.SKIP: body.skip,
+        ExceptionKind.MOVE: body.move_to,
+        ExceptionKind.RUN_EARLY: body.run_early,
+    }
+    kinds = [kind for kind, value in wanted.items() if value is not None]
+    if len(kinds) != 1:
+        raise InvalidInput("expected one of skip, move_to and run_early", field="skip")
+    run = await runtime.exceptions.make(
+        slot, kinds[0], by=operator(request), move_to=body.move_to, timezone=body.timezone
+    )
+    return answer(
+        {
+            **_done(slot, kinds[0]),
+            **({} if run is None else {"run": run_document(run)}),
+        }
+    )
+
+
+@router.delete(
+    "/calendar/events/{event_id}/exception",
+    summary="Take back a skip or a move",
+    response_model=ActionDone,
+    responses=problem_responses(400, 404, 409, 422, 503),
+)
+async def undo_exception(request: Request, event_id: EventId) -> Response:
+    runtime = runtime_of(request)
+    runtime.require_cron()
+    slot = SlotKey.parse(event_id)
+    await runtime.exceptions.undo(slot, by=operator(request))
+    return answer(_done(slot, "undo"))
+
+
+def _done(slot: SlotKey, action: str) -> dict[str, Any]:
+    return {
+        "event_id": slot.event_id,
+        "source": slot.source,
+        "source_ref": slot.source_ref,
+        "status": "ok",
+        "action": action,
+    }
 
 
 @router.get(
@@ -260,12 +314,4 @@ async def bulk(request: Request, body: Bulk) -> Response:
 async def undo(request: Request, event_id: EventId) -> Response:
     slot = SlotKey.parse(event_id)
     record = await runtime_of(request).stasis.undo_delete(slot, by=operator(request))
-    return answer(
-        {
-            "event_id": record.event_id,
-            "source": slot.source,
-            "source_ref": slot.source_ref,
-            "status": "ok",
-            "action": "undo",
-        }
-    )
+    return answer({**_done(slot, "undo"), "event_id": record.event_id})

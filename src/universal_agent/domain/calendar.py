@@ -7,13 +7,14 @@ differ in what they make of the same facts.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from universal_agent.domain.exceptions import MOVED
 from universal_agent.domain.job import JobSpec
 from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.run import RunStatus
@@ -39,7 +40,8 @@ _HOUR = 3600
 #: A week without clock changes in most zones, to tell how often a schedule comes.
 _REFERENCE = datetime(2026, 1, 5, tzinfo=UTC)
 
-_STATUS = {
+_STATUS: Mapping[str, str] = {
+    MOVED: "scheduled",
     RunStatus.QUEUED: "scheduled",
     RunStatus.RUNNING: "running",
     RunStatus.SUCCESS: "success",
@@ -78,6 +80,8 @@ class CalendarSlot:
     #: It is accounted for by a missed span.
     missed: bool
     duration_seconds: float | None
+    #: When a slot that was moved is to start.
+    moved_to: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +164,11 @@ def _comes_later_but_often(schedule: Schedule) -> bool:
     )
 
 
+def status_of(outcome: str) -> str:
+    """The calendar's status of a recorded outcome."""
+    return _STATUS.get(outcome, "missed")
+
+
 def build_feed(facts: CalendarFacts, window: Window) -> Feed:
     """The feed that the facts make."""
     return _Builder(facts, window).build()
@@ -178,7 +187,8 @@ class _Builder:
 
     def build(self) -> Feed:
         feed = Feed()
-        rows = [*self._recorded(), *self._missed(), *self._coming()]
+        recorded = {(slot.source_ref, slot.scheduled_at) for slot in self._facts.slots}
+        rows = [*self._recorded(), *self._missed(recorded), *self._coming(recorded)]
         rows.sort(key=lambda row: (row["scheduled_at_epoch"], row["source"], row["source_ref"]))
         feed.events = rows
         feed.always_running = [
@@ -219,7 +229,7 @@ class _Builder:
                 span = self._span_of(slot.source_ref, slot.scheduled_at)
                 if span is not None and not self._shows(span):
                     continue
-            status = _STATUS.get(slot.outcome, "missed")  # type: ignore[call-overload]
+            status = status_of(slot.outcome)
             yield self._row(
                 job,
                 slot.scheduled_at,
@@ -228,10 +238,10 @@ class _Builder:
                 run_status=slot.outcome,
                 reason=slot.reason,
                 duration_seconds=slot.duration_seconds,
+                moved_to=slot.moved_to,
             )
 
-    def _missed(self) -> Iterator[dict[str, Any]]:
-        recorded = {(slot.source_ref, slot.scheduled_at) for slot in self._facts.slots}
+    def _missed(self, recorded: Container[tuple[str, int]]) -> Iterator[dict[str, Any]]:
         for record in self._facts.missed:
             job = self._listed(record.source_ref)
             if job is None or not self._shows(record):
@@ -260,13 +270,15 @@ class _Builder:
             MissedStatus.SKIPPED,
         )
 
-    def _coming(self) -> Iterator[dict[str, Any]]:
+    def _coming(self, recorded: Container[tuple[str, int]]) -> Iterator[dict[str, Any]]:
         for job in self._facts.jobs.values():
             if job.next_run_at is None or self._listed(job.job_id) is None:
                 continue
             after, until = self._window.clip(job.next_run_at, self._window.end)
             for slot in job.spec.schedule.slots(after, until):
-                yield self._row(job, epoch(slot), "scheduled")
+                at = epoch(slot)
+                if (job.job_id, at) not in recorded:  # skipped, moved or run early
+                    yield self._row(job, at, "scheduled")
 
     def _row(
         self,
@@ -279,6 +291,7 @@ class _Builder:
         reason: str | None = None,
         duration_seconds: float | None = None,
         resolution: str | None = None,
+        moved_to: float | None = None,
     ) -> dict[str, Any]:
         utc = from_epoch(at)
         part = self._parts.get(job.job_id)
@@ -304,6 +317,8 @@ class _Builder:
         }
         if resolution is not None:
             row["resolution"] = resolution
+        if moved_to is not None:
+            row["moved_to_utc"] = from_epoch(moved_to).isoformat()
         return row
 
     # -- frequent jobs
@@ -335,7 +350,7 @@ class _Builder:
 
         for fact in self._facts.hours:
             if fact.source_ref == job.job_id:
-                add(fact.hour, _STATUS.get(fact.outcome, "missed"), fact.count)  # type: ignore[call-overload]
+                add(fact.hour, status_of(fact.outcome), fact.count)
         for record in self._spans.get(job.job_id, ()):
             if self._shows(record) and record.cause != "interrupted":
                 schedule = self._schedule(record)

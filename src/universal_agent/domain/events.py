@@ -16,6 +16,7 @@ calendar's projection is built from these events alone.
 | cron_run_missed | slots were missed, as one span | the span, next_run_at |
 | cron_run_skipped | a slot was decided not to run | the slot, reason, next_run_at |
 | calendar_missed_resolved | missed slots were decided | action, by, note, spans, run_id, job_id |
+| calendar_change_applied | a slot was skipped, moved or run early; undone | event_id, change, by |
 
 `next_run_at` is there when the event moved the job's high-water mark: the next slot that is not
 yet decided. `spans` of a resolution are the missed spans as they now are; a span that was split
@@ -30,7 +31,7 @@ from typing import Any
 
 from universal_agent.domain.job import Job, JobSpec, spec_to_record
 from universal_agent.domain.run import Run, RunStatus
-from universal_agent.domain.slot import epoch
+from universal_agent.domain.slot import SlotKey, epoch
 from universal_agent.domain.stasis import MissedRecord
 
 
@@ -47,6 +48,7 @@ class EventType(StrEnum):
     CRON_RUN_MISSED = "cron_run_missed"
     CRON_RUN_SKIPPED = "cron_run_skipped"
     CALENDAR_MISSED_RESOLVED = "calendar_missed_resolved"
+    CALENDAR_CHANGE_APPLIED = "calendar_change_applied"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,5 +268,37 @@ def missed_resolved(
         owner_id=spec.user_id,
         session_id=spec.session_id,
         status=action,
+        data=data,
+    )
+
+
+def slot_exception(
+    job: Job,
+    slot: SlotKey,
+    change: str,
+    *,
+    now: datetime,
+    by: str,
+    move_to: datetime | None,
+    next_run_at: datetime | None,
+) -> NewEvent:
+    """A single future slot was skipped, moved or run early; or that was taken back."""
+    data = {
+        "event_id": slot.event_id,
+        "scheduled_at": epoch(slot.scheduled_at),
+        "job_version": job.version,
+        "change": change,
+        "by": by,
+        "move_to": None if move_to is None else move_to.timestamp(),
+        **high_water(next_run_at),
+    }
+    return NewEvent(
+        source="calendar",
+        type=EventType.CALENDAR_CHANGE_APPLIED,
+        timestamp=now,
+        source_ref=job.job_id,
+        owner_id=job.spec.user_id,
+        session_id=job.spec.session_id,
+        status=change,
         data=data,
     )

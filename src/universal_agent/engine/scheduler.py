@@ -128,15 +128,15 @@ class Scheduler:
         self._timer.forget()
         due = await self._store.due(until=now, limit=BATCH)
         self.bring_forward(due.next_at)
-        if due.retries:
-            await self._make_retries(now)
+        if due.starts:
+            await self._make_starts(now)
         if due.overdue:
             await self._miss_queued(now)
         if due.expired:
             await self._store.expire_missed(now=now, limit=BATCH)
         if due.jobs:
             await self.decide(due.jobs, now=now)
-        return bool(due.jobs or due.retries or due.overdue or due.expired)
+        return bool(due.jobs or due.starts or due.overdue or due.expired)
 
     async def decide(self, jobs: Sequence[Job], *, now: datetime) -> None:
         """Judge the due slots of these jobs and commit what was decided."""
@@ -207,10 +207,15 @@ class Scheduler:
             next_run_at=verdict.next_run_at,
         )
 
-    async def _make_retries(self, now: datetime) -> None:
-        run_ids = [RunId(new_id("run", now)) for _ in range(BATCH)]
-        if await self._store.make_retries(run_ids, now=now):
-            self._executor.look_for_work()
+    async def _make_starts(self, now: datetime) -> None:
+        await self._store.make_starts(
+            [RunId(new_id("run", now)) for _ in range(BATCH)],
+            missed_ids=[new_id("mis", now) for _ in range(BATCH)],
+            cause=self._cause,
+            outage_id=self._outage(now),
+            now=now,
+        )
+        self._executor.look_for_work()
 
     async def _miss_queued(self, now: datetime) -> None:
         """Runs that waited for a worker longer than their job allows are missed, not run late."""

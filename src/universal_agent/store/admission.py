@@ -26,7 +26,7 @@ def due(tx: Tx, *, until: datetime, limit: int, specs: SpecCache) -> Due:
     _, retry_at, queue_until, useful_until = row
     return Due(
         jobs=jobs,
-        retries=retry_at is not None and retry_at <= at,
+        starts=retry_at is not None and retry_at <= at,
         overdue=queue_until is not None and queue_until <= at,
         expired=useful_until is not None and useful_until <= at,
         next_at=from_epoch(min(waiting)) if waiting else None,

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from universal_agent.domain.calendar import CalendarFacts, Window
 from universal_agent.domain.events import Event
+from universal_agent.domain.exceptions import SlotException
 from universal_agent.domain.job import Job, JobSpec
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.ledger import LedgerFacts
@@ -129,8 +130,8 @@ class Due:
     """Jobs whose next slot has come due, and when to look again."""
 
     jobs: tuple[Job, ...]
-    #: Retries that have come due exist.
-    retries: bool
+    #: Slots that wait for a time of their own have come to it: retries, moved slots.
+    starts: bool
     #: Waiting runs that have waited too long exist.
     overdue: bool
     #: Missed slots that are no longer useful exist.
@@ -253,8 +254,21 @@ class Store(Protocol):
         """
         ...
 
-    async def make_retries(self, run_ids: Sequence[RunId], *, now: datetime) -> int:
-        """Queue the next attempt of slots whose retry is due; one of `run_ids` for each."""
+    async def make_starts(
+        self,
+        run_ids: Sequence[RunId],
+        *,
+        missed_ids: Sequence[str],
+        cause: Cause,
+        outage_id: str,
+        now: datetime,
+    ) -> int:
+        """Queue the slots that wait for a time of their own, retries and moved ones, once it is
+        there; at most one for each of `run_ids` and `missed_ids`.
+
+        One whose time passed more than the job's grace ago is not started: a moved slot is
+        missed, a retry is dropped.
+        """
         ...
 
     async def cancel_queued(self, run_id: RunId, *, now: datetime) -> bool:
@@ -312,6 +326,22 @@ class Store(Protocol):
 
     async def expire_missed(self, *, now: datetime, limit: int) -> int:
         """Close spans that are no longer useful; how many."""
+        ...
+
+    # -- exceptions
+
+    async def make_exception(
+        self, slot: SlotKey, exception: SlotException, *, run_id: RunId, by: str, now: datetime
+    ) -> Run | None:
+        """Decide a future slot ahead of its time; the run, when it runs early.
+
+        Raises JobNotFound, SlotNotFound when the job expects no such slot, Conflict when the slot
+        is decided already.
+        """
+        ...
+
+    async def undo_exception(self, slot: SlotKey, *, by: str, now: datetime) -> Job:
+        """Take back a skip or a move. Raises JobNotFound, SlotNotFound, or Conflict."""
         ...
 
     # -- runs

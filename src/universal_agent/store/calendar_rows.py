@@ -8,6 +8,7 @@ from universal_agent.domain.calendar import (
     Window,
     is_frequent,
 )
+from universal_agent.domain.exceptions import MOVED
 from universal_agent.domain.slot import epoch, from_epoch
 from universal_agent.store.job_verbs import read_spec
 from universal_agent.store.log_verbs import log_bounds
@@ -38,6 +39,7 @@ def scan_calendar(tx: Tx, window: Window, specs: SpecCache) -> CalendarFacts:
             run_id=run_id,
             missed=bool(missed),
             duration_seconds=None if finished_at is None else finished_at - started_at,
+            moved_to=retry_at if outcome == MOVED else None,
         )
         for (
             source,
@@ -49,6 +51,7 @@ def scan_calendar(tx: Tx, window: Window, specs: SpecCache) -> CalendarFacts:
             missed,
             started_at,
             finished_at,
+            retry_at,
         ) in tx.all(
             "calendar_slots", **bounds, source_ref=window.source_ref, summed=to_json(summed)
         )

@@ -6,13 +6,12 @@ from datetime import datetime
 
 from universal_agent.domain import events
 from universal_agent.domain.job import Job, JobSpec, OffLabel
-from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
-from universal_agent.domain.slot import from_epoch
+from universal_agent.domain.run import Run, RunStatus
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.store.base import Claimed, Finished, Settled
-from universal_agent.store.job_verbs import close_job, pause_job, read_job, spec_of
+from universal_agent.store.job_verbs import close_job, pause_job, read_job
 from universal_agent.store.rows import RUN_WIDTH, SpecCache, run_from_row
-from universal_agent.store.slots import NewRun, insert_runs, set_outcomes
+from universal_agent.store.slots import set_outcomes
 from universal_agent.store.tx import Tx, stamp, to_json
 
 _FAILED = (RunStatus.ERROR, RunStatus.TIMEOUT)
@@ -149,32 +148,3 @@ def _delete_when_done(tx: Tx, run: Run, job: Job, *, specs: SpecCache, now: date
         close_job(tx, job, specs=specs, closed_at=closed_at, now=now)
         return True
     return False
-
-
-def make_retries(tx: Tx, run_ids: Sequence[RunId], *, now: datetime, specs: SpecCache) -> int:
-    rows = tx.all("due_retries", now=now.timestamp(), limit=len(run_ids))
-    for run_id, row in zip(run_ids, rows, strict=False):
-        source, source_ref, scheduled_at, _, attempt, job_version, *_ = row
-        run = Run(
-            run_id=run_id,
-            source=source,
-            source_ref=source_ref,
-            status=RunStatus.QUEUED,
-            trigger=Trigger.RETRY,
-            attempt=attempt + 1,
-            scheduled_at=from_epoch(scheduled_at),
-            has_slot=True,
-            job_version=job_version,
-            queued_at=now,
-        )
-        tx.run(
-            "next_attempt",
-            source=source,
-            source_ref=source_ref,
-            scheduled_at=scheduled_at,
-            run_id=run_id,
-        )
-        spec = spec_of(tx, run, specs)
-        insert_runs(tx, [NewRun(run, spec)])
-        tx.append(events.run_changed(run, spec, now=now))
-    return min(len(rows), len(run_ids))

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from universal_agent.domain import events
+from universal_agent.domain.exceptions import OPERATOR
 from universal_agent.domain.job import Job, JobSpec, OffLabel, spec_to_record
 from universal_agent.domain.run import Run, RunId, RunStatus
 from universal_agent.domain.slot import epoch
@@ -110,6 +111,13 @@ def put_version(tx: Tx, job: Job, *, replaces: int, closed_at: datetime) -> None
     _insert_version(tx, job)
     if not job.spec.enabled:
         tx.run("drop_retries", source="cron", source_ref=job.job_id)
+    if job.effective_from > closed_at or not job.spec.enabled:
+        # The slots to come are others now: what was said about single ones is void.
+        _drop_exceptions(tx, job.job_id, closed_at)
+
+
+def _drop_exceptions(tx: Tx, job_id: str, after: datetime) -> None:
+    tx.run("drop_exceptions_after", job_id=job_id, after=after.timestamp(), reason=OPERATOR)
 
 
 def delete_job(tx: Tx, job: Job, *, specs: SpecCache, closed_at: datetime, now: datetime) -> bool:
@@ -129,6 +137,7 @@ def close_job(tx: Tx, job: Job, *, specs: SpecCache, closed_at: datetime, now: d
         effective_until=closed_at.timestamp(),
     )
     tx.run("drop_retries", source="cron", source_ref=job.job_id)
+    _drop_exceptions(tx, job.job_id, closed_at)
     for (run_id,) in tx.all("waiting_of_job", job_id=job.job_id):
         cancel_queued(tx, RunId(run_id), specs=specs, now=now, reason="job_deleted")
     close_missed_of_job(tx, job.job_id, job.spec, now=now)

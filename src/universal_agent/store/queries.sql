@@ -133,7 +133,8 @@ VALUES (:run_id, :source, :source_ref, :scheduled_at, :has_slot, :job_version, :
 
 -- drop_retries --
 UPDATE slots SET retry_at = NULL
-WHERE source = :source AND source_ref = :source_ref AND retry_at IS NOT NULL;
+WHERE source = :source AND source_ref = :source_ref AND retry_at IS NOT NULL
+  AND run_id IS NOT NULL;
 
 -- put_missed --
 INSERT INTO missed (missed_id, source, source_ref, job_version, first_at, last_at, count, cause,
@@ -178,6 +179,24 @@ ORDER BY useful_until LIMIT :limit;
 -- attempts_of_slot --
 SELECT r.attempt FROM slots s JOIN runs r ON r.run_id = s.run_id
 WHERE s.source = :source AND s.source_ref = :source_ref AND s.scheduled_at = :scheduled_at;
+
+-- start_slot_at --
+UPDATE slots SET retry_at = :retry_at
+WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :scheduled_at;
+
+-- move_mark --
+UPDATE jobs SET next_run_at = :next_run_at, due_at = :due_at
+WHERE job_id = :job_id AND deleted_at IS NULL;
+
+-- drop_exception --
+DELETE FROM slots
+WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :scheduled_at
+  AND run_id IS NULL AND (outcome = 'moved' OR (outcome = 'skipped' AND reason = :reason));
+
+-- drop_exceptions_after --
+DELETE FROM slots
+WHERE source = 'cron' AND source_ref = :job_id AND scheduled_at > :after AND run_id IS NULL
+  AND (outcome = 'moved' OR (outcome = 'skipped' AND reason = :reason));
 
 -- put_slot --
 INSERT INTO slots (source, source_ref, scheduled_at, job_version, outcome, reason, run_id, missed_id)
@@ -253,11 +272,14 @@ SET last_run_at = :started_at,
     consecutive_failures = CASE WHEN :failed THEN consecutive_failures + 1 ELSE 0 END
 WHERE job_id = :job_id;
 
--- due_retries --
-SELECT s.source, s.source_ref, s.scheduled_at, s.run_id, r.attempt, s.job_version, r.priority,
-       r.serial, r.approved_by
-FROM slots s JOIN runs r ON r.run_id = s.run_id
+-- due_starts --
+SELECT s.source, s.source_ref, s.scheduled_at, s.retry_at, s.job_version, s.run_id, r.attempt
+FROM slots s LEFT JOIN runs r ON r.run_id = s.run_id
 WHERE s.retry_at <= :now ORDER BY s.retry_at LIMIT :limit;
+
+-- drop_start --
+UPDATE slots SET retry_at = NULL
+WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :scheduled_at;
 
 -- running_on_host --
 SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
@@ -340,7 +362,7 @@ WHERE j.job_id = :job_id;
 
 -- calendar_slots --
 SELECT s.source, s.source_ref, s.scheduled_at, s.outcome, s.reason, s.run_id,
-       s.missed_id IS NOT NULL, r.started_at, r.finished_at
+       s.missed_id IS NOT NULL, r.started_at, r.finished_at, s.retry_at
 FROM slots s LEFT JOIN runs r ON r.run_id = s.run_id
 WHERE s.scheduled_at >= :start AND s.scheduled_at < :end
   AND (:source_ref IS NULL OR s.source_ref = :source_ref)

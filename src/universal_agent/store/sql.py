@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from universal_agent.domain.calendar import CalendarFacts, Window
 from universal_agent.domain.events import Event
+from universal_agent.domain.exceptions import SlotException
 from universal_agent.domain.job import Job
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.ledger import LedgerFacts
@@ -18,10 +19,12 @@ from universal_agent.domain.stasis import MissedRecord
 from universal_agent.store import (
     admission,
     calendar_rows,
+    exceptions,
     execution,
     job_verbs,
     log_verbs,
     misses,
+    starts,
     stasis,
 )
 from universal_agent.store.base import (
@@ -206,9 +209,25 @@ class SqlStore:
             )
         )
 
-    async def make_retries(self, run_ids: Sequence[RunId], *, now: datetime) -> int:
+    async def make_starts(
+        self,
+        run_ids: Sequence[RunId],
+        *,
+        missed_ids: Sequence[str],
+        cause: Cause,
+        outage_id: str,
+        now: datetime,
+    ) -> int:
         return await self._db.write(
-            lambda tx: execution.make_retries(tx, run_ids, now=now, specs=self._specs)
+            lambda tx: starts.make_starts(
+                tx,
+                run_ids,
+                missed_ids=missed_ids,
+                cause=cause,
+                outage_id=outage_id,
+                now=now,
+                specs=self._specs,
+            )
         )
 
     async def cancel_queued(self, run_id: RunId, *, now: datetime) -> bool:
@@ -285,6 +304,22 @@ class SqlStore:
     async def expire_missed(self, *, now: datetime, limit: int) -> int:
         return await self._db.write(
             lambda tx: stasis.expire_missed(tx, now=now, limit=limit, specs=self._specs)
+        )
+
+    # -- exceptions
+
+    async def make_exception(
+        self, slot: SlotKey, exception: SlotException, *, run_id: RunId, by: str, now: datetime
+    ) -> Run | None:
+        return await self._db.write(
+            lambda tx: exceptions.make_exception(
+                tx, slot, exception, run_id=run_id, by=by, now=now, specs=self._specs
+            )
+        )
+
+    async def undo_exception(self, slot: SlotKey, *, by: str, now: datetime) -> Job:
+        return await self._db.write(
+            lambda tx: exceptions.undo_exception(tx, slot, by=by, now=now, specs=self._specs)
         )
 
     # -- runs

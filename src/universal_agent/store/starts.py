@@ -1,0 +1,124 @@
+"""How does a slot start that waits for a time of its own: a retry, or a slot that was moved?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from universal_agent.domain import events
+from universal_agent.domain.job import JobSpec
+from universal_agent.domain.judge import LATENCY, Cause, MissedSpan, MissedStatus
+from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
+from universal_agent.domain.slot import from_epoch
+from universal_agent.domain.stasis import MissedRecord
+from universal_agent.store.job_verbs import read_spec
+from universal_agent.store.misses import insert_missed
+from universal_agent.store.rows import SpecCache
+from universal_agent.store.slots import NewRun, insert_runs
+from universal_agent.store.tx import Row, Tx
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """A slot whose own time has come."""
+
+    source: str
+    source_ref: str
+    scheduled_at: int
+    start_at: float
+    job_version: int
+    run_id: str | None
+    attempt: int | None
+
+    @property
+    def key(self) -> dict[str, object]:
+        return {
+            "source": self.source,
+            "source_ref": self.source_ref,
+            "scheduled_at": self.scheduled_at,
+        }
+
+
+def make_starts(
+    tx: Tx,
+    run_ids: Sequence[RunId],
+    *,
+    missed_ids: Sequence[str],
+    cause: Cause,
+    outage_id: str,
+    now: datetime,
+    specs: SpecCache,
+) -> int:
+    rows: list[Row] = tx.all("due_starts", now=now.timestamp(), limit=len(run_ids))
+    for run_id, missed_id, row in zip(run_ids, missed_ids, rows, strict=False):
+        start = _Start(*row)
+        spec = read_spec(tx, start.source_ref, start.job_version, specs)
+        grace = max(LATENCY, timedelta(seconds=spec.policy.misfire_grace_seconds))
+        if from_epoch(start.start_at) + grace >= now:
+            _queue(tx, start, spec, run_id, now=now)
+        elif start.run_id is None:
+            _miss(tx, start, spec, missed_id, cause, outage_id=outage_id, now=now)
+        else:
+            # Late work is never started unasked: the slot keeps its last attempt's outcome.
+            tx.run("drop_start", **start.key)
+            _log.warning("retry_dropped", action="retry_dropped", run_id=start.run_id, cause=cause)
+    return len(rows)
+
+
+def _queue(tx: Tx, start: _Start, spec: JobSpec, run_id: RunId, *, now: datetime) -> None:
+    run = Run(
+        run_id=run_id,
+        source=start.source,
+        source_ref=start.source_ref,
+        status=RunStatus.QUEUED,
+        trigger=Trigger.SCHEDULE if start.run_id is None else Trigger.RETRY,
+        attempt=1 if start.attempt is None else start.attempt + 1,
+        scheduled_at=from_epoch(start.scheduled_at),
+        has_slot=True,
+        job_version=start.job_version,
+        queued_at=now,
+    )
+    tx.run("next_attempt", **start.key, run_id=run_id)
+    insert_runs(tx, [NewRun(run, spec, spec.policy.queue_limit_seconds)])
+    tx.append(events.run_changed(run, spec, now=now))
+
+
+def _miss(
+    tx: Tx,
+    start: _Start,
+    spec: JobSpec,
+    missed_id: str,
+    cause: Cause,
+    *,
+    outage_id: str,
+    now: datetime,
+) -> None:
+    """A moved slot whose time passed unseen is missed, under the id it always had."""
+    at = from_epoch(start.scheduled_at)
+    useful = spec.policy.useful_for_seconds
+    missed = MissedRecord(
+        missed_id=missed_id,
+        source_ref=start.source_ref,
+        job_version=start.job_version,
+        span=MissedSpan(at, at, MissedStatus.PENDING, 1),
+        cause=cause,
+        outage_id=outage_id,
+        created_at=now,
+        updated_at=now,
+        useful_until=(
+            None if useful is None else from_epoch(start.start_at) + timedelta(seconds=useful)
+        ),
+    )
+    tx.run(
+        "put_slot",
+        **start.key,
+        job_version=start.job_version,
+        outcome="missed",
+        reason=cause,
+        run_id=None,
+        missed_id=missed_id,
+    )
+    insert_missed(tx, missed, spec, now=now)
