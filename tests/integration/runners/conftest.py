@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from tests.integration.runners.local_server import LocalServer, local_server
 from universal_agent.runners.base import RunRequest
 from universal_agent.runners.family import Family
 from universal_agent.runners.output import RunOutput
@@ -86,3 +87,9 @@ def asked(tmp_path: Path) -> Iterator[Asked]:
         output.close()
     for pid in Family(outputs).living():  # of a test that failed
         os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[LocalServer]:
+    async with local_server() as server:
+        yield server
