@@ -58,7 +58,8 @@ class Jobs:
         self._max_jobs = max_jobs
         self._shortest_interval = shortest_interval
         self._workspaces_root = workspaces_root
-        self._job_count: int | None = None
+        #: About as many as there are, or more; counted anew before anybody is refused for it.
+        self._job_count = max_jobs
 
     # -- create and edit
 
@@ -82,16 +83,16 @@ class Jobs:
         return draft
 
     async def create(self, fields: Mapping[str, Any], *, once: Once | None = None) -> Job:
-        """Make a job. Raises InvalidInput, or LimitReached at UA_MAX_JOBS."""
+        """Make a job. Raises InvalidInput, or LimitReached at UA_MAX_JOBS.
+
+        A request that comes again is answered before it is judged: what it asked for may have
+        passed meanwhile, and it was granted.
+        """
+        if once is not None and (made := await self._store.job_made(once)) is not None:
+            return made
         now = self._clock.now()
         spec = self.draft(fields, base=None, now=now).spec
-        if self._job_count is None:
-            self._job_count = await self._store.count_jobs()
-        if self._job_count >= self._max_jobs:
-            raise LimitReached(
-                f"There are {self._job_count} jobs, and UA_MAX_JOBS is {self._max_jobs}. "
-                "Delete some, or raise the limit."
-            )
+        await self._find_room()
         job_id = JobId(new_id("job", now))
         if not spec.workspace_dir:
             spec = replace(spec, workspace_dir=f"cron_{job_id}")
@@ -106,10 +107,18 @@ class Jobs:
             )
         )
         made = await self._store.create_job(job, now=now, once=once)
-        if made.job_id == job_id:
-            self._job_count += 1
+        self._job_count += made.job_id == job_id
         self._scheduler.bring_forward(made.due_at)
         return made
+
+    async def _find_room(self) -> None:
+        if self._job_count >= self._max_jobs:
+            self._job_count = await self._store.count_jobs()
+        if self._job_count >= self._max_jobs:
+            raise LimitReached(
+                f"There are {self._job_count} jobs, and UA_MAX_JOBS is {self._max_jobs}. "
+                "Delete some, or raise the limit."
+            )
 
     async def edit(
         self, job_id: JobId, fields: Mapping[str, Any], *, version: int | None = None
@@ -163,7 +172,6 @@ class Jobs:
             return job if deleted else None
 
         await self._apply(job_id, drop)
-        self._job_count = None
 
     async def _apply(
         self, job_id: JobId, change: Callable[[Job, datetime], Awaitable[Job | None]]

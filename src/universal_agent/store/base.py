@@ -181,6 +181,12 @@ class Store(Protocol):
         """Keep a new job (version 1). With a known `once`, the job it made before."""
         ...
 
+    async def job_made(self, once: Once) -> Job | None:
+        """The job that `once` made before, or None. Raises Conflict when it is another request's,
+        or the job was deleted since.
+        """
+        ...
+
     async def update_job(
         self, job: Job, *, replaces: int, closed_at: datetime, changed: list[str], now: datetime
     ) -> Job | None:

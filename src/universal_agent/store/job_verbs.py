@@ -30,8 +30,13 @@ def recall(tx: Tx, once: Once | None, resource: str, *, now: datetime) -> str | 
         now=now.timestamp(),
     ):
         return None
+    return _made_by(tx, once)
+
+
+def _made_by(tx: Tx, once: Once) -> str | None:
     row = tx.one("recall_once", key=once.key)
-    assert row is not None
+    if row is None:
+        return None
     fingerprint, made = row
     if fingerprint != once.fingerprint:
         raise Conflict(
@@ -46,13 +51,22 @@ def read_job(tx: Tx, job_id: str, specs: SpecCache) -> Job | None:
     return None if row is None else job_from_row(row, specs)
 
 
+def job_made(tx: Tx, once: Once, specs: SpecCache) -> Job | None:
+    made = _made_by(tx, once)
+    return None if made is None else _still_there(tx, made, specs)
+
+
+def _still_there(tx: Tx, job_id: str, specs: SpecCache) -> Job:
+    job = read_job(tx, job_id, specs)
+    if job is None:
+        raise Conflict("The job that this Idempotency-Key made was deleted since.")
+    return job
+
+
 def create_job(tx: Tx, job: Job, *, specs: SpecCache, now: datetime, once: Once | None) -> Job:
     made = recall(tx, once, job.job_id, now=now)
     if made is not None:
-        existing = read_job(tx, made, specs)
-        if existing is None:
-            raise Conflict("The job that this Idempotency-Key made was deleted since.")
-        return existing
+        return _still_there(tx, made, specs)
     tx.run(
         "insert_job",
         job_id=job.job_id,

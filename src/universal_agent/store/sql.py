@@ -122,6 +122,9 @@ class SqlStore:
             lambda tx: job_verbs.create_job(tx, job, specs=self._specs, now=now, once=once)
         )
 
+    async def job_made(self, once: Once) -> Job | None:
+        return await self._db.read(lambda tx: job_verbs.job_made(tx, once, self._specs))
+
     async def update_job(
         self, job: Job, *, replaces: int, closed_at: datetime, changed: list[str], now: datetime
     ) -> Job | None:
