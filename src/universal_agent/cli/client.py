@@ -1,0 +1,160 @@
+"""How does a command talk to the gateway?
+
+Over HTTP, as any client does. A problem document becomes one sentence and an exit code. A read
+that finds no gateway goes on with the offline transport, when there is one.
+"""
+
+import ipaddress
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from universal_agent.cli.failure import CommandFailed, ExitCode, RequestRefused
+from universal_agent.cli.invocation import Document
+from universal_agent.settings import Settings
+
+#: Where `ua serve` leaves its address, in the data directory.
+ADDRESS_FILE = "gateway.url"
+
+#: Seconds to wait for an answer, and for a connection.
+_ANSWER_SECONDS = 15.0
+_CONNECT_SECONDS = 3.0
+
+
+class Gateway:
+    """A running gateway, or in its place what it left on the disk."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str = "",
+        transport: httpx.BaseTransport | None = None,
+        offline: Callable[[], httpx.BaseTransport] | None = None,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._token = token
+        self._offline = offline
+        #: Whether the answers come from the disk, the gateway being down.
+        self.is_offline = False
+        self._http = self._client(transport)
+
+    def close(self) -> None:
+        """Let go of connections and files."""
+        self._http.close()
+
+    def get(self, path: str, **params: object) -> Document:
+        """The document at `path`; parameters that are None are left out."""
+        return self._document(self.send("GET", path, params=params))
+
+    def post(self, path: str, body: Document, *, patience: float = 0) -> Document:
+        """What posting a document answers; `patience` in seconds is added to the time limit."""
+        return self._document(self.send("POST", path, body=body, patience=patience))
+
+    def put(self, path: str, body: Document) -> Document:
+        """What putting a document answers."""
+        return self._document(self.send("PUT", path, body=body))
+
+    def delete(self, path: str) -> Document:
+        """What deleting answers."""
+        return self._document(self.send("DELETE", path))
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, Any] | None = None,
+        body: Document | None = None,
+        patience: float = 0,
+    ) -> httpx.Response:
+        """The response, whatever its status. Raises CommandFailed when there is none."""
+        timeout = httpx.Timeout(_ANSWER_SECONDS + patience, connect=_CONNECT_SECONDS)
+        given = {name: value for name, value in (params or {}).items() if value is not None}
+        try:
+            request = self._http.build_request(
+                method, self.url + path, params=given, json=body, timeout=timeout
+            )
+            return self._http.send(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            if method != "GET" or self._offline is None:
+                raise self._unreachable() from None
+            transport = self._offline()
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise CommandFailed(
+                f"expected a URL such as http://127.0.0.1:8002, got {self.url!r} ({error})",
+                ExitCode.USAGE,
+            ) from None
+        except httpx.HTTPError as error:
+            what = str(error) or type(error).__name__
+            raise CommandFailed(
+                f"The gateway at {self.url} did not answer ({what}).", ExitCode.UNREACHABLE
+            ) from None
+        self._offline = None
+        self._http.close()
+        self._http = self._client(transport)
+        self.is_offline = True
+        return self.send(method, path, params=params)
+
+    def _client(self, transport: httpx.BaseTransport | None) -> httpx.Client:
+        headers = {"accept": "application/json"}
+        if self._token:
+            headers["x-ua-ops-token"] = self._token
+        secure = self.url.startswith("https:")
+        # Plain http is for this machine, where no proxy is in between and no certificate read.
+        return httpx.Client(headers=headers, transport=transport, trust_env=secure, verify=secure)
+
+    def _unreachable(self) -> CommandFailed:
+        return CommandFailed(
+            f"The gateway is down: nothing answers at {self.url}. Start it with `ua serve`, or "
+            "name another with --url.",
+            ExitCode.UNREACHABLE,
+        )
+
+    def _document(self, response: httpx.Response) -> Document:
+        try:
+            document = response.json()
+        except ValueError:
+            document = None
+        if not isinstance(document, dict):
+            raise CommandFailed(
+                f"What answers at {self.url} is not a gateway (HTTP {response.status_code}).",
+                ExitCode.UNREACHABLE,
+            )
+        if response.is_success:
+            return document
+        detail = str(document.get("detail") or document.get("title") or "no reason given")
+        field = document.get("field")
+        if field and field not in detail:
+            detail = f"{field}: {detail}"
+        if response.status_code == 401:
+            detail += " Give it as UA_OPS_TOKEN or --ops-token."
+        raise RequestRefused(detail, response.status_code)
+
+
+def address_of(settings: Settings) -> str:
+    """Where the gateway with these settings listens.
+
+    A gateway whose port was given on its own command line is found by the address that it left in
+    the data directory.
+    """
+    if settings.source("gateway_host") == settings.source("gateway_port") == "default":
+        try:
+            left = (settings.data_dir / ADDRESS_FILE).read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            left = ""
+        if left.startswith("http://"):
+            return left
+    return address(settings.gateway_host, settings.gateway_port)
+
+
+def address(host: str, port: int) -> str:
+    """The URL at which this machine reaches a gateway that listens on `host`."""
+    try:
+        bound = ipaddress.ip_address(host)
+    except ValueError:
+        return f"http://{host}:{port}"
+    if bound.is_unspecified:
+        bound = ipaddress.ip_address("127.0.0.1" if bound.version == 4 else "::1")
+    return f"http://{bound}:{port}" if bound.version == 4 else f"http://[{bound}]:{port}"

@@ -1,0 +1,97 @@
+"""What does `--help` show? One page for the whole command, each group and each command.
+
+Entries stand under the heading that they were registered with (`rich_help_panel`), in the order
+in which they were registered; short, and without boxes.
+"""
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+#: What every context of `ua` starts from.
+CONTEXT = {
+    "help_option_names": ["-h", "--help"],
+    "max_content_width": 100,
+    "color": False if os.environ.get("NO_COLOR") else None,
+}
+
+_WIDEST_NAME = 34
+
+
+class _Page:
+    """Writes the page of a command or a group."""
+
+    def format_help(self: Any, ctx: Any, formatter: Any) -> None:
+        usage = " ".join(self.collect_usage_pieces(ctx))
+        self.format_help_text(ctx, formatter)
+        _write_heading(formatter, "Usage")
+        with formatter.indentation():
+            formatter.write_text(f"{ctx.command_path} {usage}")
+        for heading, entries in _sections(self, ctx).items():
+            _write_heading(formatter, heading)
+            with formatter.indentation():
+                formatter.write_dl(entries, col_max=_WIDEST_NAME)
+        if self.epilog:
+            formatter.write_paragraph()
+            formatter.write(self.epilog)
+
+
+class CommandPage(_Page, TyperCommand):
+    """A command."""
+
+
+class GroupPage(_Page, TyperGroup):
+    """A group of commands."""
+
+
+def group(name: str, about: str, *, heading: str) -> typer.Typer:
+    """An empty group of commands, listed under `heading`."""
+    return typer.Typer(
+        name=name,
+        help=about,
+        cls=GroupPage,
+        no_args_is_help=True,
+        rich_help_panel=heading,
+        rich_markup_mode=None,
+    )
+
+
+def epilog(sections: dict[str, Iterable[tuple[str, str]]]) -> str:
+    """The end of a page: lines under headings, as they are."""
+    text = []
+    for heading, lines in sections.items():
+        text.append(_heading(heading))
+        text += [f"  {typer.style(left, fg='cyan')}{right}" for left, right in lines]
+        text.append("")
+    return "\n".join(text)
+
+
+def _sections(page: Any, ctx: Any) -> dict[str, list[tuple[str, str]]]:
+    sections: dict[str, list[tuple[str, str]]] = {}
+    if isinstance(page, TyperGroup):
+        for name in page.list_commands(ctx):
+            entry = page.get_command(ctx, name)
+            assert entry is not None
+            heading = getattr(entry, "rich_help_panel", None) or "Commands"
+            about = entry.get_short_help_str(limit=100)
+            sections.setdefault(heading, []).append((typer.style(name, fg="cyan"), about))
+    for parameter in page.get_params(ctx):
+        record = parameter.get_help_record(ctx)
+        if record is not None:
+            kind = "Options" if parameter.param_type_name == "option" else "Arguments"
+            heading = getattr(parameter, "rich_help_panel", None) or kind
+            names, about = record
+            sections.setdefault(heading, []).append((typer.style(names, fg="cyan"), about))
+    return sections
+
+
+def _write_heading(formatter: Any, heading: str) -> None:
+    formatter.write_paragraph()
+    formatter.write(_heading(heading) + "\n")
+
+
+def _heading(text: str) -> str:
+    return typer.style(text, bold=True)

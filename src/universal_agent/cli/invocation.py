@@ -1,0 +1,159 @@
+"""What does every command work with? One call of `ua`: its options, the gateway, the screen.
+
+Everything heavy is imported when it is first needed, so that a command pays for what it uses.
+"""
+
+import json as json_format
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import typer
+
+from universal_agent.cli.command import Provided
+from universal_agent.clock import Clock, SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import RenderableType
+
+    from universal_agent.cli.client import Gateway
+    from universal_agent.cli.screen import Screen
+    from universal_agent.settings import Settings
+
+#: A JSON document as the gateway answers with.
+Document = dict[str, Any]
+
+_PANEL = "Options of every command"
+
+
+class Invocation:
+    """One call of `ua`."""
+
+    def __init__(
+        self,
+        *,
+        json: bool = False,
+        url: str | None = None,
+        ops_token: str | None = None,
+        data_dir: Path | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.json = json
+        self.clock: Clock = clock or SystemClock()
+        self._url = url
+        self._overrides = {
+            name: value
+            for name, value in {"ops_token": ops_token, "data_dir": data_dir}.items()
+            if value is not None
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if "gateway" in self.__dict__:
+            self.gateway.close()
+
+    def load_settings(self, **overrides: Any) -> "Settings":
+        """The settings in force: options over environment. Raises SettingsError."""
+        from universal_agent.settings import load_settings
+
+        return load_settings(**self._overrides, **overrides)
+
+    @cached_property
+    def settings(self) -> "Settings":
+        """The settings in force. Raises SettingsError."""
+        return self.load_settings()
+
+    @cached_property
+    def gateway(self) -> "Gateway":
+        """The gateway that is asked; nothing is sent yet."""
+        from universal_agent.cli.client import Gateway, address_of
+        from universal_agent.cli.offline import OfflineTransport
+
+        settings = self.settings
+
+        def offline() -> OfflineTransport:
+            transport = OfflineTransport(settings)
+            self.note(f"gateway is down; reading {settings.data_dir} directly")
+            return transport
+
+        return Gateway(
+            self._url or address_of(settings),
+            token=settings.ops_token,
+            # A gateway that was named is the one that is meant, wherever its data are.
+            offline=None if self._url else offline,
+        )
+
+    @cached_property
+    def screen(self) -> "Screen":
+        """How answers look where they go."""
+        from universal_agent.cli.screen import Screen
+
+        return Screen(sys.stdout, now=self.clock.now())
+
+    def show(
+        self, document: Document, view: "Callable[[Screen, Document], RenderableType]"
+    ) -> None:
+        """Answer with a document: as `view` has it, or with --json as it is."""
+        if self.json:
+            self.write(json_format.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        else:
+            self.screen.print(view(self.screen, document))
+
+    def show_line(self, document: Document) -> None:
+        """Write a document as one line of JSON, for answers that go on."""
+        self.write(json_format.dumps(document, ensure_ascii=False) + "\n")
+
+    def write(self, text: str) -> None:
+        """Write text to standard output at once."""
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """Say something beside the answer, on standard error."""
+        print(f"ua: {text}", file=sys.stderr)
+
+
+def invocation(
+    *,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the document itself.", rich_help_panel=_PANEL)
+    ] = False,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            "--url",
+            metavar="URL",
+            help="The gateway's address, when it is not the one in the settings.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
+    ops_token: Annotated[
+        str | None,
+        typer.Option(
+            "--ops-token",
+            metavar="TOKEN",
+            help="Its token, when it is not UA_OPS_TOKEN or in the data directory.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--data-dir",
+            metavar="DIR",
+            help="Its data directory, when it is not UA_DATA_DIR or .ua.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
+) -> Invocation:
+    """An invocation from the options that every command takes."""
+    return Invocation(json=json, url=url, ops_token=ops_token, data_dir=data_dir)
+
+
+#: The type of a command's first parameter.
+Ua = Annotated[Invocation, Provided(invocation)]

@@ -1,0 +1,161 @@
+"""`ua serve`: the gateway in the foreground, and how to go on from there."""
+
+import shlex
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from universal_agent import __version__
+from universal_agent.cli.command import command
+from universal_agent.cli.failure import CommandFailed, ExitCode
+from universal_agent.cli.invocation import Document, Ua
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from universal_agent.cli.screen import Screen
+    from universal_agent.settings import Settings
+
+app = typer.Typer()
+
+
+@command(app, "serve", rich_help_panel="Gateway")
+def serve(
+    ua: Ua,
+    host: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Where to listen, for UA_GATEWAY_HOST.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="For UA_GATEWAY_PORT; 0 takes any free port."),
+    ] = None,
+) -> None:
+    """Start the gateway; Ctrl-C stops it.
+
+    What was missed while it was down is found first, and waits for your decision.
+    """
+    bind = {
+        name: value
+        for name, value in {"gateway_host": host, "gateway_port": port}.items()
+        if value is not None
+    }
+    settings = ua.load_settings(**bind)
+    from universal_agent.api.server import run_gateway
+
+    def ready(url: str) -> None:
+        url = _reachable(url)
+        _leave_address(settings.data_dir, url)
+        document = _banner(settings, url)
+        if ua.json:
+            ua.show_line(document)
+        else:
+            ua.screen.print(_banner_view(ua.screen, document))
+
+    try:
+        run_gateway(settings, on_ready=ready)
+    except OSError as error:
+        raise CommandFailed(
+            f"cannot use {error.filename or settings.data_dir}: {error.strerror}", ExitCode.USAGE
+        ) from error
+    if not ua.json:
+        ua.note("stopped")
+
+
+def _reachable(url: str) -> str:
+    """The URL with a host that can be connected to."""
+    from urllib.parse import urlsplit
+
+    from universal_agent.cli.client import address
+
+    parts = urlsplit(url)
+    return address(parts.hostname or "127.0.0.1", parts.port or 80)
+
+
+def _leave_address(data_dir: Path, url: str) -> None:
+    """Say in the data directory where this gateway is, for commands that are told only that."""
+    from universal_agent.cli.client import ADDRESS_FILE
+
+    (data_dir / ADDRESS_FILE).write_text(url + "\n", encoding="ascii")
+
+
+#: The flags that the banner shows, and what it calls them.
+_FLAGS = {
+    "sched_event_projection_enabled": "projection",
+    "sched_push_enabled": "push",
+    "sched_projection_shadow": "shadow",
+    "enable_cron": "cron",
+    "enable_heartbeat": "heartbeat",
+    "cron_mock_response": "mock responses",
+}
+
+
+def _banner(settings: "Settings", url: str) -> Document:
+    from universal_agent.settings import variable_name
+
+    return {
+        "url": url,
+        "version": __version__,
+        "data_dir": str(settings.data_dir.absolute()),
+        "database": str(settings.database_path.absolute()),
+        "flags": {variable_name(flag): getattr(settings, flag) for flag in _FLAGS},
+        "auth_required": bool(settings.ops_token),
+        "first_job": _first_job(settings, url),
+    }
+
+
+def _first_job(settings: "Settings", url: str) -> Document:
+    """Two ways to add a job, to be pasted into a shell in this directory."""
+    ua = "ua" if shutil.which("ua") or not Path("ua").is_file() else "./ua"
+    where = ""
+    if str(settings.data_dir) != str(type(settings).model_fields["data_dir"].default):
+        where = f" --data-dir {shlex.quote(str(settings.data_dir))}"
+    header = ""
+    if settings.ops_token:
+        token = f"$({ua} token show{where})"
+        if not (settings.data_dir / "ops_token").exists():
+            token = "$UA_OPS_TOKEN"  # noqa: S105 - the name of a variable
+        header = f' -H "X-UA-OPS-TOKEN: {token}"'
+    return {
+        "ua": f"{ua} job add{where} 'every 10s' 'date >> dates.txt'",
+        "curl": f"curl -s {url}/api/v1/cron/jobs -H 'Content-Type: application/json'{header}"
+        """ -d '{"schedule": "every 10s", "command": "date >> dates.txt"}'""",
+    }
+
+
+def _banner_view(screen: "Screen", document: Document) -> "RenderableType":
+    from rich.console import Group
+    from rich.text import Text
+
+    on, off = ("on", "green"), ("off", "yellow")
+    flags = Text(", ").join(
+        Text.assemble(name, " ", on if value else off)
+        for name, value in zip(_FLAGS.values(), document["flags"].values(), strict=True)
+    )
+    auth = (
+        "a token is needed; `ua` finds it by itself in the data directory or in UA_OPS_TOKEN"
+        if document["auth_required"]
+        else "no token is needed on this machine; `ua token new` makes one"
+    )
+    facts: list[tuple[str, RenderableType | None]] = [
+        ("dashboard", Text(document["url"], style="bold cyan underline")),
+        ("data", screen.text(document["data_dir"])),
+        ("database", screen.text(document["database"])),
+        ("flags", flags),
+        ("access", Text(auth)),
+    ]
+    if document["flags"]["UA_CRON_MOCK_RESPONSE"]:
+        facts.append(("note", Text("nothing is run: every run answers CRON_OK", "bold yellow")))
+    return Group(
+        Text.assemble(
+            ("universal-agent ", "bold"), f"{document['version']} ", ("is ready", "bold green")
+        ),
+        Text(),
+        screen.facts(facts),
+        Text(),
+        Text("Add a first job, with either of these:", style="dim"),
+        Text("  " + document["first_job"]["ua"]),
+        Text("  " + document["first_job"]["curl"]),
+        Text(),
+    )
