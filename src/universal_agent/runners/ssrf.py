@@ -181,7 +181,8 @@ class TargetGuard:
         refusals = [self._refusal(target, address) for address in found]
         judged = [address for address, why in zip(found, refusals, strict=True) if why is None]
         if not judged:
-            raise blocked(f"{target.host} is at {refusals[0]}" if refusals else "no address")
+            seen = f"is at {refusals[0]}" if refusals else "has no address"
+            raise blocked(f"{target.host} {seen}")
         return judged
 
     def _refusal(self, target: Target, address: Address) -> str | None:
@@ -212,7 +213,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, guard: TargetGuard, tls: ssl.SSLContext) -> None:
         self._guard = guard
-        self._inner = httpx.AsyncHTTPTransport(
+        self._inner: httpx.AsyncBaseTransport = httpx.AsyncHTTPTransport(
             verify=tls, limits=httpx.Limits(max_keepalive_connections=0)
         )
 

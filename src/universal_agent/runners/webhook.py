@@ -9,10 +9,10 @@ import base64
 import binascii
 import hashlib
 import hmac
+import json
 import ssl
 
 import httpx
-import orjson
 
 from universal_agent import __version__
 from universal_agent.clock import Clock, SystemClock
@@ -79,7 +79,7 @@ def message(request: RunRequest) -> bytes:
         facts["late_seconds"] = request.late_seconds
     if request.approved_by is not None:
         facts["approved_by"] = request.approved_by
-    return orjson.dumps(facts)
+    return json.dumps(facts).encode()
 
 
 class WebhookRunner:

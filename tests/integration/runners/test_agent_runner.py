@@ -1,0 +1,365 @@
+"""Agents: a program that is handed the prompt, and an endpoint that streams its reply."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.runners.conftest import Asked
+from tests.integration.runners.local_server import (
+    Connection,
+    LocalServer,
+    Received,
+    answers,
+    hangs,
+)
+from universal_agent.domain.run import RunStatus
+from universal_agent.errors import InvalidInput
+from universal_agent.runners.agent import AgentRunner
+from universal_agent.runners.base import RunResult
+from universal_agent.settings import Settings
+
+Agent = Callable[..., AgentRunner]
+
+#: Prints its arguments as JSON.
+ECHO = f"{sys.executable} -c 'import json, sys; print(json.dumps(sys.argv[1:]))'"
+LATE = {"late_seconds": 7_500, "approved_by": "ann\nand\x1b[31m bob"}
+LATE_LINE = (
+    "[This run was scheduled for 2026-01-14 09:00:00 UTC and starts 2 hours 5 minutes late, "
+    "approved by ann and bob.]\n"
+)
+
+
+@pytest.fixture
+async def agent(
+    tmp_path: Path, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Agent]:
+    """Makes the runner, by default with the local server as its endpoint."""
+    for name in ("http_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    made: list[AgentRunner] = []
+
+    def make(*, silence_seconds: float = 300.0, **given: Any) -> AgentRunner:
+        if "agent_command" not in given:
+            given.setdefault("agent_base_url", f"http://127.0.0.1:{server.port}/v1/")
+        runner = AgentRunner(Settings(data_dir=tmp_path, **given), silence_seconds=silence_seconds)
+        made.append(runner)
+        return runner
+
+    yield make
+    for runner in made:
+        await runner.close()
+
+
+def chunk(text: str | None = None, finish: str | None = None) -> bytes:
+    """One event of a streamed reply."""
+    delta = {} if text is None else {"content": text}
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n"
+
+
+DONE = b"data: [DONE]\n\n"
+STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+
+
+def streams(*pieces: bytes) -> Callable[[Received, Connection], Any]:
+    async def answer(_: Received, connection: Connection) -> None:
+        await connection.send(STREAM + b"".join(pieces))
+
+    return answer
+
+
+def failed(error: str, exit_code: int | None = 200) -> RunResult:
+    return RunResult(status=RunStatus.ERROR, error=error, exit_code=exit_code)
+
+
+class TestProgram:
+    async def test_the_prompt_is_one_argument_and_no_shell_sees_it(
+        self, agent: Agent, asked: Asked
+    ) -> None:
+        prompt = "$(touch x); `touch x` \"'{model}' {prompt}\nsecond line"
+        request, output = asked(prompt, model="small")
+        runner = agent(agent_command=ECHO + " --model={model} -p {prompt} '{other} $HOME'")
+        assert (await runner.run(request)).status is RunStatus.SUCCESS
+        assert json.loads(output.text) == ["--model=small", "-p", prompt, "{other} $HOME"]
+        assert list(request.workspace_dir.iterdir()) == []
+
+    async def test_the_configured_model_is_used_when_the_job_names_none(
+        self, agent: Agent, asked: Asked
+    ) -> None:
+        request, output = asked("hello")
+        await agent(agent_command=ECHO + " {model} {prompt}", agent_model="big").run(request)
+        assert json.loads(output.text) == ["big", "hello"]
+
+    async def test_a_late_run_says_so_in_one_line_ahead_of_the_prompt(
+        self, agent: Agent, asked: Asked
+    ) -> None:
+        request, output = asked("hello", **LATE)
+        await agent(agent_command=ECHO + " {prompt}").run(request)
+        assert json.loads(output.text) == [LATE_LINE + "hello"]
+
+    async def test_a_program_that_says_nothing_has_not_replied(
+        self, agent: Agent, asked: Asked
+    ) -> None:
+        request, _ = asked("hello")
+        runner = agent(agent_command="sh -c 'echo; echo' {prompt}")
+        assert await runner.run(request) == failed("the reply was empty", 0)
+
+    async def test_a_program_that_fails_is_an_error_with_its_last_line(
+        self, agent: Agent, asked: Asked
+    ) -> None:
+        request, _ = asked("hello")
+        runner = agent(agent_command="sh -c 'echo not logged in >&2; exit 2' {prompt}")
+        assert await runner.run(request) == failed("exit code 2; last line: not logged in", 2)
+
+    async def test_a_program_that_is_not_there_is_an_error_of_the_run(
+        self, agent: Agent, asked: Asked
+    ) -> None:
+        result = await agent(agent_command="no-such-agent {prompt}").run(asked("hello")[0])
+        assert result.error is not None
+        assert result.error.startswith("cannot start no-such-agent: ")
+
+    async def test_a_program_is_asked_when_an_endpoint_is_configured_too(
+        self, agent: Agent, asked: Asked, server: LocalServer
+    ) -> None:
+        runner = agent(
+            agent_command=ECHO + " {prompt}", agent_base_url=f"http://127.0.0.1:{server.port}/v1"
+        )
+        assert (await runner.run(asked("hello")[0])).status is RunStatus.SUCCESS
+        assert server.received == []
+
+
+class TestEndpoint:
+    async def test_the_prompt_is_posted_and_the_reply_is_the_output(
+        self, agent: Agent, asked: Asked, server: LocalServer
+    ) -> None:
+        server.answer = streams(chunk("Good "), chunk("morning"), chunk(finish="stop"), DONE)
+        request, output = asked("say hello")
+        runner = agent(agent_model="big", agent_api_key="key-1")
+        assert await runner.run(request) == RunResult(status=RunStatus.SUCCESS, exit_code=200)
+        assert output.text == "Good morning"
+        [received] = server.received
+        assert (received.method, received.path) == ("POST", "/v1/chat/completions")
+        assert received.headers["authorization"] == "Bearer key-1"
+        assert received.json() == {
+            "model": "big",
+            "stream": True,
+            "messages": [{"role": "user", "content": "say hello"}],
+        }
+
+    async def test_the_model_of_a_job_goes_before_the_configured_one(
+        self, agent: Agent, asked: Asked, server: LocalServer
+    ) -> None:
+        server.answer = streams(chunk("ok", "stop"))
+        await agent(agent_model="big").run(asked("hello", model="small")[0])
+        assert server.received[0].json()["model"] == "small"
+
+    async def test_without_model_and_key_neither_is_sent(
+        self, agent: Agent, asked: Asked, server: LocalServer
+    ) -> None:
+        server.answer = streams(chunk("ok", "stop"))
+        await agent().run(asked("hello")[0])
+        assert "model" not in server.received[0].json()
+        assert "authorization" not in server.received[0].headers
+
+    async def test_a_late_run_says_so_ahead_of_the_prompt(
+        self, agent: Agent, asked: Asked, server: LocalServer
+    ) -> None:
+        server.answer = streams(chunk("ok", "stop"))
+        await agent().run(asked("hello", **LATE)[0])
+        [message] = server.received[0].json()["messages"]
+        assert message["content"] == LATE_LINE + "hello"
+
+    async def test_text_is_passed_on_while_the_reply_goes_on(
+        self, agent: Agent, asked: Asked, server: LocalServer
+    ) -> None:
+        heard = asyncio.Event()
+
+        async def slow(_: Received, connection: Connection) -> None:
+            await connection.send(STREAM + chunk("first"))
+            await heard.wait()
+            await connection.send(chunk(", second", "stop") + DONE)
+
+        server.answer = slow
+        request, output = asked("hello")
+        run = asyncio.create_task(agent().run(request))
+        await output.until("first")
+        heard.set()
+        assert (await run).status is RunStatus.SUCCESS
+        assert output.text == "first, second"
+
+    async def test_events_may_come_in_any_pieces_with_comments_and_either_line_end(
+        self, agent: Agent, asked: Asked, server: LocalServer
+    ) -> None:
+        usage = b'data: {"choices": [], "usage": {"total_tokens": 3}}\r\n\r\n'
+        whole = b": hello\n\n" + chunk("Grüße 😀").replace(b"\n", b"\r\n") + usage + DONE
+
+        async def crumbs(_: Received, connection: Connection) -> None:
+            await connection.send(STREAM)
+            for byte in whole:
+                await connection.send(bytes([byte]))
+
+        server.answer = crumbs
+        request, output = asked("hello")
+        assert (await agent().run(request)).status is RunStatus.SUCCESS
+        assert output.text == "Grüße 😀"
+
+    async def test_a_reply_that_does_not_come_as_a_stream_is_taken_whole(
+        self, agent: Agent, asked: Asked, server: LocalServer
+    ) -> None:
+        reply = {"choices": [{"message": {"content": "hello"}, "finish_reason": "stop"}]}
+        server.answer = answers(200, json.dumps(reply).encode(), Content_Type="application/json")
+        request, output = asked("hello")
+        assert (await agent().run(request)).status is RunStatus.SUCCESS
+        assert output.text == "hello"
+
+    @pytest.mark.parametrize(
+        ("pieces", "error"),
+        [
+            ([chunk("half a re")], "the reply broke off before it was complete"),
+            ([], "the reply broke off before it was complete"),
+            ([chunk(" \n"), chunk(finish="stop"), DONE], "the reply was empty"),
+            ([DONE], "the reply was empty"),
+            ([chunk("a long", "length"), DONE], "the reply was cut at the model's token limit"),
+            (
+                [chunk("b", "content_filter"), DONE],
+                "the reply was stopped by the endpoint's content filter",
+            ),
+            ([chunk(finish="tool_calls"), DONE], "the model asked for a tool, and there is none"),
+            (
+                [chunk("c"), b'data: {"error": {"message": "overloaded"}}\n\n'],
+                "the endpoint failed: overloaded",
+            ),
+            ([b"data: <html>\n\n"], "expected a JSON object, got '<html>'"),
+            ([b"data: " + b"x" * 1_100_000], "expected lines of at most 1048576 bytes"),
+            (
+                [b'data: {"choices": [null, {"delta": 1}, {"delta": {"content": 2}}]}\n\n'],
+                "the reply broke off before it was complete",
+            ),
+        ],
+        ids=[
+            "cut short",
+            "nothing at all",
+            "only white space",
+            "only done",
+            "token limit",
+            "content filter",
+            "tool call",
+            "error in the stream",
+            "no JSON",
+            "endless line",
+            "odd shapes",
+        ],
+    )
+    async def test_only_a_complete_reply_is_success(
+        self, pieces: list[bytes], error: str, agent: Agent, asked: Asked, server: LocalServer
+    ) -> None:
+        server.answer = streams(*pieces)
+        assert await agent().run(asked("hello")[0]) == failed(error)
+
+    async def test_a_stream_that_is_cut_inside_its_framing_is_an_error(
+        self, agent: Agent, asked: Asked, server: LocalServer
+    ) -> None:
+        async def cut(_: Received, connection: Connection) -> None:
+            event = chunk("half", "stop")
+            head = STREAM.replace(b"Connection: close", b"Transfer-Encoding: chunked")
+            await connection.send(head + f"{len(event):x}\r\n".encode() + event + b"\r\n")
+
+        server.answer = cut
+        request, output = asked("hello")
+        result = await agent().run(request)
+        assert result.error is not None
+        assert result.error.startswith("the connection to 127.0.0.1 failed: peer closed")
+        assert output.text == "half"
+
+    @pytest.mark.parametrize(
+        ("status", "error"),
+        [
+            (401, "HTTP 401; the endpoint did not accept UA_AGENT_API_KEY"),
+            (402, "HTTP 402; the endpoint asks for payment: the account is out of credit; said"),
+            (403, "HTTP 403; the key in UA_AGENT_API_KEY may not do this"),
+            (404, "HTTP 404; no such model, or UA_AGENT_BASE_URL is wrong; said"),
+            (
+                429,
+                "HTTP 429; the endpoint's rate limit or quota is used up; said; retry after 20",
+            ),
+            (500, "HTTP 500; said"),
+            (301, "HTTP 301; said"),
+        ],
+    )
+    async def test_a_refusal_says_what_to_do_about_it(
+        self, status: int, error: str, agent: Agent, asked: Asked, server: LocalServer
+    ) -> None:
+        body = json.dumps({"error": {"message": "said", "type": "x"}}).encode()
+        extra = {"Retry_After": "20"} if status == 429 else {}
+        server.answer = answers(status, body, Content_Type="application/json", **extra)
+        request, output = asked("hello")
+        assert await agent(agent_api_key="key-1").run(request) == failed(error, status)
+        assert output.text == ""
+
+    @pytest.mark.parametrize(
+        ("body", "said"),
+        [
+            (b'{"error": "model not found"}', "model not found"),
+            (b"bad\r\ngate\x1b[2Jway", "bad gateway"),
+            (b"", ""),
+            (b'["odd"]', '["odd"]'),
+            (b"x" * 100_000, "x" * 199 + "…"),
+        ],
+    )
+    async def test_a_refusal_is_quoted_in_one_short_line(
+        self, body: bytes, said: str, agent: Agent, asked: Asked, server: LocalServer
+    ) -> None:
+        server.answer = answers(502, body)
+        expected = f"HTTP 502; {said}" if said else "HTTP 502"
+        assert await agent().run(asked("hello")[0]) == failed(expected, 502)
+
+    async def test_an_endpoint_that_falls_silent_is_given_up_on(
+        self, agent: Agent, asked: Asked, server: LocalServer
+    ) -> None:
+        server.answer = hangs
+        result = await agent(silence_seconds=0.05).run(asked("hello")[0])
+        assert result == failed("127.0.0.1 sent nothing in time", None)
+
+    async def test_an_endpoint_that_is_not_there_is_an_error_of_the_run(
+        self, agent: Agent, asked: Asked, unused_tcp_port: int
+    ) -> None:
+        runner = agent(agent_base_url=f"http://127.0.0.1:{unused_tcp_port}/v1")
+        result = await runner.run(asked("hello")[0])
+        assert result == failed(
+            "the connection to 127.0.0.1 failed: All connection attempts failed", None
+        )
+
+    async def test_a_run_that_is_cancelled_while_it_streams_closes_its_connection(
+        self, agent: Agent, asked: Asked, server: LocalServer
+    ) -> None:
+        async def endless(_: Received, connection: Connection) -> None:
+            await connection.send(STREAM + chunk("first"))
+            await connection.hang()
+
+        server.answer = endless
+        request, output = asked("hello")
+        run = asyncio.create_task(agent().run(request))
+        await output.until("first")
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+        await server.hung_up.wait()
+
+
+class TestNoAgent:
+    def test_a_job_is_refused_with_what_to_set(self, settings: Settings) -> None:
+        with pytest.raises(InvalidInput, match=r"UA_AGENT_COMMAND .* UA_AGENT_BASE_URL"):
+            AgentRunner(settings).check("hello")
+
+    async def test_a_job_that_was_made_before_fails_with_the_same_sentence(
+        self, settings: Settings, asked: Asked
+    ) -> None:
+        result = await AgentRunner(settings).run(asked("hello")[0])
+        assert result.error is not None
+        assert result.error.startswith("no agent is configured")
