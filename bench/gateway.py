@@ -36,7 +36,8 @@ class Gateway:
         self._log = (data_dir / "stderr.log").open("ab")
         self.began_at = time.time()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.launcher"],
+            [sys.executable, "-m", "universal_agent", "serve"],
+            stdout=subprocess.DEVNULL,
             stderr=self._log,
             env={
                 **{name: text for name, text in os.environ.items() if not name.startswith("UA_")},
