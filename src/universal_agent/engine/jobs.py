@@ -147,7 +147,7 @@ class Jobs:
             if draft.schedule_changed:
                 edited = _begin(replace(edited, consecutive_failures=0))
             stored = await self._store.update_job(
-                edited, replaces=job.version, closed_at=job.boundary(now), changed=changed, now=now
+                edited, replaces=job, closed_at=job.boundary(now), changed=changed, now=now
             )
             if stored is not None:
                 self._scheduler.bring_forward(stored.due_at)

@@ -188,11 +188,12 @@ class Store(Protocol):
         ...
 
     async def update_job(
-        self, job: Job, *, replaces: int, closed_at: datetime, changed: list[str], now: datetime
+        self, job: Job, *, replaces: Job, closed_at: datetime, changed: list[str], now: datetime
     ) -> Job | None:
-        """Put `job` (its new version) in place of version `replaces`, which ends at `closed_at`.
+        """Put `job` (its new version) in place of `replaces`, which ends at `closed_at`.
 
-        None when the job changed meanwhile, is gone, or has slots due that are not yet decided.
+        None when `replaces` is no longer how the job is (its version or its high-water mark), or
+        when it has slots due that are not yet decided.
         """
         ...
 
@@ -295,6 +296,10 @@ class Store(Protocol):
         Too long is past the job's queue limit, or with `after_grace` past its misfire grace (a
         gateway that was down does not start late work by itself).
         """
+        ...
+
+    async def left_running(self, *, host: str, limit: int) -> Sequence[Run]:
+        """Runs that are `running`, though only a dead process of this host can have had them."""
         ...
 
     async def interrupt_runs(

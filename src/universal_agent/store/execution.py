@@ -9,7 +9,7 @@ from universal_agent.domain.job import Job, JobSpec, OffLabel
 from universal_agent.domain.run import Run, RunStatus
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.store.base import Claimed, Finished, Settled
-from universal_agent.store.job_verbs import close_job, pause_job, read_job
+from universal_agent.store.job_verbs import delete_job, pause_job, read_job
 from universal_agent.store.rows import RUN_WIDTH, SpecCache, run_from_row
 from universal_agent.store.slots import set_outcomes
 from universal_agent.store.tx import Tx, stamp, to_json
@@ -143,8 +143,4 @@ def _delete_when_done(tx: Tx, run: Run, job: Job, *, specs: SpecCache, now: date
     """Delete a job whose last slot has run well."""
     if job.next_run_at is not None or job.version != run.job_version:
         return False
-    closed_at = job.boundary(now)
-    if tx.run("delete_job", job_id=job.job_id, version=job.version, now=now.timestamp()):
-        close_job(tx, job, specs=specs, closed_at=closed_at, now=now)
-        return True
-    return False
+    return delete_job(tx, job, specs=specs, closed_at=job.boundary(now), now=now)

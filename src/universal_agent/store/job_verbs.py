@@ -1,7 +1,7 @@
 """How are jobs made, changed and deleted? Each verb is one transaction."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from universal_agent.domain import events
 from universal_agent.domain.exceptions import OPERATOR
@@ -14,6 +14,9 @@ from universal_agent.store.missed_rows import close_missed_of_job
 from universal_agent.store.rows import SpecCache, job_from_row, run_from_row
 from universal_agent.store.tx import Tx, stamp, to_json
 
+#: How long an Idempotency-Key is remembered.
+_KEPT = timedelta(days=1)
+
 
 def recall(tx: Tx, once: Once | None, resource: str, *, now: datetime) -> str | None:
     """What `once` made before, or None after remembering that it makes `resource` now.
@@ -22,6 +25,7 @@ def recall(tx: Tx, once: Once | None, resource: str, *, now: datetime) -> str | 
     """
     if once is None:
         return None
+    tx.run("forget_once", before=(now - _KEPT).timestamp())
     if tx.run(
         "remember_once",
         key=once.key,
@@ -74,12 +78,17 @@ def create_job(tx: Tx, job: Job, *, specs: SpecCache, now: datetime, once: Once 
         owner_id=job.spec.user_id,
         created_at=job.created_at.timestamp(),
         effective_from=job.effective_from.timestamp(),
-        next_run_at=None if job.next_run_at is None else epoch(job.next_run_at),
+        next_run_at=_mark(job),
         due_at=stamp(job.due_at),
     )
     _insert_version(tx, job)
     tx.append(events.job_created(job, now=now))
     return job
+
+
+def _mark(job: Job) -> int | None:
+    """The job's high-water mark as it is stored."""
+    return None if job.next_run_at is None else epoch(job.next_run_at)
 
 
 def _insert_version(tx: Tx, job: Job) -> None:
@@ -93,7 +102,7 @@ def _insert_version(tx: Tx, job: Job) -> None:
 
 
 def update_job(
-    tx: Tx, job: Job, *, replaces: int, closed_at: datetime, changed: list[str], now: datetime
+    tx: Tx, job: Job, *, replaces: Job, closed_at: datetime, changed: list[str], now: datetime
 ) -> Job | None:
     replaced = tx.run(
         "replace_job",
@@ -101,15 +110,16 @@ def update_job(
         version=job.version,
         owner_id=job.spec.user_id,
         effective_from=job.effective_from.timestamp(),
-        next_run_at=None if job.next_run_at is None else epoch(job.next_run_at),
+        next_run_at=_mark(job),
         due_at=stamp(job.due_at),
         consecutive_failures=job.consecutive_failures,
-        replaces=replaces,
+        replaces=replaces.version,
+        mark=_mark(replaces),
         now=now.timestamp(),
     )
     if not replaced:
         return None
-    put_version(tx, job, replaces=replaces, closed_at=closed_at)
+    put_version(tx, job, replaces=replaces.version, closed_at=closed_at)
     tx.append(events.job_updated(job, now=now, changed=changed))
     return job
 
@@ -135,7 +145,13 @@ def _drop_exceptions(tx: Tx, job_id: str, after: datetime) -> None:
 
 
 def delete_job(tx: Tx, job: Job, *, specs: SpecCache, closed_at: datetime, now: datetime) -> bool:
-    deleted = tx.run("delete_job", job_id=job.job_id, version=job.version, now=now.timestamp())
+    deleted = tx.run(
+        "delete_job",
+        job_id=job.job_id,
+        version=job.version,
+        mark=_mark(job),
+        now=now.timestamp(),
+    )
     if not deleted:
         return False
     close_job(tx, job, specs=specs, closed_at=closed_at, now=now)

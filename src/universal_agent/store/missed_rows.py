@@ -10,6 +10,9 @@ from universal_agent.domain.slot import epoch, from_epoch
 from universal_agent.domain.stasis import MissedRecord
 from universal_agent.store.tx import Row, Tx, stamp
 
+#: The note on spans that were closed because their job is gone.
+JOB_DELETED = "the job was deleted"
+
 
 def missed_from_row(row: Row) -> MissedRecord:
     """A missed span from its columns."""
@@ -79,8 +82,7 @@ def close_missed_of_job(tx: Tx, job_id: str, spec: JobSpec, *, now: datetime) ->
     pending = [missed_from_row(row) for row in tx.all("pending_of_job", job_id=job_id)]
     if not pending:
         return
-    note = "the job was deleted"
-    closed = [r.decided(MissedStatus.DELETED, by=None, note=note, now=now) for r in pending]
+    closed = [r.decided(MissedStatus.DELETED, by=None, note=JOB_DELETED, now=now) for r in pending]
     put_missed(tx, closed)
     tx.append(
         events.missed_resolved(
@@ -89,7 +91,7 @@ def close_missed_of_job(tx: Tx, job_id: str, spec: JobSpec, *, now: datetime) ->
             now=now,
             action="job_deleted",
             by="",
-            note=note,
+            note=JOB_DELETED,
             spans=closed,
             event_id=closed[-1].event_id,
         )

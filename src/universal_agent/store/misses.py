@@ -12,8 +12,8 @@ from universal_agent.domain.run import Run, RunId, RunStatus
 from universal_agent.domain.slot import epoch
 from universal_agent.domain.stasis import MissedRecord
 from universal_agent.store.execution import end_runs
-from universal_agent.store.job_verbs import cancel_queued, spec_of
-from universal_agent.store.missed_rows import put_missed
+from universal_agent.store.job_verbs import cancel_queued, read_job, read_spec, spec_of
+from universal_agent.store.missed_rows import JOB_DELETED, put_missed
 from universal_agent.store.rows import RUN_WIDTH, SpecCache, run_from_row
 from universal_agent.store.slots import set_outcomes
 from universal_agent.store.tx import Tx
@@ -75,7 +75,7 @@ def _drop_late(
     if not run.has_slot:
         cancel_queued(tx, run.run_id, specs=specs, now=now, reason=cause)
         return
-    tx.run(
+    row = tx.one(
         "drop_queued_run",
         run_id=run.run_id,
         status=RunStatus.SKIPPED,
@@ -83,6 +83,8 @@ def _drop_late(
         reason=f"missed:{cause}",
         now=now.timestamp(),
     )
+    assert row is not None
+    tx.append(events.run_changed(run_from_row(row), spec_of(tx, run, specs), now=now))
     _move_to_missed(
         tx, run, missed_id, cause, outcome="missed", outage_id=outage_id, now=now, specs=specs
     )
@@ -99,8 +101,8 @@ def _move_to_missed(
     now: datetime,
     specs: SpecCache,
 ) -> None:
-    """Account for an admitted slot as missed: it waits for an operator."""
-    tx.run(
+    """Account for an admitted slot as missed: it waits for an operator, if its job still is."""
+    slot = tx.one(
         "miss_slot",
         source=run.source,
         source_ref=run.source_ref,
@@ -110,13 +112,16 @@ def _move_to_missed(
         reason=cause,
         missed_id=missed_id,
     )
-    spec = spec_of(tx, run, specs)
+    assert slot is not None, f"the slot of {run.run_id} is gone"
+    # The version that expected the slot: an approved run has the one that is in force.
+    (job_version,) = slot
+    spec = read_spec(tx, run.source_ref, job_version, specs)
     useful = spec.policy.useful_for_seconds
     span = MissedSpan(run.scheduled_at, run.scheduled_at, MissedStatus.PENDING, 1)
     missed = MissedRecord(
         missed_id=missed_id,
         source_ref=run.source_ref,
-        job_version=run.job_version,
+        job_version=job_version,
         span=span,
         cause=cause,
         outage_id=outage_id,
@@ -124,7 +129,18 @@ def _move_to_missed(
         updated_at=now,
         useful_until=None if useful is None else run.scheduled_at + timedelta(seconds=useful),
     )
+    if read_job(tx, run.source_ref, specs) is None:
+        missed = missed.decided(MissedStatus.DELETED, by=None, note=JOB_DELETED, now=now)
     insert_missed(tx, missed, spec, now=now)
+
+
+def _is_on(tx: Tx, run: Run, specs: SpecCache) -> bool:
+    job = read_job(tx, run.source_ref, specs)
+    return job is not None and job.spec.enabled
+
+
+def left_running(tx: Tx, *, host: str, limit: int) -> list[Run]:
+    return [run_from_row(row) for row in tx.all("left_running", host=host, limit=limit)]
 
 
 def interrupt_runs(
@@ -137,9 +153,9 @@ def interrupt_runs(
     specs: SpecCache,
 ) -> tuple[RunId, ...]:
     closed: list[RunId] = []
-    rows = tx.all("running_on_host", host=host, limit=len(missed_ids))
-    for missed_id, row in zip(missed_ids, rows, strict=False):
-        was = run_from_row(row)
+    for missed_id, was in zip(
+        missed_ids, left_running(tx, host=host, limit=len(missed_ids)), strict=False
+    ):
         run = replace(
             was,
             status=RunStatus.INTERRUPTED,
@@ -148,7 +164,7 @@ def interrupt_runs(
         )
         end_runs(tx, [run])
         spec = spec_of(tx, run, specs)
-        again = spec.policy.retry_interrupted and run.has_slot
+        again = run.has_slot and spec.policy.retry_interrupted and _is_on(tx, run, specs)
         retry_at = now if again else None
         set_outcomes(tx, [(run, retry_at)])
         tx.append(events.run_changed(run, spec, now=now, retry_at=retry_at))

@@ -39,8 +39,8 @@ WHERE job_id = :job_id AND version = :version;
 UPDATE jobs
 SET version = :version, owner_id = :owner_id, effective_from = :effective_from,
     next_run_at = :next_run_at, due_at = :due_at, consecutive_failures = :consecutive_failures
-WHERE job_id = :job_id AND version = :replaces AND deleted_at IS NULL
-  AND (due_at IS NULL OR due_at > :now);
+WHERE job_id = :job_id AND version = :replaces AND next_run_at IS :mark
+  AND deleted_at IS NULL AND (due_at IS NULL OR due_at > :now);
 
 -- switch_off_job --
 UPDATE jobs SET version = :version, effective_from = :effective_from, next_run_at = NULL,
@@ -49,8 +49,8 @@ WHERE job_id = :job_id;
 
 -- delete_job --
 UPDATE jobs SET deleted_at = :now, next_run_at = NULL, due_at = NULL
-WHERE job_id = :job_id AND version = :version AND deleted_at IS NULL
-  AND (due_at IS NULL OR due_at > :now);
+WHERE job_id = :job_id AND version = :version AND next_run_at IS :mark
+  AND deleted_at IS NULL AND (due_at IS NULL OR due_at > :now);
 
 -- get_job --
 SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at, j.last_run_at,
@@ -243,7 +243,8 @@ WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :schedule
 -- miss_slot --
 UPDATE slots SET outcome = :outcome, reason = :reason, retry_at = NULL, missed_id = :missed_id
 WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :scheduled_at
-  AND run_id = :run_id;
+  AND run_id = :run_id
+RETURNING job_version;
 
 -- next_attempt --
 UPDATE slots SET run_id = :run_id, outcome = 'queued', reason = NULL, retry_at = NULL
@@ -281,11 +282,19 @@ WHERE s.retry_at <= :now ORDER BY s.retry_at LIMIT :limit;
 UPDATE slots SET retry_at = NULL
 WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :scheduled_at;
 
--- running_on_host --
+-- left_running --
 SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
        job_version, queued_at, started_at, finished_at, error, reason, exit_code,
        output_preview, host, approved_by
 FROM runs WHERE status = 'running' AND host = :host LIMIT :limit;
+
+-- (One process owns a SQLite file: whatever it finds running is its own, under any host name.)
+
+-- left_running [sqlite] --
+SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
+       job_version, queued_at, started_at, finished_at, error, reason, exit_code,
+       output_preview, host, approved_by
+FROM runs WHERE status = 'running' LIMIT :limit;
 
 -- waiting_of_job --
 SELECT run_id FROM runs WHERE source_ref = :job_id AND status = 'queued';

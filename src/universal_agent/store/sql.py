@@ -126,7 +126,7 @@ class SqlStore:
         return await self._db.read(lambda tx: job_verbs.job_made(tx, once, self._specs))
 
     async def update_job(
-        self, job: Job, *, replaces: int, closed_at: datetime, changed: list[str], now: datetime
+        self, job: Job, *, replaces: Job, closed_at: datetime, changed: list[str], now: datetime
     ) -> Job | None:
         return await self._db.write(
             lambda tx: job_verbs.update_job(
@@ -258,6 +258,9 @@ class SqlStore:
                 specs=self._specs,
             )
         )
+
+    async def left_running(self, *, host: str, limit: int) -> Sequence[Run]:
+        return await self._db.read(lambda tx: misses.left_running(tx, host=host, limit=limit))
 
     async def interrupt_runs(
         self, *, host: str, now: datetime, outage_id: str, missed_ids: Sequence[str]

@@ -1,0 +1,32 @@
+"""A store on every database that there is: each promise is tried on each of them."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from universal_agent.store.base import Store
+from universal_agent.store.sql import sqlite_store
+
+#: Makes a store, not opened yet, on the test's own database: the same one each time.
+OpenAgain: TypeAlias = Callable[[], Store]
+
+
+@pytest.fixture(params=["sqlite"])
+def store_again(request: pytest.FixtureRequest, tmp_path: Path) -> OpenAgain:
+    """How a further store on this test's database is made, as after a restart."""
+    # A killed process loses nothing without fsync; only a power cut would, and none is tried here.
+    makers: dict[str, OpenAgain] = {
+        "sqlite": lambda: sqlite_store(tmp_path / "ua.db", synchronous="OFF"),
+    }
+    return makers[request.param]
+
+
+@pytest.fixture
+async def store(store_again: OpenAgain) -> AsyncIterator[Store]:
+    """An open store on an empty database."""
+    store = store_again()
+    await store.open()
+    yield store
+    await store.close()

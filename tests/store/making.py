@@ -1,0 +1,224 @@
+"""Short words for the things that the store's tests are about."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from universal_agent.domain.events import Event
+from universal_agent.domain.job import Job, JobSpec, OffLabel, Policy
+from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus
+from universal_agent.domain.run import JobId, RunId, RunStatus, Trigger
+from universal_agent.domain.schedule import Schedule, make_interval
+from universal_agent.domain.stasis import MissedRecord
+from universal_agent.store.base import (
+    Admission,
+    Claimed,
+    Decision,
+    Finished,
+    Settled,
+    SlotStart,
+    Store,
+)
+
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+#: The first slot of a job that `new_job` makes.
+FIRST = NOON + MINUTE
+HOST = "here"
+
+_numbers = count(1)
+
+
+def run_id() -> RunId:
+    """A run id that sorts after all before it."""
+    return RunId(f"run_{next(_numbers):06}")
+
+
+def run_ids(number: int) -> list[RunId]:
+    return [run_id() for _ in range(number)]
+
+
+def missed_ids(number: int) -> list[str]:
+    return [f"mis_{next(_numbers):06}" for _ in range(number)]
+
+
+def new_job(
+    job_id: str = "job_a",
+    *,
+    schedule: Schedule | None = None,
+    now: datetime = NOON,
+    command: str = "true",
+    metadata: dict[str, Any] | None = None,
+    delete_after_run: bool = False,
+    user_id: str = "default",
+    **policy: Any,
+) -> Job:
+    """A job that expects a slot each minute after noon, unless another schedule is given."""
+    schedule = schedule or make_interval(MINUTE, NOON)
+    spec = JobSpec(
+        command=command,
+        runner="shell",
+        schedule=schedule,
+        user_id=user_id,
+        metadata=metadata or {},
+        delete_after_run=delete_after_run,
+        policy=Policy(**policy),
+    )
+    return Job(
+        job_id=JobId(job_id),
+        version=1,
+        spec=spec,
+        created_at=now,
+        effective_from=now,
+        next_run_at=schedule.next_after(now),
+    )
+
+
+async def a_job(store: Store, job_id: str = "job_a", **fields: Any) -> Job:
+    """A job that is kept."""
+    return await store.create_job(new_job(job_id, **fields), now=NOON)
+
+
+async def fresh(store: Store, job_id: str = "job_a") -> Job:
+    """The job as it is now."""
+    job = await store.get_job(JobId(job_id))
+    assert job is not None
+    return job
+
+
+def decide(
+    job: Job,
+    *slots: datetime,
+    missed: Sequence[MissedRecord] = (),
+    trigger: Trigger = Trigger.SCHEDULE,
+) -> Decision:
+    """Start these slots, by default the next one; the mark goes past all that is decided."""
+    assert job.next_run_at is not None
+    if not slots and not missed:
+        slots = (job.next_run_at,)
+    last = max([*slots, *(record.span.last_at for record in missed)])
+    late = next(
+        (r.missed_id for r in missed if r.span.status is MissedStatus.APPROVED_AND_RUN), None
+    )
+    return Decision(
+        job=job,
+        starts=tuple(
+            SlotStart(
+                scheduled_at=slot,
+                run_id=run_id(),
+                trigger=trigger,
+                missed_id=late if trigger is Trigger.CATCH_UP else None,
+            )
+            for slot in slots
+        ),
+        missed=tuple(missed),
+        next_run_at=job.spec.schedule.next_after(last),
+    )
+
+
+def a_miss(
+    job: Job,
+    first: datetime,
+    last: datetime,
+    status: MissedStatus = MissedStatus.PENDING,
+    *,
+    outage_id: str = "out_1",
+    useful_until: datetime | None = None,
+) -> MissedRecord:
+    """A missed span of the job."""
+    return MissedRecord(
+        missed_id=missed_ids(1)[0],
+        source_ref=job.job_id,
+        job_version=job.version,
+        span=MissedSpan(first, last, status, job.spec.schedule.count(first - SECOND, last)),
+        cause=Cause.PROCESS_DOWN,
+        outage_id=outage_id,
+        created_at=last,
+        updated_at=last,
+        useful_until=useful_until,
+    )
+
+
+async def admit(
+    store: Store, *decisions: Decision, workers: int = 8, now: datetime = FIRST
+) -> Admission:
+    return await store.admit(decisions, free_workers=workers, host=HOST, now=now)
+
+
+async def running(store: Store, job: Job, *, now: datetime = FIRST) -> Claimed:
+    """The job's next slot, admitted and started."""
+    admission = await admit(store, decide(job), now=now)
+    (claimed,) = admission.started
+    return claimed
+
+
+async def waiting(store: Store, job: Job, *, now: datetime = FIRST) -> RunId:
+    """The job's next slot, admitted and waiting for a worker."""
+    decision = decide(job)
+    admission = await admit(store, decision, workers=0, now=now)
+    assert admission.queued_count == 1
+    return decision.starts[0].run_id
+
+
+async def claim(store: Store, workers: int = 8, *, now: datetime = FIRST) -> Settled:
+    return await store.claim(free_workers=workers, host=HOST, now=now)
+
+
+def ended(
+    claimed: Claimed,
+    status: RunStatus = RunStatus.SUCCESS,
+    *,
+    now: datetime = FIRST,
+    error: str | None = None,
+) -> Finished:
+    return Finished(
+        claimed=claimed,
+        status=status,
+        started_at=claimed.run.started_at or now,
+        finished_at=now,
+        error=error,
+    )
+
+
+async def finish(
+    store: Store,
+    *claimed: Claimed,
+    status: RunStatus = RunStatus.SUCCESS,
+    workers: int = 0,
+    now: datetime = FIRST,
+) -> Settled:
+    return await store.finish(
+        [ended(one, status, now=now) for one in claimed],
+        free_workers=workers,
+        host=HOST,
+        now=now,
+    )
+
+
+async def switch_off(store: Store, job: Job, *, now: datetime) -> Job:
+    """The job, switched off."""
+    spec = replace(job.spec, enabled=False, off_label=OffLabel.PAUSED)
+    after = job.replaced_by(spec, now=now, next_run_at=None, continues=False)
+    stored = await store.update_job(
+        after, replaces=job, closed_at=job.boundary(now), changed=["enabled"], now=now
+    )
+    assert stored is not None
+    return stored
+
+
+async def events(store: Store, after_seq: int = 0) -> Sequence[Event]:
+    """The whole log."""
+    return await store.read_events(after_seq=after_seq, limit=100_000)
+
+
+async def kinds(store: Store, after_seq: int = 0) -> list[str]:
+    """The types in the log, without their prefix."""
+    return [event.type.removeprefix("cron_") for event in await events(store, after_seq)]
+
+
+async def newest(store: Store) -> int:
+    return (await store.log_bounds()).newest_seq
