@@ -1,7 +1,7 @@
 """What did the last process leave behind?
 
-Run once at start, before health says yes: runs that were going on are closed as `interrupted` and
-never run again by themselves, their processes are ended, waiting runs that are too late are
+Run once at start, before health says yes: the processes of runs that were going on are ended, the
+runs closed as `interrupted` and never run again by themselves, waiting runs that are too late are
 missed, and every slot that passed meanwhile is decided.
 """
 
@@ -20,6 +20,9 @@ _log = structlog.get_logger(__name__)
 
 _BATCH = 500
 
+#: More runs than one host executes at once.
+_MOST_RUNNING = 5000
+
 
 class Recovery:
     """Brings the store's state up to the present."""
@@ -31,20 +34,30 @@ class Recovery:
         self._host = host
 
     async def run(self, *, scheduling: bool) -> None:
-        """Close what was running; with `scheduling`, decide every slot that passed."""
+        """Close what was running; with `scheduling`, decide every slot that passed.
+
+        Processes are ended first: once their runs are closed, a start that comes after one that
+        was itself killed could not tell whose they are.
+        """
+        processes_ended = await self._end_processes()
+        passing(Failpoint.BEFORE_INTERRUPT_COMMIT)
         interrupted = await self.close_interrupted()
         passing(Failpoint.AFTER_INTERRUPT_COMMIT)
         if interrupted:
-            killed = await kill_orphans(interrupted, clock=self._clock)
             _log.warning(
                 "runs_interrupted",
                 action="runs_interrupted",
                 run_ids=list(interrupted),
-                processes_ended=killed,
+                processes_ended=processes_ended,
             )
         if scheduling:
             await self._miss_queued()
             await self._scheduler.catch_up(Cause.PROCESS_DOWN)
+
+    async def _end_processes(self) -> int:
+        """End what still works for runs of a dead process; how many processes there were."""
+        left = await self._store.left_running(host=self._host, limit=_MOST_RUNNING)
+        return await kill_orphans([run.run_id for run in left], clock=self._clock)
 
     async def close_interrupted(self) -> tuple[RunId, ...]:
         """Close what is still called `running` on this host, though nobody runs it."""
