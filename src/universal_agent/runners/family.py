@@ -51,7 +51,7 @@ async def exit_of(pid: int) -> None:
         return
     loop = asyncio.get_running_loop()
     exited: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(descriptor, _settle, exited)
+    loop.add_reader(descriptor, settle, exited)
     try:
         await exited
     finally:
@@ -59,7 +59,8 @@ async def exit_of(pid: int) -> None:
         os.close(descriptor)
 
 
-def _settle(future: asyncio.Future[None]) -> None:
+def settle(future: asyncio.Future[None]) -> None:
+    """Let whoever waits for `future` go on, if somebody still does."""
     if not future.done():
         future.set_result(None)
 

@@ -16,6 +16,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
@@ -25,7 +26,7 @@ from universal_agent.clock import Clock
 from universal_agent.domain.run import RunStatus
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.runners.base import RunRequest, RunResult
-from universal_agent.runners.family import HAS_PIDFD, Family, exit_of
+from universal_agent.runners.family import HAS_PIDFD, Family, exit_of, settle
 from universal_agent.runners.output import KEPT_BYTES, RunOutput, one_line
 
 #: How much is read from a pipe at a time: what it holds by default.
@@ -56,8 +57,7 @@ async def run_process(
     family = Family((request.run_id,), process.pid)
 
     async def leader_exit() -> None:
-        # Without a pidfd it is reaped here already; its number does not come up again soon.
-        await (exit_of(process.pid) if HAS_PIDFD else asyncio.to_thread(process.wait))
+        await (exit_of(process.pid) if HAS_PIDFD else _exit_by_thread(process))
 
     async def stop() -> None:
         await family.end(clock=clock, grace=kill_grace, leader_exit=leader_exit)
@@ -100,6 +100,25 @@ def _start(
     finally:
         os.close(writer)
     return process, reader
+
+
+async def _exit_by_thread(process: subprocess.Popen[bytes]) -> None:
+    """Return when the child has exited, where there are no pidfds.
+
+    A thread for each run: a pool would have short runs wait behind long ones. The child is reaped
+    by it, and the group's number is free before the group is killed; it does not come up again
+    that soon.
+    """
+    loop = asyncio.get_running_loop()
+    exited: asyncio.Future[None] = loop.create_future()
+
+    def wait() -> None:
+        process.wait()
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, exited)
+
+    threading.Thread(target=wait, name=f"exit of {process.pid}", daemon=True).start()
+    await exited
 
 
 async def _to_its_end(task: asyncio.Task[None]) -> None:

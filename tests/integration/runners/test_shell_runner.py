@@ -14,7 +14,7 @@ from tests.integration.runners.conftest import Asked, HeardOutput
 from universal_agent.clock import SystemClock
 from universal_agent.domain.run import RunStatus
 from universal_agent.runners.base import RunRequest, RunResult
-from universal_agent.runners.family import exit_of
+from universal_agent.runners.family import Family, exit_of
 from universal_agent.runners.orphans import kill_orphans
 from universal_agent.runners.output import KEPT_BYTES
 from universal_agent.runners.shell import ShellRunner
@@ -353,4 +353,46 @@ class TestStopping:
             task.cancel()
         with suppress(asyncio.CancelledError):
             await run
+        assert await gone(output)
+
+    async def test_a_storm_of_forks_does_not_get_away(
+        self, impatient_shell: ShellRunner, asked: Asked
+    ) -> None:
+        request, output = asked(
+            IGNORE_TERM + "storm() { while :; do (:); done; }; for i in 1 2 3 4 5 6 7 8; do"
+            " storm & done; echo ready; wait"
+        )
+        run = started(impatient_shell, request)
+        await output.until("ready")
+        await cancelled(run)
+        assert Family([request.run_id]).living() == []
+
+
+class TestWithoutPidfd:
+    """Where the kernel has no pidfds, a thread waits, and only the group is known."""
+
+    @pytest.fixture(autouse=True)
+    def _no_pidfd(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("universal_agent.runners.process.HAS_PIDFD", False)
+        monkeypatch.setattr("universal_agent.runners.family.HAS_PIDFD", False)
+
+    async def test_a_run_ends_when_its_child_does(self, shell: ShellRunner, asked: Asked) -> None:
+        request, output = asked(IGNORE_TERM + "sleep 1000 & echo pid=$!; exit 3")
+        assert (await shell.run(request)).exit_code == 3
+        assert await gone(output)
+
+    async def test_the_group_has_time_to_clean_up(self, shell: ShellRunner, asked: Asked) -> None:
+        request, output = asked(f"exec {CLEANS_UP}")
+        run = started(shell, request)
+        await output.until("ready")
+        await cancelled(run)
+        assert output.lines == ["ready", "cleaned up"]
+
+    async def test_a_group_that_ignores_sigterm_is_killed(
+        self, impatient_shell: ShellRunner, asked: Asked
+    ) -> None:
+        request, output = asked(IGNORE_TERM + "sleep 1000 & echo pid=$! pid=$$; wait")
+        run = started(impatient_shell, request)
+        await output.until("pid=", times=2)
+        await cancelled(run)
         assert await gone(output)
