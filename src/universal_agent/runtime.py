@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from universal_agent.clock import Clock, SystemClock
 from universal_agent.domain.events import Event
 from universal_agent.engine.exceptions import Exceptions
 from universal_agent.engine.executor import Executor
+from universal_agent.engine.flags import Flags
 from universal_agent.engine.jobs import Jobs
 from universal_agent.engine.recovery import Recovery
 from universal_agent.engine.scheduler import Scheduler
@@ -26,9 +28,10 @@ from universal_agent.store.base import Store
 from universal_agent.store.sql import sqlite_store
 from universal_agent.views.calendar import CalendarView
 from universal_agent.views.cron import CronView
-from universal_agent.views.event_log import EventLog
+from universal_agent.views.event_feed import EventFeed
 from universal_agent.views.ledger import LedgerView
 from universal_agent.views.run_logs import RunLogs
+from universal_agent.views.scheduling_metrics import SchedulingMetrics
 
 #: The timer looks at the clock once a second; one that has not for this long hangs.
 STALLED_SECONDS = 5.0
@@ -98,7 +101,14 @@ class Runtime:
         self.stasis = Stasis(self.store, self.clock, self.scheduler, self.executor)
         self.exceptions = Exceptions(self.store, self.clock, self.scheduler, self.executor)
         self.calendar = CalendarView(self.store, default_zone=settings.user_timezone)
-        self.event_log = EventLog(self.store)
+        self.flags = Flags(self.store, self.clock, settings)
+        self.flags.on_change(self._flag_changed)
+        self.event_feed = EventFeed(
+            self.store, self.clock, self.metrics, size=settings.sched_event_bus_max
+        )
+        self.scheduling_metrics = SchedulingMetrics(
+            self.store, self.metrics, self.event_feed, started_at=self.started_at
+        )
         self.ledger = LedgerView(self.store)
         self.run_logs = RunLogs(settings.run_logs_dir, settings.data_dir)
         self._journal = journal
@@ -121,6 +131,9 @@ class Runtime:
         self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.settings.workspaces_root.mkdir(mode=0o700, parents=True, exist_ok=True)
         await self.store.open()
+        await self.flags.load()
+        await self.event_feed.start()
+        self.supervisor.keep("event feed", self.event_feed.run)
         if self._journal is not None:
             self.supervisor.keep("journal", partial(self._keep_journal, self._journal))
         cron = self.settings.enable_cron
@@ -142,6 +155,16 @@ class Runtime:
             await self.recovery.close_interrupted()
         await asyncio.gather(*(runner.close() for runner in self.runners.values()))
         await self.store.close()
+
+    def _flag_changed(self, name: str, value: bool) -> None:
+        """Push that is switched off ends what is open."""
+        if name == "UA_SCHED_PUSH_ENABLED" and not value:
+            self.event_feed.close_all()
+
+    async def store_audit(self, *, limit: int, before_seq: int | None) -> list[dict[str, Any]]:
+        """What people decided and changed, newest first, as events."""
+        found = await self.store.audit(limit=limit, before_seq=before_seq)
+        return [event.envelope() for event in found]
 
     async def _keep_journal(self, journal: Callable[[Sequence[Event]], None]) -> None:
         """Hand every new event to the journal, in order, from the log itself."""

@@ -3,11 +3,13 @@
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from universal_agent.api.problems import problem_responses
+from universal_agent.api.sse import EventStream
 from universal_agent.api.wire import Answer, answer, runtime_of
 from universal_agent.domain.phrases import parse_instant
+from universal_agent.errors import EngineOff
 
 router = APIRouter(prefix="/api/v1/ops/scheduling", tags=["scheduling"])
 
@@ -17,6 +19,8 @@ _DAY = timedelta(days=1)
 class Replay(Answer):
     events: list[dict[str, Any]]
     event_bus_seq: int
+    projection_version: int
+    projection_last_event_seq: int
     stream_id: str
     oldest_seq: int
     has_more: bool
@@ -43,7 +47,40 @@ async def replay(
     limit: Annotated[int, Query(ge=1, le=5000)] = 500,
 ) -> Response:
     runtime = runtime_of(request)
-    return answer(await runtime.event_log.replay(since_seq=since_seq, limit=limit))
+    return answer(await runtime.event_feed.replay(since_seq=since_seq, limit=limit))
+
+
+@router.get(
+    "/stream",
+    summary="Events as they happen (text/event-stream)",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/event-stream": {}}, "description": "Frames with id and data."},
+        **problem_responses(422, 503),
+    },
+)
+async def stream(
+    request: Request,
+    since_seq: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+    limit: Annotated[int, Query(ge=1, le=5000)] = 500,
+    heartbeat_seconds: float = 20.0,
+    once: bool = False,
+    stream_id: Annotated[str | None, Query(max_length=100)] = None,
+    ops_token: Annotated[str | None, Query(max_length=1000)] = None,
+    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=100)] = None,
+) -> Response:
+    runtime = runtime_of(request)
+    if not runtime.flags["UA_SCHED_PUSH_ENABLED"]:
+        raise EngineOff("Scheduling push stream disabled.")
+    if last_event_id is not None and last_event_id.isascii() and last_event_id.isdecimal():
+        since_seq = min(int(last_event_id), 2**53)
+    frames = runtime.event_feed.stream(
+        since_seq=since_seq,
+        stream_id=stream_id,
+        heartbeat_seconds=min(max(heartbeat_seconds, 2.0), 60.0),
+        once=once,
+    )
+    return EventStream(frames, runtime.clock)
 
 
 @router.get(

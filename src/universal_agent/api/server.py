@@ -38,8 +38,9 @@ _SWITCH_SECONDS = 0.0005
 class CalmServer(uvicorn.Server):
     """uvicorn, waking once a second while nothing is asked of it."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, before_shutdown: Callable[[], None]) -> None:
         super().__init__(config)
+        self._before_shutdown = before_shutdown
         self._stop = asyncio.Event()
 
     async def main_loop(self) -> None:
@@ -69,6 +70,11 @@ class CalmServer(uvicorn.Server):
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End open streams first, so that no reconnecting client holds up the stop."""
+        self._before_shutdown()
+        await super().shutdown(sockets)
 
     def _exit(self, number: int) -> None:
         self.handle_exit(number, None)
@@ -110,7 +116,8 @@ async def _serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
             backlog=_BACKLOG,
             h11_max_incomplete_event_size=16 * 1024,
             timeout_graceful_shutdown=2,
-        )
+        ),
+        runtime.event_feed.close_all,
     )
     try:
         await runtime.start()

@@ -17,6 +17,7 @@ calendar's projection is built from these events alone.
 | cron_run_skipped | a slot was decided not to run | the slot, reason, next_run_at |
 | calendar_missed_resolved | missed slots were decided | action, by, note, spans, run_id, job_id |
 | calendar_change_applied | a slot was skipped, moved or run early; undone | event_id, change, by |
+| flag_changed | a flag was overridden, or an override taken back | name, value, override, by |
 
 `next_run_at` is there when the event moved the job's high-water mark: the next slot that is not
 yet decided. `spans` of a resolution are the missed spans as they now are; a span that was split
@@ -49,6 +50,18 @@ class EventType(StrEnum):
     CRON_RUN_SKIPPED = "cron_run_skipped"
     CALENDAR_MISSED_RESOLVED = "calendar_missed_resolved"
     CALENDAR_CHANGE_APPLIED = "calendar_change_applied"
+    FLAG_CHANGED = "flag_changed"
+
+
+#: What a person decided or changed: the events of the audit.
+AUDITED = (
+    EventType.CRON_JOB_CREATED,
+    EventType.CRON_JOB_UPDATED,
+    EventType.CRON_JOB_DELETED,
+    EventType.CALENDAR_MISSED_RESOLVED,
+    EventType.CALENDAR_CHANGE_APPLIED,
+    EventType.FLAG_CHANGED,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,4 +314,18 @@ def slot_exception(
         session_id=job.spec.session_id,
         status=change,
         data=data,
+    )
+
+
+def flag_changed(name: str, *, value: bool, override: bool, by: str, now: datetime) -> NewEvent:
+    """A flag has another value, or the same one from elsewhere."""
+    return NewEvent(
+        source="calendar",
+        type=EventType.FLAG_CHANGED,
+        timestamp=now,
+        source_ref=name,
+        owner_id="",
+        session_id=None,
+        status="1" if value else "0",
+        data={"name": name, "value": value, "override": override, "by": by},
     )

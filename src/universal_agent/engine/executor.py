@@ -221,7 +221,7 @@ class Executor:
             lag = started_at - run.scheduled_at
             if spec.policy.jitter_seconds:
                 lag -= stable_jitter(run.source_ref, spec.policy.jitter_seconds)
-            self._metrics.dispatch_lag.observe(max(0.0, lag.total_seconds()))
+            self._metrics.lag(max(0.0, lag.total_seconds()))
         output = RunOutput(partial(run_log_path, self._run_logs_dir, run.run_id, run.queued_at))
         worker.deadline = self._clock.call_later(
             spec.policy.timeout_seconds,

@@ -16,6 +16,7 @@ from typing import Protocol
 from universal_agent.domain.calendar import CalendarFacts, Window
 from universal_agent.domain.events import Event
 from universal_agent.domain.exceptions import SlotException
+from universal_agent.domain.flags import FlagOverride
 from universal_agent.domain.job import Job, JobSpec
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.ledger import LedgerFacts
@@ -157,6 +158,15 @@ class LogBounds:
     #: The oldest event kept; one above `newest_seq` while the log is empty.
     oldest_seq: int
     newest_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How much there is."""
+
+    jobs: int
+    runs: int
+    last_event_at: datetime | None
 
 
 class Store(Protocol):
@@ -376,7 +386,27 @@ class Store(Protocol):
         """Runs newest first, from before the run `before`."""
         ...
 
+    # -- flags
+
+    async def flag_overrides(self) -> Sequence[FlagOverride]:
+        """The flags that were overridden at run time."""
+        ...
+
+    async def set_flag(
+        self, name: str, override: FlagOverride | None, *, value: bool, by: str, now: datetime
+    ) -> None:
+        """Keep an override, or drop it; `value` is what the flag has from now on."""
+        ...
+
     # -- what happened
+
+    async def audit(self, *, limit: int, before_seq: int | None) -> Sequence[Event]:
+        """Events of what people decided and changed, newest first."""
+        ...
+
+    async def sizes(self) -> Sizes:
+        """How much there is."""
+        ...
 
     async def read_events(self, *, after_seq: int, limit: int) -> Sequence[Event]:
         """The first `limit` events after `after_seq`, oldest first."""

@@ -2,16 +2,16 @@
 
 from datetime import datetime
 
-from universal_agent.domain.events import Event
+from universal_agent.domain.events import AUDITED, Event
 from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.ledger import LedgerFacts, MissedFact, SlotFact
 from universal_agent.domain.run import Run, RunId
-from universal_agent.domain.slot import SlotKey, epoch
+from universal_agent.domain.slot import SlotKey, epoch, from_epoch
 from universal_agent.domain.stasis import MissedRecord
-from universal_agent.store.base import LogBounds
+from universal_agent.store.base import LogBounds, Sizes
 from universal_agent.store.missed_rows import missed_from_row
 from universal_agent.store.rows import SpecCache, event_from_row, run_from_row, version_from_row
-from universal_agent.store.tx import Tx
+from universal_agent.store.tx import Tx, to_json
 
 #: Sorts after every run id.
 _LAST = "~"
@@ -31,6 +31,27 @@ def log_bounds(tx: Tx) -> LogBounds:
         stream_id=stream_id,
         oldest_seq=newest + 1 if oldest is None else oldest,
         newest_seq=newest,
+    )
+
+
+def audit(tx: Tx, *, limit: int, before_seq: int | None) -> list[Event]:
+    rows = tx.all(
+        "audit_events",
+        types=to_json(AUDITED),
+        before_seq=2**53 if before_seq is None else before_seq,
+        limit=limit,
+    )
+    return [event_from_row(row) for row in rows]
+
+
+def sizes(tx: Tx) -> Sizes:
+    row = tx.one("sizes")
+    assert row is not None
+    jobs, runs, last_event_at = row
+    return Sizes(
+        jobs=jobs,
+        runs=runs,
+        last_event_at=None if last_event_at is None else from_epoch(last_event_at),
     )
 
 

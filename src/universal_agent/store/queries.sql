@@ -23,6 +23,22 @@ SELECT value FROM meta WHERE name = :name;
 INSERT INTO meta (name, value) VALUES (:name, :value)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
+-- drop_meta --
+DELETE FROM meta WHERE name = :name;
+
+-- meta_with_prefix --
+SELECT name, value FROM meta WHERE substr(name, 1, length(:prefix)) = :prefix;
+
+-- audit_events --
+SELECT seq, source, type, timestamp, source_ref, owner_id, session_id, status, data
+FROM events
+WHERE type IN (SELECT value FROM json_each(:types)) AND seq < :before_seq
+ORDER BY seq DESC LIMIT :limit;
+
+-- sizes --
+SELECT (SELECT count(*) FROM jobs WHERE deleted_at IS NULL), (SELECT count(*) FROM runs),
+       (SELECT timestamp FROM events ORDER BY seq DESC LIMIT 1);
+
 -- insert_job --
 INSERT INTO jobs (job_id, version, owner_id, created_at, effective_from, next_run_at, due_at)
 VALUES (:job_id, :version, :owner_id, :created_at, :effective_from, :next_run_at, :due_at);
@@ -53,14 +69,18 @@ WHERE job_id = :job_id AND version = :version AND next_run_at IS :mark
   AND deleted_at IS NULL AND (due_at IS NULL OR due_at > :now);
 
 -- get_job --
-SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at, j.last_run_at,
+SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at,
+       (SELECT started_at FROM runs WHERE source_ref = j.job_id AND started_at IS NOT NULL
+        ORDER BY run_id DESC LIMIT 1),
        j.consecutive_failures,
        EXISTS (SELECT 1 FROM runs WHERE source_ref = j.job_id AND status = 'running')
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 WHERE j.job_id = :job_id AND j.deleted_at IS NULL;
 
 -- list_jobs --
-SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at, j.last_run_at,
+SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at,
+       (SELECT started_at FROM runs WHERE source_ref = j.job_id AND started_at IS NOT NULL
+        ORDER BY run_id DESC LIMIT 1),
        j.consecutive_failures,
        EXISTS (SELECT 1 FROM runs WHERE source_ref = j.job_id AND status = 'running')
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
@@ -73,13 +93,15 @@ SELECT count(*) FROM jobs
 WHERE deleted_at IS NULL AND (:owner_id IS NULL OR owner_id = :owner_id);
 
 -- due_jobs --
-SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at, j.last_run_at,
+SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at, NULL,
        j.consecutive_failures, 0
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 WHERE j.due_at <= :until ORDER BY j.due_at LIMIT :limit;
 
 -- next_jobs --
-SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at, j.last_run_at,
+SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at,
+       (SELECT started_at FROM runs WHERE source_ref = j.job_id AND started_at IS NOT NULL
+        ORDER BY run_id DESC LIMIT 1),
        j.consecutive_failures,
        EXISTS (SELECT 1 FROM runs WHERE source_ref = j.job_id AND status = 'running')
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
@@ -268,10 +290,8 @@ RETURNING run_id, source, source_ref, status, trigger, attempt, scheduled_at, ha
           output_preview, host, approved_by;
 
 -- count_outcome --
-UPDATE jobs
-SET last_run_at = :started_at,
-    consecutive_failures = CASE WHEN :failed THEN consecutive_failures + 1 ELSE 0 END
-WHERE job_id = :job_id;
+UPDATE jobs SET consecutive_failures = CASE WHEN :failed THEN consecutive_failures + 1 ELSE 0 END
+WHERE job_id = :job_id AND (:failed OR consecutive_failures > 0);
 
 -- due_starts --
 SELECT s.source, s.source_ref, s.scheduled_at, s.retry_at, s.job_version, s.run_id, r.attempt
@@ -379,9 +399,9 @@ WHERE s.scheduled_at >= :start AND s.scheduled_at < :end
 
 -- calendar_hours --
 SELECT s.source_ref, s.scheduled_at - s.scheduled_at % 3600, s.outcome, count(*)
-FROM json_each(:summed) d
-CROSS JOIN slots s ON s.source = 'cron' AND s.source_ref = d.value
-                  AND s.scheduled_at >= :start AND s.scheduled_at < :end
+FROM slots s
+WHERE s.scheduled_at >= :start AND s.scheduled_at < :end AND s.source = 'cron'
+  AND s.source_ref IN (SELECT value FROM json_each(:summed))
 GROUP BY 1, 2, 3;
 
 -- calendar_missed --

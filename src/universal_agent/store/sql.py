@@ -10,6 +10,7 @@ from uuid import uuid4
 from universal_agent.domain.calendar import CalendarFacts, Window
 from universal_agent.domain.events import Event
 from universal_agent.domain.exceptions import SlotException
+from universal_agent.domain.flags import FlagOverride
 from universal_agent.domain.job import Job
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.ledger import LedgerFacts
@@ -21,6 +22,7 @@ from universal_agent.store import (
     calendar_rows,
     exceptions,
     execution,
+    flag_verbs,
     job_verbs,
     log_verbs,
     misses,
@@ -38,6 +40,7 @@ from universal_agent.store.base import (
     Resolution,
     Resolved,
     Settled,
+    Sizes,
 )
 from universal_agent.store.rows import SpecCache, job_from_row
 from universal_agent.store.sqlite import SqliteDatabase
@@ -350,7 +353,27 @@ class SqlStore:
             )
         )
 
+    # -- flags
+
+    async def flag_overrides(self) -> Sequence[FlagOverride]:
+        return await self._db.read(flag_verbs.flag_overrides)
+
+    async def set_flag(
+        self, name: str, override: FlagOverride | None, *, value: bool, by: str, now: datetime
+    ) -> None:
+        await self._db.write(
+            lambda tx: flag_verbs.set_flag(tx, name, override, value=value, by=by, now=now)
+        )
+
     # -- what happened
+
+    async def audit(self, *, limit: int, before_seq: int | None) -> Sequence[Event]:
+        return await self._db.read(
+            lambda tx: log_verbs.audit(tx, limit=limit, before_seq=before_seq)
+        )
+
+    async def sizes(self) -> Sizes:
+        return await self._db.read(log_verbs.sizes)
 
     async def read_events(self, *, after_seq: int, limit: int) -> Sequence[Event]:
         return await self._db.read(

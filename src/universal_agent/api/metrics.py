@@ -1,0 +1,40 @@
+"""Figures for people and machines (docs/contract.md, Health and metrics)."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from universal_agent.api.problems import problem_responses
+from universal_agent.api.wire import Answer, answer, runtime_of
+
+router = APIRouter(tags=["metrics"])
+
+
+class MetricsDocument(Answer):
+    metrics: dict[str, Any]
+
+
+@router.get(
+    "/api/v1/ops/metrics/scheduling-runtime",
+    summary="What the scheduler did since it started",
+    response_model=MetricsDocument,
+    responses=problem_responses(503),
+)
+async def scheduling_runtime(request: Request) -> Response:
+    runtime = runtime_of(request)
+    document = await runtime.scheduling_metrics.document(
+        now=runtime.clock.now(),
+        projection_enabled=runtime.flags["UA_SCHED_EVENT_PROJECTION_ENABLED"],
+    )
+    return answer({"metrics": document})
+
+
+@router.get(
+    "/metrics",
+    summary="The same figures in Prometheus' text format",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}}},
+)
+async def exposition(request: Request) -> Response:
+    return Response(runtime_of(request).metrics.exposition(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,34 @@
+"""Which switches can be turned while the gateway runs?"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+#: Environment name -> settings field, of the flags that PATCH /api/v1/ops/flags may override.
+FLAGS = {
+    "UA_SCHED_EVENT_PROJECTION_ENABLED": "sched_event_projection_enabled",
+    "UA_SCHED_PUSH_ENABLED": "sched_push_enabled",
+    "NEXT_PUBLIC_UA_SCHED_PUSH_ENABLED": "client_push_enabled",
+    "UA_SCHED_PROJECTION_SHADOW": "sched_projection_shadow",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagOverride:
+    """A value set at run time. It stands while the environment's value stays what it covered."""
+
+    name: str
+    value: bool
+    covered: bool
+    changed_at: datetime
+    changed_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagState:
+    """A flag as it is in force."""
+
+    value: bool
+    source: Literal["default", "environment", "override"]
+    changed_at: datetime | None = None
+    changed_by: str | None = None

@@ -1,0 +1,42 @@
+"""How are flag overrides kept? In the meta table, each change with its event."""
+
+from datetime import datetime
+
+from universal_agent.domain import events
+from universal_agent.domain.flags import FlagOverride
+from universal_agent.domain.slot import from_epoch
+from universal_agent.store.tx import Tx, from_json, to_json
+
+_PREFIX = "flag:"
+
+
+def flag_overrides(tx: Tx) -> list[FlagOverride]:
+    overrides = []
+    for name, value in tx.all("meta_with_prefix", prefix=_PREFIX):
+        record = from_json(value)
+        overrides.append(
+            FlagOverride(
+                name=name.removeprefix(_PREFIX),
+                value=record["value"],
+                covered=record["covered"],
+                changed_at=from_epoch(record["changed_at"]),
+                changed_by=record["changed_by"],
+            )
+        )
+    return overrides
+
+
+def set_flag(
+    tx: Tx, name: str, override: FlagOverride | None, *, value: bool, by: str, now: datetime
+) -> None:
+    if override is None:
+        tx.run("drop_meta", name=_PREFIX + name)
+    else:
+        record = {
+            "value": override.value,
+            "covered": override.covered,
+            "changed_at": override.changed_at.timestamp(),
+            "changed_by": override.changed_by,
+        }
+        tx.run("set_meta", name=_PREFIX + name, value=to_json(record))
+    tx.append(events.flag_changed(name, value=value, override=override is not None, by=by, now=now))

@@ -1,0 +1,286 @@
+"""Who is told of new events, and from where does each go on?
+
+A ring of the latest events over the durable log. Each event is encoded once and its bytes are
+shared by all. A subscriber is a cursor, not a queue: it takes what lies between its cursor and
+the head whenever it can, from the ring or, behind that, from the log. One that cannot keep up is
+cut and told, and slows nobody.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from universal_agent.clock import Clock
+from universal_agent.domain.events import Event
+from universal_agent.metrics import Metrics
+from universal_agent.store.base import LogBounds, Store
+
+#: A subscriber this far behind the head, though it was being served, is cut.
+SLOW_EVENTS = 1000
+
+#: Events read from the log in one go.
+_BATCH = 500
+
+
+class ResetReason(StrEnum):
+    """Why a client must fetch anew."""
+
+    #: Events between its cursor and the oldest one kept are gone.
+    GAP = "gap"
+    #: It did not keep up.
+    SLOW_CONSUMER = "slow_consumer"
+    #: It knows another database's events.
+    NEW_STREAM = "new_stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One message of the stream: `id: <seq>` and its data, encoded."""
+
+    seq: int
+    data: bytes
+
+
+def _frame(seq: int, payload: dict[str, Any]) -> Frame:
+    return Frame(seq, b"id: %d\ndata: %b\n\n" % (seq, orjson.dumps(payload)))
+
+
+class Subscriber:
+    """A client's place in the stream."""
+
+    def __init__(self, after_seq: int) -> None:
+        self.after_seq = after_seq
+        self.closed = False
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    async def woken(self) -> None:
+        await self._woken.wait()
+        self._woken.clear()
+
+
+class EventFeed:
+    """The ring, its subscribers, and the loop that fills it."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        size: int,
+        rows_for: Callable[[Event], list[dict[str, Any]]] | None = None,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._ring: deque[Frame] = deque(maxlen=size)
+        self._subscribers: set[Subscriber] = set()
+        self._rows_for = rows_for
+        self._stream_id = ""
+        self._head = 0
+        self.size = size
+        self.event_counts: dict[str, Counter[str]] = {"cron": Counter(), "heartbeat": Counter()}
+
+    # -- filling
+
+    async def run(self) -> None:
+        """Take every new event from the log into the ring, for ever."""
+        await self.start()
+        async for newest in self._store.appended():
+            while self._head < newest:
+                events = await self._store.read_events(after_seq=self._head, limit=_BATCH)
+                if not events:
+                    break
+                self._publish(events)
+
+    async def start(self) -> None:
+        """Take up where the log ends; harmless when called again."""
+        bounds = await self._store.log_bounds()
+        self._stream_id = bounds.stream_id
+        if not self._head:
+            self._head = bounds.newest_seq
+
+    def _publish(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self._ring.append(_frame(event.seq, self._payload(event)))
+            self._metrics.count("event_emissions_total")
+            self._metrics.count("event_bus_published")
+            if event.source in self.event_counts:
+                self._metrics.count(f"{event.source}_events_total")
+                self.event_counts[event.source][event.type] += 1
+        self._head = events[-1].seq
+        for subscriber in self._subscribers:
+            subscriber.wake()
+
+    def _payload(self, event: Event) -> dict[str, Any]:
+        return {
+            "kind": "event",
+            "event": self.envelope(event),
+            "projection_version": event.seq,
+            "projection_last_event_seq": event.seq,
+        }
+
+    def envelope(self, event: Event) -> dict[str, Any]:
+        """An event's wire form, with the calendar rows that it changes."""
+        envelope = event.envelope()
+        if self._rows_for is not None and (rows := self._rows_for(event)):
+            envelope["data"] = {**event.data, "rows": rows}
+        return envelope
+
+    # -- state
+
+    @property
+    def head(self) -> int:
+        """The newest seq in the ring."""
+        return self._head
+
+    @property
+    def buffered_events(self) -> int:
+        return len(self._ring)
+
+    @property
+    def subscriber_count(self) -> int:
+        return len(self._subscribers)
+
+    @property
+    def stream_id(self) -> str:
+        """Tells this database's events from another's."""
+        return self._stream_id
+
+    # -- reading
+
+    def close_all(self) -> None:
+        """End every open stream: push was switched off, or the gateway stops."""
+        for subscriber in self._subscribers:
+            subscriber.closed = True
+            subscriber.wake()
+
+    async def stream(
+        self,
+        *,
+        since_seq: int | None,
+        stream_id: str | None,
+        heartbeat_seconds: float,
+        once: bool,
+    ) -> AsyncGenerator[bytes, None]:
+        """Frames for one client: what it lacks, then what comes; a keep-alive in quiet times.
+
+        A client whose place is not in this log any more, or never was, gets a reset first.
+        """
+        subscriber = Subscriber(self._head if since_seq is None else since_seq)
+        self._subscribers.add(subscriber)
+        self._metrics.count("push_stream_connects")
+        try:
+            reason = await self._misplaced(since_seq, stream_id)
+            if reason is not None:
+                yield self._reset(subscriber, reason)
+                if once:
+                    return
+            caught_up = False
+            while not subscriber.closed:
+                if self._head - subscriber.after_seq > SLOW_EVENTS and caught_up:
+                    yield self._reset(subscriber, ResetReason.SLOW_CONSUMER)
+                    return
+                frames = await self._after(subscriber.after_seq)
+                if frames:
+                    if once:
+                        frames = frames[:1]
+                    subscriber.after_seq = frames[-1].seq
+                    self._metrics.count("push_stream_event_payloads", len(frames))
+                    yield b"".join(frame.data for frame in frames)
+                elif once or not caught_up:
+                    caught_up = True
+                    yield self._keepalive()
+                elif not await self._news(subscriber, heartbeat_seconds):
+                    yield self._keepalive()
+                if once:
+                    return
+        finally:
+            self._subscribers.discard(subscriber)
+            self._metrics.count("push_stream_disconnects")
+
+    async def _misplaced(self, since_seq: int | None, stream_id: str | None) -> ResetReason | None:
+        bounds = await self._store.log_bounds()
+        if stream_id is not None and stream_id != bounds.stream_id:
+            return ResetReason.NEW_STREAM
+        if since_seq is None or since_seq == 0:
+            return None
+        return misplaced(since_seq, bounds)
+
+    def _reset(self, subscriber: Subscriber, reason: ResetReason) -> bytes:
+        subscriber.after_seq = self._head
+        self._metrics.count("push_stream_resets")
+        return _frame(
+            self._head,
+            {"kind": "reset", "reason": reason, "seq": self._head, **self._place()},
+        ).data
+
+    def _keepalive(self) -> bytes:
+        self._metrics.count("push_stream_keepalives")
+        return _frame(self._head, {"kind": "heartbeat", "seq": self._head, **self._place()}).data
+
+    def _place(self) -> dict[str, Any]:
+        return {
+            "stream_id": self._stream_id,
+            "projection_version": self._head,
+            "projection_last_event_seq": self._head,
+        }
+
+    async def _after(self, seq: int) -> list[Frame]:
+        """The next frames after `seq`, from the ring or from the log."""
+        if seq >= self._head:
+            return []
+        if self._ring and self._ring[0].seq <= seq + 1:
+            first = seq + 1 - self._ring[0].seq
+            last = min(first + _BATCH, len(self._ring))
+            return [self._ring[index] for index in range(first, last)]
+        events = await self._store.read_events(after_seq=seq, limit=_BATCH)
+        return [_frame(event.seq, self._payload(event)) for event in events]
+
+    async def _news(self, subscriber: Subscriber, seconds: float) -> bool:
+        """Wait for an event; False when none came for `seconds`."""
+        timer = self._clock.call_later(seconds, subscriber.wake)
+        try:
+            await subscriber.woken()
+        finally:
+            timer.cancel()
+        return subscriber.closed or subscriber.after_seq < self._head
+
+    async def replay(self, *, since_seq: int, limit: int) -> dict[str, Any]:
+        """The first `limit` events after `since_seq`, oldest first (docs/contract.md, Events).
+
+        `gap` says that events between the reader and the first one are no longer kept, or that
+        the reader knows a seq which this log has not reached.
+        """
+        self._metrics.count("push_replay_requests")
+        bounds = await self._store.log_bounds()
+        events = await self._store.read_events(after_seq=since_seq, limit=limit)
+        newest = max(bounds.newest_seq, events[-1].seq if events else 0)
+        last = events[-1].seq if events else since_seq
+        return {
+            "events": [self.envelope(event) for event in events],
+            "event_bus_seq": newest,
+            "projection_version": newest,
+            "projection_last_event_seq": newest,
+            "stream_id": bounds.stream_id,
+            "oldest_seq": bounds.oldest_seq,
+            "has_more": last < newest,
+            "gap": since_seq > 0 and misplaced(since_seq, bounds) is not None,
+        }
+
+
+def misplaced(since_seq: int, bounds: LogBounds) -> ResetReason | None:
+    """Why a reader at `since_seq` cannot go on in this log; None when it can."""
+    if since_seq < bounds.oldest_seq - 1:
+        return ResetReason.GAP
+    if since_seq > bounds.newest_seq:
+        return ResetReason.NEW_STREAM
+    return None

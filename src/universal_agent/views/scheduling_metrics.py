@@ -1,0 +1,67 @@
+"""The scheduling-runtime document: what happened since the start, how late, how full."""
+
+from datetime import datetime
+from typing import Any
+
+from universal_agent.metrics import COUNTERS, Metrics
+from universal_agent.store.base import Store
+from universal_agent.views.event_feed import EventFeed
+
+
+class SchedulingMetrics:
+    """Gathers the document from the counters, the event feed and the store."""
+
+    def __init__(
+        self, store: Store, metrics: Metrics, feed: EventFeed, *, started_at: datetime
+    ) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._feed = feed
+        self._started_at = started_at
+
+    async def document(self, *, now: datetime, projection_enabled: bool) -> dict[str, Any]:
+        """The wire form (docs/contract.md, Health and metrics)."""
+        metrics = self._metrics
+        bounds = await self._store.log_bounds()
+        sizes = await self._store.sizes()
+        newest = bounds.newest_seq
+        return {
+            "started_at": self._started_at.isoformat(),
+            "uptime_seconds": (now - self._started_at).total_seconds(),
+            "counters": {name: metrics.counters[name] for name in COUNTERS},
+            "event_counts": {
+                source: dict(sorted(counts.items()))
+                for source, counts in self._feed.event_counts.items()
+            },
+            "projection": {
+                "builds": metrics.builds.count,
+                **metrics.builds.figures("duration_ms"),
+                "events_total": metrics.feed_sizes["events"],
+                "always_running_total": metrics.feed_sizes["always_running"],
+                "stasis_total": metrics.feed_sizes["stasis"],
+                "due_lag_samples": metrics.lags.count,
+                **metrics.lags.figures("due_lag_seconds"),
+                **metrics.lags.quantiles("due_lag_seconds"),
+            },
+            "event_bus": {
+                "seq": newest,
+                "max_events": self._feed.size,
+                "buffered_events": self._feed.buffered_events,
+                "subscriber_count": self._feed.subscriber_count,
+                "oldest_seq": bounds.oldest_seq,
+                "stream_id": bounds.stream_id,
+            },
+            "projection_state": {
+                "enabled": projection_enabled,
+                "seeded": True,
+                "version": self._feed.head,
+                "last_event_seq": self._feed.head,
+                "last_updated_at": None
+                if sizes.last_event_at is None
+                else sizes.last_event_at.isoformat(),
+                "cron_jobs": sizes.jobs,
+                "cron_runs": sizes.runs,
+                "heartbeat_sessions": 0,
+                "lag_events": newest - self._feed.head,
+            },
+        }
