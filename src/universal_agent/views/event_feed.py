@@ -115,7 +115,7 @@ class EventFeed:
             self._metrics.count("event_bus_published")
             if event.source in self.event_counts:
                 self._metrics.count(f"{event.source}_events_total")
-                self.event_counts[event.source][event.type] += 1
+                self.event_counts[event.source][event.type.value] += 1
         self._head = events[-1].seq
         for subscriber in self._subscribers:
             subscriber.wake()
