@@ -1,0 +1,131 @@
+import { type JSX, useMemo } from 'react';
+import type { AlwaysRunning, CalendarEvent } from '../api/contract';
+import { longDay, monthName } from '../lib/time';
+import { EVENT_LOOK, SEVERITY } from '../ui/status';
+import { type Day, dayIndexAt } from './days';
+import { laneOfRow } from './density';
+import styles from './MonthView.module.css';
+import { slotAt } from './words';
+
+interface Square {
+  total: number;
+  done: number;
+  failed: number;
+  missed: number;
+  ahead: number;
+  /** What is worth naming: problems, then the rarest. */
+  named: CalendarEvent[];
+}
+
+interface MonthViewProps {
+  events: readonly CalendarEvent[];
+  rows: readonly AlwaysRunning[];
+  days: readonly Day[];
+  /** The month in question; days of other months are pale. */
+  month: string;
+  zone: string;
+  now: number;
+  onDay: (date: string) => void;
+}
+
+const MOST_NAMED = 3;
+
+function squaresOf(
+  events: readonly CalendarEvent[],
+  rows: readonly AlwaysRunning[],
+  days: readonly Day[],
+): Square[] {
+  const squares = days.map(
+    (): Square => ({ total: 0, done: 0, failed: 0, missed: 0, ahead: 0, named: [] }),
+  );
+  const often = new Map<string, number>();
+  for (const { source_ref } of events) often.set(source_ref, (often.get(source_ref) ?? 0) + 1);
+  for (const event of events) {
+    const square = squares[dayIndexAt(days, slotAt(event))];
+    if (!square) continue;
+    square.total++;
+    if (event.status === 'failed') square.failed++;
+    else if (event.status === 'missed') square.missed++;
+    else if (event.status === 'scheduled') square.ahead++;
+    else square.done++;
+    const isRare = (often.get(event.source_ref) ?? 0) <= days.length;
+    if (isRare || SEVERITY[event.status] > SEVERITY.running) square.named.push(event);
+  }
+  for (const row of rows) {
+    for (const [index, tally] of laneOfRow(row, days).days.entries()) {
+      const square = squares[index];
+      if (!square) continue;
+      const ahead = tally.bars.reduce((sum, bar) => sum + (bar?.ahead ?? 0), 0);
+      square.total += tally.total;
+      square.failed += tally.failed;
+      square.missed += tally.missed;
+      square.ahead += ahead;
+      square.done += tally.total - tally.failed - tally.missed - ahead;
+    }
+  }
+  for (const { named } of squares) {
+    named.sort((a, b) => SEVERITY[b.status] - SEVERITY[a.status] || slotAt(a) - slotAt(b));
+  }
+  return squares;
+}
+
+const WEEKDAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
+
+/** A month at a glance: how each day went, and what is due. */
+export function MonthView(props: MonthViewProps): JSX.Element {
+  const { events, rows, days, month, zone, now, onDay } = props;
+  const squares = useMemo(() => squaresOf(events, rows, days), [events, rows, days]);
+  const today = dayIndexAt(days, now);
+  const inside = days.find((day) => day.date.startsWith(month)) ?? days[0];
+  return (
+    <div className={styles.month} aria-label={inside ? monthName(inside.start, zone) : 'Month'}>
+      {WEEKDAYS.map((name) => (
+        <div key={name} className={styles.weekday} aria-hidden="true">
+          {name}
+        </div>
+      ))}
+      {days.map((day, index) => {
+        const square = squares[index];
+        if (!square) return null;
+        const { total, failed, missed } = square;
+        return (
+          <button
+            key={day.date}
+            type="button"
+            className={styles.day}
+            data-other={!day.date.startsWith(month)}
+            data-today={index === today}
+            aria-label={`${longDay(day.start, zone)}: ${total} slots, ${failed} failed, ${missed} missed. Show day`}
+            onClick={() => onDay(day.date)}
+          >
+            <span className={styles.head}>
+              <b>{Number(day.date.slice(8))}</b>
+              {failed > 0 && <i data-tone="bad">{failed}✕</i>}
+              {missed > 0 && <i data-tone="miss">{missed}!</i>}
+              {total > 0 && <span>{total}</span>}
+            </span>
+            <Meter square={square} />
+            {square.named.slice(0, MOST_NAMED).map((event) => (
+              <span key={event.event_id} className={styles.named} data-tone={EVENT_LOOK[event.status].tone}>
+                <i aria-hidden="true">{EVENT_LOOK[event.status].glyph}</i>
+                {event.title}
+              </span>
+            ))}
+          </button>
+        );
+      })}
+    </div>
+  );
+}
+
+function Meter({ square }: { square: Square }): JSX.Element {
+  const { done, failed, missed, ahead } = square;
+  const parts = { ok: done, bad: failed, miss: missed, next: ahead };
+  return (
+    <span className={styles.meter} aria-hidden="true">
+      {Object.entries(parts).map(
+        ([tone, count]) => count > 0 && <i key={tone} data-tone={tone} style={{ flexGrow: count }} />,
+      )}
+    </span>
+  );
+}

@@ -1,0 +1,48 @@
+import type { JSX } from 'react';
+import type { CalendarEvent } from '../api/contract';
+import { clock, elapsed, isoDate } from '../lib/time';
+import { SOURCE_ICON } from '../ui/status';
+import { EventBadge } from '../ui/StatusBadge';
+import styles from './SlotRow.module.css';
+import { slotAt, slotLabel } from './words';
+
+interface SlotRowProps {
+  event: CalendarEvent;
+  time: string;
+  zone: string;
+  onOpen: (event: CalendarEvent) => void;
+}
+
+/** The job's own time, when its clock does not show the same. */
+function ownTime(event: CalendarEvent, zone: string): string | null {
+  const own = event.timezone_display;
+  if (own === '' || own === zone) return null;
+  const at = slotAt(event);
+  const isSame = clock(at, own) === clock(at, zone) && isoDate(at, own) === isoDate(at, zone);
+  return isSame ? null : `${clock(at, own)} ${own.split('/').pop()?.replaceAll('_', ' ') ?? own}`;
+}
+
+/** One slot as a line of a list. */
+export function SlotRow({ event, time, zone, onOpen }: SlotRowProps): JSX.Element {
+  const own = ownTime(event, zone);
+  return (
+    <button
+      type="button"
+      className={styles.row}
+      data-source={event.source}
+      aria-label={slotLabel(event, time)}
+      onClick={() => onOpen(event)}
+    >
+      <span className={styles.time}>{time}</span>
+      <span className={styles.icon} aria-hidden="true">
+        {SOURCE_ICON[event.source]}
+      </span>
+      <span className={styles.title}>{event.title}</span>
+      {own && <span className={styles.own}>{own}</span>}
+      {event.duration_seconds != null && (
+        <span className={styles.took}>{elapsed(event.duration_seconds)}</span>
+      )}
+      <EventBadge status={event.status} />
+    </button>
+  );
+}

@@ -1,0 +1,211 @@
+import { Button, Menu, SegmentedControl } from '@mantine/core';
+import type { JSX } from 'react';
+import { Link, useSearchParams } from 'react-router';
+import { useChangeNotification, useChangeNotifications } from '../../api/actions';
+import type { BusEvent, Notification } from '../../api/contract';
+import { useEvents, useNotifications } from '../../api/queries';
+import { instant } from '../../lib/time';
+import { EmptyState } from '../../ui/EmptyState';
+import { Loaded } from '../../ui/Loaded';
+import { Page } from '../../ui/Page';
+import { Panel } from '../../ui/Panel';
+import { Ago, When } from '../../ui/times';
+import { VirtualList } from '../../ui/VirtualList';
+import styles from './Activity.module.css';
+
+/** What people should know, and everything that happens. */
+export default function Activity(): JSX.Element {
+  const [search, setSearch] = useSearchParams();
+  const tab = search.get('tab') === 'events' ? 'events' : 'inbox';
+  return (
+    <Page
+      title="Activity"
+      actions={
+        <SegmentedControl
+          size="xs"
+          aria-label="What to show"
+          value={tab}
+          onChange={(value) => setSearch(value === 'events' ? { tab: 'events' } : {})}
+          data={[
+            { value: 'inbox', label: 'Inbox' },
+            { value: 'events', label: 'Events' },
+          ]}
+        />
+      }
+    >
+      {tab === 'inbox' ? <Inbox /> : <Events />}
+    </Page>
+  );
+}
+
+const isOpen = ({ status }: Notification) => status === 'new' || status === 'read';
+
+function Inbox(): JSX.Element {
+  const query = useNotifications();
+  const changeAll = useChangeNotifications();
+  const unread = query.data?.filter((note) => note.status === 'new') ?? [];
+  return (
+    <>
+      <Panel
+        title="Inbox"
+        count={unread.length}
+        actions={
+          unread.length > 0 && (
+            <Button
+              onClick={() =>
+                changeAll.mutate({
+                  status: 'read',
+                  notification_ids: unread.map((note) => note.id),
+                })
+              }
+            >
+              Mark all read
+            </Button>
+          )
+        }
+      >
+        <Loaded query={query} what="the notifications" lines={6}>
+          {(notes) =>
+            notes.filter(isOpen).length === 0 ? (
+              <EmptyState title="Nothing to tell">
+                Failures, misses and alerts appear here.
+              </EmptyState>
+            ) : (
+              <ul>
+                {notes.filter(isOpen).map((note) => (
+                  <Note key={note.id} note={note} />
+                ))}
+              </ul>
+            )
+          }
+        </Loaded>
+      </Panel>
+      <Later notes={query.data?.filter((note) => !isOpen(note)) ?? []} />
+    </>
+  );
+}
+
+function Later({ notes }: { notes: readonly Notification[] }): JSX.Element | null {
+  if (notes.length === 0) return null;
+  return (
+    <Panel title="Snoozed and done" count={notes.length}>
+      <ul>
+        {notes.map((note) => (
+          <Note key={note.id} note={note} />
+        ))}
+      </ul>
+    </Panel>
+  );
+}
+
+const SNOOZES = [
+  [30, '30 minutes'],
+  [120, '2 hours'],
+  [480, '8 hours'],
+  [1440, 'a day'],
+] as const;
+
+function Note({ note }: { note: Notification }): JSX.Element {
+  const change = useChangeNotification();
+  const { id, status } = note;
+  const ref = note.metadata?.['job_id'];
+  return (
+    <li className={styles.note} data-unread={status === 'new'} data-severity={note.severity}>
+      <span className={styles.mark} aria-hidden="true" />
+      <div className={styles.text}>
+        <p className={styles.title}>
+          {status === 'new' && <span className="sr-only">Unread: </span>}
+          {note.title}
+        </p>
+        <p className={styles.message}>{note.message}</p>
+        <p className={styles.meta}>
+          <Ago at={instant(note.created_at)} /> · {note.kind.replaceAll('_', ' ')}
+          {note.session_id != null && ` · ${note.session_id}`}
+          {typeof ref === 'string' && (
+            <>
+              {' · '}
+              <Link to={`/jobs/${ref}`}>Job</Link>
+            </>
+          )}
+          {status === 'snoozed' && note.snoozed_until != null && (
+            <>
+              {' '}
+              · until <When at={instant(note.snoozed_until)} />
+            </>
+          )}
+        </p>
+      </div>
+      <div className={styles.actions}>
+        {isOpen(note) ? (
+          <>
+            <Menu position="bottom-end" shadow="md">
+              <Menu.Target>
+                <Button>Snooze</Button>
+              </Menu.Target>
+              <Menu.Dropdown>
+                {SNOOZES.map(([snooze_minutes, text]) => (
+                  <Menu.Item
+                    key={text}
+                    onClick={() => change.mutate({ id, status: 'snoozed', snooze_minutes })}
+                  >
+                    For {text}
+                  </Menu.Item>
+                ))}
+              </Menu.Dropdown>
+            </Menu>
+            <Button onClick={() => change.mutate({ id, status: 'acknowledged' })}>
+              Acknowledge
+            </Button>
+            <Button onClick={() => change.mutate({ id, status: 'dismissed' })}>Dismiss</Button>
+          </>
+        ) : (
+          <Button onClick={() => change.mutate({ id, status: 'new' })}>Back to the inbox</Button>
+        )}
+      </div>
+    </li>
+  );
+}
+
+function Events(): JSX.Element {
+  const query = useEvents();
+  return (
+    <Panel title="Events" count={query.data?.length}>
+      <Loaded query={query} what="the event log" lines={10}>
+        {(events) =>
+          events.length === 0 ? (
+            <EmptyState title="Nothing has happened yet" />
+          ) : (
+            <VirtualList
+              items={events.toReversed()}
+              label="Events, newest first"
+              rowHeight={34}
+              height="calc(100vh - 190px)"
+              itemKey={(event) => String(event.seq)}
+            >
+              {(event) => <EventLine event={event} />}
+            </VirtualList>
+          )
+        }
+      </Loaded>
+    </Panel>
+  );
+}
+
+function EventLine({ event }: { event: BusEvent }): JSX.Element {
+  const isJob = event.source === 'cron' && event.source_ref !== '';
+  return (
+    <div className={styles.event}>
+      <span className={styles.seq}>{event.seq}</span>
+      <When at={instant(event.timestamp)} />
+      <b>{event.type.replaceAll('_', ' ')}</b>
+      <span className="clip">
+        {isJob ? (
+          <Link to={`/jobs/${event.source_ref}`}>{event.source_ref}</Link>
+        ) : (
+          event.source_ref
+        )}
+      </span>
+      <span className="muted">{event.status ?? ''}</span>
+    </div>
+  );
+}

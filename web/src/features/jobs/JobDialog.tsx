@@ -1,0 +1,234 @@
+import { Button, Modal, NativeSelect, Switch, Textarea, TextInput } from '@mantine/core';
+import { type JSX, useState } from 'react';
+import { useCreateJob, useEditJob } from '../../api/actions';
+import type { Job } from '../../api/contract';
+import { ApiError, messageOf } from '../../api/errors';
+import { useJob } from '../../api/queries';
+import { closeDialog } from '../../app/dialogs';
+import { useZone } from '../../app/zone';
+import { isZone } from '../../lib/time';
+import { toast } from '../../lib/toasts';
+import { Loaded } from '../../ui/Loaded';
+import { createFields, type Draft, draftOf, editFields, newDraft, scheduleFields } from './draft';
+import styles from './JobDialog.module.css';
+import { SchedulePreview } from './SchedulePreview';
+
+/** Creates a job, or edits one. */
+export default function JobDialog({ job_id }: { job_id?: string | undefined }): JSX.Element {
+  return (
+    <Modal
+      opened
+      onClose={() => closeDialog('job')}
+      title={job_id === undefined ? 'Create a job' : 'Edit the job'}
+      size="lg"
+    >
+      {job_id === undefined ? <Form job={null} /> : <Editing jobId={job_id} />}
+    </Modal>
+  );
+}
+
+function Editing({ jobId }: { jobId: string }): JSX.Element {
+  const query = useJob(jobId);
+  return (
+    <Loaded query={query} what="the job" lines={8}>
+      {({ job }) => <Form key={job.job_id} job={job} />}
+    </Loaded>
+  );
+}
+
+const EXAMPLES = ['every 30m', 'every weekday at 9am', 'tomorrow 9:15am', '0 7 * * 1-5'];
+
+/** `known` is the job as it was when the dialog opened: a change meanwhile is a conflict. */
+function Form({ job: known }: { job: Job | null }): JSX.Element {
+  const zone = useZone();
+  const [job] = useState(known);
+  const [draft, setDraft] = useState<Draft>(() => (job ? draftOf(job) : newDraft(zone)));
+  const create = useCreateJob();
+  const edit = useEditJob();
+  const set = <K extends keyof Draft>(key: K, value: Draft[K]) =>
+    setDraft((before) => ({ ...before, [key]: value }));
+  const error = create.error ?? edit.error;
+  const errorAt = (...fields: string[]) =>
+    error instanceof ApiError && fields.includes(error.field ?? '') ? error.message : undefined;
+  const close = () => closeDialog('job');
+  const submit = () => {
+    if (job === null) {
+      create.mutate(createFields(draft), { onSuccess: close });
+      return;
+    }
+    const fields = editFields(draft, job);
+    if (Object.keys(fields).length === 0) {
+      close();
+      return;
+    }
+    edit.mutate(
+      { job_id: job.job_id, fields: { ...fields, version: job.version } },
+      {
+        onSuccess: () => {
+          toast(`Saved ${draft.title}`, { tone: 'good' });
+          close();
+        },
+      },
+    );
+  };
+  const hasSchedule = draft.schedule.trim() !== '' && isZone(draft.timezone);
+  return (
+    <form
+      className={styles.form}
+      onSubmit={(event) => {
+        event.preventDefault();
+        submit();
+      }}
+    >
+      <TextInput
+        label="Title"
+        placeholder="Morning brief"
+        data-autofocus
+        value={draft.title}
+        onChange={(event) => set('title', event.currentTarget.value)}
+      />
+      <Textarea
+        label="What to run"
+        description="A command, a prompt for the agent, or a URL: as the runner has it."
+        autosize
+        minRows={2}
+        maxRows={8}
+        required
+        value={draft.command}
+        error={errorAt('command')}
+        onChange={(event) => set('command', event.currentTarget.value)}
+        classNames={{ input: 'mono' }}
+      />
+      <div className={styles.pair}>
+        <TextInput
+          label="When"
+          description="An interval, a cron line, a time, or words."
+          placeholder="every weekday at 9am"
+          required
+          value={draft.schedule}
+          error={errorAt('schedule', 'cron_expr', 'every', 'run_at')}
+          onChange={(event) => set('schedule', event.currentTarget.value)}
+        />
+        <TextInput
+          label="Zone"
+          description="How its times are read."
+          value={draft.timezone}
+          error={isZone(draft.timezone) ? errorAt('timezone') : 'No such zone'}
+          onChange={(event) => set('timezone', event.currentTarget.value)}
+        />
+      </div>
+      {draft.schedule === '' && (
+        <div className={styles.examples}>
+          {EXAMPLES.map((text) => (
+            <button key={text} type="button" onClick={() => set('schedule', text)}>
+              {text}
+            </button>
+          ))}
+        </div>
+      )}
+      <SchedulePreview
+        fields={
+          hasSchedule ? { ...scheduleFields(draft.schedule), timezone: draft.timezone } : null
+        }
+        hint="Say when it runs: what was understood and the next slots appear here."
+      />
+      <Policy draft={draft} set={set} />
+      {error && (
+        <p className={styles.error} role="alert">
+          {messageOf(error)}
+        </p>
+      )}
+      <div className={styles.actions}>
+        <Switch
+          label="Enabled"
+          checked={draft.enabled}
+          onChange={(event) => set('enabled', event.currentTarget.checked)}
+        />
+        <span className={styles.space} />
+        <Button onClick={close}>Cancel</Button>
+        <Button
+          type="submit"
+          variant="filled"
+          loading={create.isPending || edit.isPending}
+          disabled={draft.command.trim() === '' || !hasSchedule}
+        >
+          {job === null ? 'Create' : 'Save'}
+        </Button>
+      </div>
+    </form>
+  );
+}
+
+interface PolicyProps {
+  draft: Draft;
+  set: <K extends keyof Draft>(key: K, value: Draft[K]) => void;
+}
+
+const ON_MISS = [
+  ['ask', 'Ask me (stasis)'],
+  ['run_latest', 'Run the latest'],
+  ['run_all', 'Run all of them'],
+  ['skip', 'Skip'],
+] as const;
+
+const OVERLAP = [
+  ['skip', 'Skip the slot'],
+  ['queue_one', 'Let one wait'],
+  ['allow', 'Run side by side'],
+  ['cancel_previous', 'Cancel the earlier run'],
+] as const;
+
+const optionsOf = (pairs: readonly (readonly [string, string])[]) =>
+  pairs.map(([value, label]) => ({ value, label }));
+
+function Policy({ draft, set }: PolicyProps): JSX.Element {
+  return (
+    <details className={styles.policy}>
+      <summary>Runner and what happens when things go wrong</summary>
+      <div className={styles.grid}>
+        <TextInput
+          label="Runner"
+          placeholder="the gateway chooses"
+          value={draft.runner}
+          onChange={(event) => set('runner', event.currentTarget.value.trim())}
+        />
+        <TextInput
+          label="Session"
+          placeholder="none"
+          value={draft.session_id}
+          onChange={(event) => set('session_id', event.currentTarget.value.trim())}
+        />
+        <NativeSelect
+          label="When a slot was missed"
+          data={optionsOf(ON_MISS)}
+          value={draft.on_miss}
+          onChange={(event) => {
+            const found = ON_MISS.find(([value]) => value === event.currentTarget.value);
+            if (found) set('on_miss', found[0]);
+          }}
+        />
+        <NativeSelect
+          label="When it still runs"
+          data={optionsOf(OVERLAP)}
+          value={draft.overlap}
+          onChange={(event) => {
+            const found = OVERLAP.find(([value]) => value === event.currentTarget.value);
+            if (found) set('overlap', found[0]);
+          }}
+        />
+        <TextInput
+          label="Timeout in seconds"
+          inputMode="numeric"
+          value={draft.timeout}
+          onChange={(event) => set('timeout', event.currentTarget.value)}
+        />
+        <TextInput
+          label="Retries"
+          inputMode="numeric"
+          value={draft.retries}
+          onChange={(event) => set('retries', event.currentTarget.value)}
+        />
+      </div>
+    </details>
+  );
+}

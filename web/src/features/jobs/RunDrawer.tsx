@@ -1,0 +1,65 @@
+import { Button, Drawer } from '@mantine/core';
+import type { JSX } from 'react';
+import { useCancelRun } from '../../api/actions';
+import type { Run } from '../../api/contract';
+import { useRun } from '../../api/queries';
+import { elapsed, maybeInstant } from '../../lib/time';
+import { Facts } from '../../ui/Facts';
+import { Loaded } from '../../ui/Loaded';
+import { RunBadge } from '../../ui/StatusBadge';
+import { When } from '../../ui/times';
+import { LogTail } from '../logs/LogTail';
+import styles from './JobPage.module.css';
+
+const isOpen = (run: Run) => run.status === 'running' || run.status === 'queued';
+
+/** One run and its output, which grows while it runs. */
+export function RunDrawer(props: { runId: string; onClose: () => void }): JSX.Element {
+  const { runId, onClose } = props;
+  const query = useRun(runId);
+  return (
+    <Drawer opened onClose={onClose} title="Run" size={720}>
+      <Loaded query={query} what="the run" lines={8}>
+        {(run) => (
+          <div className={styles.drawer}>
+            <RunFacts run={run} />
+            <div className={styles.log}>
+              <LogTail source={{ run_id: runId }} mayGrow={isOpen(run)} height="52vh" />
+            </div>
+          </div>
+        )}
+      </Loaded>
+    </Drawer>
+  );
+}
+
+function RunFacts({ run }: { run: Run }): JSX.Element {
+  const cancel = useCancelRun();
+  const lag = run.started_at === null ? null : run.started_at - run.scheduled_at;
+  return (
+    <>
+      <Facts
+        of={[
+          ['Status', <RunBadge key="s" status={run.status} />],
+          ['Error', run.error],
+          ['Reason', run.reason],
+          ['Scheduled', <When key="w" at={maybeInstant(run.scheduled_at)} />],
+          ['Started', lag === null ? null : `${elapsed(Math.max(0, lag))} after its time`],
+          ['Took', run.duration_seconds === null ? null : elapsed(run.duration_seconds)],
+          ['Exit code', run.exit_code],
+          ['Trigger', run.trigger],
+          ['Attempt', run.attempt > 1 ? run.attempt : null],
+          ['Host', run.host],
+          ['Id', <code key="i">{run.run_id}</code>],
+        ]}
+      />
+      {isOpen(run) && (
+        <div>
+          <Button loading={cancel.isPending} onClick={() => cancel.mutate(run.run_id)}>
+            Cancel this run
+          </Button>
+        </div>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,78 @@
+import { SegmentedControl } from '@mantine/core';
+import { type JSX, useState } from 'react';
+import type { Run } from '../../api/contract';
+import { useRuns } from '../../api/queries';
+import { plainText } from '../../lib/plainText';
+import { elapsed, maybeInstant } from '../../lib/time';
+import { EmptyState } from '../../ui/EmptyState';
+import { Loaded } from '../../ui/Loaded';
+import { Panel } from '../../ui/Panel';
+import { RunBadge } from '../../ui/StatusBadge';
+import { When } from '../../ui/times';
+import { VirtualList } from '../../ui/VirtualList';
+import styles from './JobPage.module.css';
+
+const isProblem = ({ status }: Run) =>
+  status !== 'success' && status !== 'running' && status !== 'queued';
+
+/** A job's runs, newest first. */
+export function RunList(props: { jobId: string; onOpen: (runId: string) => void }): JSX.Element {
+  const { jobId, onOpen } = props;
+  const query = useRuns(jobId);
+  const [which, setWhich] = useState('all');
+  const wanted = (runs: readonly Run[]) => (which === 'all' ? runs : runs.filter(isProblem));
+  return (
+    <Panel
+      title="Runs"
+      count={query.data?.length}
+      actions={
+        <SegmentedControl
+          size="xs"
+          aria-label="Which runs"
+          value={which}
+          onChange={setWhich}
+          data={[
+            { value: 'all', label: 'All' },
+            { value: 'problems', label: 'Problems' },
+          ]}
+        />
+      }
+    >
+      <Loaded query={query} what="the runs" lines={8}>
+        {(runs) =>
+          wanted(runs).length === 0 ? (
+            <EmptyState title={runs.length === 0 ? 'It has not run yet' : 'No problems'} />
+          ) : (
+            <VirtualList
+              items={wanted(runs)}
+              label="Runs"
+              rowHeight={40}
+              height={`min(${wanted(runs).length * 40}px, 60vh)`}
+              itemKey={(run) => run.run_id}
+            >
+              {(run) => <RunRow run={run} onOpen={onOpen} />}
+            </VirtualList>
+          )
+        }
+      </Loaded>
+    </Panel>
+  );
+}
+
+function RunRow({ run, onOpen }: { run: Run; onOpen: (runId: string) => void }): JSX.Element {
+  const said = run.error ?? run.reason ?? run.output_preview.split('\n')[0] ?? '';
+  const lag = run.started_at === null ? null : run.started_at - run.scheduled_at;
+  return (
+    <button type="button" className={styles.run} onClick={() => onOpen(run.run_id)}>
+      <When at={maybeInstant(run.scheduled_at)} />
+      <RunBadge status={run.status} />
+      <span className={styles.output}>{plainText(said)}</span>
+      <span className={styles.figure} title="How late it started">
+        {lag !== null && lag >= 1 ? `${elapsed(lag)} late` : ''}
+      </span>
+      <span className={styles.figure}>
+        {run.duration_seconds === null ? '' : elapsed(run.duration_seconds)}
+      </span>
+    </button>
+  );
+}

@@ -1,0 +1,83 @@
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import type { JSX } from 'react';
+import { api, take } from '../../api/client';
+import type { JobFields } from '../../api/contract';
+import { messageOf } from '../../api/errors';
+import { keys } from '../../api/keys';
+import { useNow } from '../../lib/now';
+import { dayClock, instant, relative, zoneName } from '../../lib/time';
+import { useSettled } from '../../lib/useSettled';
+import { useZone } from '../../app/zone';
+import styles from './SchedulePreview.module.css';
+
+/** The gateway's reading of a schedule; it stores nothing. */
+export function useSchedulePreview(fields: JobFields | null) {
+  const settled = useSettled(JSON.stringify(fields));
+  const asked: JobFields | null = fields !== null && settled === JSON.stringify(fields) ? fields : null;
+  return useQuery({
+    queryKey: keys.preview(asked),
+    queryFn: ({ signal }) => take(api.POST('/api/v1/cron/preview', { body: asked ?? {}, signal })),
+    enabled: asked !== null,
+    placeholderData: keepPreviousData,
+    staleTime: 30_000,
+    retry: false,
+  });
+}
+
+interface SchedulePreviewProps {
+  /** Null while nothing has been entered. */
+  fields: JobFields | null;
+  hint: string;
+}
+
+/** What was understood: the schedule in words and the next slots. */
+export function SchedulePreview({ fields, hint }: SchedulePreviewProps): JSX.Element {
+  const zone = useZone();
+  const now = useNow('second');
+  const preview = useSchedulePreview(fields);
+  const { data, error, isPlaceholderData } = preview;
+  if (fields === null) return <Box tone="plain">{hint}</Box>;
+  if (error) return <Box tone="bad">{messageOf(error)}</Box>;
+  if (!data) return <Box tone="plain">Reading…</Box>;
+  return (
+    <Box tone="good" isOld={isPlaceholderData}>
+      <p className={styles.words}>
+        {data.description}
+        <span className="muted"> · {data.timezone}</span>
+      </p>
+      {data.next.length === 0 ? (
+        <p className="muted">No slot is ahead.</p>
+      ) : (
+        <ol className={styles.slots}>
+          {data.next.map((slot) => {
+            const at = instant(slot.utc);
+            const isOther = data.timezone !== zone;
+            return (
+              <li key={slot.utc}>
+                <b className="num">
+                  {dayClock(at, data.timezone)} {zoneName(at, data.timezone)}
+                </b>
+                {isOther && <span className="muted num">{dayClock(at, zone)} here</span>}
+                <span className="muted num">{relative(at, now)}</span>
+              </li>
+            );
+          })}
+        </ol>
+      )}
+    </Box>
+  );
+}
+
+interface BoxProps {
+  tone: 'plain' | 'good' | 'bad';
+  isOld?: boolean;
+  children: React.ReactNode;
+}
+
+function Box({ tone, isOld = false, children }: BoxProps): JSX.Element {
+  return (
+    <div className={styles.box} data-tone={tone} data-old={isOld} role="status">
+      {children}
+    </div>
+  );
+}

@@ -1,0 +1,73 @@
+import type { JSX } from 'react';
+import { Link } from 'react-router';
+import type { Heartbeat } from '../../api/contract';
+import { useHeartbeats } from '../../api/queries';
+import { useNow } from '../../lib/now';
+import { maybeInstant, relative } from '../../lib/time';
+import { EmptyState } from '../../ui/EmptyState';
+import { Loaded } from '../../ui/Loaded';
+import { Panel } from '../../ui/Panel';
+import { Ago } from '../../ui/times';
+import { isFresh } from './freshness';
+import styles from './HeartbeatPanel.module.css';
+
+/** Each session's heartbeat: when it last ran, what it said, what it is at. */
+export function HeartbeatPanel(): JSX.Element {
+  const query = useHeartbeats();
+  return (
+    <Panel title="Heartbeats" count={query.data && Object.keys(query.data).length}>
+      <Loaded query={query} what="the heartbeats">
+        {(beats) =>
+          Object.keys(beats).length === 0 ? (
+            <EmptyState title="No session has a heartbeat yet" />
+          ) : (
+            <ul className={styles.list}>
+              {Object.values(beats).map((beat) => (
+                <Beat key={beat.session_id} beat={beat} />
+              ))}
+            </ul>
+          )
+        }
+      </Loaded>
+    </Panel>
+  );
+}
+
+/** What the last beat came to, in a line. */
+export function beatText(beat: Heartbeat): string {
+  const summary = beat.last_summary;
+  if (!summary) return 'has not run yet';
+  if (summary.ok_only) return 'all well';
+  return summary.text === '' ? 'said nothing' : summary.text;
+}
+
+function Beat({ beat }: { beat: Heartbeat }): JSX.Element {
+  const now = useNow();
+  const fresh = isFresh(beat, now);
+  const next = maybeInstant(beat.next_run);
+  const state = beat.busy ? 'busy' : fresh ? 'fresh' : 'overdue';
+  return (
+    <li>
+      <Link to={`/sessions?id=${encodeURIComponent(beat.session_id)}`} className={styles.beat}>
+        <span className={styles.head}>
+          <span className={styles.heart} data-state={state} aria-hidden="true">
+            ♥
+          </span>
+          <b className="clip">{beat.session_id}</b>
+          <span className={styles.when}>
+            {beat.busy ? (
+              <span className={styles.busy}>busy</span>
+            ) : (
+              <Ago at={maybeInstant(beat.last_run)} none="never" />
+            )}
+          </span>
+        </span>
+        <span className={styles.text}>{beatText(beat)}</span>
+        <span className={styles.next} data-state={state}>
+          {state === 'overdue' ? 'overdue: was due ' : 'next '}
+          {next === null ? 'not scheduled' : relative(next, now)}
+        </span>
+      </Link>
+    </li>
+  );
+}

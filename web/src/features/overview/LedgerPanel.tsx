@@ -1,0 +1,79 @@
+import type { JSX } from 'react';
+import type { Ledger } from '../../api/contract';
+import { useLedger } from '../../api/queries';
+import { EmptyState } from '../../ui/EmptyState';
+import { Loaded } from '../../ui/Loaded';
+import { Panel } from '../../ui/Panel';
+import styles from './LedgerPanel.module.css';
+
+const sum = (counts: Partial<Record<string, number>>) =>
+  Object.values(counts).reduce<number>((total, count) => total + (count ?? 0), 0);
+
+interface Part {
+  tone: string;
+  name: string;
+  count: number;
+  detail: string;
+}
+
+function detailOf(counts: Partial<Record<string, number>>): string {
+  return Object.entries(counts)
+    .filter(([, count]) => (count ?? 0) > 0)
+    .map(([name, count]) => `${count} ${name.replaceAll('_', ' ')}`)
+    .join(', ');
+}
+
+function partsOf({ outcomes }: Ledger): Part[] {
+  const { success = 0, ...others } = outcomes.ran;
+  const { ran, skipped, missed, interrupted, in_flight } = outcomes;
+  const failed = sum(ran) - success;
+  return [
+    { tone: 'ok', name: 'succeeded', count: success, detail: '' },
+    { tone: 'bad', name: 'failed', count: failed, detail: detailOf(others) },
+    { tone: 'off', name: 'skipped', count: sum(skipped), detail: detailOf(skipped) },
+    { tone: 'miss', name: 'missed', count: sum(missed), detail: detailOf(missed) },
+    { tone: 'run', name: 'interrupted', count: interrupted, detail: '' },
+    { tone: 'next', name: 'in flight', count: in_flight, detail: '' },
+  ];
+}
+
+/** The account of the last 24 hours: every slot that was expected, and how each ended. */
+export function LedgerPanel(): JSX.Element {
+  const query = useLedger();
+  return (
+    <Panel title="Accounts of the last 24 hours">
+      <Loaded query={query} what="the ledger" lines={2}>
+        {(ledger) => <Account ledger={ledger} />}
+      </Loaded>
+    </Panel>
+  );
+}
+
+function Account({ ledger }: { ledger: Ledger }): JSX.Element {
+  const parts = partsOf(ledger).filter((part) => part.count > 0);
+  const lost = ledger.unaccounted.length;
+  if (ledger.expected === 0) return <EmptyState title="No slot was expected" />;
+  return (
+    <div className={styles.account}>
+      <div className={styles.bar} aria-hidden="true">
+        {parts.map((part) => (
+          <i key={part.name} data-tone={part.tone} style={{ flexGrow: part.count }} />
+        ))}
+      </div>
+      <ul className={styles.parts}>
+        <li className={styles.expected}>
+          <b>{ledger.expected.toLocaleString('en-US')}</b> expected
+        </li>
+        {parts.map((part) => (
+          <li key={part.name} title={part.detail}>
+            <i data-tone={part.tone} aria-hidden="true" />
+            <b>{part.count.toLocaleString('en-US')}</b> {part.name}
+          </li>
+        ))}
+        <li className={styles.balance} data-lost={lost > 0}>
+          {lost === 0 ? '✓ every slot is accounted for' : `✕ ${lost} unaccounted for`}
+        </li>
+      </ul>
+    </div>
+  );
+}

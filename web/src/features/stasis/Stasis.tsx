@@ -1,0 +1,184 @@
+import { Button } from '@mantine/core';
+import { type JSX, useState } from 'react';
+import { useBulkDecision } from '../../api/actions';
+import type { BulkBody, StasisItem } from '../../api/contract';
+import { useStasis } from '../../api/queries';
+import { toast } from '../../lib/toasts';
+import { Confirm } from '../../ui/Confirm';
+import { EmptyState } from '../../ui/EmptyState';
+import { Loaded } from '../../ui/Loaded';
+import { Page } from '../../ui/Page';
+import { Panel } from '../../ui/Panel';
+import { Ago } from '../../ui/times';
+import RescheduleDialog from './RescheduleDialog';
+import styles from './Stasis.module.css';
+import { StasisRow } from './StasisRow';
+import { useDecisions } from './useDecisions';
+import { byOutage, causeText, type Outage } from './words';
+
+interface Asked {
+  body: BulkBody;
+  sentence: string;
+  verb: string;
+}
+
+/** What was missed and waits for a person's decision. */
+export default function Stasis(): JSX.Element {
+  const query = useStasis();
+  return (
+    <Page
+      title="Stasis"
+      note="Missed slots wait here. Nothing of it runs before somebody says so."
+    >
+      <Loaded query={query} what="the stasis queue" lines={8}>
+        {(items) =>
+          items.length === 0 ? (
+            <Panel title="Queue">
+              <EmptyState title="Nothing is waiting">
+                Every slot ran, was skipped for a reason, or has been decided. Last checked{' '}
+                <Ago at={query.dataUpdatedAt} pace="second" />.
+              </EmptyState>
+            </Panel>
+          ) : (
+            <Queue items={items} />
+          )
+        }
+      </Loaded>
+    </Page>
+  );
+}
+
+function Queue({ items }: { items: readonly StasisItem[] }): JSX.Element {
+  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
+  const [rescheduled, setRescheduled] = useState<StasisItem | null>(null);
+  const [asked, setAsked] = useState<Asked | null>(null);
+  const decisions = useDecisions();
+  const chosen = items.filter((item) => selected.has(item.event_id));
+  const ids = chosen.map((item) => item.event_id);
+  const select = (eventId: string, isSelected: boolean) =>
+    setSelected((before) => {
+      const after = new Set(before);
+      if (isSelected) after.add(eventId);
+      else after.delete(eventId);
+      return after;
+    });
+  return (
+    <>
+      {ids.length > 0 && (
+        <div className={styles.bulk} role="region" aria-label="Selected">
+          <b>{ids.length} selected</b>
+          <Button variant="filled" onClick={() => setAsked(approving({ event_ids: ids }, chosen))}>
+            Approve & Run
+          </Button>
+          <Button onClick={() => setAsked(deleting({ event_ids: ids }, chosen))}>Delete</Button>
+          <Button variant="subtle" onClick={() => setSelected(new Set())}>
+            Clear
+          </Button>
+        </div>
+      )}
+      {byOutage(items).map((outage) => (
+        <OutagePanel key={outage.key} outage={outage} onAsk={setAsked}>
+          {outage.items.map((item) => (
+            <StasisRow
+              key={item.event_id}
+              item={item}
+              decisions={decisions}
+              onReschedule={setRescheduled}
+              isSelected={selected.has(item.event_id)}
+              onSelect={(isSelected) => select(item.event_id, isSelected)}
+              showsCause={false}
+            />
+          ))}
+        </OutagePanel>
+      ))}
+      {rescheduled && (
+        <RescheduleDialog
+          event_id={rescheduled.event_id}
+          title={rescheduled.event.title}
+          onClose={() => setRescheduled(null)}
+        />
+      )}
+      {asked && (
+        <BulkConfirm
+          asked={asked}
+          onClose={() => setAsked(null)}
+          onDone={() => setSelected(new Set())}
+        />
+      )}
+    </>
+  );
+}
+
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+const slotsOf = (items: readonly StasisItem[]) =>
+  items.reduce((sum, item) => sum + item.group.count, 0);
+
+function approving(where: Omit<BulkBody, 'action'>, items: readonly StasisItem[]): Asked {
+  const sentence =
+    `${items.length} ${items.length === 1 ? 'job runs' : 'jobs run'} once each, now, for the ` +
+    `latest of ${slotsOf(items)} missed slots; the earlier ones are closed as superseded.`;
+  return { body: { ...where, action: 'approve_backfill_run' }, sentence, verb: 'Approve & Run' };
+}
+
+function deleting(where: Omit<BulkBody, 'action'>, items: readonly StasisItem[]): Asked {
+  const sentence = `${slotsOf(items)} missed slots are closed without running.`;
+  return { body: { ...where, action: 'delete_missed' }, sentence, verb: 'Delete' };
+}
+
+interface OutagePanelProps {
+  outage: Outage;
+  onAsk: (asked: Asked) => void;
+  children: React.ReactNode;
+}
+
+function OutagePanel({ outage, onAsk, children }: OutagePanelProps): JSX.Element {
+  const { items, slots } = outage;
+  const id = items[0]?.outage_id;
+  const where = id == null ? { event_ids: items.map((item) => item.event_id) } : { outage: id };
+  return (
+    <Panel
+      title={capital(causeText(items[0]?.cause))}
+      count={slots}
+      urgent
+      actions={
+        items.length > 1 && (
+          <>
+            <Button onClick={() => onAsk(approving(where, items))}>Approve all</Button>
+            <Button onClick={() => onAsk(deleting(where, items))}>Delete all</Button>
+          </>
+        )
+      }
+    >
+      <ul>{children}</ul>
+    </Panel>
+  );
+}
+
+interface BulkConfirmProps {
+  asked: Asked;
+  onClose: () => void;
+  onDone: () => void;
+}
+
+function BulkConfirm({ asked, onClose, onDone }: BulkConfirmProps): JSX.Element {
+  const bulk = useBulkDecision();
+  const confirm = () =>
+    bulk.mutate(asked.body, {
+      onSuccess: () => {
+        toast('Decided', { tone: 'good' });
+        onDone();
+      },
+      onSettled: onClose,
+    });
+  return (
+    <Confirm
+      title={`${asked.verb}?`}
+      verb={asked.verb}
+      isBusy={bulk.isPending}
+      onConfirm={confirm}
+      onClose={onClose}
+    >
+      {asked.sentence}
+    </Confirm>
+  );
+}

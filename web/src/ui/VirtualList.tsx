@@ -1,0 +1,62 @@
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { type JSX, type ReactNode, useEffect, useRef } from 'react';
+import styles from './VirtualList.module.css';
+
+interface VirtualListProps<T> {
+  items: readonly T[];
+  label: string;
+  rowHeight: number;
+  height: string;
+  itemKey: (item: T) => string;
+  /** Where to begin; -1: at the top. */
+  startAt?: number;
+  children: (item: T) => ReactNode;
+}
+
+/** A list of which only what is in view is in the document. */
+export function VirtualList<T>(props: VirtualListProps<T>): JSX.Element {
+  const { items, label, rowHeight, height, itemKey, startAt = -1, children } = props;
+  const area = useRef<HTMLDivElement>(null);
+  const hasStarted = useRef(false);
+  // eslint-disable-next-line react-hooks/incompatible-library -- it renders by itself as one scrolls
+  const rows = useVirtualizer({
+    count: items.length,
+    getScrollElement: () => area.current,
+    estimateSize: () => rowHeight,
+    getItemKey: (index) => {
+      const item = items[index];
+      return item === undefined ? index : itemKey(item);
+    },
+    overscan: 12,
+    initialRect: { width: 600, height: 600 },
+  });
+  useEffect(() => {
+    if (hasStarted.current || items.length === 0) return;
+    hasStarted.current = true;
+    if (startAt > 0) rows.scrollToIndex(startAt, { align: 'start' });
+  }, [items.length, startAt, rows]);
+  return (
+    // A region that scrolls has to be reachable by keyboard.
+    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+    <div ref={area} className={styles.area} style={{ height }} tabIndex={0} role="region" aria-label={label}>
+      <div role="list" style={{ height: rows.getTotalSize(), position: 'relative' }}>
+        {rows.getVirtualItems().map((row) => {
+          const item = items[row.index];
+          if (item === undefined) return null;
+          return (
+            <div
+              key={row.key}
+              role="listitem"
+              aria-setsize={items.length}
+              aria-posinset={row.index + 1}
+              className={styles.row}
+              style={{ height: rowHeight, transform: `translateY(${row.start}px)` }}
+            >
+              {children(item)}
+            </div>
+          );
+        })}
+      </div>
+    </div>
+  );
+}
