@@ -40,7 +40,7 @@ def repeating(count: int, *, every: int, first_at: datetime, **fields: Any) -> I
     """Jobs with one interval of seconds, their first slots spread evenly over an interval."""
     make = _maker(**fields)
     for number in range(count):
-        anchor = first_at + timedelta(seconds=number * every // count - every)
+        anchor = first_at + timedelta(seconds=number % every - every)
         yield make(IntervalSchedule(timedelta(seconds=every), anchor), anchor)
 
 

@@ -51,14 +51,7 @@ def finish(
     runs = [(run, spec) for run, spec in runs if run.run_id in closed]
     tx.many(
         "count_outcome",
-        [
-            {
-                "job_id": run.source_ref,
-                "started_at": stamp(run.started_at),
-                "failed": run.status in _FAILED,
-            }
-            for run, _ in runs
-        ],
+        [{"job_id": run.source_ref, "failed": run.status in _FAILED} for run, _ in runs],
     )
     # Most runs end well and nothing follows: only the others look at the job as it is now.
     jobs = {

@@ -14,7 +14,6 @@ CREATE TABLE jobs (
   effective_from REAL NOT NULL,
   next_run_at INTEGER,            -- nominal time of the next slot not yet decided
   due_at REAL,                    -- the same, shifted by the job's jitter: when to wake
-  last_run_at REAL,
   consecutive_failures INTEGER NOT NULL DEFAULT 0,
   deleted_at REAL
 ) WITHOUT ROWID;
@@ -30,7 +29,8 @@ CREATE TABLE job_versions (
 ) WITHOUT ROWID;
 
 -- One row for each slot that was admitted or skipped. The primary key is the conservation law:
--- whoever inserts it first owns the slot.
+-- whoever inserts it first owns the slot. Time comes first in it, so that slots of one moment lie
+-- side by side and a commit that admits a hundred of them writes a page or two.
 CREATE TABLE slots (
   source TEXT NOT NULL,
   source_ref TEXT NOT NULL,
@@ -41,10 +41,10 @@ CREATE TABLE slots (
   run_id TEXT,                    -- its last attempt
   retry_at REAL,                  -- when the next attempt is to be made
   missed_id TEXT,                 -- set when the slot is accounted for as missed
-  PRIMARY KEY (source, source_ref, scheduled_at)
+  PRIMARY KEY (scheduled_at, source, source_ref)
 ) WITHOUT ROWID;
-CREATE INDEX slots_when ON slots (scheduled_at);
 CREATE INDEX slots_retry ON slots (retry_at) WHERE retry_at IS NOT NULL;
+CREATE INDEX slots_retry_of ON slots (source_ref) WHERE retry_at IS NOT NULL;
 
 CREATE TABLE runs (
   run_id TEXT PRIMARY KEY,        -- sorts by the time it was made
@@ -72,6 +72,7 @@ CREATE TABLE runs (
 CREATE INDEX runs_of_job ON runs (source_ref, run_id);
 CREATE INDEX runs_active ON runs (source_ref, status) WHERE status IN ('queued', 'running');
 CREATE INDEX runs_queue ON runs (priority, scheduled_at, run_id) WHERE status = 'queued';
+CREATE INDEX runs_overdue ON runs (queue_until) WHERE status = 'queued';
 
 -- Missed slots as spans of neighbours, never one row a slot.
 CREATE TABLE missed (
