@@ -70,6 +70,7 @@ class Gateway:
         patience: float = 0,
     ) -> httpx.Response:
         """The response, whatever its status. Raises CommandFailed when there is none."""
+        assert method == "GET" or self._offline is None, "a reader was asked to write"
         timeout = httpx.Timeout(_ANSWER_SECONDS + patience, connect=_CONNECT_SECONDS)
         given = {name: value for name, value in (params or {}).items() if value is not None}
         try:
@@ -78,7 +79,7 @@ class Gateway:
             )
             return self._http.send(request)
         except (httpx.ConnectError, httpx.ConnectTimeout):
-            if method != "GET" or self._offline is None:
+            if self._offline is None:
                 raise self._unreachable() from None
             transport = self._offline()
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
@@ -91,7 +92,6 @@ class Gateway:
             raise CommandFailed(
                 f"The gateway at {self.url} did not answer ({what}).", ExitCode.UNREACHABLE
             ) from None
-        self._offline = None
         self._http.close()
         self._http = self._client(transport)
         self.is_offline = True

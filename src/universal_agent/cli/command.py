@@ -44,7 +44,8 @@ def expanded(function: Function) -> Function:
     parameters = inspect.signature(function).parameters.values()
     provided = {p.name: mark for p in parameters if (mark := _mark(p)) is not None}
     options = [p for p in parameters if p.name not in provided]
-    for mark in provided.values():
+    # The invocation comes first in a function, and its options last on a help page.
+    for mark in reversed(provided.values()):
         options += mark.options.values()
 
     @wraps(function)

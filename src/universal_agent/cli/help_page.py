@@ -11,6 +11,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from universal_agent.cli.failure import ExitCode
+
 #: What every context of `ua` starts from.
 CONTEXT = {
     "help_option_names": ["-h", "--help"],
@@ -25,11 +27,10 @@ class _Page:
     """Writes the page of a command or a group."""
 
     def format_help(self: Any, ctx: Any, formatter: Any) -> None:
-        usage = " ".join(self.collect_usage_pieces(ctx))
         self.format_help_text(ctx, formatter)
         _write_heading(formatter, "Usage")
         with formatter.indentation():
-            formatter.write_text(f"{ctx.command_path} {usage}")
+            formatter.write_text(f"{ctx.command_path} {_usage(self)}")
         for heading, entries in _sections(self, ctx).items():
             _write_heading(formatter, heading)
             with formatter.indentation():
@@ -44,7 +45,13 @@ class CommandPage(_Page, TyperCommand):
 
 
 class GroupPage(_Page, TyperGroup):
-    """A group of commands."""
+    """A group of commands; naming none of them shows the page."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args:
+            typer.echo(ctx.get_help(), color=ctx.color)
+            raise typer.Exit(ExitCode.USAGE)
+        return super().parse_args(ctx, args)
 
 
 def group(name: str, about: str, *, heading: str) -> typer.Typer:
@@ -53,7 +60,6 @@ def group(name: str, about: str, *, heading: str) -> typer.Typer:
         name=name,
         help=about,
         cls=GroupPage,
-        no_args_is_help=True,
         rich_help_panel=heading,
         rich_markup_mode=None,
     )
@@ -70,22 +76,39 @@ def epilog(sections: dict[str, Iterable[tuple[str, str]]]) -> str:
 
 
 def _sections(page: Any, ctx: Any) -> dict[str, list[tuple[str, str]]]:
+    """The entries of a page under their headings."""
     sections: dict[str, list[tuple[str, str]]] = {}
     if isinstance(page, TyperGroup):
         for name in page.list_commands(ctx):
-            entry = page.get_command(ctx, name)
-            assert entry is not None
-            heading = getattr(entry, "rich_help_panel", None) or "Commands"
+            entry: Any = page.get_command(ctx, name)
+            heading = entry.rich_help_panel or "Commands"
             about = entry.get_short_help_str(limit=100)
             sections.setdefault(heading, []).append((typer.style(name, fg="cyan"), about))
     for parameter in page.get_params(ctx):
-        record = parameter.get_help_record(ctx)
-        if record is not None:
-            kind = "Options" if parameter.param_type_name == "option" else "Arguments"
-            heading = getattr(parameter, "rich_help_panel", None) or kind
-            names, about = record
-            sections.setdefault(heading, []).append((typer.style(names, fg="cyan"), about))
+        if parameter.hidden:
+            continue
+        is_argument = parameter.param_type_name == "argument"
+        heading = parameter.rich_help_panel or ("Arguments" if is_argument else "Options")
+        names = parameter.metavar if is_argument else _option_names(parameter)
+        about = parameter.help or ""
+        if not is_argument and not parameter.is_flag and parameter.default is not None:
+            about += f" [default: {parameter.default:g}]"
+        sections.setdefault(heading, []).append((typer.style(names, fg="cyan"), about))
     return sections
+
+
+def _usage(page: Any) -> str:
+    arguments = [p.metavar for p in page.params if p.param_type_name == "argument"]
+    rest = [page.subcommand_metavar] if isinstance(page, TyperGroup) else arguments
+    return " ".join(["[OPTIONS]", *rest])
+
+
+def _option_names(option: Any) -> str:
+    """How an option is written: "-y, --yes", "--limit N", "--on / --off"."""
+    names = ", ".join(sorted(option.opts, key=len))
+    if option.secondary_opts:
+        names += " / " + ", ".join(option.secondary_opts)
+    return names if option.is_flag else f"{names} {option.metavar or 'VALUE'}"
 
 
 def _write_heading(formatter: Any, heading: str) -> None:

@@ -3,8 +3,11 @@
 Everything heavy is imported when it is first needed, so that a command pays for what it uses.
 """
 
+import asyncio
 import json as json_format
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from universal_agent.cli.client import Gateway
+    from universal_agent.cli.offline import OfflineTransport
     from universal_agent.cli.screen import Screen
     from universal_agent.settings import Settings
 
@@ -54,8 +58,9 @@ class Invocation:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if "gateway" in self.__dict__:
-            self.gateway.close()
+        for name in ("gateway", "reader"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
 
     def load_settings(self, **overrides: Any) -> "Settings":
         """The settings in force: options over environment. Raises SettingsError."""
@@ -70,23 +75,28 @@ class Invocation:
 
     @cached_property
     def gateway(self) -> "Gateway":
-        """The gateway that is asked; nothing is sent yet."""
+        """The gateway, for commands that need it up."""
         from universal_agent.cli.client import Gateway, address_of
+
+        return Gateway(self._url or address_of(self.settings), token=self.settings.ops_token)
+
+    @cached_property
+    def reader(self) -> "Gateway":
+        """The gateway, for commands that only read: while it is down, its data are read instead."""
+        from universal_agent.cli.client import Gateway, address_of
+
+        if self._url is not None:
+            # A gateway that was named is the one that is meant, wherever its data are.
+            return self.gateway
+        settings = self.settings
+        return Gateway(address_of(settings), token=settings.ops_token, offline=self._read_directly)
+
+    def _read_directly(self) -> "OfflineTransport":
         from universal_agent.cli.offline import OfflineTransport
 
-        settings = self.settings
-
-        def offline() -> OfflineTransport:
-            transport = OfflineTransport(settings)
-            self.note(f"gateway is down; reading {settings.data_dir} directly")
-            return transport
-
-        return Gateway(
-            self._url or address_of(settings),
-            token=settings.ops_token,
-            # A gateway that was named is the one that is meant, wherever its data are.
-            offline=None if self._url else offline,
-        )
+        transport = OfflineTransport(self.settings)
+        self.note(f"gateway is down; reading {self.settings.data_dir} directly")
+        return transport
 
     @cached_property
     def screen(self) -> "Screen":
@@ -94,6 +104,27 @@ class Invocation:
         from universal_agent.cli.screen import Screen
 
         return Screen(sys.stdout, now=self.clock.now())
+
+    @property
+    def timezone(self) -> str | None:
+        """The zone that this person lives in, where the environment says."""
+        known = self.settings.source("user_timezone") == "environment"
+        return self.settings.user_timezone if known else None
+
+    @contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """Say on a terminal that something goes on, for as long as it does."""
+        if not sys.stderr.isatty():
+            yield
+            return
+        from rich.console import Console
+
+        with Console(stderr=True, markup=False).status(f"{what} …"):
+            yield
+
+    def pause(self, seconds: float) -> None:
+        """Let some time pass."""
+        asyncio.run(self.clock.sleep(seconds))
 
     def show(
         self, document: Document, view: "Callable[[Screen, Document], RenderableType]"

@@ -8,13 +8,13 @@ import typer
 from typer.main import get_command
 
 from universal_agent import __version__
-from universal_agent.cli import serve
+from universal_agent.cli import coming, doctor, events, jobs, ledger, runs, serve, token
 from universal_agent.cli.failure import EXIT_CODES, CommandFailed, ExitCode
 from universal_agent.cli.help_page import CONTEXT, GroupPage, epilog
 from universal_agent.errors import UniversalAgentError
 
 #: One module for each group of commands, in the order of the help page.
-GROUPS = (serve,)
+GROUPS = (serve, doctor, token, jobs, runs, coming, ledger, events)
 
 _EXAMPLES = (
     "ua serve",
@@ -47,7 +47,6 @@ def application() -> typer.Typer:
     """The whole command."""
     app = typer.Typer(
         add_completion=False,
-        no_args_is_help=True,
         cls=GroupPage,
         context_settings=CONTEXT,
         epilog=epilog(
@@ -60,7 +59,7 @@ def application() -> typer.Typer:
     )
     app.callback()(_root)
     for group in GROUPS:
-        app.add_typer(group.app)
+        app.add_typer(group.app, rich_help_panel=group.app.rich_help_panel)
     return app
 
 

@@ -48,6 +48,7 @@ class OfflineTransport(httpx.BaseTransport):
         self._app = httpx.ASGITransport(create_app(runtime), raise_app_exceptions=False)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        assert request.method == "GET", "nothing is changed while no engine runs"
         return self._runner.run(self._answer(request))
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:

@@ -7,7 +7,7 @@ for each status. Elsewhere: ISO 8601, whole ids, bare words, nothing cut off.
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TextIO
+from typing import TextIO, TypeVar
 from zoneinfo import ZoneInfo
 
 from rich.console import Console, RenderableType
@@ -35,6 +35,8 @@ _STATUSES = {
     "disabled": ("○", "dim"),
     "deleted": ("✗", "dim"),
 }
+
+Piece = TypeVar("Piece", bound=RenderableType)
 
 #: How much of an id is shown on a terminal: its random end.
 _SHORT = 8
@@ -80,14 +82,15 @@ class Screen:
 
     # -- pieces of an answer
 
+    def terminal_only(self, *pieces: Piece) -> list[Piece]:
+        """The pieces on a terminal, none elsewhere: what changes from second to second."""
+        return list(pieces) if self.is_terminal else []
+
     def table(self, *columns: str, wide: Sequence[str] = ()) -> Table:
-        """An empty table; on a terminal `wide` columns give way to the others."""
+        """An empty table; `wide` columns are cut where the terminal is too narrow for all."""
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold dim")
         for column in columns:
-            if column in wide and self.is_terminal:
-                table.add_column(column, no_wrap=True, overflow="ellipsis", ratio=1)
-            else:
-                table.add_column(column, no_wrap=True)
+            table.add_column(column, no_wrap=column not in wide)
         return table
 
     def facts(self, facts: Sequence[tuple[str, RenderableType | None]]) -> Table:
@@ -104,10 +107,17 @@ class Screen:
         """Text from outside, made harmless, in one line."""
         return Text(clean(str(text)).replace("\n", " "), style=style)
 
-    def status(self, status: str) -> Text:
-        """A status as a glyph and a word."""
+    def cell(self, text: object) -> Text:
+        """Text from outside for a wide column: cut rather than wrapped."""
+        piece = self.text(text)
+        piece.no_wrap, piece.overflow = True, "ellipsis"
+        return piece
+
+    def status(self, status: str, *, width: int = 0) -> Text:
+        """A status as a glyph and a word, filled up to `width`."""
         glyph, style = _STATUSES.get(status, ("·", ""))
-        return Text(f"{glyph} {status}" if self.is_terminal else status, style=style)
+        word = f"{glyph} {status}" if self.is_terminal else status
+        return Text(word.ljust(width), style=style)
 
     def id(self, whole: str) -> Text:
         """An id; what is shown of it can be given to a command."""
@@ -121,7 +131,10 @@ class Screen:
         local = instant.astimezone(ZoneInfo(timezone))
         if not self.is_terminal:
             return Text(local.isoformat(timespec="seconds"))
-        year = "" if local.year == self.now.year else " %Y"
+        today = self.now.astimezone(local.tzinfo)
+        if local.date() == today.date():
+            return Text(local.strftime("%H:%M:%S %Z"))
+        year = "" if local.year == today.year else " %Y"
         return Text(local.strftime(f"%a %d %b{year} %H:%M:%S %Z"))
 
     def away(self, at: float | str | None) -> Text:

@@ -29,7 +29,9 @@ def serve(
     ] = None,
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65535, help="For UA_GATEWAY_PORT; 0 takes any free port."),
+        typer.Option(
+            min=0, max=65535, metavar="N", help="For UA_GATEWAY_PORT; 0 takes any free port."
+        ),
     ] = None,
 ) -> None:
     """Start the gateway; Ctrl-C stops it.

@@ -1,0 +1,223 @@
+"""What does `ua doctor` look at? One function for each check; each says what to do."""
+
+import os
+import shutil
+import zoneinfo
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from universal_agent import __version__
+from universal_agent.cli.client import Gateway
+from universal_agent.cli.failure import CommandFailed, ExitCode
+from universal_agent.cli.invocation import Document
+from universal_agent.errors import DataDirLocked, StartupError, StoreCorrupt
+from universal_agent.runners.base import load_runners
+from universal_agent.settings import Settings
+from universal_agent.store.checkup import check_database, sqlite_version
+from universal_agent.store.sqlite import take_lock
+
+_MEGABYTE = 1024 * 1024
+
+#: Free space below which the gateway soon cannot write, and below which it is time to look.
+_SPACE_FAIL = 100 * _MEGABYTE
+_SPACE_WARN = 1024 * _MEGABYTE
+
+#: How far two clocks of one machine may seem apart.
+_CLOCK_TOLERANCE = timedelta(seconds=5)
+
+#: Before this product was made; a clock that says so was never set.
+_FIRST_PLAUSIBLE = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was looked at, what was found, and what to do about it."""
+
+    name: str
+    status: Literal["ok", "warn", "fail"]
+    detail: str
+    advice: str = ""
+
+    def document(self) -> Document:
+        """The wire form."""
+        return asdict(self)
+
+
+def examine(settings: Settings, gateway: Gateway, *, now: datetime) -> list[Check]:
+    """Make every check, in the order in which to read them."""
+    health, reached = _reach(gateway)
+    checks: tuple[Callable[[], Check], ...] = (
+        partial(_token, settings, gateway, is_up=health is not None),
+        partial(_clock, settings, health, now=now),
+        partial(_data_dir, settings),
+        partial(_database, settings, is_up=health is not None),
+        partial(_disk, settings),
+        partial(_runners, settings),
+        partial(_zones, settings),
+    )
+    return [reached, *(check() for check in checks)]
+
+
+def _reach(gateway: Gateway) -> tuple[Document | None, Check]:
+    """Health as the gateway says it (None while it is down), and whether it is well."""
+    try:
+        response = gateway.send("GET", "/api/v1/health")
+        health = response.json()
+        version, status = health["version"], health["status"]
+    except CommandFailed as error:
+        if error.code is not ExitCode.UNREACHABLE:
+            return None, Check("gateway", "fail", error.message)
+        return None, Check(
+            "gateway", "warn", f"nothing answers at {gateway.url}", "Start it with `ua serve`."
+        )
+    except (ValueError, KeyError, TypeError):
+        return None, Check(
+            "gateway",
+            "fail",
+            f"what answers at {gateway.url} is not a gateway",
+            "Another program has its port: stop that, or choose another UA_GATEWAY_PORT.",
+        )
+    if status != "healthy":
+        reasons = "; ".join(health.get("reasons", [])) or "it does not say why"
+        advice = "Its log says more; a database that cannot be written to needs space or rights."
+        return health, Check("gateway", "fail", f"unhealthy: {reasons}", advice)
+    if version != __version__:
+        return health, Check(
+            "gateway",
+            "warn",
+            f"healthy at {gateway.url}, but version {version}; this is {__version__}",
+            "Restart it to bring both to one version.",
+        )
+    return health, Check("gateway", "ok", f"healthy at {gateway.url}, version {version}")
+
+
+def _token(settings: Settings, gateway: Gateway, *, is_up: bool) -> Check:
+    file = settings.data_dir / "ops_token"
+    if file.exists() and file.stat().st_mode & 0o077:
+        return Check(
+            "token",
+            "fail",
+            f"others on this machine can read {file}",
+            f"chmod 600 {file}, or replace it: ua token new --force",
+        )
+    if is_up and gateway.send("GET", "/api/v1/cron/next").status_code in (401, 403):
+        return Check(
+            "token",
+            "fail",
+            "the gateway refuses ours" if settings.ops_token else "the gateway asks for one",
+            "Give the one it was started with as UA_OPS_TOKEN, or restart it.",
+        )
+    if settings.ops_token:
+        return Check("token", "ok", "set, and readable by nobody else")
+    return Check("token", "ok", "none; only this machine can reach the gateway")
+
+
+def _clock(settings: Settings, health: Document | None, *, now: datetime) -> Check:
+    advice = "Set the clock, and keep it set with NTP: slots are due by it."
+    if now < _FIRST_PLAUSIBLE:
+        return Check("clock", "fail", f"it says {now.isoformat(timespec='seconds')}", advice)
+    if health is not None:
+        apart = now - datetime.fromisoformat(health["timestamp"])
+        if abs(apart) > _CLOCK_TOLERANCE:
+            seconds = apart.total_seconds()
+            return Check("clock", "warn", f"{seconds:+.0f} s from the gateway's", advice)
+    if settings.database_path.exists():
+        written = datetime.fromtimestamp(settings.database_path.stat().st_mtime, UTC)
+        if written > now + _CLOCK_TOLERANCE:
+            return Check("clock", "fail", f"the database was written at {written}", advice)
+    return Check("clock", "ok", now.isoformat(timespec="seconds"))
+
+
+def _data_dir(settings: Settings) -> Check:
+    path = settings.data_dir.absolute()
+    if not path.exists():
+        return Check("data", "ok", f"{path} does not exist yet; `ua serve` makes it")
+    if not path.is_dir():
+        return Check("data", "fail", f"{path} is not a directory", "Choose another UA_DATA_DIR.")
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        advice = f"Run as its owner, or choose another UA_DATA_DIR: chown {os.getuid()} {path}"
+        return Check("data", "fail", f"{path} cannot be written to", advice)
+    if path.stat().st_mode & 0o077:
+        return Check("data", "warn", f"others can look into {path}", f"chmod 700 {path}")
+    return Check("data", "ok", str(path))
+
+
+def _database(settings: Settings, *, is_up: bool) -> Check:
+    path = settings.database_path
+    version = sqlite_version()
+    if not path.exists():
+        return Check("database", "ok", f"none yet (SQLite {version})")
+    try:
+        # Nobody may write while every page is read; a gateway that is up has the lock itself.
+        lock = None if is_up else take_lock(path)
+        try:
+            found = check_database(path, every_page=lock is not None)
+        finally:
+            if lock is not None:
+                lock.close()
+    except DataDirLocked as error:
+        return Check("database", "warn", error.message, "Is the gateway on another port? --url")
+    except StoreCorrupt as error:
+        advice = "Put a backup in its place, or move it away to begin with an empty one."
+        return Check("database", "fail", error.message, advice)
+    except OSError as error:
+        return Check("database", "fail", f"{path}: {error.strerror}", "Run as its owner.")
+    what = f"schema {found.schema}, {found.size_bytes / _MEGABYTE:.1f} MB, SQLite {version}"
+    if found.schema > found.newest_schema:
+        advice = f"Run a newer universal-agent; this one knows schemas up to {found.newest_schema}."
+        return Check("database", "fail", what, advice)
+    if found.schema < found.newest_schema:
+        what += f"; the next start brings it to schema {found.newest_schema}"
+    return Check("database", "ok", what)
+
+
+def _disk(settings: Settings) -> Check:
+    place = next(p for p in _and_parents(settings.data_dir.absolute()) if p.exists())
+    free = shutil.disk_usage(place).free
+    what = f"{free / _MEGABYTE / 1024:.1f} GB free for {settings.data_dir}"
+    advice = "Make room: without it nothing can be recorded, and nothing is started."
+    if free < _SPACE_FAIL:
+        return Check("disk", "fail", what, advice)
+    return Check("disk", "warn", what, advice) if free < _SPACE_WARN else Check("disk", "ok", what)
+
+
+def _runners(settings: Settings) -> Check:
+    try:
+        names = ", ".join(sorted(load_runners(settings)))
+    except StartupError as error:
+        advice = "Mend or uninstall that plug-in, or correct its settings."
+        return Check("runners", "fail", error.message, advice)
+    if not os.access("/bin/sh", os.X_OK):
+        return Check("runners", "warn", f"{names}; but there is no /bin/sh", "Install a shell.")
+    agent = "set up" if settings.has_agent else "none set up (UA_AGENT_COMMAND)"
+    return Check("runners", "ok", f"{names}; agent: {agent}")
+
+
+def _zones(settings: Settings) -> Check:
+    advice = "Install the system's tzdata, or the tzdata package into this environment."
+    if len(zoneinfo.available_timezones()) < 2:
+        return Check("zones", "fail", "there is no time zone data", advice)
+    return Check(
+        "zones", "ok", f"zone data {_zone_version()}; USER_TIMEZONE {settings.user_timezone}"
+    )
+
+
+def _zone_version() -> str:
+    """Which release of the zone data is used; the system's goes before the package's."""
+    for folder in map(Path, zoneinfo.TZPATH):
+        stamp = folder / "tzdata.zi"
+        if stamp.is_file():
+            with stamp.open(encoding="utf-8", errors="replace") as file:
+                return file.readline().removeprefix("# version").strip()
+        if folder.is_dir():
+            return f"of {folder}"
+    return "of the tzdata package"
+
+
+def _and_parents(path: Path) -> Iterator[Path]:
+    yield path
+    yield from path.parents

@@ -1,0 +1,95 @@
+"""`ua events`: what has happened, in the order of the event log."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from universal_agent.cli.command import command
+from universal_agent.cli.failure import CommandFailed, ExitCode
+from universal_agent.cli.invocation import Document, Invocation, Ua
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import RenderableType
+
+    from universal_agent.cli.screen import Screen
+
+app = typer.Typer()
+
+_EVENTS = "/api/v1/ops/scheduling/events"
+
+#: More than any log holds: asks for its end.
+_BEYOND = 2**53
+
+#: Seconds between two looks at the log.
+_PACE = 0.5
+
+
+@command(app, "events", rich_help_panel="Every slot accounted for")
+def events(
+    ua: Ua,
+    since: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="SEQ", help="Only what came after this. [default: the end]"),
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=5000, metavar="N", help="How many.")] = 50,
+) -> None:
+    """Print the event log."""
+    if since is None:
+        newest = ua.reader.get(_EVENTS, since_seq=_BEYOND, limit=1)["event_bus_seq"]
+        since = max(0, newest - limit)
+    document = ua.reader.get(_EVENTS, since_seq=since, limit=limit)
+    if follow:
+        _follow(ua, document, since)
+    else:
+        _warn_of_gap(ua, document)
+        ua.show(document, _view(ua.timezone or "UTC"))
+
+
+def _follow(ua: Invocation, document: Document, since: int) -> None:
+    view = _view(ua.timezone or "UTC")
+    while True:
+        _warn_of_gap(ua, document)
+        if ua.json:
+            for event in document["events"]:
+                ua.show_line(event)
+        elif document["events"]:
+            ua.screen.print(view(ua.screen, document))
+        since = max([since, *(event["seq"] for event in document["events"])])
+        if ua.reader.is_offline:
+            raise CommandFailed("nothing further comes before it is up", ExitCode.UNREACHABLE)
+        if not document["has_more"]:
+            ua.pause(_PACE)
+        document = ua.reader.get(_EVENTS, since_seq=since, limit=5000)
+
+
+def _warn_of_gap(ua: Invocation, document: Document) -> None:
+    if document["gap"]:
+        ua.note(f"events before {document['oldest_seq']} are no longer kept")
+
+
+def _view(timezone: str) -> "Callable[[Screen, Document], RenderableType]":
+    """A view with a line for each event, in local time of the zone."""
+    from rich.console import Group
+    from rich.text import Text
+
+    def line(screen: "Screen", event: Document) -> Text:
+        run = event["data"].get("run") or {}
+        return Text("  ").join(
+            [
+                Text(f"{event['seq']:>6}", style="dim"),
+                screen.when(event["timestamp"], timezone),
+                Text(f"{event['type']:<24}"),
+                screen.status(event["status"], width=13),
+                screen.id(event["source_ref"]),
+                *([screen.id(run["run_id"])] if run else []),
+            ]
+        )
+
+    def view(screen: "Screen", document: Document) -> "RenderableType":
+        lines = [line(screen, event) for event in document["events"]]
+        return Group(*lines) if lines else Text("No events.")
+
+    return view

@@ -1,0 +1,191 @@
+"""Which options describe a job? The wire's fields, as `ua job add` and `ua job edit` take them."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import typer
+
+from universal_agent.cli.failure import CommandFailed, ExitCode
+from universal_agent.cli.invocation import Document
+
+_WHEN_LATE = "When something is late or fails"
+
+#: What stands for "no value" in an option.
+NONE = "none"
+
+
+def job_fields(
+    *,
+    timezone: Annotated[
+        str | None,
+        typer.Option(
+            "--timezone",
+            metavar="ZONE",
+            help="How times are read, such as Europe/Berlin. [default: USER_TIMEZONE, else UTC]",
+        ),
+    ] = None,
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="What to call it.")] = None,
+    runner: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What runs it: shell, agent, http, ... [default: agent if one is set up]",
+        ),
+    ] = None,
+    model: Annotated[str | None, typer.Option(metavar="NAME", help="The agent's model.")] = None,
+    session: Annotated[
+        str | None, typer.Option(metavar="ID", help="The session that it belongs to.")
+    ] = None,
+    priority: Annotated[
+        Literal["critical", "normal", "low"] | None,
+        typer.Option(metavar="LEVEL", help="critical, normal or low."),
+    ] = None,
+    workspace: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Its folder, under the workspaces folder.")
+    ] = None,
+    user: Annotated[str | None, typer.Option(metavar="ID", help="Its owner.")] = None,
+    metadata: Annotated[
+        str | None, typer.Option(metavar="JSON", help="An object that is kept with it.")
+    ] = None,
+    delete_after_run: Annotated[
+        bool | None,
+        typer.Option(
+            "--delete-after-run/--keep-after-run", help="Whether a one-shot goes when it has run."
+        ),
+    ] = None,
+    overlap: Annotated[
+        Literal["skip", "queue_one", "allow", "cancel_previous"] | None,
+        typer.Option(
+            metavar="POLICY",
+            help="When it still runs: skip, queue_one, allow or cancel_previous.",
+            rich_help_panel=_WHEN_LATE,
+        ),
+    ] = None,
+    on_miss: Annotated[
+        Literal["ask", "run_latest", "run_all", "skip"] | None,
+        typer.Option(
+            metavar="POLICY",
+            help="When slots were missed: ask, run_latest, run_all or skip.",
+            rich_help_panel=_WHEN_LATE,
+        ),
+    ] = None,
+    grace: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Up to this late it just runs.", rich_help_panel=_WHEN_LATE
+        ),
+    ] = None,
+    useful_for: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="A missed slot expires after this; none: never.",
+            rich_help_panel=_WHEN_LATE,
+        ),
+    ] = None,
+    timeout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="A run is stopped after this.", rich_help_panel=_WHEN_LATE
+        ),
+    ] = None,
+    retries: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            max=100,
+            help="Further attempts after an error.",
+            rich_help_panel=_WHEN_LATE,
+        ),
+    ] = None,
+    retry_interrupted: Annotated[
+        bool | None,
+        typer.Option(
+            "--retry-interrupted/--no-retry-interrupted",
+            help="Whether a run cut off by a crash may be run again by itself.",
+            rich_help_panel=_WHEN_LATE,
+        ),
+    ] = None,
+    auto_pause_after: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Pause it after so many failures in a row; 0: never.",
+            rich_help_panel=_WHEN_LATE,
+        ),
+    ] = None,
+    jitter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Shift its starts by a fixed part of this.",
+            rich_help_panel=_WHEN_LATE,
+        ),
+    ] = None,
+) -> Document:
+    """The fields that were given, under their wire names. Raises CommandFailed or InvalidInput."""
+    given: Document = {
+        "timezone": timezone,
+        "title": title,
+        "runner": runner,
+        "model": model,
+        "workspace_dir": workspace,
+        "user_id": user,
+        "delete_after_run": delete_after_run,
+        "overlap": overlap,
+        "on_miss": on_miss,
+        "retries": retries,
+        "retry_interrupted": retry_interrupted,
+        "auto_pause_after": auto_pause_after,
+    }
+    fields = {name: value for name, value in given.items() if value is not None}
+    lengths = {
+        "misfire_grace_seconds": ("--grace", grace),
+        "useful_for_seconds": ("--useful-for", useful_for),
+        "timeout_seconds": ("--timeout", timeout),
+        "jitter_seconds": ("--jitter", jitter),
+    }
+    for name, (option, text) in lengths.items():
+        if text is not None:
+            fields[name] = seconds(text, option)
+    facts = {"session_id": session, "priority": priority}
+    facts = {name: value for name, value in facts.items() if value is not None}
+    if metadata is not None or facts:
+        fields["metadata"] = {**_object(metadata), **facts}
+    return fields
+
+
+def seconds(text: str, option: str) -> int | None:
+    """Whole seconds of a length of time such as "90", "90s" or "1h30m"; None for "none"."""
+    if text == NONE:
+        return None
+    if text.isascii() and text.isdigit():
+        return int(text)
+    from universal_agent.domain.phrases import parse_duration
+
+    return int(parse_duration(text, field=option).total_seconds())
+
+
+def command_line(words: Sequence[str], runner: str | None) -> str:
+    """What to run: one word as it is (a shell line, a prompt), several as the shell had them."""
+    if len(words) == 1:
+        return words[0]
+    return " ".join(words) if runner == "agent" else shlex.join(words)
+
+
+def _object(text: str | None) -> dict[str, Any]:
+    if text is None:
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise CommandFailed(f"--metadata: expected JSON, got {error}", ExitCode.USAGE) from None
+    if not isinstance(value, dict):
+        raise CommandFailed(
+            f"--metadata: expected a JSON object, got {text[:60]!r}", ExitCode.USAGE
+        )
+    return value

@@ -1,0 +1,158 @@
+"""What do jobs look like?"""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.text import Text
+
+from universal_agent.cli.screen import Screen, length
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from universal_agent.cli.invocation import Document
+
+
+def jobs_view(screen: Screen, document: "Document") -> "RenderableType":
+    """A line for each job, with its next slot in its own zone."""
+    if not document["jobs"]:
+        return Text("No jobs yet. Add one: ua job add 'every 10s' 'date >> dates.txt'")
+    table = screen.table(
+        "JOB",
+        "STATE",
+        "NEXT",
+        *screen.terminal_only("IN"),
+        "TITLE",
+        "SCHEDULE",
+        wide=("TITLE", "SCHEDULE"),
+    )
+    for job in document["jobs"]:
+        next_run_at = job["next_run_at"]
+        table.add_row(
+            screen.id(job["job_id"]),
+            screen.status(state_of(job)),
+            screen.when(next_run_at, job["timezone"]),
+            *screen.terminal_only(screen.away(next_run_at)),
+            screen.cell(job["title"]),
+            screen.cell(job["description"]),
+        )
+    return table
+
+
+def job_view(screen: Screen, document: "Document") -> "RenderableType":
+    """Everything about a job, with the next slots in local time and UTC."""
+    job = document["job"]
+    metadata = ", ".join(f"{name}={value}" for name, value in job["metadata"].items())
+    return Group(
+        Text.assemble(screen.status(state_of(job)), " ", screen.text(job["title"], "bold")),
+        screen.facts(
+            [
+                ("id", screen.text(job["job_id"], "cyan")),
+                ("schedule", _schedule(screen, job)),
+                ("next", _next_slots(screen, document["echo"])),
+                ("command", screen.text(job["command"])),
+                ("runner", screen.text(job["runner"])),
+                ("model", screen.text(job["model"]) if job["model"] else None),
+                ("workspace", screen.text(job["workspace_dir"])),
+                ("overlap", Text(job["overlap"])),
+                ("late", _lateness(job)),
+                ("limits", _limits(job)),
+                ("metadata", screen.text(metadata) if metadata else None),
+                ("last run", _last_run(screen, job)),
+            ]
+        ),
+    )
+
+
+def added_view(screen: Screen, document: "Document") -> "RenderableType":
+    """What was understood of a new or edited job: its schedule in words and its next slots."""
+    job = document["job"]
+    return Group(
+        Text.assemble(
+            screen.status(state_of(job)),
+            " ",
+            screen.text(job["title"], "bold"),
+            "  ",
+            screen.text(job["job_id"], "cyan"),
+        ),
+        screen.facts(
+            [
+                ("schedule", _schedule(screen, job)),
+                ("next", _next_slots(screen, document["echo"])),
+            ]
+        ),
+    )
+
+
+def next_view(screen: Screen, document: "Document") -> "RenderableType":
+    """The coming slot of each job, earliest first."""
+    if not document["next"]:
+        return Text("Nothing is planned.")
+    table = screen.table(
+        "NEXT", *screen.terminal_only("IN"), "JOB", "TITLE", "SCHEDULE", wide=("TITLE", "SCHEDULE")
+    )
+    for slot in document["next"]:
+        table.add_row(
+            screen.when(slot["local"]),
+            *screen.terminal_only(screen.away(slot["at"])),
+            screen.id(slot["job_id"]),
+            screen.cell(slot["title"]),
+            screen.cell(slot["description"]),
+        )
+    return table
+
+
+def state_of(job: "Document") -> str:
+    """Enabled, or the word for why not."""
+    if job["enabled"]:
+        return "running" if job["running"] else "enabled"
+    return str(job["off_label"] or "disabled")
+
+
+def _schedule(screen: Screen, job: "Document") -> Text:
+    once = ", then deleted" if job["delete_after_run"] else ""
+    return screen.text(job["description"] + once)
+
+
+def _next_slots(screen: Screen, echo: "Document") -> "Table | Text":
+    if not echo["next"]:
+        return Text("no further slot", style="dim")
+    zones = dict.fromkeys((echo["timezone"], "UTC"))
+    table = screen.table(*zones, *screen.terminal_only(""))
+    for slot in echo["next"]:
+        table.add_row(
+            *(screen.when(slot["at"], zone) for zone in zones),
+            *screen.terminal_only(screen.away(slot["at"])),
+        )
+    return table
+
+
+def _lateness(job: "Document") -> Text:
+    grace, useful = job["misfire_grace_seconds"], job["useful_for_seconds"]
+    expiry = f", missed slots expire after {_length(useful)}" if useful else ""
+    return Text(f"runs up to {_length(grace)} late, on_miss {job['on_miss']}{expiry}")
+
+
+def _limits(job: "Document") -> Text:
+    pause = job["auto_pause_after"]
+    parts = [
+        f"timeout {_length(job['timeout_seconds'])}",
+        f"retries {job['retries']}",
+        f"jitter {_length(job['jitter_seconds'])}",
+        f"paused after {pause} failures in a row" if pause else "never paused by itself",
+    ]
+    return Text(", ".join(parts))
+
+
+def _last_run(screen: Screen, job: "Document") -> Text | None:
+    if job["last_run_at"] is None:
+        return None
+    failures = job["consecutive_failures"]
+    note = f"  {failures} failed in a row" if failures else ""
+    return Text.assemble(screen.when(job["last_run_at"], job["timezone"]), (note, "red"))
+
+
+def _length(seconds: int) -> str:
+    return length(timedelta(seconds=seconds))

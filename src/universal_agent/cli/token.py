@@ -1,0 +1,81 @@
+"""`ua token`: the operator's token, kept in the data directory."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from universal_agent.cli.command import command
+from universal_agent.cli.failure import CommandFailed, ExitCode
+from universal_agent.cli.help_page import group
+from universal_agent.cli.invocation import Invocation, Ua
+
+if TYPE_CHECKING:
+    from universal_agent.settings import Settings
+
+app = group("token", "Make or show the operator's token.", heading="Gateway")
+
+_BYTES = 32
+
+
+@command(app, "new")
+def new(
+    ua: Ua,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the token that there is.")
+    ] = False,
+) -> None:
+    """Make a token that the gateway asks for from its next start on."""
+    path = _token_file(ua)
+    if path.exists() and not force:
+        raise CommandFailed(f"{path} has a token already; --force replaces it.", ExitCode.CONFLICT)
+    token = secrets.token_urlsafe(_BYTES)
+    try:
+        _write(path, token)
+    except OSError as error:
+        raise CommandFailed(f"cannot write {path}: {error.strerror}", ExitCode.USAGE) from error
+    ua.show(
+        {"token": token, "path": str(path)},
+        lambda screen, document: screen.facts(
+            [("token", screen.text(document["token"])), ("path", screen.text(document["path"]))]
+        ),
+    )
+    ua.note("a gateway that runs asks for it after its next start")
+    if os.environ.get("UA_OPS_TOKEN"):
+        ua.note("UA_OPS_TOKEN is set, and goes before the token in the file")
+
+
+@command(app, "show")
+def show(ua: Ua) -> None:
+    """Print the token in force, from UA_OPS_TOKEN or the data directory."""
+    settings = _settings(ua)
+    if not settings.ops_token:
+        raise CommandFailed("There is no token. Make one with `ua token new`.", ExitCode.CONFLICT)
+    ua.show({"token": settings.ops_token}, lambda screen, document: screen.text(document["token"]))
+
+
+@command(app, "path")
+def path(ua: Ua) -> None:
+    """Print where the token is kept."""
+    ua.show({"path": str(_token_file(ua))}, lambda screen, document: screen.text(document["path"]))
+
+
+def _settings(ua: Invocation) -> "Settings":
+    # A token may be made before an address that asks for one is used.
+    return ua.load_settings(gateway_host="127.0.0.1")
+
+
+def _token_file(ua: Invocation) -> Path:
+    return _settings(ua).data_dir.absolute() / "ops_token"
+
+
+def _write(path: Path, token: str) -> None:
+    """Put the token in place at once, readable by nobody else at any moment."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(token + "\n")
+    draft.replace(path)
