@@ -73,7 +73,8 @@ SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_a
        (SELECT started_at FROM runs WHERE source_ref = j.job_id AND started_at IS NOT NULL
         ORDER BY run_id DESC LIMIT 1),
        j.consecutive_failures,
-       EXISTS (SELECT 1 FROM runs WHERE source_ref = j.job_id AND status = 'running')
+       EXISTS (SELECT 1 FROM runs
+               WHERE source_ref = j.job_id AND finished_at IS NULL AND status = 'running')
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 WHERE j.job_id = :job_id AND j.deleted_at IS NULL;
 
@@ -82,7 +83,8 @@ SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_a
        (SELECT started_at FROM runs WHERE source_ref = j.job_id AND started_at IS NOT NULL
         ORDER BY run_id DESC LIMIT 1),
        j.consecutive_failures,
-       EXISTS (SELECT 1 FROM runs WHERE source_ref = j.job_id AND status = 'running')
+       EXISTS (SELECT 1 FROM runs
+               WHERE source_ref = j.job_id AND finished_at IS NULL AND status = 'running')
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 WHERE j.job_id > :cursor AND j.deleted_at IS NULL
   AND (:owner_id IS NULL OR j.owner_id = :owner_id)
@@ -103,7 +105,8 @@ SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_a
        (SELECT started_at FROM runs WHERE source_ref = j.job_id AND started_at IS NOT NULL
         ORDER BY run_id DESC LIMIT 1),
        j.consecutive_failures,
-       EXISTS (SELECT 1 FROM runs WHERE source_ref = j.job_id AND status = 'running')
+       EXISTS (SELECT 1 FROM runs
+               WHERE source_ref = j.job_id AND finished_at IS NULL AND status = 'running')
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 WHERE j.due_at IS NOT NULL ORDER BY j.due_at LIMIT :limit;
 
@@ -134,7 +137,7 @@ WHERE job_id = :job_id AND version = :version AND due_at IS NOT NULL;
 
 -- active_runs --
 SELECT r.source_ref, r.run_id, r.status FROM json_each(:refs) d
-CROSS JOIN runs r ON r.source_ref = d.value AND r.status IN ('queued', 'running');
+CROSS JOIN runs r ON r.source_ref = d.value AND r.finished_at IS NULL;
 
 -- taken_slots --
 SELECT s.source_ref, s.scheduled_at FROM json_each(:keys) d
@@ -233,7 +236,8 @@ SELECT r.run_id, r.source, r.source_ref, r.status, r.trigger, r.attempt, r.sched
        r.exit_code, r.output_preview, r.host, r.approved_by, r.serial, v.spec
 FROM runs r JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
 WHERE r.status = 'queued' AND NOT (r.serial AND EXISTS (
-  SELECT 1 FROM runs x WHERE x.source_ref = r.source_ref AND x.status = 'running'))
+  SELECT 1 FROM runs x
+  WHERE x.source_ref = r.source_ref AND x.finished_at IS NULL AND x.status = 'running'))
 ORDER BY r.priority, r.scheduled_at, r.run_id LIMIT :limit;
 
 -- any_queued --
@@ -244,7 +248,7 @@ SELECT r.run_id, r.source, r.source_ref, r.status, r.trigger, r.attempt, r.sched
        r.has_slot, r.job_version, r.queued_at, r.started_at, r.finished_at, r.error, r.reason,
        r.exit_code, r.output_preview, r.host, r.approved_by, r.queue_until, v.spec
 FROM runs r JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
-WHERE r.status = 'queued' ORDER BY r.run_id;
+WHERE r.status = 'queued' ORDER BY r.priority, r.scheduled_at, r.run_id;
 
 -- overdue_runs --
 SELECT r.run_id, r.source, r.source_ref, r.status, r.trigger, r.attempt, r.scheduled_at,
@@ -306,7 +310,7 @@ WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :schedule
 SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
        job_version, queued_at, started_at, finished_at, error, reason, exit_code,
        output_preview, host, approved_by
-FROM runs WHERE status = 'running' AND host = :host LIMIT :limit;
+FROM runs WHERE finished_at IS NULL AND status = 'running' AND host = :host LIMIT :limit;
 
 -- (One process owns a SQLite file: whatever it finds running is its own, under any host name.)
 
@@ -314,10 +318,11 @@ FROM runs WHERE status = 'running' AND host = :host LIMIT :limit;
 SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
        job_version, queued_at, started_at, finished_at, error, reason, exit_code,
        output_preview, host, approved_by
-FROM runs WHERE status = 'running' LIMIT :limit;
+FROM runs WHERE finished_at IS NULL AND status = 'running' LIMIT :limit;
 
 -- waiting_of_job --
-SELECT run_id FROM runs WHERE source_ref = :job_id AND status = 'queued';
+SELECT run_id FROM runs
+WHERE source_ref = :job_id AND finished_at IS NULL AND status = 'queued';
 
 -- get_run --
 SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,

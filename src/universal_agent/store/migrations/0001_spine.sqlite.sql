@@ -70,7 +70,7 @@ CREATE TABLE runs (
   approved_by TEXT
 ) WITHOUT ROWID;
 CREATE INDEX runs_of_job ON runs (source_ref, run_id);
-CREATE INDEX runs_active ON runs (source_ref, status) WHERE status IN ('queued', 'running');
+CREATE INDEX runs_open ON runs (source_ref, status) WHERE finished_at IS NULL;
 CREATE INDEX runs_queue ON runs (priority, scheduled_at, run_id) WHERE status = 'queued';
 CREATE INDEX runs_overdue ON runs (queue_until) WHERE status = 'queued';
 
