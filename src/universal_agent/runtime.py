@@ -19,6 +19,7 @@ from universal_agent.engine.scheduler import Scheduler
 from universal_agent.engine.stasis import Stasis
 from universal_agent.engine.supervisor import Supervisor
 from universal_agent.engine.timer import Timer
+from universal_agent.engine.watchdog import Watchdog
 from universal_agent.errors import EngineOff
 from universal_agent.metrics import Metrics
 from universal_agent.runners.base import Runner, load_runners
@@ -32,9 +33,6 @@ from universal_agent.views.event_feed import EventFeed
 from universal_agent.views.ledger import LedgerView
 from universal_agent.views.run_logs import RunLogs
 from universal_agent.views.scheduling_metrics import SchedulingMetrics
-
-#: The timer looks at the clock once a second; one that has not for this long hangs.
-STALLED_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +109,13 @@ class Runtime:
         )
         self.ledger = LedgerView(self.store)
         self.run_logs = RunLogs(settings.run_logs_dir, settings.data_dir)
+        self.watchdog = Watchdog(
+            lambda: self.timer.seconds_since_tick,
+            rearm=self._rearm,
+            healthy=lambda: self.health().ok,
+            ping_url=settings.watchdog_ping_url,
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._journal = journal
         self._recovered = False
         self._stopped = False
@@ -128,6 +133,7 @@ class Runtime:
 
     async def start(self) -> None:
         """Open the store, bring it up to the present, start the loops."""
+        self._loop = asyncio.get_running_loop()
         self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.settings.workspaces_root.mkdir(mode=0o700, parents=True, exist_ok=True)
         await self.store.open()
@@ -142,6 +148,7 @@ class Runtime:
             self.supervisor.keep("executor", self.executor.run)
             self.executor.look_for_work()
             self.supervisor.keep("scheduler", self.scheduler.run)
+            self.watchdog.start()
         self._recovered = True
 
     async def stop(self) -> None:
@@ -149,12 +156,18 @@ class Runtime:
         if self._stopped:
             return
         self._stopped = True
+        self.watchdog.stop()
         await self.supervisor.stop()
         if self._recovered:
             await self.executor.close()
             await self.recovery.close_interrupted()
         await asyncio.gather(*(runner.close() for runner in self.runners.values()))
         await self.store.close()
+
+    def _rearm(self) -> None:
+        """Have the timer look at its clock, from the watchdog's thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self.timer.bring_forward, self.clock.now())
 
     def _flag_changed(self, name: str, value: bool) -> None:
         """Push that is switched off ends what is open."""
@@ -184,9 +197,8 @@ class Runtime:
             reasons.append("recovery has not finished")
         for loop, reason in sorted(self.supervisor.failures.items()):
             reasons.append(f"the {loop} loop is down ({reason}) and is being started again")
-        stalled = self.timer.seconds_since_tick
-        if self._recovered and self.settings.enable_cron and stalled > STALLED_SECONDS:
-            reasons.append(f"the scheduler has not looked at the clock for {stalled:.0f} s")
+        if self.watchdog.alarm is not None:
+            reasons.append(self.watchdog.alarm)
         error = self.store.last_error
         if error is not None:
             reasons.append(f"the database cannot take writes ({error})")

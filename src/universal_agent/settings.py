@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     workspaces_dir: Path | None = None
     database_url: str = ""
 
+    # -- who is told that all is well
+    watchdog_ping_url: str = ""
+
     # -- what is written to standard error
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

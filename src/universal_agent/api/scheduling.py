@@ -9,6 +9,7 @@ from universal_agent.api.problems import problem_responses
 from universal_agent.api.sse import EventStream
 from universal_agent.api.wire import Answer, answer, runtime_of
 from universal_agent.domain.phrases import parse_instant
+from universal_agent.domain.slot import SlotKey
 from universal_agent.errors import EngineOff
 
 router = APIRouter(prefix="/api/v1/ops/scheduling", tags=["scheduling"])
@@ -81,6 +82,27 @@ async def stream(
         once=once,
     )
     return EventStream(frames, runtime.clock)
+
+
+class ExplainDocument(Answer):
+    event_id: str
+    outcome: str
+    sentences: list[str]
+    events: list[dict[str, Any]]
+
+
+@router.get(
+    "/explain",
+    summary="Why a slot ran, did not, or ran late",
+    response_model=ExplainDocument,
+    responses=problem_responses(400, 422, 503),
+)
+async def explain_slot(
+    request: Request, event_id: Annotated[str, Query(min_length=1, max_length=200)]
+) -> Response:
+    runtime = runtime_of(request)
+    slot = SlotKey.parse(event_id)
+    return answer(await runtime.ledger.explain(slot, now=runtime.clock.now()))
 
 
 @router.get(

@@ -16,6 +16,7 @@ from typing import Protocol
 from universal_agent.domain.calendar import CalendarFacts, Window
 from universal_agent.domain.events import Event
 from universal_agent.domain.exceptions import SlotException
+from universal_agent.domain.explain import SlotHistory
 from universal_agent.domain.flags import FlagOverride
 from universal_agent.domain.job import Job, JobSpec
 from universal_agent.domain.judge import Cause, MissedStatus
@@ -402,6 +403,10 @@ class Store(Protocol):
 
     async def audit(self, *, limit: int, before_seq: int | None) -> Sequence[Event]:
         """Events of what people decided and changed, newest first."""
+        ...
+
+    async def slot_history(self, slot: SlotKey) -> SlotHistory:
+        """Everything that was recorded about a slot."""
         ...
 
     async def sizes(self) -> Sizes:

@@ -418,3 +418,35 @@ WHERE (status = 'pending' OR (last_at >= :start AND first_at < :end))
 
 -- event_time --
 SELECT timestamp FROM events WHERE seq = :seq;
+
+-- versions_of_job --
+SELECT job_id, version, spec, effective_from, effective_until FROM job_versions
+WHERE job_id = :job_id ORDER BY version;
+
+-- job_ends --
+SELECT deleted_at, next_run_at FROM jobs WHERE job_id = :job_id;
+
+-- slot_state --
+SELECT outcome, reason, retry_at FROM slots
+WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :scheduled_at;
+
+-- runs_of_slot --
+SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
+       job_version, queued_at, started_at, finished_at, error, reason, exit_code,
+       output_preview, host, approved_by
+FROM runs
+WHERE source_ref = :source_ref AND source = :source AND scheduled_at = :scheduled_at AND has_slot
+ORDER BY run_id;
+
+-- events_of_slot --
+SELECT seq, source, type, timestamp, source_ref, owner_id, session_id, status, data
+FROM events
+WHERE source_ref = :source_ref AND (
+  json_extract(data, '$.run.event_id') = :event_id
+  OR json_extract(data, '$.event_id') = :event_id
+  OR (type = 'cron_run_missed' AND json_extract(data, '$.first_at') <= :at
+      AND json_extract(data, '$.last_at') >= :at)
+  OR EXISTS (SELECT 1 FROM json_each(data, '$.spans')
+             WHERE json_extract(value, '$.first_at') <= :at
+               AND json_extract(value, '$.last_at') >= :at))
+ORDER BY seq LIMIT 200;

@@ -10,6 +10,7 @@ from uuid import uuid4
 from universal_agent.domain.calendar import CalendarFacts, Window
 from universal_agent.domain.events import Event
 from universal_agent.domain.exceptions import SlotException
+from universal_agent.domain.explain import SlotHistory
 from universal_agent.domain.flags import FlagOverride
 from universal_agent.domain.job import Job
 from universal_agent.domain.judge import Cause, MissedStatus
@@ -23,6 +24,7 @@ from universal_agent.store import (
     exceptions,
     execution,
     flag_verbs,
+    history,
     job_verbs,
     log_verbs,
     misses,
@@ -371,6 +373,9 @@ class SqlStore:
         return await self._db.read(
             lambda tx: log_verbs.audit(tx, limit=limit, before_seq=before_seq)
         )
+
+    async def slot_history(self, slot: SlotKey) -> SlotHistory:
+        return await self._db.read(lambda tx: history.slot_history(tx, slot, self._specs))
 
     async def sizes(self) -> Sizes:
         return await self._db.read(log_verbs.sizes)

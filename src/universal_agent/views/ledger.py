@@ -1,11 +1,13 @@
-"""Did every expected slot end in exactly one recorded outcome?"""
+"""Did every expected slot end in exactly one recorded outcome, and why in that one?"""
 
 import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
+from universal_agent.domain.explain import explain
 from universal_agent.domain.ledger import Ledger, reckon
 from universal_agent.domain.run import JobId
+from universal_agent.domain.slot import SlotKey
 from universal_agent.errors import InvalidInput
 from universal_agent.store.base import Store
 
@@ -41,6 +43,18 @@ class LedgerView:
         )
         ledger = await asyncio.to_thread(reckon, facts, start=start, end=end, now=now)
         return ledger_document(ledger)
+
+
+    async def explain(self, slot: SlotKey, *, now: datetime) -> dict[str, Any]:
+        """Why a slot ran, did not, or ran late, with the events that prove it."""
+        history = await self._store.slot_history(slot)
+        explanation = explain(slot, history, now=now)
+        return {
+            "event_id": slot.event_id,
+            "outcome": explanation.outcome,
+            "sentences": explanation.sentences,
+            "events": [event.envelope() for event in history.events],
+        }
 
 
 def ledger_document(ledger: Ledger) -> dict[str, Any]:

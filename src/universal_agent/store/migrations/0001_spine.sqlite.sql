@@ -110,6 +110,8 @@ CREATE TABLE events (
   data TEXT NOT NULL
 );
 
+CREATE INDEX events_of ON events (source_ref, seq);
+
 -- Idempotency-Key of an acknowledged POST and the thing it made; kept a day.
 CREATE TABLE idempotency (
   key TEXT PRIMARY KEY,
