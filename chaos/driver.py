@@ -87,7 +87,7 @@ class Writer:
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
                 await self._act()
             for job in self.jobs:
-                if not job.gone and job.fields["enabled"]:
+                if not job.gone and not job.may_go and job.fields["enabled"]:
                     await self._edit(job, {"enabled": False, "off_label": "paused"})
 
     def _changeable(self) -> list[Kept]:
@@ -195,7 +195,7 @@ class Writer:
         self._evidence.append("writes", base | {"phase": "sent", "at": time.time()})
         answer, tries = await self._until_answered(method, path, body, key)
         phase = "acknowledged" if answer.status < 300 else "refused"
-        if tries > 1 and phase == "refused" and job is not None:
+        if tries > 1 and phase == "refused":
             answer, phase = await self._find_out(operation, answer, job)
         result = {"status": answer.status, "answer": answer.body, "tries": tries}
         self._evidence.append("writes", base | {"phase": phase, "at": time.time()} | result)
@@ -218,7 +218,7 @@ class Writer:
             await asyncio.sleep(_PAUSE)
 
     async def _find_out(
-        self, operation: str, answer: "_Answer", job: Kept
+        self, operation: str, answer: "_Answer", job: Kept | None
     ) -> "tuple[_Answer, str]":
         """What became of a request whose first try was cut off, and whose next one is refused.
 
@@ -227,7 +227,9 @@ class Writer:
         """
         if operation == "delete" and answer.status == 404:
             return answer, "acknowledged"
-        if operation == "edit" and answer.status == 409 and job.asked is not None:
+        if operation == "create" and answer.status == 409:
+            return answer, "came and went"  # made at the first try, ran, and deleted itself
+        if operation == "edit" and answer.status == 409 and job and job.asked:
             found, _ = await self._until_answered(
                 "GET", f"/api/v1/cron/jobs/{job.job_id}", None, None
             )

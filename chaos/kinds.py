@@ -75,6 +75,8 @@ def fields_of(kind: Kind, key: str, lines: Path, rng: random.Random, *, now: flo
                 "every": rng.choice(("2s", "4s")),
                 "command": f"{start}; sleep {rng.randint(3, 10)}; {_line('end', lines)}",
                 "retry_interrupted": kind.retries_interrupted,
+                # An outage's slots one after the other would take longer than the whole rig.
+                "on_miss": rng.choice(("ask", "run_latest", "skip")),
             }
         case Kind(name="flaky"):
             # Fails at the first attempt.
@@ -91,6 +93,7 @@ def fields_of(kind: Kind, key: str, lines: Path, rng: random.Random, *, now: flo
                 "every": "5s",
                 "command": f"{start}; sleep 4; {_line('end', lines)}",
                 "timeout_seconds": 2,
+                "on_miss": "ask",
             }
         case _:
             fields |= {

@@ -42,6 +42,7 @@ class _Worker:
     #: What the run is to be called when its task is cancelled.
     stop_status: RunStatus | None = None
     stop_reason: str | None = None
+    #: None until the run has begun.
     deadline: Cancellable | None = None
 
 
@@ -232,6 +233,8 @@ class Executor:
             ),
         )
         try:
+            if worker.stop_status is not None:
+                raise asyncio.CancelledError  # stopped before it had begun
             result = await self._run(item, output, started_at)
         except asyncio.CancelledError:
             if worker.stop_status is None:
@@ -299,7 +302,9 @@ class Executor:
             return False
         worker.stop_status = status
         worker.stop_reason = reason
-        worker.task.cancel()
+        # A task that is cancelled before its first step never gets to record its end.
+        if worker.deadline is not None:
+            worker.task.cancel()
         return True
 
     def cancel(self, run_id: RunId, reason: str) -> bool:

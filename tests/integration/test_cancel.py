@@ -1,0 +1,35 @@
+"""A run that is stopped ends once, and its end is recorded, whenever the stop comes."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from universal_agent.domain.run import RunId, RunStatus
+from universal_agent.runtime import Runtime
+from universal_agent.settings import Settings
+
+
+@pytest.fixture
+async def runtime(tmp_path: Path) -> AsyncIterator[Runtime]:
+    """A running product whose runs end at once, on the real clock."""
+    runtime = Runtime(Settings(data_dir=tmp_path / "data", cron_mock_response=True))
+    await runtime.start()
+    yield runtime
+    await runtime.stop()
+
+
+async def test_a_run_that_is_cancelled_before_it_has_begun_has_an_end_all_the_same(
+    runtime: Runtime,
+) -> None:
+    store, executor, now = runtime.store, runtime.executor, runtime.clock.now()
+    job = await runtime.jobs.create({"command": "true", "every": "1h", "runner": "shell"})
+    run = await store.add_run(job, RunId("run_1"), now=now)
+    settled = await store.claim(free_workers=1, host=runtime.host, now=now)
+    executor.launch(settled.claimed)
+    assert executor.cancel(run.run_id, "another came")
+    await executor.wait(run, seconds=30)
+    ended = await store.get_run(run.run_id)
+    assert ended is not None
+    assert (ended.status, ended.error) == (RunStatus.CANCELLED, "another came")
+    assert executor.running_count == 0
