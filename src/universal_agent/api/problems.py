@@ -4,6 +4,8 @@ The exception tree of errors.py maps to a status and a type; what is not foresee
 with an id that is also in the log, and no detail of the inside.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
@@ -12,10 +14,13 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from universal_agent.errors import Unavailable, UniversalAgentError
+from universal_agent.api.log_text import log_text
+from universal_agent.api.openapi import extend_openapi
+from universal_agent.errors import EngineOff, Unauthorized, Unavailable, UniversalAgentError
 
 _log = structlog.get_logger(__name__)
 
@@ -37,22 +42,51 @@ _TITLES = {
     503: "Unavailable",
 }
 
+#: What to say where the framework says no more than the name of the status.
+_SENTENCES = {
+    404: "There is nothing at this address.",
+    405: "This address does not answer to that method.",
+}
+
+#: How pydantic's messages begin, and how ours do.
+_EXPECTATIONS = {
+    "Input should be ": "expected ",
+    "Field required": "expected a value, got none",
+    "Extra inputs are not permitted": "expected no such field",
+}
+
+#: Fields that one answer complains about, and characters of a name that is repeated to its sender.
+_MOST_FIELDS = 5
+_LONGEST_NAME = 100
+
+#: Seconds until another attempt makes sense: a busy store, and a switch that somebody must turn.
+_STORE_RETRY_SECONDS = 1
+_SWITCH_RETRY_SECONDS = 60
+
 
 class Problem(BaseModel):
     """An error."""
 
-    type: str
-    title: str
-    status: int
-    detail: str
-    field: str | None = None
+    type: str = Field(description="What kind of error: a name for programs.")
+    title: str = Field(description="The kind of error in words.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What was expected and what came.")
+    field: str | None = Field(default=None, description="The field or parameter to blame.")
+    instance: str | None = Field(default=None, description="This very error, as in the log.")
 
 
 def problem(
-    status: int, detail: str, *, slug: str, title: str | None = None, field: str | None = None
+    status: int,
+    detail: str,
+    *,
+    slug: str,
+    title: str | None = None,
+    field: str | None = None,
+    instance: str | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
     """A problem document."""
-    content = {
+    content: dict[str, object] = {
         "type": f"urn:universal-agent:problem:{slug}",
         "title": title or _TITLES.get(status, "Error"),
         "status": status,
@@ -60,7 +94,31 @@ def problem(
     }
     if field is not None:
         content["field"] = field
-    return Response(orjson.dumps(content), status_code=status, media_type=MEDIA_TYPE)
+    if instance is not None:
+        content["instance"] = instance
+    return Response(
+        orjson.dumps(content), status_code=status, media_type=MEDIA_TYPE, headers=headers
+    )
+
+
+def problem_of(error: UniversalAgentError) -> Response:
+    """The problem document of an error that was raised on purpose."""
+    headers = {}
+    if isinstance(error, Unauthorized):
+        headers["WWW-Authenticate"] = 'Bearer realm="universal-agent"'
+    wait = getattr(error, "retry_after_seconds", None)
+    if wait is None and isinstance(error, Unavailable):
+        wait = _SWITCH_RETRY_SECONDS if isinstance(error, EngineOff) else _STORE_RETRY_SECONDS
+    if wait is not None:
+        headers["Retry-After"] = str(wait)
+    return problem(
+        error.status,
+        error.message,
+        slug=error.slug,
+        title=error.title,
+        field=error.field,
+        headers=headers,
+    )
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -72,44 +130,132 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+#: What every route can answer with, for `FastAPI(responses=...)`: the outer layer refused, the
+#: request was malformed, or something broke.
+EVERYWHERE = problem_responses(400, 401, 403, 408, 413, 422, 429, 431, 500, 503)
+
+
 def install_problem_handlers(app: FastAPI) -> None:
-    """Answer every error of the app with a problem document."""
+    """Answer every error of the app with a problem document, and say so in its OpenAPI.
+
+    Layers added to the app afterwards see these answers too.
+    """
 
     async def known(_: Request, error: Exception) -> Response:
         assert isinstance(error, UniversalAgentError)
-        response = problem(
-            error.status, error.message, slug=error.slug, title=error.title, field=error.field
-        )
-        if isinstance(error, Unavailable):
-            response.headers["Retry-After"] = "1"
-        return response
+        return problem_of(error)
 
     async def malformed(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
-        return problem(422, f"{place}: {first['msg']}", slug="malformed-request", field=place)
+        complaints = _complaints(error.errors())
+        detail = "; ".join(f"{field}: {text}" for field, text in complaints.items())
+        return problem(422, detail, slug="malformed-request", field=next(iter(complaints)))
 
     async def http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        response = problem(error.status_code, str(error.detail), slug=f"http-{error.status_code}")
-        response.headers.update(error.headers or {})
-        return response
+        status, detail = error.status_code, error.detail
+        if detail == HTTPStatus(status).phrase:
+            detail = _SENTENCES.get(status, f"{detail}.")
+        return problem(status, detail, slug=f"http-{status}", headers=error.headers)
 
     async def unforeseen(request: Request, error: Exception) -> Response:
-        error_id = uuid4().hex
-        _log.error(
-            "request_failed",
-            action="request_failed",
-            error_id=error_id,
-            path=request.url.path,
-            exc_info=error,
-        )
-        return problem(
-            500, f"Something went wrong; the log has the cause under {error_id}.", slug="internal"
-        )
+        return _unforeseen(request.scope, error)
 
     app.add_exception_handler(UniversalAgentError, known)
     app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(Exception, unforeseen)
+    app.add_middleware(UnforeseenErrors)
+    extend_openapi(app, _describe_problem)
+
+
+class UnforeseenErrors:
+    """ASGI layer: an exception that nobody handled is logged once and answered with a 500.
+
+    The framework's own way raises it again after answering, and the server then logs it a second
+    time, in its own form.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            response = _unforeseen(scope, error)
+            if not started:
+                await response(scope, receive, send)
+            elif scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1011})
+            # An answer that has begun is left unfinished: the server closes the connection.
+
+
+def _unforeseen(scope: Scope, error: Exception) -> Response:
+    error_id = uuid4().hex
+    _log.error(
+        "request_failed",
+        action="request_failed",
+        error_id=error_id,
+        method=scope.get("method", "WEBSOCKET"),
+        path=log_text(scope["path"]),
+        exc_info=error,
+    )
+    return problem(
+        500,
+        f"Something went wrong; the log has the cause under {error_id}.",
+        slug="internal",
+        instance=f"urn:universal-agent:error:{error_id}",
+    )
+
+
+def _complaints(errors: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """What was expected of each field that is wrong, in the order of the fields.
+
+    pydantic lists one error for each member of a union; they are about one field, and joined.
+    """
+    fields: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for error in errors:
+        fields.setdefault(tuple(error["loc"][:2]), []).append(error)
+    complaints = {}
+    for about in list(fields.values())[:_MOST_FIELDS]:
+        if about[0]["type"] == "json_invalid":
+            position, why = about[0]["loc"][-1], about[0]["ctx"]["error"]
+            complaints["body"] = f"expected JSON, got {why!r} at character {position}"
+            continue
+        texts = dict.fromkeys(_expectation(error["msg"]) for error in about)
+        expected = " or ".join(texts).replace(" or expected ", " or ")
+        complaints[_field([error["loc"] for error in about])] = expected
+    return complaints
+
+
+def _field(places: Sequence[Sequence[Any]]) -> str:
+    """The name of what all places have in common, without where in the request it was."""
+    shared = []
+    for parts in zip(*places, strict=False):
+        if any(part != parts[0] for part in parts):
+            break
+        shared.append(str(parts[0]))
+    return log_text(".".join(shared[1:]) or shared[0])[:_LONGEST_NAME]
+
+
+def _expectation(message: str) -> str:
+    for theirs, ours in _EXPECTATIONS.items():
+        if message.startswith(theirs):
+            return ours + message.removeprefix(theirs)
+    return message
+
+
+def _describe_problem(document: dict[str, Any]) -> None:
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas.setdefault("Problem", Problem.model_json_schema())

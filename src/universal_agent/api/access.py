@@ -1,0 +1,340 @@
+"""Who may ask for what? One layer around the whole application, before any routing.
+
+    Host -> Origin and Sec-Fetch-Site -> token -> size of the head -> body -> the application
+
+Everything passes through it: HTTP, streams and WebSockets, routes, mounts and addresses that do
+not exist. What each address needs is in policy.py.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
+
+from fastapi import FastAPI, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from universal_agent.api.auth import (
+    Gate,
+    Principal,
+    Via,
+    client_of,
+    gate_of,
+    router,
+    session_cookie,
+)
+from universal_agent.api.hosts import Authority, Hosts, is_same_origin
+from universal_agent.api.limits import MAX_HEAD_BYTES, HeadTooLarge, read_body, replay
+from universal_agent.api.openapi import extend_openapi
+from universal_agent.api.policy import OPEN_TO_ALL, READING, Need, need_of
+from universal_agent.api.problems import problem_of
+from universal_agent.clock import Clock
+from universal_agent.errors import Forbidden, LimitReached, Unauthorized, UniversalAgentError
+from universal_agent.settings import Settings
+
+
+class Head(NamedTuple):
+    """What a request says about itself."""
+
+    headers: dict[bytes, bytes]
+    size: int
+
+
+#: The headers that this layer reads.
+_READ_HERE = frozenset(
+    {
+        b"authorization",
+        b"content-length",
+        b"cookie",
+        b"host",
+        b"origin",
+        b"sec-fetch-dest",
+        b"sec-fetch-mode",
+        b"sec-fetch-site",
+        b"transfer-encoding",
+        b"x-ua-csrf",
+        b"x-ua-ops-token",
+    }
+)
+
+#: Stands for the values of a repeated header; no host, origin, token or session is like it.
+_REPEATED = b","
+
+#: Sessions in one request that are looked at.
+_MOST_SESSIONS = 4
+
+
+def read_head(scope: Scope) -> Head:
+    """The headers that matter here, and the size of all, in one pass.
+
+    Of a header that is repeated no value counts, so that nobody else down the line can have gone
+    by the other one: a second Host, Origin or token makes the request one that is refused.
+    """
+    found: dict[bytes, bytes] = {}
+    size = len(scope["path"]) + len(scope["query_string"])
+    for name, value in scope["headers"]:
+        size += len(name) + len(value) + 4
+        if name in _READ_HERE:
+            found[name] = _REPEATED if name in found else value
+    return Head(found, size)
+
+
+class AccessLayer:
+    """ASGI layer: lets a request through to the application, or answers it."""
+
+    def __init__(self, app: ASGIApp, *, gate: Gate, hosts: Hosts, clock: Clock) -> None:
+        self._app = app
+        self._gate = gate
+        self._hosts = hosts
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        method = scope.get("method", "WEBSOCKET")
+        need = need_of(method, scope["path"])
+        head = read_head(scope)
+        answer = _Answer(send, _PAGE_HEADERS if need is Need.PAGE else _DATA_HEADERS)
+        try:
+            principal = self._admit(scope, need, head)
+            if scope["type"] == "http" and _has_body(method, head):
+                body = await read_body(receive, head.headers, clock=self._clock)
+                if body is None:
+                    return
+                receive = replay(body, receive)
+            if _goes_on_reading(method, principal):
+                with self._gate.reading():
+                    await self._app(scope, receive, answer)
+            else:
+                await self._app(scope, receive, answer)
+        except UniversalAgentError as error:
+            await _refuse(error, scope, receive, answer, head)
+
+    def _admit(self, scope: Scope, need: Need, head: Head) -> Principal | None:
+        """Who makes the request; None where nobody asks. Raises what it is refused with."""
+        host = self._hosts.accepted(head.headers.get(b"host", b""))
+        if host is None or not scope["path"].startswith("/"):
+            raise Forbidden(
+                "This gateway does not answer to the name in Host; UA_ALLOWED_HOSTS adds names."
+            )
+        if not _is_ours(head.headers, host, need):
+            raise Forbidden("Pages of other origins may not use this gateway.")
+        state = scope.setdefault("state", {})
+        state["session_cookie"] = session_cookie(host.port)
+        state["principal"] = principal = self._principal(scope, need, head)
+        if head.size > MAX_HEAD_BYTES:
+            raise HeadTooLarge
+        return principal
+
+    def _principal(self, scope: Scope, need: Need, head: Head) -> Principal | None:
+        if self._gate.is_open:
+            return Principal(Via.OPEN, client_of(scope))
+        if need in OPEN_TO_ALL:
+            return None
+        principal = _judge(self._gate, scope, need, head)
+        is_change = scope.get("method") not in READING
+        if principal.via is Via.COOKIE and is_change and not _says_whence(head.headers):
+            raise Forbidden("expected Origin, Sec-Fetch-Site or X-UA-CSRF beside a session cookie")
+        return principal
+
+
+def _judge(gate: Gate, scope: Scope, need: Need, head: Head) -> Principal:
+    return gate.judge(
+        client=client_of(scope),
+        tokens=_tokens(head.headers, scope, need),
+        sessions=_sessions(head.headers, scope["state"]["session_cookie"]),
+    )
+
+
+def _is_ours(headers: dict[bytes, bytes], host: Authority, need: Need) -> bool:
+    """Whether a request comes from a page of ours, or from no page at all."""
+    origin = headers.get(b"origin")
+    if origin is not None and not is_same_origin(origin, host):
+        return False
+    site = headers.get(b"sec-fetch-site")
+    if site is None or site in (b"same-origin", b"none"):
+        return True
+    return (
+        need is Need.PAGE
+        and headers.get(b"sec-fetch-mode") == b"navigate"
+        and headers.get(b"sec-fetch-dest") == b"document"
+    )
+
+
+def _says_whence(headers: dict[bytes, bytes]) -> bool:
+    """Whether a change asked for with a cookie says where it comes from.
+
+    Browsers add the cookie by themselves; a page elsewhere can bring about none of these.
+    """
+    return (
+        b"origin" in headers
+        or headers.get(b"sec-fetch-site") == b"same-origin"
+        or b"x-ua-csrf" in headers
+    )
+
+
+def _tokens(headers: dict[bytes, bytes], scope: Scope, need: Need) -> Iterator[tuple[Via, bytes]]:
+    """The tokens that a request shows, where they are accepted."""
+    token = headers.get(b"x-ua-ops-token")
+    if token:
+        yield Via.HEADER, token
+    scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+    if token and scheme.lower() == b"bearer":
+        yield Via.BEARER, token.strip()
+    if need is Need.TOKEN_MAYBE_IN_QUERY and b"ops_token=" in scope["query_string"]:
+        query = parse_qsl(scope["query_string"].decode("latin-1"))
+        yield Via.QUERY, ", ".join(value for name, value in query if name == "ops_token").encode()
+
+
+def _sessions(headers: dict[bytes, bytes], cookie: str) -> Iterable[bytes]:
+    """The sessions among the cookies; a page on another port may have put one before ours."""
+    if b"cookie" not in headers:
+        return ()
+    pairs = (pair.strip().partition(b"=") for pair in headers[b"cookie"].split(b";"))
+    name = cookie.encode()
+    return islice((value for found, _, value in pairs if found == name), _MOST_SESSIONS)
+
+
+def _has_body(method: str, head: Head) -> bool:
+    return (
+        method not in READING
+        or b"transfer-encoding" in head.headers
+        or head.headers.get(b"content-length", b"0") != b"0"
+    )
+
+
+def _goes_on_reading(method: str, principal: Principal | None) -> bool:
+    """Whether a request may be a stream or a socket.
+
+    Commands are brief, and not to be ended halfway.
+    """
+    return (
+        principal is not None
+        and principal.via is not Via.OPEN
+        and (method in READING or method == "WEBSOCKET")
+    )
+
+
+# -- answering
+
+_ALWAYS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+_PAGE_POLICY = (
+    b"default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    b"img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    b"frame-ancestors 'none'; object-src 'none'"
+)
+_PAGE_HEADERS = (
+    *_ALWAYS,
+    (b"content-security-policy", _PAGE_POLICY),
+)
+_DATA_HEADERS = (
+    *_ALWAYS,
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+)
+_STARTS = frozenset({"http.response.start", "websocket.http.response.start"})
+
+#: What a server calls its way of answering a WebSocket's handshake with more than a bare 403.
+_DENIAL = "websocket.http.response"
+
+#: After these the rest of the request is not read, and the connection is of no more use.
+_HANG_UP = frozenset({408, 413, 431})
+
+
+class _Answer:
+    """A `send` that adds the headers an answer does not set itself, and takes CORS headers away."""
+
+    __slots__ = ("_defaults", "_send", "has_begun")
+
+    def __init__(self, send: Send, defaults: tuple[tuple[bytes, bytes], ...]) -> None:
+        self._send = send
+        self._defaults = defaults
+        self.has_begun = False
+
+    async def __call__(self, message: Message) -> None:
+        self.has_begun = True
+        if message["type"] in _STARTS:
+            given = message.get("headers", ())
+            names = {name for name, _ in given}
+            message["headers"] = [
+                *(pair for pair in given if not pair[0].startswith(b"access-control-")),
+                *(pair for pair in self._defaults if pair[0] not in names),
+            ]
+        await self._send(message)
+
+
+async def _refuse(
+    error: UniversalAgentError, scope: Scope, receive: Receive, answer: _Answer, head: Head
+) -> None:
+    """Answer with the error, or end the answer that has begun."""
+    is_socket = scope["type"] == "websocket"
+    if is_socket and (answer.has_begun or _DENIAL not in scope.get("extensions", {})):
+        await answer({"type": "websocket.close", "code": 1008})
+        return
+    if answer.has_begun:
+        await answer({"type": "http.response.body", "body": b"", "more_body": False})
+        return
+    response = problem_of(error)
+    if isinstance(error, Unauthorized | LimitReached):
+        cookie = scope["state"]["session_cookie"]
+        if cookie.encode() in head.headers.get(b"cookie", b""):
+            # A session from before the token changed would be taken for a guess at each request.
+            response.delete_cookie(cookie, httponly=True, samesite="strict")
+    if error.status in _HANG_UP:
+        response.headers["Connection"] = "close"
+    await response(scope, receive, answer)
+
+
+# -- into the application
+
+
+def install_access(app: FastAPI, settings: Settings, *, clock: Clock) -> Gate:
+    """Put the layer around `app`, with its routes for signing in, and describe it in its OpenAPI.
+
+    Raises SettingsError for a host name that cannot be accepted.
+    """
+    gate = Gate(settings.ops_token, clock=clock)
+    app.state.gate = gate
+    app.include_router(router)
+    app.add_middleware(AccessLayer, gate=gate, hosts=Hosts.of(settings), clock=clock)
+    extend_openapi(app, _describe_access)
+    return gate
+
+
+def is_signed_in(request: Request) -> bool:
+    """Whether a request to an open route shows that it is the operator's.
+
+    A wrong token counts as one here too, and is otherwise no concern of an open route.
+    """
+    gate = gate_of(request)
+    if gate.is_open:
+        return True
+    try:
+        _judge(gate, request.scope, Need.TOKEN, read_head(request.scope))
+    except (Unauthorized, LimitReached):
+        return False
+    return True
+
+
+def _describe_access(document: dict[str, Any]) -> None:
+    token = "X-UA-OPS-TOKEN"  # noqa: S105 - a name
+    document.setdefault("components", {})["securitySchemes"] = {
+        "ops_token": {"type": "apiKey", "in": "header", "name": token},
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "query": {"type": "apiKey", "in": "query", "name": "ops_token"},
+    }
+    ways: dict[Need, list[dict[str, list[str]]]] = {
+        Need.NOTHING: [],
+        Need.PAGE: [],
+        Need.TOKEN: [{"ops_token": []}, {"bearer": []}],
+        Need.TOKEN_MAYBE_IN_QUERY: [{"ops_token": []}, {"bearer": []}, {"query": []}],
+    }
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            operation["security"] = ways[need_of(method.upper(), path)]

@@ -1,0 +1,272 @@
+"""Who is the operator? The token, and the sessions that a browser is given for it.
+
+A session is a cookie that says when it ends, signed with a key made from the token: nothing is
+stored, and a new token ends every session.
+"""
+
+import asyncio
+import hmac
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Literal
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from starlette.types import Scope
+
+from universal_agent.api.limits import GuessLimit, TooManyGuesses, client_name
+from universal_agent.api.log_text import log_text
+from universal_agent.api.problems import problem_responses
+from universal_agent.api.wire import Answer, Body, answer
+from universal_agent.clock import Clock
+from universal_agent.errors import Unauthorized
+
+_log = structlog.get_logger(__name__)
+
+#: A session outlives a working week, and a weekend at the beach.
+SESSION_TIME = timedelta(days=7)
+
+
+class Via(StrEnum):
+    """How a request showed who makes it."""
+
+    #: `X-UA-OPS-TOKEN: <token>`
+    HEADER = "header"
+    #: `Authorization: Bearer <token>`
+    BEARER = "bearer"
+    #: `?ops_token=<token>`
+    QUERY = "query"
+    #: The session cookie.
+    COOKIE = "cookie"
+    #: No token is set: whoever reaches the gateway's own addresses from here is its operator.
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who makes a request."""
+
+    via: Via
+    client: str
+
+    @property
+    def who(self) -> str:
+        """The same in words, for the audit."""
+        return f"operator ({self.via}) from {self.client}"
+
+
+class _Session(StrEnum):
+    VALID = "valid"
+    EXPIRED = "expired"
+    FORGED = "forged"
+
+
+class Gate:
+    """Judges tokens and sessions, and counts the wrong ones.
+
+    The limit of guesses makes guessing loud, not impossible: a valid token is accepted however
+    many wrong ones came before it, or anybody could lock the operator out. What keeps guessers
+    out is the token's length.
+    """
+
+    def __init__(self, token: str, *, clock: Clock, guesses: GuessLimit | None = None) -> None:
+        self._clock = clock
+        self._guesses = guesses or GuessLimit(clock)
+        self._readers: set[asyncio.Task[None]] = set()
+        self._set(token)
+
+    def _set(self, token: str) -> None:
+        self._token = _as_bytes(token)
+        self._session_key = hmac.digest(self._token, b"universal-agent session", "sha256")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether no token is set."""
+        return not self._token
+
+    def rotate(self, token: str) -> None:
+        """Accept `token` alone from now on; requests that go on reading are ended."""
+        if _as_bytes(token) == self._token:
+            return
+        self._set(token)
+        for reader in self._readers:
+            reader.cancel()
+
+    # -- judging
+
+    def judge(
+        self,
+        *,
+        client: str,
+        tokens: Iterable[tuple[Via, bytes]],
+        sessions: Iterable[bytes],
+    ) -> Principal:
+        """The operator, when any of what a request shows is valid.
+
+        Raises Unauthorized, or TooManyGuesses for a wrong token too many. A request that shows
+        nothing, or a session that has come to its end, is no guess.
+        """
+        is_guess = False
+        for via, token in tokens:
+            if hmac.compare_digest(token, self._token):
+                return Principal(via, client)
+            is_guess = True
+        for session in sessions:
+            state = self._session(session)
+            if state is _Session.VALID:
+                return Principal(Via.COOKIE, client)
+            # A signature is a guess at the token too: its key is made from it.
+            is_guess = is_guess or state is _Session.FORGED
+        if is_guess:
+            self._count_wrong(client)
+        raise Unauthorized
+
+    def sign_in(self, token: str, *, client: str) -> str:
+        """A new session for the token. Raises as `judge` does."""
+        self.judge(client=client, tokens=[(Via.HEADER, _as_bytes(token))], sessions=[])
+        ends_at = self._clock.now() + SESSION_TIME
+        return self._signed(str(int(ends_at.timestamp())))
+
+    def _signed(self, ends_at: str) -> str:
+        signature = hmac.digest(self._session_key, ends_at.encode(), "sha256")
+        return f"{ends_at}.{urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+
+    def _session(self, session: bytes) -> _Session:
+        ends_at = session.partition(b".")[0]
+        if not ends_at.isdigit() or len(ends_at) > len("9999999999"):
+            return _Session.FORGED
+        if not hmac.compare_digest(session, self._signed(ends_at.decode()).encode()):
+            return _Session.FORGED
+        is_over = int(ends_at) <= self._clock.now().timestamp()
+        return _Session.EXPIRED if is_over else _Session.VALID
+
+    def _count_wrong(self, client: str) -> None:
+        name = client_name(client)
+        wait = self._guesses.count_wrong(name)
+        if wait is not None:
+            raise TooManyGuesses(wait)
+        # At most as many lines as the limit remembers guesses.
+        _log.warning("token_refused", action="token_refused", client=log_text(name))
+
+    # -- reading on while the token changes
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Run the body, and end it when the token changes meanwhile, raising Unauthorized.
+
+        For streams and sockets, which would go on showing things to whoever knew the old token.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        key = self._session_key
+        self._readers.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if key == self._session_key:
+                raise
+            task.uncancel()
+            raise Unauthorized from None
+        finally:
+            self._readers.discard(task)
+
+
+def _as_bytes(token: str) -> bytes:
+    # A token from JSON may hold half a surrogate pair: wrong, but no error.
+    return token.encode("utf-8", "surrogatepass")
+
+
+def session_cookie(port: int | None) -> str:
+    """The cookie's name at a port, which is None when the Host header names none.
+
+    Browsers give a machine's cookies to all its ports; two gateways must not sign each other out.
+    """
+    return "ua_session" if port is None else f"ua_session_{port}"
+
+
+def client_of(scope: Scope) -> str:
+    """The address that a request comes from; "unknown" where the server cannot tell."""
+    client = scope.get("client")
+    return client[0] if client else "unknown"
+
+
+def gate_of(request: Request) -> Gate:
+    """The gate that the app was made with."""
+    gate: Gate = request.app.state.gate
+    return gate
+
+
+def principal_of(request: Request) -> Principal | None:
+    """Who makes a request; None where the route asks for no token."""
+    principal: Principal | None = request.scope["state"].get("principal")
+    return principal
+
+
+router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
+
+
+class Login(Body):
+    token: str
+
+
+class Done(Answer):
+    status: Literal["ok"]
+
+
+class SessionDocument(Answer):
+    signed_in: bool
+    auth_required: bool
+    via: Via
+
+
+@router.post(
+    "/login",
+    summary="Change the operator's token for a session cookie",
+    response_model=Done,
+    responses=problem_responses(401, 422, 429),
+)
+async def login(request: Request, body: Login) -> Response:
+    gate = gate_of(request)
+    response = answer({"status": "ok"})
+    if gate.is_open:
+        return response
+    # TLS may end at a proxy; the page's own origin then still tells of it.
+    origin = request.headers.get("origin", request.url.scheme)
+    response.set_cookie(
+        request.state.session_cookie,
+        gate.sign_in(body.token, client=client_of(request.scope)),
+        max_age=int(SESSION_TIME.total_seconds()),
+        httponly=True,
+        samesite="strict",
+        secure=origin.startswith("https"),
+    )
+    return response
+
+
+@router.post(
+    "/logout",
+    summary="Have the browser forget its session",
+    response_model=Done,
+    responses=problem_responses(401),
+)
+async def logout(request: Request) -> Response:
+    response = answer({"status": "ok"})
+    response.delete_cookie(request.state.session_cookie, httponly=True, samesite="strict")
+    return response
+
+
+@router.get(
+    "/session",
+    summary="How this request is signed in",
+    response_model=SessionDocument,
+    responses=problem_responses(401),
+)
+async def session(request: Request) -> Response:
+    principal = principal_of(request)
+    assert principal is not None
+    required = not gate_of(request).is_open
+    return answer({"signed_in": True, "auth_required": required, "via": principal.via})

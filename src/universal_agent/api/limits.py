@@ -1,0 +1,180 @@
+"""How much may a client send, how slowly, and how often may it guess?"""
+
+import ipaddress
+import math
+import re
+from collections import deque
+from collections.abc import Mapping
+
+from starlette.types import Message, Receive
+
+from universal_agent.clock import Clock
+from universal_agent.errors import InvalidInput, LimitReached, TooLarge, UniversalAgentError
+from universal_agent.runners.time_limit import time_limit
+
+#: Bytes of the request line and all header lines.
+MAX_HEAD_BYTES = 16 * 1024
+#: Bytes of a request's body.
+MAX_BODY_BYTES = 1024 * 1024
+#: Seconds from the head of a request to the end of its body.
+BODY_SECONDS = 30.0
+#: Lists and objects inside each other.
+MAX_DEPTH = 64
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_BRACKETS = b"[]{}"
+_OTHERS = bytes(set(range(256)) - set(_BRACKETS))
+_AS_SQUARE = bytes.maketrans(b"{}", b"[]")
+
+
+class HeadTooLarge(TooLarge):
+    """The request line and headers together are larger than 16 KiB."""
+
+    status = 431
+    title = "Headers too large"
+
+
+class TooSlow(UniversalAgentError):
+    """The request did not arrive in time."""
+
+    status = 408
+    title = "Too slow"
+
+
+class TooManyGuesses(LimitReached):
+    """There were too many wrong tokens; wait before the next."""
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__()
+        self.retry_after_seconds = retry_after_seconds
+
+
+async def read_body(
+    receive: Receive, headers: Mapping[bytes, bytes], *, clock: Clock
+) -> bytes | None:
+    """The whole body; None when the client left before its end.
+
+    Raises TooLarge as soon as it is known to be, TooSlow when it does not end in time, and
+    InvalidInput when it is nested too deeply to be JSON that anybody needs. Reading ahead of the
+    application bounds every route alike; no route takes more than it could hold in memory.
+    """
+    declared = headers.get(b"content-length", b"")
+    if declared.isdigit() and (len(declared) > 19 or int(declared) > MAX_BODY_BYTES):
+        raise _too_large()
+    try:
+        async with time_limit(clock, BODY_SECONDS):
+            body = await _collect(receive)
+    except TimeoutError:
+        raise TooSlow(f"expected the whole body within {BODY_SECONDS:.0f} seconds") from None
+    if body is not None and is_too_deep(body):
+        raise InvalidInput(f"expected at most {MAX_DEPTH} lists and objects inside each other")
+    return body
+
+
+async def _collect(receive: Receive) -> bytes | None:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > MAX_BODY_BYTES:
+            raise _too_large()
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks) if len(chunks) > 1 else chunk
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"expected a body of at most {MAX_BODY_BYTES} bytes")
+
+
+def replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that tells of the whole body first, then of what comes after it."""
+    is_told = False
+
+    async def replayed() -> Message:
+        nonlocal is_told
+        if is_told:
+            return await receive()
+        is_told = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replayed
+
+
+def is_too_deep(body: bytes) -> bool:
+    """Whether JSON in UTF-8 has more than MAX_DEPTH lists and objects inside each other.
+
+    Peels off the innermost pairs of brackets, all of them at once, until none is left or the
+    layers are too many: a few passes at the speed of `bytes.replace`, where counting one by one
+    would hold up the event loop. What is not JSON is left to the parser, unless it is deep too.
+    """
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return False
+    layers = _STRING.sub(b"", body).translate(_AS_SQUARE, _OTHERS)
+    for _ in range(MAX_DEPTH):
+        peeled = layers.replace(b"[]", b"")
+        if len(peeled) == len(layers):
+            return layers.count(b"[") > MAX_DEPTH
+        layers = peeled
+    return b"[" in layers
+
+
+class GuessLimit:
+    """Counts wrong tokens over the last minute, by client and in all.
+
+    At most `overall` of them are remembered, whatever comes in; those that are refused for being
+    too many do not prolong the wait.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        per_client: int = 10,
+        overall: int = 100,
+        window_seconds: float = 60.0,
+    ) -> None:
+        self._clock = clock
+        self._per_client = per_client
+        self._overall = overall
+        self._window = window_seconds
+        self._guesses: deque[tuple[float, str]] = deque()
+
+    def count_wrong(self, client: str) -> int | None:
+        """Count a wrong token; the seconds to wait when it was one too many, else None."""
+        now = self._clock.monotonic()
+        while self._guesses and now - self._guesses[0][0] >= self._window:
+            self._guesses.popleft()
+        own = [at for at, who in self._guesses if who == client]
+        if len(own) >= self._per_client:
+            oldest = own[0]
+        elif len(self._guesses) >= self._overall:
+            oldest = self._guesses[0][0]
+        else:
+            self._guesses.append((now, client))
+            return None
+        return math.ceil(oldest + self._window - now)
+
+
+def client_name(address: str) -> str:
+    """The client that an address stands for: what shares one budget of guesses.
+
+    An IPv4 address mapped into IPv6 is the IPv4 one. All loopback addresses are one client, and so
+    is a whole /64 of IPv6: whoever has one of these addresses has them all. What is no address is
+    itself.
+    """
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    if ip.is_loopback:
+        return "loopback"
+    if isinstance(ip, ipaddress.IPv4Address):
+        return str(ip)
+    return str(ipaddress.ip_network((int(ip) >> 64 << 64, 64)))

@@ -1,0 +1,64 @@
+"""Which address needs what? The whole table; what it does not name needs the operator's token.
+
+A route that is added is closed until somebody opens it here.
+"""
+
+from enum import StrEnum
+
+
+class Need(StrEnum):
+    """What a request must show, beside a Host and an Origin of ours."""
+
+    #: Nothing.
+    NOTHING = "nothing"
+    #: Nothing, and a link on another site may lead here: a page shows nothing by itself.
+    PAGE = "page"
+    #: The operator's token, in a header or as a session.
+    TOKEN = "token"  # noqa: S105 - a word, not a secret
+    #: The same, or the token in the query: EventSource and calendar programs send no headers.
+    TOKEN_MAYBE_IN_QUERY = "token_maybe_in_query"  # noqa: S105
+
+
+#: Every address that needs something else than the operator's token.
+POLICY = {
+    ("GET", "/"): Need.PAGE,
+    ("HEAD", "/"): Need.PAGE,
+    ("GET", "/api/v1/health"): Need.NOTHING,
+    ("HEAD", "/api/v1/health"): Need.NOTHING,
+    ("GET", "/config"): Need.NOTHING,
+    ("POST", "/api/v1/auth/login"): Need.NOTHING,
+    ("GET", "/api/v1/ops/scheduling/stream"): Need.TOKEN_MAYBE_IN_QUERY,
+    ("GET", "/api/v1/ops/calendar.ics"): Need.TOKEN_MAYBE_IN_QUERY,
+}
+
+#: First parts of the paths of the dashboard's pages and of the files they are made of. They are
+#: the same for everybody: what they show, they ask the API for.
+PAGES = frozenset(
+    {
+        "activity",
+        "assets",
+        "calendar",
+        "changes",
+        "favicon.ico",
+        "jobs",
+        "logs",
+        "sessions",
+        "settings",
+        "stasis",
+    }
+)
+
+#: The methods that change nothing.
+READING = frozenset({"GET", "HEAD"})
+
+OPEN_TO_ALL = frozenset({Need.NOTHING, Need.PAGE})
+
+
+def need_of(method: str, path: str) -> Need:
+    """What a request of this method for this path must show."""
+    need = POLICY.get((method, path))
+    if need is not None:
+        return need
+    if method in READING and path[1:].partition("/")[0] in PAGES:
+        return Need.PAGE
+    return Need.TOKEN
