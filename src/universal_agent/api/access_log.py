@@ -1,0 +1,87 @@
+"""What was asked, by whom, and how did it go? One log line for a request.
+
+The server's own access log is off: it would print the token that a stream has in its query.
+"""
+
+from urllib.parse import unquote_plus
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from universal_agent.api.auth import client_of
+from universal_agent.api.log_text import log_text
+from universal_agent.clock import Clock, Stopwatch
+
+_log = structlog.get_logger(__name__)
+
+_SECRET = "ops_token"  # noqa: S105 - a parameter's name
+
+_FAILED = 500
+
+
+class AccessLog:
+    """ASGI layer, the outermost: writes a line when an answer begins.
+
+    Only about answers that failed or were slow to begin, unless `every` one is asked for: at
+    thousands of requests a second the lines would cost more than the answers. A WebSocket that is
+    accepted is told of as 101.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, clock: Clock, every: bool = False, slow_seconds: float = 1.0
+    ) -> None:
+        self._app = app
+        self._clock = clock
+        self._every = every
+        self._slow = slow_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        watch = Stopwatch(self._clock)
+
+        async def logged(message: Message) -> None:
+            status = _status(message)
+            if status is not None:
+                seconds = watch.seconds()
+                if self._every or status >= _FAILED or seconds >= self._slow:
+                    _write(scope, status, seconds)
+            await send(message)
+
+        await self._app(scope, receive, logged)
+
+
+def _status(message: Message) -> int | None:
+    """The status of the answer that begins with this message; None for all other messages."""
+    match message["type"]:
+        case "http.response.start" | "websocket.http.response.start":
+            return int(message["status"])
+        case "websocket.accept":
+            return 101
+        case _:
+            return None
+
+
+def _write(scope: Scope, status: int, seconds: float) -> None:
+    principal = scope.get("state", {}).get("principal")
+    write = _log.warning if status >= _FAILED else _log.info
+    write(
+        "request",
+        action="request",
+        method=log_text(scope.get("method", "WEBSOCKET")),
+        path=log_text(scope["path"]),
+        query=log_text(_without_secret(scope["query_string"].decode("latin-1"))),
+        status=status,
+        seconds=round(seconds, 6),
+        client=log_text(client_of(scope)),
+        via=principal and str(principal.via),
+    )
+
+
+def _without_secret(query: str) -> str:
+    parts = query.split("&")
+    return "&".join(
+        f"{_SECRET}=***" if unquote_plus(part.partition("=")[0]) == _SECRET else part
+        for part in parts
+    )

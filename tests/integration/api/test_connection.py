@@ -1,0 +1,186 @@
+"""Heads that never end: what the server does with them before any layer can see the request."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from universal_agent.api.connection import HEAD_SECONDS, bounded_protocol
+from universal_agent.api.limits import MAX_HEAD_BYTES
+from universal_agent.testing import ManualClock
+
+Connect = Callable[[], tuple[asyncio.Protocol, "Wire"]]
+
+
+class Wire(asyncio.Transport):
+    """The client's side of a connection."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 50000), "sockname": ("127.0.0.1", 8002)})
+        self.received = b""
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        self.received += data
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+@pytest.fixture
+def scopes() -> list[Scope]:
+    """What reached the application."""
+    return []
+
+
+@pytest.fixture
+def connect(clock: ManualClock, scopes: list[Scope]) -> Connect:
+    """Opens a connection to a server with the bounded protocol."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scopes.append(scope)
+        await PlainTextResponse("hello")(scope, receive, send)
+
+    protocol_class = bounded_protocol(clock)
+    config = uvicorn.Config(app, http=protocol_class, log_config=None, access_log=False)
+    config.load()
+
+    def connected() -> tuple[asyncio.Protocol, Wire]:
+        protocol = protocol_class(  # type: ignore[call-arg]
+            config=config, server_state=ServerState(), app_state={}
+        )
+        wire = Wire()
+        protocol.connection_made(wire)
+        return protocol, wire
+
+    return connected
+
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+async def test_a_whole_request_is_answered_and_the_connection_stays(
+    connect: Connect, clock: ManualClock
+) -> None:
+    protocol, wire = connect()
+    for _ in range(3):
+        protocol.data_received(REQUEST)
+        await clock.settle()
+    assert wire.received.count(b"HTTP/1.1 200 OK") == 3
+    await clock.advance(HEAD_SECONDS * 2)
+    assert not wire.closed
+
+
+async def test_a_connection_that_says_nothing_is_closed(
+    connect: Connect, clock: ManualClock
+) -> None:
+    _, wire = connect()
+    await clock.advance(HEAD_SECONDS - 1)
+    assert not wire.closed
+    await clock.advance(1)
+    assert wire.closed
+
+
+async def test_a_head_that_trickles_in_is_cut_off(connect: Connect, clock: ManualClock) -> None:
+    protocol, wire = connect()
+    protocol.data_received(REQUEST)
+    await clock.advance(60)
+    protocol.data_received(b"GET / HTTP/1.1\r\n")
+    for _ in range(9):
+        await clock.advance(1)
+        protocol.data_received(b"X-A: b\r\n")
+    assert not wire.closed
+    await clock.advance(1)
+    assert wire.closed
+
+
+async def test_a_head_in_time_calls_the_alarm_off(connect: Connect, clock: ManualClock) -> None:
+    protocol, wire = connect()
+    for byte in REQUEST:
+        protocol.data_received(bytes([byte]))
+        await clock.advance(HEAD_SECONDS / len(REQUEST) / 2)
+    assert wire.received.startswith(b"HTTP/1.1 200 OK")
+    await clock.advance(HEAD_SECONDS * 2)
+    assert not wire.closed
+
+
+@pytest.mark.parametrize("endless", [b"X-A: b\r\n", b"x", b"a" * 4096 + b": b\r\n"])
+async def test_a_head_that_grows_without_end_is_refused(
+    connect: Connect, endless: bytes, scopes: list[Scope]
+) -> None:
+    protocol, wire = connect()
+    protocol.data_received(b"GET / HTTP/1.1\r\nX-Start: ")
+    sent = 0
+    while not wire.closed:
+        protocol.data_received(endless)
+        sent += len(endless)
+        assert sent <= MAX_HEAD_BYTES + len(endless)
+    assert wire.received.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+    assert b"application/problem+json" in wire.received
+    assert scopes == []
+
+
+async def test_a_large_body_before_a_head_is_not_taken_for_it(
+    connect: Connect, clock: ManualClock
+) -> None:
+    protocol, wire = connect()
+    body = b"x" * (MAX_HEAD_BYTES * 3)
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
+    protocol.data_received(head + body + REQUEST[:20])
+    protocol.data_received(REQUEST[20:])
+    await clock.settle()
+    assert wire.received.count(b"HTTP/1.1 200 OK") == 2
+
+
+async def test_a_client_that_leaves_takes_its_alarm_with_it(
+    connect: Connect, clock: ManualClock
+) -> None:
+    protocol, wire = connect()
+    protocol.connection_lost(None)
+    wire.closed = False
+    await clock.advance(HEAD_SECONDS * 2)
+    assert not wire.closed
+
+
+@pytest.mark.parametrize(
+    ("target", "hosts"),
+    [
+        (b"/x", [b"localhost"]),
+        (b"http://localhost/x", [b"localhost"]),
+        (b"http://evil.example/x", [b"localhost", b"evil.example"]),
+        (b"http://evil.example:8002/", [b"localhost", b"evil.example:8002"]),
+        (b"http://user@localhost/x?y", [b"localhost", b"user@localhost"]),
+    ],
+)
+async def test_the_host_of_an_absolute_target_is_not_lost(
+    connect: Connect, clock: ManualClock, scopes: list[Scope], target: bytes, hosts: list[bytes]
+) -> None:
+    protocol, _ = connect()
+    protocol.data_received(b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    await clock.settle()
+    assert [value for name, value in scopes[0]["headers"] if name == b"host"] == hosts
+
+
+@pytest.mark.parametrize(
+    "target", [b"*", b"evil.example:443", b"//evil.example/x", b"x", b"http://x"]
+)
+async def test_no_odd_target_breaks_the_server(
+    connect: Connect, clock: ManualClock, target: bytes
+) -> None:
+    for method in [b"GET", b"OPTIONS", b"CONNECT"]:
+        protocol, wire = connect()
+        protocol.data_received(method + b" " + target + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await clock.settle()
+        assert wire.received.startswith((b"HTTP/1.1 400", b"HTTP/1.1 200")) or wire.closed
