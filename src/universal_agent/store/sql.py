@@ -1,6 +1,5 @@
 """The store that every SQL database shares: verbs, run on a database's transactions."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -44,6 +43,7 @@ from universal_agent.store.base import (
     Settled,
     Sizes,
 )
+from universal_agent.store.log_tail import LogTail
 from universal_agent.store.rows import SpecCache, job_from_row
 from universal_agent.store.sqlite import SqliteDatabase
 from universal_agent.store.tx import Tx
@@ -62,50 +62,12 @@ class Database(Protocol):
     async def read(self, fn: Callable[[Tx], T]) -> T: ...
 
 
-class Appended:
-    """Tells readers how far the log has grown; each sees the newest seq, not every one."""
-
-    def __init__(self) -> None:
-        self._seq = 0
-        self._closed = False
-        self._waiters: set[asyncio.Future[None]] = set()
-
-    def grown(self, seq: int) -> None:
-        """Called on the event loop after a commit."""
-        self._seq = max(self._seq, seq)
-        self._wake()
-
-    def close(self) -> None:
-        self._closed = True
-        self._wake()
-
-    def _wake(self) -> None:
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._waiters.clear()
-
-    async def watch(self) -> AsyncIterator[int]:
-        seen = self._seq
-        while not self._closed:
-            if self._seq > seen:
-                seen = self._seq
-                yield seen
-                continue
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiters.add(waiter)
-            try:
-                await waiter
-            finally:
-                self._waiters.discard(waiter)
-
-
 class SqlStore:
     """`Store` over a SQL database."""
 
-    def __init__(self, database: Database, appended: Appended) -> None:
+    def __init__(self, database: Database, tail: LogTail) -> None:
         self._db = database
-        self._appended = appended
+        self._tail = tail
         self._specs = SpecCache()
 
     @property
@@ -117,7 +79,7 @@ class SqlStore:
         await self._db.write(_name_stream)
 
     async def close(self) -> None:
-        self._appended.close()
+        self._tail.close()
         await self._db.close()
 
     # -- jobs
@@ -381,6 +343,9 @@ class SqlStore:
         return await self._db.read(log_verbs.sizes)
 
     async def read_events(self, *, after_seq: int, limit: int) -> Sequence[Event]:
+        recent = self._tail.after(after_seq, limit)
+        if recent is not None:
+            return recent
         return await self._db.read(
             lambda tx: log_verbs.read_events(tx, after_seq=after_seq, limit=limit)
         )
@@ -389,7 +354,7 @@ class SqlStore:
         return await self._db.read(log_verbs.log_bounds)
 
     def appended(self) -> AsyncIterator[int]:
-        return self._appended.watch()
+        return self._tail.watch()
 
     async def missed_spans(
         self, *, status: MissedStatus, limit: int, job_id: JobId | None = None
@@ -419,7 +384,5 @@ def _name_stream(tx: Tx) -> None:
 
 def sqlite_store(path: Path, *, synchronous: str = "FULL") -> SqlStore:
     """A store in one SQLite file."""
-    appended = Appended()
-    return SqlStore(
-        SqliteDatabase(path, synchronous=synchronous, on_append=appended.grown), appended
-    )
+    tail = LogTail()
+    return SqlStore(SqliteDatabase(path, synchronous=synchronous, on_append=tail.grown), tail)

@@ -43,8 +43,8 @@ class SqliteTx:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._queries = queries("sqlite")
-        #: Whether the transaction that is open has put events into the log.
-        self.has_appended = False
+        #: The events that this transaction has put into the log, in their order.
+        self.appended: list[NewEvent] = []
 
     def all(self, query: str, **params: object) -> list[Row]:
         return self._connection.execute(self._queries[query], params).fetchall()
@@ -65,7 +65,7 @@ class SqliteTx:
 
     def append_all(self, events: Sequence[NewEvent]) -> None:
         self.many("append_event", [event_params(event) for event in events])
-        self.has_appended = self.has_appended or bool(events)
+        self.appended.extend(events)
 
     def newest_seq(self) -> int:
         """The seq of the last event there is."""
@@ -92,12 +92,12 @@ class SqliteDatabase:
         path: Path,
         *,
         synchronous: str = "FULL",
-        on_append: Callable[[int], None] | None = None,
+        on_append: Callable[[int, Sequence[NewEvent]], None] | None = None,
     ) -> None:
         self.path = path
         self.last_error: str | None = None
         self._synchronous = synchronous
-        self._on_append = on_append or (lambda seq: None)
+        self._on_append = on_append or (lambda seq, events: None)
         self._inbox: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._readers: ThreadPoolExecutor | None = None
@@ -209,16 +209,16 @@ class SqliteDatabase:
         The connection to go on with: None after a failure, so that the next group begins with a
         fresh one and the store recovers by itself once the disk does.
         """
-        seq = 0
+        seq, events = 0, []
         try:
             connection = connection or self._connect()
             connection.execute("BEGIN IMMEDIATE")
             tx = SqliteTx(connection)
             for job in group:
                 _run_in_savepoint(connection, tx, job)
-            appended = tx.newest_seq() if tx.has_appended else 0
+            newest_seq = tx.newest_seq() if tx.appended else 0
             connection.execute("COMMIT")
-            seq = appended
+            seq, events = newest_seq, tx.appended
             self.last_error = None
             self._checkpoint(connection)
         except Exception as error:
@@ -234,13 +234,13 @@ class SqliteDatabase:
                 job.outcome = failure
         assert self._loop is not None
         with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
-            self._loop.call_soon_threadsafe(self._answer, group, seq)
+            self._loop.call_soon_threadsafe(self._answer, group, seq, events)
         return connection
 
-    def _answer(self, group: list[_Job], seq: int) -> None:
+    def _answer(self, group: list[_Job], seq: int, events: Sequence[NewEvent]) -> None:
         """Hand every function's outcome to the caller that waits for it."""
-        if seq:
-            self._on_append(seq)
+        if events:
+            self._on_append(seq, events)
         for job in group:
             if job.future.done():
                 continue  # the caller gave up; the change was kept or refused all the same
@@ -286,6 +286,7 @@ class SqliteDatabase:
 
 def _run_in_savepoint(connection: sqlite3.Connection, tx: SqliteTx, job: _Job) -> None:
     """Run one function of a group; when it fails, take back its changes and nobody else's."""
+    appended = len(tx.appended)
     connection.execute("SAVEPOINT verb")
     try:
         job.outcome = (job.fn(tx),)
@@ -293,6 +294,7 @@ def _run_in_savepoint(connection: sqlite3.Connection, tx: SqliteTx, job: _Job) -
         raise  # the disk's fault, not the verb's: the whole group is refused
     except Exception as error:
         connection.execute("ROLLBACK TO verb")
+        del tx.appended[appended:]
         job.outcome = error
     connection.execute("RELEASE verb")
 

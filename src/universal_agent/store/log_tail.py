@@ -1,0 +1,79 @@
+"""What was appended last? The end of the event log in memory, for those who follow it.
+
+Whoever follows the log reads each event within moments of its commit. They are served from here,
+with no trip to the database, so that being followed costs a busy gateway next to nothing.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from itertools import islice
+
+from universal_agent.domain.events import Event, NewEvent
+
+#: Events kept: more than a follower ever lags behind, unless it hangs.
+KEPT_EVENTS = 4096
+
+
+class LogTail:
+    """The latest events of this process, and how far the log has grown."""
+
+    def __init__(self) -> None:
+        self._events: deque[Event] = deque(maxlen=KEPT_EVENTS)
+        self._seq = 0
+        self._closed = False
+        self._waiters: set[asyncio.Future[None]] = set()
+
+    def grown(self, seq: int, events: Sequence[NewEvent]) -> None:
+        """Take what a commit has appended, the last event under `seq`; on the event loop."""
+        for at, event in enumerate(events, start=seq - len(events) + 1):
+            self._events.append(_in_log(event, at))
+        self._seq = seq
+        self._wake()
+
+    def after(self, seq: int, limit: int) -> list[Event] | None:
+        """The first `limit` events after `seq`; None when some of them are not kept here."""
+        if not self._events or seq < self._events[0].seq - 1:
+            return None
+        first = seq + 1 - self._events[0].seq
+        return list(islice(self._events, first, first + limit))
+
+    def close(self) -> None:
+        """Let everybody who watches go."""
+        self._closed = True
+        self._wake()
+
+    async def watch(self) -> AsyncIterator[int]:
+        """The newest seq, each time it has grown; ends when the tail is closed."""
+        seen = self._seq
+        while not self._closed:
+            if self._seq > seen:
+                seen = self._seq
+                yield seen
+                continue
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.add(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiters.discard(waiter)
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
+
+
+def _in_log(event: NewEvent, seq: int) -> Event:
+    return Event(
+        seq=seq,
+        source=event.source,
+        type=event.type,
+        timestamp=event.timestamp,
+        source_ref=event.source_ref,
+        owner_id=event.owner_id,
+        session_id=event.session_id,
+        status=event.status,
+        data=event.data,
+    )
