@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 from universal_agent.domain.events import Event
-from universal_agent.domain.job import Job, JobSpec, OffLabel, Policy
+from universal_agent.domain.job import Job, JobSpec, OffLabel, OnMiss, Overlap, Policy
 from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus
 from universal_agent.domain.run import JobId, RunId, RunStatus, Trigger
 from universal_agent.domain.schedule import Schedule, make_interval
@@ -59,6 +59,8 @@ def new_job(
 ) -> Job:
     """A job that expects a slot each minute after noon, unless another schedule is given."""
     schedule = schedule or make_interval(MINUTE, NOON)
+    policy["overlap"] = Overlap(policy.get("overlap", Overlap.SKIP))
+    policy["on_miss"] = OnMiss(policy.get("on_miss", OnMiss.ASK))
     spec = JobSpec(
         command=command,
         runner="shell",

@@ -1,19 +1,20 @@
 """How does a slot get from due to admitted? Each verb is one transaction, many slots in one go."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from universal_agent.domain import events
-from universal_agent.domain.job import Job, Overlap
+from universal_agent.domain.job import PRIORITY_ORDER, Job, Overlap
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import epoch, from_epoch
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.store.base import Admission, Claimed, Decision, Due, Once, SlotStart
-from universal_agent.store.job_verbs import recall
+from universal_agent.store.job_verbs import cancel_queued, recall
 from universal_agent.store.misses import insert_missed
 from universal_agent.store.rows import SpecCache, job_from_row, run_from_row
-from universal_agent.store.slots import NewRun, insert_runs
+from universal_agent.store.slots import NewRun, drop_retries, insert_runs
 from universal_agent.store.tx import Tx, stamp, to_json
 
 
@@ -34,20 +35,27 @@ def due(tx: Tx, *, until: datetime, limit: int, specs: SpecCache) -> Due:
 
 
 def admit(
-    tx: Tx, decisions: Sequence[Decision], *, free_workers: int, host: str, now: datetime
+    tx: Tx,
+    decisions: Sequence[Decision],
+    *,
+    free_workers: int,
+    host: str,
+    now: datetime,
+    specs: SpecCache,
 ) -> Admission:
     applied = _advance(tx, decisions)
     for decision in applied:
         for missed in decision.missed:
             mark = events.high_water(decision.next_run_at)
             insert_missed(tx, missed, decision.job.spec, now=now, mark=mark)
-    starts = [(decision, start) for decision in applied for start in decision.starts]
-    taken = _taken(tx, starts)
-    desk = _Desk(_active_runs(tx, applied), free_workers=free_workers, host=host, now=now)
-    for decision, start in starts:
-        if (decision.job.job_id, epoch(start.scheduled_at)) not in taken:
-            desk.place(decision, start)
-    desk.record(tx)
+    starts = _untaken(tx, [(decision, start) for decision in applied for start in decision.starts])
+    desk = _Desk(_active_runs(tx, applied), starts, free_workers, host=host, now=now)
+    # A stable sort: the slots of one job stay in the order of their times.
+    for decision, start in sorted(
+        starts, key=lambda pair: PRIORITY_ORDER[pair[0].job.spec.priority]
+    ):
+        desk.place(decision, start)
+    desk.record(tx, specs)
     passing(Failpoint.BEFORE_ADMIT_COMMIT)
     return Admission(
         started=tuple(desk.started),
@@ -73,22 +81,34 @@ def _advance(tx: Tx, decisions: Sequence[Decision]) -> list[Decision]:
     return [decision for decision in decisions if decision.job.job_id in moved]
 
 
-def _taken(tx: Tx, starts: Sequence[tuple[Decision, SlotStart]]) -> set[tuple[str, int]]:
-    """Those of the slots that were decided before: moved, skipped or run early by somebody."""
+def _untaken(
+    tx: Tx, starts: Sequence[tuple[Decision, SlotStart]]
+) -> list[tuple[Decision, SlotStart]]:
+    """Those of the slots that were not decided before: moved, skipped or run early by somebody."""
     keys = [(decision.job.job_id, epoch(start.scheduled_at)) for decision, start in starts]
-    return {(ref, at) for ref, at in tx.all("taken_slots", keys=to_json(keys))}
+    taken = {(ref, at) for ref, at in tx.all("taken_slots", keys=to_json(keys))}
+    return [pair for pair, key in zip(starts, keys, strict=True) if key not in taken]
 
 
-def _active_runs(tx: Tx, decisions: Iterable[Decision]) -> dict[str, list[tuple[RunId, RunStatus]]]:
+@dataclass(frozen=True, slots=True)
+class _Active:
+    """A run that waits or is in execution."""
+
+    run_id: RunId
+    status: RunStatus
+    trigger: Trigger
+
+
+def _active_runs(tx: Tx, decisions: Iterable[Decision]) -> dict[str, list[_Active]]:
     """The runs that wait or are in execution, of each job that minds."""
     refs = [
         decision.job.job_id
         for decision in decisions
         if decision.job.spec.policy.overlap is not Overlap.ALLOW
     ]
-    active: dict[str, list[tuple[RunId, RunStatus]]] = {ref: [] for ref in refs}
-    for ref, run_id, status in tx.all("active_runs", refs=to_json(refs)):
-        active[ref].append((RunId(run_id), RunStatus(status)))
+    active: dict[str, list[_Active]] = {ref: [] for ref in refs}
+    for ref, run_id, status, trigger in tx.all("active_runs", refs=to_json(refs)):
+        active[ref].append(_Active(RunId(run_id), RunStatus(status), Trigger(trigger)))
     return active
 
 
@@ -97,20 +117,22 @@ class _Desk:
 
     def __init__(
         self,
-        active: dict[str, list[tuple[RunId, RunStatus]]],
-        *,
+        active: dict[str, list[_Active]],
+        starts: Sequence[tuple[Decision, SlotStart]],
         free_workers: int,
+        *,
         host: str,
         now: datetime,
     ) -> None:
         self._active = active
+        self._newest = {decision.job.job_id: start for decision, start in starts}
         self._free_workers = free_workers
         self._host = host
         self._now = now
         self._new: list[NewRun] = []
         self._slots: list[dict[str, object]] = []
         self._events: list[events.NewEvent] = []
-        self._drop_retries: list[dict[str, object]] = []
+        self._replaced: list[RunId] = []
         self.started: list[Claimed] = []
         self.queued_count = 0
         self.cancel: list[RunId] = []
@@ -121,23 +143,17 @@ class _Desk:
         mark = events.high_water(decision.next_run_at)
         # A slot that runs late by policy has been waited for: it is never skipped again.
         late_by_policy = start.missed_id is not None
+        if not late_by_policy and self._gives_way(job, start):
+            self._skip(job, start, "overlap", mark)
+            return
         free = len(self.started) < self._free_workers
         if policy.overlap is not Overlap.ALLOW:
             active = self._active[job.job_id]
-            running = [run_id for run_id, status in active if status is RunStatus.RUNNING]
-            waiting = len(active) - len(running)
+            if policy.overlap is Overlap.CANCEL_PREVIOUS and not late_by_policy:
+                self._stop_previous(active)
             free = free and not active
-            if not late_by_policy and (
-                (policy.overlap is Overlap.SKIP and active)
-                or (policy.overlap is Overlap.QUEUE_ONE and waiting)
-            ):
-                self._skip(job, start, "overlap", mark)
-                return
-            if policy.overlap is Overlap.CANCEL_PREVIOUS:
-                self.cancel.extend(running)
-            active.append((start.run_id, RunStatus.RUNNING if free else RunStatus.QUEUED))
-        if policy.retries:
-            self._drop_retries.append({"source": "cron", "source_ref": job.job_id})
+            status = RunStatus.RUNNING if free else RunStatus.QUEUED
+            active.append(_Active(start.run_id, status, start.trigger))
         run = Run(
             run_id=start.run_id,
             source="cron",
@@ -160,6 +176,27 @@ class _Desk:
             self.started.append(Claimed(run=run, spec=job.spec))
         else:
             self.queued_count += 1
+
+    def _gives_way(self, job: Job, start: SlotStart) -> bool:
+        """Whether the slot is skipped because of the job's other runs."""
+        match job.spec.policy.overlap:
+            case Overlap.SKIP:
+                return bool(self._active[job.job_id])
+            case Overlap.QUEUE_ONE:
+                return any(run.status is RunStatus.QUEUED for run in self._active[job.job_id])
+            case Overlap.CANCEL_PREVIOUS:
+                return start is not self._newest[job.job_id]
+            case Overlap.ALLOW:
+                return False
+
+    def _stop_previous(self, active: list[_Active]) -> None:
+        """Cancel what runs, and earlier slots that wait: else they would pile up behind it."""
+        for run in list(active):
+            if run.status is RunStatus.RUNNING:
+                self.cancel.append(run.run_id)
+            elif run.trigger is Trigger.SCHEDULE:
+                self._replaced.append(run.run_id)
+                active.remove(run)
 
     def _skip(self, job: Job, start: SlotStart, reason: str, mark: dict[str, Any]) -> None:
         self._slot(job, start, RunStatus.SKIPPED, reason=reason)
@@ -189,8 +226,10 @@ class _Desk:
             }
         )
 
-    def record(self, tx: Tx) -> None:
-        tx.many("drop_retries", self._drop_retries)
+    def record(self, tx: Tx, specs: SpecCache) -> None:
+        for run_id in self._replaced:
+            cancel_queued(tx, run_id, specs=specs, now=self._now, reason="overlap")
+        drop_retries(tx, [item.run.source_ref for item in self._new])
         tx.many("claim_slot", self._slots)
         insert_runs(tx, self._new)
         tx.append_all(self._events)

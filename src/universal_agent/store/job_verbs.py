@@ -12,6 +12,7 @@ from universal_agent.errors import Conflict
 from universal_agent.store.base import Once
 from universal_agent.store.missed_rows import close_missed_of_job
 from universal_agent.store.rows import SpecCache, job_from_row, run_from_row
+from universal_agent.store.slots import drop_retries
 from universal_agent.store.tx import Tx, stamp, to_json
 
 #: How long an Idempotency-Key is remembered.
@@ -134,7 +135,7 @@ def put_version(tx: Tx, job: Job, *, replaces: int, closed_at: datetime) -> None
     )
     _insert_version(tx, job)
     if not job.spec.enabled:
-        tx.run("drop_retries", source="cron", source_ref=job.job_id)
+        drop_retries(tx, [job.job_id])
     if job.effective_from > closed_at or not job.spec.enabled:
         # The slots to come are others now: what was said about single ones is void.
         _drop_exceptions(tx, job.job_id, closed_at)
@@ -166,7 +167,7 @@ def close_job(tx: Tx, job: Job, *, specs: SpecCache, closed_at: datetime, now: d
         version=job.version,
         effective_until=closed_at.timestamp(),
     )
-    tx.run("drop_retries", source="cron", source_ref=job.job_id)
+    drop_retries(tx, [job.job_id])
     _drop_exceptions(tx, job.job_id, closed_at)
     for (run_id,) in tx.all("waiting_of_job", job_id=job.job_id):
         cancel_queued(tx, RunId(run_id), specs=specs, now=now, reason="job_deleted")

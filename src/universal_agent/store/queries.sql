@@ -136,7 +136,7 @@ WHERE job_id = :job_id AND version = :version AND due_at IS NOT NULL;
 -- (CROSS JOIN keeps SQLite to the order written: the few keys first, then the index.)
 
 -- active_runs --
-SELECT r.source_ref, r.run_id, r.status FROM json_each(:refs) d
+SELECT r.source_ref, r.run_id, r.status, r.trigger FROM json_each(:refs) d
 CROSS JOIN runs r ON r.source_ref = d.value AND r.finished_at IS NULL;
 
 -- taken_slots --
@@ -158,8 +158,8 @@ VALUES (:run_id, :source, :source_ref, :scheduled_at, :has_slot, :job_version, :
 
 -- drop_retries --
 UPDATE slots SET retry_at = NULL
-WHERE source = :source AND source_ref = :source_ref AND retry_at IS NOT NULL
-  AND run_id IS NOT NULL;
+WHERE source = 'cron' AND source_ref IN (SELECT value FROM json_each(:refs))
+  AND retry_at IS NOT NULL AND run_id IS NOT NULL;
 
 -- put_missed --
 INSERT INTO missed (missed_id, source, source_ref, job_version, first_at, last_at, count, cause,
@@ -237,7 +237,9 @@ SELECT r.run_id, r.source, r.source_ref, r.status, r.trigger, r.attempt, r.sched
 FROM runs r JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
 WHERE r.status = 'queued' AND NOT (r.serial AND EXISTS (
   SELECT 1 FROM runs x
-  WHERE x.source_ref = r.source_ref AND x.finished_at IS NULL AND x.status = 'running'))
+  WHERE x.source_ref = r.source_ref AND x.finished_at IS NULL AND (
+    x.status = 'running'
+    OR (x.priority, x.scheduled_at, x.run_id) < (r.priority, r.scheduled_at, r.run_id))))
 ORDER BY r.priority, r.scheduled_at, r.run_id LIMIT :limit;
 
 -- any_queued --

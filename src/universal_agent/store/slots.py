@@ -7,7 +7,7 @@ from datetime import datetime
 from universal_agent.domain.job import PRIORITY_ORDER, JobSpec, Overlap
 from universal_agent.domain.run import Run
 from universal_agent.domain.slot import epoch
-from universal_agent.store.tx import Tx, stamp
+from universal_agent.store.tx import Tx, stamp, to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,12 @@ def _run_params(item: NewRun) -> dict[str, object]:
         "host": run.host,
         "approved_by": run.approved_by,
     }
+
+
+def drop_retries(tx: Tx, job_ids: Sequence[str]) -> None:
+    """Plan no further attempt at any slot of these jobs."""
+    if job_ids:
+        tx.run("drop_retries", refs=to_json(job_ids))
 
 
 def set_outcomes(tx: Tx, runs: Sequence[tuple[Run, datetime | None]]) -> None:

@@ -150,7 +150,14 @@ class SqlStore:
         self, decisions: Sequence[Decision], *, free_workers: int, host: str, now: datetime
     ) -> Admission:
         return await self._db.write(
-            lambda tx: admission.admit(tx, decisions, free_workers=free_workers, host=host, now=now)
+            lambda tx: admission.admit(
+                tx,
+                decisions,
+                free_workers=free_workers,
+                host=host,
+                now=now,
+                specs=self._specs,
+            )
         )
 
     async def postpone(self, job: Job, *, due_at: datetime) -> None:
