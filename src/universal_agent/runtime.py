@@ -14,6 +14,7 @@ from universal_agent.engine.exceptions import Exceptions
 from universal_agent.engine.executor import Executor
 from universal_agent.engine.flags import Flags
 from universal_agent.engine.jobs import Jobs
+from universal_agent.engine.notify import AppriseDelivery, Notifier
 from universal_agent.engine.recovery import Recovery
 from universal_agent.engine.scheduler import Scheduler
 from universal_agent.engine.stasis import Stasis
@@ -31,6 +32,7 @@ from universal_agent.views.calendar import CalendarView
 from universal_agent.views.cron import CronView
 from universal_agent.views.event_feed import EventFeed
 from universal_agent.views.ledger import LedgerView
+from universal_agent.views.notifications import NotificationView
 from universal_agent.views.run_logs import RunLogs
 from universal_agent.views.scheduling_metrics import SchedulingMetrics
 
@@ -109,6 +111,15 @@ class Runtime:
         )
         self.ledger = LedgerView(self.store)
         self.run_logs = RunLogs(settings.run_logs_dir, settings.data_dir)
+        self.notifier = Notifier(
+            self.store,
+            self.clock,
+            keep=settings.notifications_max,
+            snooze_default=timedelta(minutes=settings.notification_snooze_minutes_default),
+            snooze_max=timedelta(minutes=settings.notification_snooze_minutes_max),
+            delivery=AppriseDelivery(settings.notify_urls) if settings.notify_urls else None,
+        )
+        self.notifications = NotificationView(self.store, keep=settings.notifications_max)
         self.watchdog = Watchdog(
             lambda: self.timer.seconds_since_tick,
             rearm=self._rearm,
@@ -142,6 +153,9 @@ class Runtime:
         self.supervisor.keep("event feed", self.event_feed.run)
         if self._journal is not None:
             self.supervisor.keep("journal", partial(self._keep_journal, self._journal))
+        self.supervisor.keep("notifier", self.notifier.run)
+        if self.settings.notify_urls:
+            self.supervisor.keep("delivery", self.notifier.deliver)
         cron = self.settings.enable_cron
         await self.recovery.run(scheduling=cron)
         if cron:
@@ -173,6 +187,29 @@ class Runtime:
         """Push that is switched off ends what is open."""
         if name == "UA_SCHED_PUSH_ENABLED" and not value:
             self.event_feed.close_all()
+
+    async def dashboard_summary(self) -> dict[str, Any]:
+        """The overview's counts."""
+        now = self.clock.now()
+        page = await self.store.list_jobs(limit=1)
+        pending = await self.stasis.pending()
+        return {
+            "sessions": {"active": 0, "total": 0},
+            "approvals": {"pending": len(pending), "total": len(pending)},
+            "cron": {"total": page.total, "enabled": await self.store.count_enabled_jobs()},
+            "notifications": await self.notifications.counts(now=now),
+            "deployment_profile": self.deployment_profile(),
+        }
+
+    def deployment_profile(self) -> dict[str, Any]:
+        """What this gateway is made of, for health and the overview."""
+        return {
+            "database": "sqlite",
+            "cron": self.settings.enable_cron,
+            "heartbeat": self.settings.enable_heartbeat,
+            "mock_responses": self.settings.cron_mock_response,
+            "auth_required": bool(self.settings.ops_token),
+        }
 
     async def store_audit(self, *, limit: int, before_seq: int | None) -> list[dict[str, Any]]:
         """What people decided and changed, newest first, as events."""

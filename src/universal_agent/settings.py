@@ -91,6 +91,12 @@ class Settings(BaseSettings):
     workspaces_dir: Path | None = None
     database_url: str = ""
 
+    # -- notifications
+    notifications_max: int = Field(default=500, ge=1, le=100_000)
+    notification_snooze_minutes_default: int = Field(default=30, ge=1)
+    notification_snooze_minutes_max: int = Field(default=1440, ge=1)
+    notify_urls: Words = ()
+
     # -- who is told that all is well
     watchdog_ping_url: str = ""
 

@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from universal_agent import __version__
-from universal_agent.api import calendar, cron, flags, health, metrics, ops, scheduling
+from universal_agent.api import calendar, cron, dashboard, flags, health, metrics, ops, scheduling
 from universal_agent.api.problems import install_problem_handlers
 from universal_agent.runtime import Runtime
 
@@ -20,6 +20,6 @@ def create_app(runtime: Runtime) -> FastAPI:
     )
     app.state.runtime = runtime
     install_problem_handlers(app)
-    for module in (health, cron, calendar, scheduling, flags, metrics, ops):
+    for module in (health, cron, calendar, scheduling, flags, dashboard, metrics, ops):
         app.include_router(module.router)
     return app

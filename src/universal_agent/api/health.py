@@ -28,7 +28,6 @@ class HealthDocument(Answer):
 )
 async def health(request: Request) -> Response:
     runtime = runtime_of(request)
-    settings = runtime.settings
     health = runtime.health()
     document = {
         "status": "healthy" if health.ok else "unhealthy",
@@ -36,13 +35,7 @@ async def health(request: Request) -> Response:
         "version": __version__,
         "db_status": "connected" if health.store_error is None else "error",
         "db_error": health.store_error,
-        "deployment_profile": {
-            "database": "sqlite",
-            "cron": settings.enable_cron,
-            "heartbeat": settings.enable_heartbeat,
-            "mock_responses": settings.cron_mock_response,
-            "auth_required": bool(settings.ops_token),
-        },
+        "deployment_profile": runtime.deployment_profile(),
         "reasons": list(health.reasons),
     }
     response = answer(document, status=200 if health.ok else 503)

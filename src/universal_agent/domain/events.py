@@ -12,7 +12,7 @@ calendar's projection is built from these events alone.
 | cron_run_queued | a slot was admitted and waits for a worker | run, next_run_at |
 | cron_run_started | a run was handed to its runner | run, next_run_at |
 | cron_run_completed | a run ended in success | run |
-| cron_run_failed | a run ended in error, timeout, cancelled or interrupted | run, retry_at |
+| cron_run_failed | a run ended otherwise | run, retry_at, consecutive_failures |
 | cron_run_missed | slots were missed, as one span | the span, next_run_at |
 | cron_run_skipped | a slot was decided not to run | the slot, reason, next_run_at |
 | calendar_missed_resolved | missed slots were decided | action, by, note, spans, run_id, job_id |
@@ -191,11 +191,14 @@ def run_changed(
     now: datetime,
     retry_at: datetime | None = None,
     mark: dict[str, Any] | None = None,
+    consecutive_failures: int | None = None,
 ) -> NewEvent:
     """A run came to its present status."""
     data: dict[str, Any] = {"run": run_record(run), **(mark or {})}
     if retry_at is not None:
         data["retry_at"] = epoch(retry_at)
+    if consecutive_failures is not None:
+        data["consecutive_failures"] = consecutive_failures
     kind = _RUN_EVENTS.get(run.status, EventType.CRON_RUN_FAILED)
     return _cron(kind, run.source_ref, spec, now, run.status, data)
 

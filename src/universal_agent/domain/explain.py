@@ -83,8 +83,7 @@ def explain(slot: SlotKey, history: SlotHistory, *, now: datetime) -> Explanatio
             return Explanation("scheduled", sentences)
         sentences.append("It is due, and being admitted.")
         return Explanation("due", sentences)
-    for run in history.runs:
-        sentences.append(_attempt(run, version))
+    sentences += [_attempt(run, version) for run in history.runs]
     outcome = history.outcome or "missed"
     if outcome == RunStatus.SKIPPED:
         sentences.append(_skipped(history.reason))

@@ -8,7 +8,7 @@ the only process. All take the time from the caller.
 A verb raises StoreUnavailable when the database cannot take the write; nothing was changed then.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -21,6 +21,7 @@ from universal_agent.domain.flags import FlagOverride
 from universal_agent.domain.job import Job, JobSpec
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.ledger import LedgerFacts
+from universal_agent.domain.notifications import Notification
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey
 from universal_agent.domain.stasis import MissedRecord, Scope, StasisAction
@@ -229,6 +230,10 @@ class Store(Protocol):
         """The jobs whose next slot comes first, earliest first."""
         ...
 
+    async def count_enabled_jobs(self) -> int:
+        """How many of them are enabled."""
+        ...
+
     async def count_jobs(self) -> int:
         """How many jobs there are."""
         ...
@@ -397,6 +402,43 @@ class Store(Protocol):
         self, name: str, override: FlagOverride | None, *, value: bool, by: str, now: datetime
     ) -> None:
         """Keep an override, or drop it; `value` is what the flag has from now on."""
+        ...
+
+    # -- notifications
+
+    async def fold_notifications(
+        self, *, limit: int, new_id: Callable[[], str], keep: int, now: datetime
+    ) -> tuple[int, bool]:
+        """Fold the next events into notifications, each event once.
+
+        How many events were read, and whether there is news.
+        """
+        ...
+
+    async def has_notable_events(self, *, after_seq: int) -> tuple[bool, int]:
+        """Whether events after `after_seq` may be news, and the newest seq that was looked at."""
+        ...
+
+    async def list_notifications(
+        self, *, limit: int, session_id: str | None = None, before: str | None = None
+    ) -> Sequence[Notification]:
+        """Notifications newest first."""
+        ...
+
+    async def get_notification(self, notification_id: str) -> Notification | None:
+        """The notification, or None."""
+        ...
+
+    async def put_notification(self, notification: Notification, *, delivered: bool) -> None:
+        """Keep a notification as it now is."""
+        ...
+
+    async def undelivered_notifications(self, *, limit: int) -> Sequence[Notification]:
+        """Notifications that have not been delivered beyond the dashboard, oldest first."""
+        ...
+
+    async def mark_notifications_delivered(self, ids: Sequence[str]) -> None:
+        """They have been."""
         ...
 
     # -- what happened

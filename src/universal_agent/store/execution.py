@@ -63,7 +63,13 @@ def finish(
     set_outcomes(tx, [(run, at) for (run, _), at in zip(runs, retries, strict=True)])
     tx.append_all(
         [
-            events.run_changed(run, spec, now=now, retry_at=at)
+            events.run_changed(
+                run,
+                spec,
+                now=now,
+                retry_at=at,
+                consecutive_failures=_failures(run, jobs.get(run.source_ref)),
+            )
             for (run, spec), at in zip(runs, retries, strict=True)
         ]
     )
@@ -74,6 +80,11 @@ def finish(
     passing(Failpoint.BEFORE_FINISH_COMMIT)
     settled = claim(tx, free_workers=free_workers, host=host, now=now, specs=specs)
     return replace(settled, next_retry_at=min((at for at in retries if at), default=None))
+
+
+def _failures(run: Run, job: Job | None) -> int | None:
+    """How often the job has failed in a row; None for a run that did not fail."""
+    return job.consecutive_failures if job is not None and run.status in _FAILED else None
 
 
 def _ended_run(end: Finished) -> Run:

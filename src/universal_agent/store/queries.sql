@@ -452,3 +452,60 @@ WHERE source_ref = :source_ref AND (
              WHERE json_extract(value, '$.first_at') <= :at
                AND json_extract(value, '$.last_at') >= :at))
 ORDER BY seq LIMIT 200;
+
+-- put_notification --
+INSERT INTO notifications (notification_id, kind, severity, title, message, source_ref, session_id,
+                           incident, is_open, status, created_at, updated_at, snoozed_until, note,
+                           metadata)
+VALUES (:notification_id, :kind, :severity, :title, :message, :source_ref, :session_id, :incident,
+        :is_open, :status, :created_at, :updated_at, :snoozed_until, :note, :metadata)
+ON CONFLICT (notification_id) DO UPDATE
+SET title = excluded.title, message = excluded.message, is_open = excluded.is_open,
+    status = excluded.status, updated_at = excluded.updated_at,
+    snoozed_until = excluded.snoozed_until, note = excluded.note, metadata = excluded.metadata;
+
+-- trim_notifications --
+DELETE FROM notifications WHERE notification_id <= (
+  SELECT notification_id FROM notifications ORDER BY notification_id DESC LIMIT 1 OFFSET :keep);
+
+-- open_incident --
+SELECT notification_id, kind, severity, title, message, source_ref, session_id, incident, is_open,
+       status, created_at, updated_at, snoozed_until, note, metadata
+FROM notifications WHERE incident = :incident AND is_open LIMIT 1;
+
+-- latest_spec --
+SELECT spec FROM job_versions WHERE job_id = :job_id ORDER BY version DESC LIMIT 1;
+
+-- list_notifications --
+SELECT notification_id, kind, severity, title, message, source_ref, session_id, incident, is_open,
+       status, created_at, updated_at, snoozed_until, note, metadata
+FROM notifications
+WHERE notification_id < :before AND (:session_id IS NULL OR session_id = :session_id)
+ORDER BY notification_id DESC LIMIT :limit;
+
+-- get_notification --
+SELECT notification_id, kind, severity, title, message, source_ref, session_id, incident, is_open,
+       status, created_at, updated_at, snoozed_until, note, metadata
+FROM notifications WHERE notification_id = :notification_id;
+
+-- undelivered --
+SELECT notification_id, kind, severity, title, message, source_ref, session_id, incident, is_open,
+       status, created_at, updated_at, snoozed_until, note, metadata
+FROM notifications WHERE NOT delivered ORDER BY notification_id LIMIT :limit;
+
+-- mark_delivered --
+UPDATE notifications SET delivered = 1 WHERE notification_id = :notification_id;
+
+-- count_enabled_jobs --
+SELECT count(*) FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
+WHERE j.deleted_at IS NULL AND json_extract(v.spec, '$.enabled');
+
+-- notable_events --
+SELECT seq, source, type, timestamp, source_ref, owner_id, session_id, status, data
+FROM events
+WHERE seq > :after_seq AND (
+  type IN ('cron_run_missed', 'cron_run_failed', 'cron_job_updated')
+  OR (type = 'cron_run_completed' AND EXISTS (
+    SELECT 1 FROM notifications
+    WHERE incident = 'failing:' || events.source_ref AND is_open)))
+ORDER BY seq LIMIT :limit;

@@ -14,6 +14,7 @@ from universal_agent.domain.flags import FlagOverride
 from universal_agent.domain.job import Job
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.ledger import LedgerFacts
+from universal_agent.domain.notifications import Notification
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus
 from universal_agent.domain.slot import SlotKey
 from universal_agent.domain.stasis import MissedRecord
@@ -27,6 +28,7 @@ from universal_agent.store import (
     job_verbs,
     log_verbs,
     misses,
+    notification_rows,
     starts,
     stasis,
 )
@@ -129,6 +131,13 @@ class SqlStore:
     async def next_jobs(self, *, limit: int) -> Sequence[Job]:
         def read(tx: Tx) -> list[Job]:
             return [job_from_row(row, self._specs) for row in tx.all("next_jobs", limit=limit)]
+
+        return await self._db.read(read)
+
+    async def count_enabled_jobs(self) -> int:
+        def read(tx: Tx) -> int:
+            row = tx.one("count_enabled_jobs")
+            return 0 if row is None else int(row[0])
 
         return await self._db.read(read)
 
@@ -335,6 +344,50 @@ class SqlStore:
         await self._db.write(
             lambda tx: flag_verbs.set_flag(tx, name, override, value=value, by=by, now=now)
         )
+
+    # -- notifications
+
+    async def fold_notifications(
+        self, *, limit: int, new_id: Callable[[], str], keep: int, now: datetime
+    ) -> tuple[int, bool]:
+        return await self._db.write(
+            lambda tx: notification_rows.fold_events(
+                tx, limit=limit, new_id=new_id, keep=keep, now=now
+            )
+        )
+
+    async def has_notable_events(self, *, after_seq: int) -> tuple[bool, int]:
+        return await self._db.read(
+            lambda tx: notification_rows.has_notable(tx, after_seq=after_seq)
+        )
+
+    async def list_notifications(
+        self, *, limit: int, session_id: str | None = None, before: str | None = None
+    ) -> Sequence[Notification]:
+        return await self._db.read(
+            lambda tx: notification_rows.list_notifications(
+                tx, limit=limit, session_id=session_id, before=before
+            )
+        )
+
+    async def get_notification(self, notification_id: str) -> Notification | None:
+        return await self._db.read(
+            lambda tx: notification_rows.get_notification(tx, notification_id)
+        )
+
+    async def put_notification(self, notification: Notification, *, delivered: bool) -> None:
+        def put(tx: Tx) -> None:
+            notification_rows.put_notifications(tx, [notification])
+            if delivered:
+                notification_rows.mark_delivered(tx, [notification.notification_id])
+
+        await self._db.write(put)
+
+    async def undelivered_notifications(self, *, limit: int) -> Sequence[Notification]:
+        return await self._db.read(lambda tx: notification_rows.undelivered(tx, limit=limit))
+
+    async def mark_notifications_delivered(self, ids: Sequence[str]) -> None:
+        await self._db.write(lambda tx: notification_rows.mark_delivered(tx, ids))
 
     # -- what happened
 

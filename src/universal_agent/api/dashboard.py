@@ -1,0 +1,122 @@
+"""What the dashboard's overview and inbox show (docs/contract.md, Notifications)."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import Field
+
+from universal_agent.api.problems import problem_responses
+from universal_agent.api.wire import Answer, Body, answer, runtime_of
+from universal_agent.domain.notifications import NotificationStatus
+from universal_agent.errors import UniversalAgentError
+from universal_agent.views.notifications import notification_document
+
+router = APIRouter(prefix="/api/v1/dashboard", tags=["dashboard"])
+
+NotificationId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+_STATUSES = "|".join(NotificationStatus)
+Status = Annotated[str, Field(pattern=f"^({_STATUSES})$")]
+
+
+class NotificationPage(Answer):
+    notifications: list[dict[str, Any]]
+
+
+class NotificationChange(Body):
+    status: Status
+    note: str | None = Field(default=None, max_length=1000)
+    snooze_minutes: float | None = None
+
+
+class NotificationChanged(Answer):
+    notification: dict[str, Any]
+
+
+class NotificationBulk(NotificationChange):
+    ids: Annotated[list[str], Field(min_length=1, max_length=500)]
+
+
+class NotificationBulkDone(Answer):
+    results: list[dict[str, Any]]
+
+
+class Summary(Answer):
+    sessions: dict[str, int]
+    approvals: dict[str, int]
+    cron: dict[str, int]
+    notifications: dict[str, int]
+    deployment_profile: dict[str, Any]
+
+
+@router.get(
+    "/summary",
+    summary="Counts for the overview",
+    response_model=Summary,
+    responses=problem_responses(503),
+)
+async def summary(request: Request) -> Response:
+    runtime = runtime_of(request)
+    return answer(await runtime.dashboard_summary())
+
+
+@router.get(
+    "/notifications",
+    summary="Notifications, newest first",
+    response_model=NotificationPage,
+    responses=problem_responses(422, 503),
+)
+async def list_notifications(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    status: NotificationStatus | None = None,
+    session_id: Annotated[str | None, Query(max_length=64)] = None,
+) -> Response:
+    runtime = runtime_of(request)
+    found = await runtime.notifications.page(
+        limit=limit, status=status, session_id=session_id, now=runtime.clock.now()
+    )
+    return answer({"notifications": found})
+
+
+@router.patch(
+    "/notifications/{notification_id}",
+    summary="Mark a notification",
+    response_model=NotificationChanged,
+    responses=problem_responses(400, 404, 413, 422, 503),
+)
+async def change_notification(
+    request: Request, notification_id: NotificationId, body: NotificationChange
+) -> Response:
+    runtime = runtime_of(request)
+    changed = await runtime.notifier.change(
+        notification_id,
+        NotificationStatus(body.status),
+        note=body.note,
+        snooze_minutes=body.snooze_minutes,
+    )
+    return answer({"notification": notification_document(changed, now=runtime.clock.now())})
+
+
+@router.post(
+    "/notifications/bulk",
+    summary="Mark many notifications",
+    response_model=NotificationBulkDone,
+    responses=problem_responses(413, 422, 503),
+)
+async def change_many(request: Request, body: NotificationBulk) -> Response:
+    runtime = runtime_of(request)
+    results: list[dict[str, Any]] = []
+    for notification_id in body.ids:
+        try:
+            await runtime.notifier.change(
+                notification_id,
+                NotificationStatus(body.status),
+                note=body.note,
+                snooze_minutes=body.snooze_minutes,
+            )
+        except UniversalAgentError as error:
+            results.append({"id": notification_id, "status": "refused", "detail": error.message})
+        else:
+            results.append({"id": notification_id, "status": "ok"})
+    return answer({"results": results})

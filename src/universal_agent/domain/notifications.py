@@ -1,0 +1,300 @@
+"""What is worth telling a person, and when is it the same news again?
+
+Folded from events. An incident is told once: further events of it change what was told, and its
+end is told once too.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from universal_agent.domain.events import Event, EventType
+from universal_agent.domain.job import OffLabel
+from universal_agent.domain.judge import Cause, MissedStatus
+from universal_agent.domain.slot import from_epoch
+
+#: Failures in a row after which a job's failing is told.
+FAILURES_TOLD = 2
+
+
+class Kind(StrEnum):
+    """What a notification is about."""
+
+    #: Slots were missed; one digest for each outage.
+    MISSED = "missed"
+    #: A job fails, for the second time in a row at least.
+    FAILED = "failed"
+    #: A job was paused by the scheduler, because it failed again and again.
+    AUTO_PAUSED = "auto_paused"
+    #: What was told to fail works again.
+    RECOVERED = "recovered"
+    #: Notifications could not be delivered beyond the dashboard.
+    DELIVERY_FAILED = "delivery_failed"
+
+
+class Severity(StrEnum):
+    """How much it matters."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class NotificationStatus(StrEnum):
+    """What a person has done with it; the values are the wire's."""
+
+    NEW = "new"
+    READ = "read"
+    ACKNOWLEDGED = "acknowledged"
+    SNOOZED = "snoozed"
+    DISMISSED = "dismissed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """Something a person should know."""
+
+    notification_id: str
+    kind: Kind
+    severity: Severity
+    title: str
+    message: str
+    source_ref: str
+    session_id: str | None
+    #: What it is about; while `is_open`, further events of the same incident change this one.
+    incident: str
+    is_open: bool
+    status: NotificationStatus
+    created_at: datetime
+    updated_at: datetime
+    snoozed_until: datetime | None = None
+    note: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def status_at(self, now: datetime) -> NotificationStatus:
+        """Its status; a snooze that is over leaves it new."""
+        if (
+            self.status is NotificationStatus.SNOOZED
+            and self.snoozed_until is not None
+            and self.snoozed_until <= now
+        ):
+            return NotificationStatus.NEW
+        return self.status
+
+
+class Desk:
+    """Folds events into notifications, one batch at a time."""
+
+    def __init__(
+        self,
+        *,
+        open_incident: Callable[[str], Notification | None],
+        new_id: Callable[[], str],
+        titles: Callable[[str], str],
+        now: datetime,
+    ) -> None:
+        self._open_incident = open_incident
+        self._new_id = new_id
+        self._titles = titles
+        self._now = now
+        #: What is to be kept, by id: new ones and changed ones.
+        self.changed: dict[str, Notification] = {}
+
+    def fold(self, event: Event) -> None:
+        """Take one event into account."""
+        match event.type:
+            case EventType.CRON_RUN_MISSED if event.status == MissedStatus.PENDING:
+                self._missed(event)
+            case EventType.CRON_RUN_FAILED if event.status in ("error", "timeout"):
+                self._failed(event)
+            case EventType.CRON_RUN_COMPLETED:
+                self._completed(event)
+            case EventType.CRON_JOB_UPDATED:
+                label = event.data["job"]["spec"]["off_label"]
+                if label == OffLabel.AUTO_PAUSED and "enabled" in event.data["changed"]:
+                    self._auto_paused(event)
+
+    def _find(self, incident: str) -> Notification | None:
+        for notification in self.changed.values():
+            if notification.incident == incident and notification.is_open:
+                return notification
+        return self._open_incident(incident)
+
+    def _tell(
+        self,
+        event: Event,
+        kind: Kind,
+        severity: Severity,
+        title: str,
+        message: str,
+        *,
+        incident: str,
+        is_open: bool = True,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        notification = Notification(
+            notification_id=self._new_id(),
+            kind=kind,
+            severity=severity,
+            title=title,
+            message=message,
+            source_ref=event.source_ref,
+            session_id=event.session_id,
+            incident=incident,
+            is_open=is_open,
+            status=NotificationStatus.NEW,
+            created_at=self._now,
+            updated_at=self._now,
+            metadata=metadata or {},
+        )
+        self.changed[notification.notification_id] = notification
+
+    def _put(self, notification: Notification, **changes: Any) -> None:
+        changed = replace(notification, updated_at=self._now, **changes)
+        self.changed[changed.notification_id] = changed
+
+    def _missed(self, event: Event) -> None:
+        """One digest for each outage, which grows while its misses come in."""
+        data = event.data
+        incident = f"outage:{data['outage_id']}"
+        before = self._find(incident)
+        facts = _Outage.of(before.metadata if before else {}).with_miss(data, self._now)
+        title, message = facts.words(self._titles(event.source_ref))
+        if before is None:
+            self._tell(
+                event,
+                Kind.MISSED,
+                Severity.WARNING,
+                title,
+                message,
+                incident=incident,
+                metadata=facts.record(),
+            )
+        else:
+            self._put(before, title=title, message=message, metadata=facts.record())
+
+    def _failed(self, event: Event) -> None:
+        incident = f"failing:{event.source_ref}"
+        in_a_row = event.data.get("consecutive_failures", 0)
+        if in_a_row < FAILURES_TOLD or event.data.get("retry_at") is not None:
+            return
+        if self._find(incident) is None:
+            run = event.data["run"]
+            self._tell(
+                event,
+                Kind.FAILED,
+                Severity.ERROR,
+                f"{self._titles(event.source_ref)} fails",
+                f"{in_a_row} times in a row; last: {run['error'] or run['status']}",
+                incident=incident,
+                metadata={"run_id": run["run_id"], "consecutive_failures": in_a_row},
+            )
+
+    def _completed(self, event: Event) -> None:
+        incident = f"failing:{event.source_ref}"
+        failing = self._find(incident)
+        if failing is None:
+            return
+        self._put(failing, is_open=False)
+        self._tell(
+            event,
+            Kind.RECOVERED,
+            Severity.INFO,
+            f"{self._titles(event.source_ref)} works again",
+            f"It had failed since {failing.created_at:%Y-%m-%d %H:%M} UTC.",
+            incident=incident,
+            is_open=False,
+            metadata={"run_id": event.data["run"]["run_id"]},
+        )
+
+    def _auto_paused(self, event: Event) -> None:
+        limit = event.data["job"]["spec"]["policy"]["auto_pause_after"]
+        self._tell(
+            event,
+            Kind.AUTO_PAUSED,
+            Severity.ERROR,
+            f"{self._titles(event.source_ref)} was paused",
+            f"It failed {limit} times in a row. Mend it, then resume it.",
+            incident=f"paused:{event.source_ref}",
+            is_open=False,
+        )
+
+
+_CAUSE_WORDS = {
+    Cause.PROCESS_DOWN: "down",
+    Cause.HOST_SUSPENDED: "asleep",
+    Cause.CLOCK_STEP: "clock set forward",
+    Cause.STORE_UNAVAILABLE: "database unavailable",
+    Cause.CAPACITY: "no free worker",
+    Cause.ENGINE_OFF: "cron switched off",
+    Cause.INTERRUPTED: "interrupted",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Outage:
+    """What an outage has cost so far."""
+
+    cause: str
+    first_at: int
+    last_at: int
+    missed: int
+    useful: int
+    jobs: tuple[str, ...]
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> "_Outage":
+        if not record:
+            return cls("", 2**53, 0, 0, 0, ())
+        return cls(
+            record["cause"],
+            record["first_at"],
+            record["last_at"],
+            record["missed"],
+            record["useful"],
+            tuple(record["jobs"]),
+        )
+
+    def with_miss(self, data: Mapping[str, Any], now: datetime) -> "_Outage":
+        useful_until = data["useful_until"]
+        useful = useful_until is None or from_epoch(useful_until) > now
+        job_id = data["event_id"].split("|")[1]
+        return _Outage(
+            data["cause"],
+            min(self.first_at, data["first_at"]),
+            max(self.last_at, data["last_at"]),
+            self.missed + data["count"],
+            self.useful + int(useful),
+            self.jobs if job_id in self.jobs else (*self.jobs, job_id)[:1000],
+        )
+
+    def record(self) -> dict[str, Any]:
+        return {
+            "cause": self.cause,
+            "first_at": self.first_at,
+            "last_at": self.last_at,
+            "missed": self.missed,
+            "useful": self.useful,
+            "jobs": list(self.jobs),
+        }
+
+    def words(self, title: str) -> tuple[str, str]:
+        """Title and message: "down 02:10-07:45: 6 missed, 2 still useful"."""
+        first, last = from_epoch(self.first_at), from_epoch(self.last_at)
+        span = f"{first:%H:%M}" if first == last else f"{first:%H:%M}-{last:%H:%M}"
+        if first.date() != last.date():
+            span = f"{first:%b %d %H:%M} to {last:%b %d %H:%M}"
+        what = title if len(self.jobs) == 1 else f"{len(self.jobs)} jobs"
+        if self.cause == Cause.INTERRUPTED:
+            noun = "run was" if self.missed == 1 else "runs were"
+            return f"{self.missed} {noun} interrupted", f"{what}, {span} UTC: outcome unknown"
+        groups = "1 job's latest is" if self.useful == 1 else f"{self.useful} jobs' latest are"
+        return (
+            f"{self.missed} missed: {what}",
+            (
+                f"{_CAUSE_WORDS[Cause(self.cause)]} {span} UTC: {self.missed} missed, "
+                f"{groups} still useful"
+            ),
+        )
