@@ -47,6 +47,7 @@ class LedgerFacts:
 
     versions: Sequence[JobVersion]
     slots: Sequence[SlotFact]
+    #: Where two spans have the same slot, the first one counts.
     missed: Sequence[MissedFact]
 
 

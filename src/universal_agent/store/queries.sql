@@ -175,7 +175,8 @@ SET first_at = excluded.first_at, last_at = excluded.last_at, count = excluded.c
 -- missed_with_slot --
 SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
        created_at, updated_at, useful_until, note, decided_by, run_id
-FROM missed WHERE source_ref = :source_ref AND first_at <= :at AND last_at >= :at;
+FROM missed WHERE source_ref = :source_ref AND first_at <= :at AND last_at >= :at
+ORDER BY status = 'pending' DESC, created_at DESC, missed_id DESC;
 
 -- pending_group --
 SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
@@ -384,7 +385,8 @@ WHERE source = 'cron' AND source_ref = :job_id AND scheduled_at > :start AND sch
 -- ledger_missed --
 SELECT source_ref, first_at, last_at, job_version, cause, status FROM missed
 WHERE source = 'cron' AND last_at > :start AND first_at <= :end
-  AND (:job_id IS NULL OR source_ref = :job_id);
+  AND (:job_id IS NULL OR source_ref = :job_id)
+ORDER BY status = 'pending' DESC, created_at DESC, missed_id DESC;
 
 -- calendar_jobs --
 SELECT j.job_id, j.version, v.spec, j.next_run_at

@@ -29,6 +29,7 @@ _SECOND = timedelta(seconds=1)
 
 
 def find_missed(tx: Tx, slot: SlotKey, specs: SpecCache) -> MissedRecord:
+    # A slot whose approved run was interrupted was missed twice: the latest miss comes first.
     rows = tx.all("missed_with_slot", source_ref=slot.source_ref, at=epoch(slot.scheduled_at))
     for record in map(missed_from_row, rows):
         spec = read_spec(tx, record.source_ref, record.job_version, specs)
