@@ -3,7 +3,17 @@
 from fastapi import FastAPI
 
 from universal_agent import __version__
-from universal_agent.api import calendar, cron, dashboard, flags, health, metrics, ops, scheduling
+from universal_agent.api import (
+    calendar,
+    cron,
+    dashboard,
+    flags,
+    health,
+    metrics,
+    ops,
+    scheduling,
+    web_page,
+)
 from universal_agent.api.problems import install_problem_handlers
 from universal_agent.runtime import Runtime
 
@@ -20,6 +30,6 @@ def create_app(runtime: Runtime) -> FastAPI:
     )
     app.state.runtime = runtime
     install_problem_handlers(app)
-    for module in (health, cron, calendar, scheduling, flags, dashboard, metrics, ops):
+    for module in (health, cron, calendar, scheduling, flags, dashboard, metrics, ops, web_page):
         app.include_router(module.router)
     return app

@@ -117,6 +117,7 @@ async def calendar_feed(
     include_resolved: bool = False,
 ) -> Response:
     runtime = runtime_of(request)
+    runtime.metrics.count("calendar_events_requests")
     query = FeedQuery(
         source=source,
         view=view,
@@ -140,6 +141,7 @@ async def act(
     request: Request, event_id: EventId, body: Action, key: IdempotencyKey = None
 ) -> Response:
     runtime = runtime_of(request)
+    runtime.metrics.count("calendar_action_requests")
     slot = SlotKey.parse(event_id)
     content = body.model_dump()
     if body.action in tuple(StasisAction):

@@ -1,0 +1,98 @@
+"""The dashboard: the built page, its files, and what it needs to know at run time.
+
+The page is built into the package (`web_dist`). Without it the gateway serves the API all the
+same, and `/` says how to get the page.
+"""
+
+import mimetypes
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse
+from starlette.exceptions import HTTPException
+
+from universal_agent import __version__
+from universal_agent.api.wire import Answer, answer, runtime_of
+
+router = APIRouter(tags=["page"])
+
+WEB_DIST = Path(__file__).parent.parent / "web_dist"
+
+#: How often the page asks while it is not pushed to, in seconds.
+POLL_SECONDS = {"calendar": 30, "heartbeat": 20, "continuity": 45}
+
+_FOREVER = "public, max-age=31536000, immutable"
+
+_NO_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Universal Agent</title></head>
+<body><h1>The gateway is running</h1>
+<p>The dashboard is not built into this installation. In a checkout, with Node.js 20.19 or newer,
+<code>./ua web</code> builds it; a released package has it inside.</p>
+<p>The API is here: <a href="/api/docs">/api/docs</a>. Health:
+<a href="/api/v1/health">/api/v1/health</a>. On the command line: <code>ua --help</code>.</p>
+</body></html>
+"""
+
+
+class PageConfig(Answer):
+    sched_push_enabled: bool
+    version: str
+    auth_required: bool
+    signed_in: bool
+    user_timezone: str
+    poll_seconds: dict[str, int]
+
+
+@router.get("/config", summary="What the page needs to know", response_model=PageConfig)
+async def page_config(request: Request) -> Response:
+    runtime = runtime_of(request)
+    flags = runtime.flags
+    response = answer(
+        {
+            "sched_push_enabled": flags["UA_SCHED_PUSH_ENABLED"]
+            and flags["NEXT_PUBLIC_UA_SCHED_PUSH_ENABLED"],
+            "version": __version__,
+            "auth_required": bool(runtime.settings.ops_token),
+            "signed_in": not runtime.settings.ops_token
+            or request.scope.get("state", {}).get("principal") is not None,
+            "user_timezone": runtime.settings.user_timezone,
+            "poll_seconds": POLL_SECONDS,
+        }
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@router.get("/assets/{path:path}", include_in_schema=False)
+async def asset(path: str) -> Response:
+    """A built file; its name has its hash, so it never changes."""
+    file = _inside(WEB_DIST / "assets", path)
+    if file is None:
+        raise HTTPException(404, "There is no such file.")
+    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    return FileResponse(file, media_type=kind, headers={"Cache-Control": _FOREVER})
+
+
+@router.get("/{path:path}", include_in_schema=False)
+async def page(request: Request, path: str) -> Response:
+    """The page, for every address that is not the API's: it routes by itself."""
+    first = path.partition("/")[0]
+    if first in ("api", "assets", "config", "metrics") or (
+        "text/html" not in request.headers.get("accept", "") and path
+    ):
+        file = None if first in ("api", "assets") else _inside(WEB_DIST, path)
+        if file is None:
+            raise HTTPException(404, "There is no such address.")
+        return FileResponse(file, headers={"Cache-Control": "no-cache"})
+    index = WEB_DIST / "index.html"
+    if not index.is_file():
+        return Response(_NO_PAGE, status_code=503, media_type="text/html")
+    return FileResponse(index, media_type="text/html", headers={"Cache-Control": "no-cache"})
+
+
+def _inside(root: Path, path: str) -> Path | None:
+    """The file of that path under `root`; None when there is none, or it lies elsewhere."""
+    if "\x00" in path:
+        return None
+    file = (root / path).resolve()
+    return file if file.is_file() and file.is_relative_to(root.resolve()) else None
