@@ -97,6 +97,11 @@ class Settings(BaseSettings):
     notification_snooze_minutes_max: int = Field(default=1440, ge=1)
     notify_urls: Words = ()
 
+    # -- when losing sessions is an alarm
+    continuity_resume_success_min: float = Field(default=0.90, ge=0, le=1)
+    continuity_attach_success_min: float = Field(default=0.90, ge=0, le=1)
+    continuity_failure_warn_threshold: int = Field(default=3, ge=1)
+
     # -- who is told that all is well
     watchdog_ping_url: str = ""
 

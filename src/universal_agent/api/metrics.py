@@ -7,6 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import Answer, answer, runtime_of
+from universal_agent.domain.continuity import Thresholds
 
 router = APIRouter(tags=["metrics"])
 
@@ -28,6 +29,23 @@ async def scheduling_runtime(request: Request) -> Response:
         projection_enabled=runtime.flags["UA_SCHED_EVENT_PROJECTION_ENABLED"],
     )
     return answer({"metrics": document})
+
+
+@router.get(
+    "/api/v1/ops/metrics/session-continuity",
+    summary="Whether clients keep their sessions",
+    response_model=MetricsDocument,
+    responses=problem_responses(503),
+)
+async def session_continuity(request: Request) -> Response:
+    runtime = runtime_of(request)
+    settings = runtime.settings
+    thresholds = Thresholds(
+        resume_success_min=settings.continuity_resume_success_min,
+        attach_success_min=settings.continuity_attach_success_min,
+        failures=settings.continuity_failure_warn_threshold,
+    )
+    return answer({"metrics": runtime.scheduling_metrics.continuity(thresholds)})
 
 
 @router.get(

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from universal_agent.domain.continuity import Thresholds, continuity_document
 from universal_agent.metrics import COUNTERS, Metrics
 from universal_agent.store.base import Store
 from universal_agent.views.event_feed import EventFeed
@@ -18,6 +19,13 @@ class SchedulingMetrics:
         self._metrics = metrics
         self._feed = feed
         self._started_at = started_at
+
+    def continuity(self, thresholds: Thresholds) -> dict[str, Any]:
+        """The session-continuity document (docs/contract.md, Health and metrics)."""
+        return {
+            "started_at": self._started_at.isoformat(),
+            **continuity_document(self._metrics.counters, thresholds),
+        }
 
     async def document(self, *, now: datetime, projection_enabled: bool) -> dict[str, Any]:
         """The wire form (docs/contract.md, Health and metrics)."""
