@@ -11,7 +11,6 @@ import signal
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 
@@ -20,8 +19,8 @@ from universal_agent.runners.time_limit import time_limit
 
 _log = structlog.get_logger(__name__)
 
-_PROC = Path("/proc")
 _MARK = b"UA_RUN_ID="
+_PIECE_BYTES = 64 * 1024
 
 #: How often those left are looked for and killed again. Once is enough, unless something forks
 #: away from the kill.
@@ -84,11 +83,11 @@ class Family:
 
         Logs a warning about what cannot be killed: it hangs in the kernel, or is another user's.
         """
-        found: list[int] = []
+        found: set[int] = set()
         try:
             async with time_limit(clock, grace):
                 self._ask_group()
-                found = await asyncio.to_thread(self.living)
+                found.update(await asyncio.to_thread(self.living))
                 self._ask_strays(found)
                 if leader_exit is not None:
                     await leader_exit()
@@ -97,22 +96,22 @@ class Family:
             pass  # asked in vain
         finally:
             self.kill_group()
-        if left := await self._kill_rest(clock, grace):
+        if left := await self._kill_rest(found, clock, grace):
             _log.warning("processes_left", action="processes_left", pids=left)
         return len(found)
 
-    async def _kill_rest(self, clock: Clock, grace: float) -> list[int]:
+    async def _kill_rest(self, found: set[int], clock: Clock, grace: float) -> list[int]:
         """SIGKILL until nobody is left; who is, all the same."""
-        left: list[int] = []
         for _ in range(_KILL_ROUNDS):
             left = await asyncio.to_thread(self.living)
+            found.update(left)
             for pid in left:
                 _send(signal.SIGKILL, pid)
             try:
                 async with time_limit(clock, grace):
                     await _exits(left)
             except TimeoutError:
-                break
+                return left
             if not left:
                 break
         return left
@@ -171,7 +170,7 @@ def _own_pids() -> list[int]:
     spared = _lineage()
     user = os.geteuid()
     pids = []
-    with suppress(FileNotFoundError), os.scandir(_PROC) as entries:
+    with suppress(FileNotFoundError), os.scandir("/proc") as entries:
         for entry in entries:
             if entry.name.isdecimal() and (pid := int(entry.name)) not in spared:
                 with suppress(FileNotFoundError, ProcessLookupError):
@@ -191,11 +190,7 @@ def _lineage() -> set[int]:
 
 def _mark_of(pid: int) -> bytes | None:
     """The UA_RUN_ID a process was started with; None for a zombie or without one."""
-    try:
-        environ = b"\x00" + (_PROC / str(pid) / "environ").read_bytes()
-    except OSError:  # gone, or not ours to look into
-        return None
-    _, found, rest = environ.partition(b"\x00" + _MARK)
+    _, found, rest = (b"\x00" + _read(pid, "environ")).partition(b"\x00" + _MARK)
     return rest.partition(b"\x00")[0] if found else None
 
 
@@ -220,7 +215,21 @@ def _is_zombie(pid: int) -> bool:
 
 def _stat(pid: int) -> list[bytes]:
     """State, parent and so on; empty when it is gone. The name before them may hold anything."""
+    return _read(pid, "stat").rpartition(b")")[2].split()
+
+
+def _read(pid: int, name: str) -> bytes:
+    """A file of /proc; empty when the process is gone, or not ours to look into.
+
+    Without the layers of `open`: there may be thousands of processes.
+    """
     try:
-        return (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
+        descriptor = os.open(f"/proc/{pid}/{name}", os.O_RDONLY)
     except OSError:
-        return []
+        return b""
+    try:
+        return b"".join(iter(lambda: os.read(descriptor, _PIECE_BYTES), b""))
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from universal_agent.clock import SystemClock
+from universal_agent.runners import family
 from universal_agent.runners.family import exit_of
 from universal_agent.runners.orphans import kill_orphans
 
@@ -108,3 +110,20 @@ async def test_a_gateway_that_was_started_by_such_a_run_does_not_end_itself_or_i
     )
     printed, _ = await process.communicate()
     assert printed == b"0\nparent lives\n"
+
+
+async def test_what_cannot_be_killed_is_told(
+    left: Left, run_ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = left("echo ready; exec sleep 1000", "lost")
+    monkeypatch.setattr(family, "_send", lambda *_: None)
+    with capture_logs() as logs:
+        assert await kill_orphans(run_ids, clock=SystemClock(), grace=0.01) == 1
+    assert logs == [
+        {
+            "event": "processes_left",
+            "action": "processes_left",
+            "log_level": "warning",
+            "pids": [process.pid],
+        }
+    ]

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.integration.runners.conftest import Asked, HeardOutput
 from universal_agent.clock import SystemClock
@@ -149,15 +150,21 @@ class TestSurroundings:
         assert output.lines == [str(request.workspace_dir.resolve())]
         assert stat.S_IMODE(request.workspace_dir.stat().st_mode) == 0o700
 
-    async def test_stdin_is_empty_and_other_descriptors_are_closed(
+    async def test_nothing_of_the_gateway_is_open_to_it_not_even_stdin(
         self, shell: ShellRunner, asked: Asked
     ) -> None:
-        os.dup2(0, 77, inheritable=True)
+        ours, reader, writer = os.dup(0), *os.pipe()
+        os.write(writer, b"typed at the gateway")
+        os.close(writer)
+        os.dup2(reader, 0)
+        os.dup2(reader, 77, inheritable=True)
         try:
             request, output = asked("cat; test -e /proc/$$/fd/77 || echo closed")
             await shell.run(request)
         finally:
-            os.close(77)
+            os.dup2(ours, 0)
+            for descriptor in (ours, reader, 77):
+                os.close(descriptor)
         assert output.lines == ["closed"]
 
     async def test_it_leads_a_process_group_and_session_of_its_own(
@@ -285,8 +292,10 @@ class TestStopping:
         )
         run = started(impatient_shell, request)
         await output.until("pid=", times=4)
-        await cancelled(run)
+        with capture_logs() as logs:
+            await cancelled(run)
         assert await gone(output)
+        assert logs == []
 
     async def test_a_child_that_left_the_session_is_found_and_asked_to_end(
         self, shell: ShellRunner, asked: Asked
