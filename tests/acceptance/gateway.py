@@ -75,6 +75,13 @@ class GatewayProcess:
         code = None if self._process is None else self._process.poll()
         raise AssertionError(f"no healthy gateway (exit code {code}):\n{self.log.read_text()}")
 
+    def wait_for_output(self, text: bytes) -> None:
+        """Return once the log has the text. Raises AssertionError when it never does."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while text not in self.log.read_bytes():
+            assert self.is_running and time.monotonic() < deadline, self.log.read_text()
+            time.sleep(_POLL_SECONDS)
+
     def wait(self) -> int:
         """Wait until it ends by itself; its exit code."""
         assert self._process is not None, "the gateway was not started"

@@ -1,12 +1,149 @@
 """`ua serve`: what it says when it starts, and when it cannot."""
 
-from tests.acceptance.gateway import GatewayProcess
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.acceptance.conftest import MakeGateway
+from tests.acceptance.gateway import PATIENCE_SECONDS, GatewayProcess
 
 
-def test_the_banner_says_where_the_gateway_is_and_how_to_add_a_job(gateway: GatewayProcess) -> None:
+def jobs_of(gateway: GatewayProcess) -> list[str]:
+    """The commands of the gateway's jobs."""
+    answer = httpx.get(f"{gateway.base_url}/api/v1/cron/jobs", trust_env=False)
+    return [job["command"] for job in answer.json()["jobs"]]
+
+
+def banner_lines(gateway: GatewayProcess, word: str) -> list[str]:
+    """The lines of the banner that begin with a word."""
+    lines = gateway.log.read_text().splitlines()
+    return [line.strip() for line in lines if line.strip().startswith(word)]
+
+
+def test_the_banner_says_where_the_gateway_is_and_what_it_works_with(
+    gateway: GatewayProcess,
+) -> None:
     banner = gateway.log.read_text()
-    assert gateway.base_url in banner
-    assert str(gateway.data_dir) in banner
+    assert f"dashboard  {gateway.base_url}\n" in banner
+    assert f"data       {gateway.data_dir}\n" in banner
+    assert f"database   {gateway.data_dir / 'ua.db'}\n" in banner
+    assert "cron on" in banner
     assert "no token is needed" in banner
-    assert "ua job add" in banner
-    assert f"curl -s {gateway.base_url}/api/v1/cron/jobs" in banner
+
+
+@pytest.mark.parametrize("program", ["ua job add", "curl"])
+def test_what_the_banner_offers_can_be_pasted_into_a_shell(
+    gateway: GatewayProcess, program: str
+) -> None:
+    (line,) = banner_lines(gateway, program)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(
+        line,
+        shell=True,
+        check=True,
+        cwd=gateway.folder,
+        env={"PATH": path},
+        stdout=subprocess.DEVNULL,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert jobs_of(gateway) == ["date >> dates.txt"]
+
+
+def test_with_json_the_banner_is_one_document(make_gateway: MakeGateway) -> None:
+    gateway = make_gateway()
+    gateway.start("--json")
+    document = json.loads(gateway.log.read_text().splitlines()[0])
+    assert document["url"] == gateway.base_url
+    assert document["data_dir"] == str(gateway.data_dir)
+    assert document["flags"]["UA_ENABLE_CRON"] is True
+
+
+def test_commands_find_a_gateway_on_any_free_port_through_its_data_directory(
+    make_gateway: MakeGateway,
+) -> None:
+    gateway = make_gateway()
+    gateway.environment.clear()
+    gateway.launch("--port", "0", "--json")
+    try:
+        gateway.wait_for_output(b"\n")
+        answer = gateway.ua("doctor", "--json")
+        assert gateway.log.read_text().split('"')[3] in answer.stdout
+        assert answer.returncode == 0
+    finally:
+        gateway.kill()
+
+
+def test_options_go_before_the_environment(make_gateway: MakeGateway) -> None:
+    gateway = make_gateway(UA_DATA_DIR="elsewhere")
+    gateway.start("--data-dir", ".ua")
+    assert (gateway.data_dir / "ua.db").exists()
+    assert not (gateway.folder / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_gateway_that_is_told_to_stop_ends_with_zero(
+    gateway: GatewayProcess, number: signal.Signals
+) -> None:
+    os.kill(gateway.pid, number)
+    assert gateway.wait() == 0
+
+
+def test_a_port_in_use_is_one_sentence_and_two(make_gateway: MakeGateway) -> None:
+    gateway = make_gateway()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", gateway.port))
+        other.listen()
+        failed = gateway.ua("serve")
+    assert failed.returncode == 2
+    assert failed.stderr.startswith(f"ua: cannot listen on 127.0.0.1:{gateway.port} (")
+    assert failed.stderr.count("\n") == 1
+
+
+def test_a_second_gateway_on_the_same_data_is_one_sentence_and_two(
+    gateway: GatewayProcess,
+) -> None:
+    failed = gateway.ua("serve", "--port", "0")
+    assert failed.returncode == 2
+    assert failed.stderr.startswith(f"ua: Another process (pid {gateway.pid}) uses ")
+    assert failed.stderr.count("\n") == 1
+
+
+def test_a_bad_setting_is_one_sentence_that_names_the_variable_and_two(
+    make_gateway: MakeGateway,
+) -> None:
+    failed = make_gateway(UA_SCHED_PUSH_ENABLED="perhaps").ua("serve")
+    assert failed.returncode == 2
+    assert failed.stderr.startswith("ua: UA_SCHED_PUSH_ENABLED: expected one of ")
+    assert failed.stderr.count("\n") == 1
+
+
+def test_an_unreadable_database_is_one_sentence_and_two_and_is_left_as_it_is(
+    make_gateway: MakeGateway,
+) -> None:
+    gateway = make_gateway()
+    gateway.data_dir.mkdir()
+    database = gateway.data_dir / "ua.db"
+    database.write_bytes(b"no database at all" * 100)
+    failed = gateway.ua("serve")
+    assert failed.returncode == 2
+    assert "is not a readable database" in failed.stderr
+    assert failed.stderr.count("\n") == 1
+    assert database.read_bytes().startswith(b"no database at all")
+
+
+def test_a_data_directory_that_cannot_be_made_is_one_sentence_and_two(
+    make_gateway: MakeGateway,
+) -> None:
+    gateway = make_gateway()
+    (gateway.folder / "file").write_text("in the way")
+    failed = gateway.ua("serve", "--data-dir", "file/inside")
+    assert failed.returncode == 2
+    assert failed.stderr.startswith("ua: cannot ")
+    assert failed.stderr.count("\n") == 1
