@@ -12,6 +12,7 @@ import { Failure, Waiting } from '../ui/Loaded';
 import { Page } from '../ui/Page';
 import { Board } from './Board';
 import styles from './Calendar.module.css';
+import { countsOf } from './counts';
 import type { Day } from './days';
 import type { Lane } from './density';
 import { EventDrawer } from './EventDrawer';
@@ -70,14 +71,12 @@ export default function Calendar(): JSX.Element {
 }
 
 function Summary({ data }: { data: Feed }): JSX.Element | null {
-  if (!data.feed) return null;
-  const { events } = data;
-  const count = (status: CalendarEvent['status']) =>
-    events.reduce((sum, event) => sum + (event.status === status ? 1 : 0), 0);
-  const [failed, missed] = [count('failed'), count('missed')];
+  const { feed } = data;
+  if (!feed) return null;
+  const { total, failed, missed } = countsOf(feed);
   return (
     <span className="num" role="status">
-      {events.length.toLocaleString('en-US')} slots
+      {total.toLocaleString('en-US')} slots
       {failed > 0 && <b className={styles.failed}> · {failed} failed</b>}
       {missed > 0 && <b className={styles.missed}> · {missed} missed</b>}
     </span>

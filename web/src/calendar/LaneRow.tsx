@@ -1,9 +1,10 @@
 import { type JSX, memo } from 'react';
+import { longDay } from '../lib/time';
 import { Icon } from '../ui/icons';
 import { SOURCE_ICON } from '../ui/status';
-import { longDay } from '../lib/time';
+import { BAR_HEIGHT, BAR_PITCH, barPaths } from './bars';
 import type { Day } from './days';
-import { type Bar, barTotal, type Lane, type LaneDay } from './density';
+import type { Lane, LaneDay } from './density';
 import styles from './lanes.module.css';
 
 interface LaneRowProps {
@@ -85,68 +86,18 @@ function Counts({ tally }: { tally: LaneDay }): JSX.Element {
   );
 }
 
-const HEIGHT = 20;
-/** A problem is never drawn lower than this, however many slots went well beside it. */
-const LEAST_PROBLEM = 7;
-
-/** From bottom to top: what went well, then what did not. */
-function pieces(bar: Bar, most: number): { tone: string; y: number; height: number }[] {
-  const scale = HEIGHT / most;
-  const full = Math.max(4, barTotal(bar) * scale);
-  const parts: [tone: string, count: number, least: number][] = [
-    ['ok', bar.done, 0],
-    ['off', bar.off, 0],
-    ['run', bar.running, 5],
-    ['miss', bar.missed, LEAST_PROBLEM],
-    ['bad', bar.failed, LEAST_PROBLEM],
-  ];
-  const wanted = parts
-    .filter(([, count]) => count > 0)
-    .map(([tone, count, least]) => ({ tone, size: Math.max(least, count * scale) }));
-  const sum = wanted.reduce((total, part) => total + part.size, 0);
-  const shrink = sum > HEIGHT ? HEIGHT / sum : 1;
-  let y = HEIGHT;
-  return wanted.map(({ tone, size }) => {
-    const height = wanted.length === 1 ? Math.max(full, size) : size * shrink;
-    y -= height;
-    return { tone, y, height };
-  });
-}
-
 function Bars({ tally, most }: { tally: LaneDay; most: number }): JSX.Element {
   const { bars } = tally;
-  const pitch = 4;
   return (
     <svg
       className={styles.bars}
-      viewBox={`0 0 ${bars.length * pitch} ${HEIGHT}`}
+      viewBox={`0 0 ${bars.length * BAR_PITCH} ${BAR_HEIGHT}`}
       preserveAspectRatio="none"
       aria-hidden="true"
     >
-      {bars.map((bar, hour) => {
-        if (!bar) return null;
-        // What has been and what is to come are never one bar.
-        const isSplit = bar.ahead > 0 && barTotal(bar) > bar.ahead;
-        const width = isSplit ? 1.5 : 3.2;
-        const x = hour * pitch + 0.4;
-        const ahead = Math.max(4, (bar.ahead / most) * HEIGHT);
-        return (
-          <g key={hour}>
-            {pieces({ ...bar, ahead: 0 }, most).map(({ tone, y, height }) => (
-              <rect key={tone} data-tone={tone} x={x} y={y} width={width} height={height} />
-            ))}
-            {bar.ahead > 0 && (
-              <rect
-                data-tone="next"
-                x={isSplit ? x + 1.7 : x}
-                y={HEIGHT - ahead}
-                width={width}
-                height={ahead}
-              />
-            )}
-          </g>
-        );
-      })}
+      {barPaths(bars, most).map(([tone, path]) => (
+        <path key={tone} data-tone={tone} d={path} />
+      ))}
     </svg>
   );
 }

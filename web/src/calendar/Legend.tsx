@@ -9,7 +9,7 @@ const ENTRIES = [
   ['ok', '✓ success'],
   ['bad', '✕ failed'],
   ['miss', '! missed'],
-  ['off', '– skipped, ‖ paused'],
+  ['off', '– skipped, || paused'],
 ] as const;
 
 /** What the colours and signs stand for. */

@@ -10,7 +10,7 @@ import { slotAt, slotClock } from './words';
 
 type Line =
   | { kind: 'day'; day: Day; count: number }
-  | { kind: 'slot'; event: CalendarEvent; day: Day };
+  | { kind: 'slot'; event: CalendarEvent; day: Day; count: number };
 
 interface ListViewProps {
   events: readonly CalendarEvent[];
@@ -28,8 +28,9 @@ function linesOf(events: readonly CalendarEvent[], days: readonly Day[]): Line[]
     const own = byDay[index] ?? [];
     if (own.length === 0) return [];
     own.sort((a, b) => a.scheduled_at_epoch - b.scheduled_at_epoch);
-    const slots = own.map((event): Line => ({ kind: 'slot', event, day }));
-    return [{ kind: 'day', day, count: own.length }, ...slots];
+    const count = own.length;
+    const slots = own.map((event): Line => ({ kind: 'slot', event, day, count }));
+    return [{ kind: 'day', day, count }, ...slots];
   });
 }
 
@@ -38,6 +39,12 @@ export function ListView(props: ListViewProps): JSX.Element {
   const { events, days, zone, now, height = 'calc(100vh - 190px)', onOpen } = props;
   const lines = useMemo(() => linesOf(events, days), [events, days]);
   const next = lines.findIndex((line) => line.kind === 'slot' && slotAt(line.event) >= now);
+  const heading = ({ day, count }: Line) => (
+    <h3 className={styles.day}>
+      {longDay(day.start, zone)}
+      <span>{count} slots</span>
+    </h3>
+  );
   if (lines.length === 0) {
     return <EmptyState title="No slots">Nothing is due in this time, or the filter hides it.</EmptyState>;
   }
@@ -47,15 +54,13 @@ export function ListView(props: ListViewProps): JSX.Element {
       label="Slots"
       rowHeight={38}
       height={height}
-      startAt={next < 0 ? -1 : Math.max(0, next - 4)}
+      startAt={next < 0 ? -1 : Math.max(0, next - 5)}
+      sticky={heading}
       itemKey={(line) => (line.kind === 'day' ? line.day.date : line.event.event_id)}
     >
       {(line) =>
         line.kind === 'day' ? (
-          <h3 className={styles.day}>
-            {longDay(line.day.start, zone)}
-            <span>{line.count} slots</span>
-          </h3>
+          heading(line)
         ) : (
           <SlotRow
             event={line.event}

@@ -1,5 +1,5 @@
 import { type JSX, useMemo } from 'react';
-import type { AlwaysRunning, CalendarEvent } from '../api/contract';
+import type { AlwaysRunning, CalendarEvent, EventStatus } from '../api/contract';
 import { longDay, monthName } from '../lib/time';
 import { EVENT_LOOK, SEVERITY } from '../ui/status';
 import { type Day, dayIndexAt } from './days';
@@ -13,8 +13,16 @@ interface Square {
   failed: number;
   missed: number;
   ahead: number;
-  /** What is worth naming: problems, then the rarest. */
-  named: CalendarEvent[];
+  /** What is worth naming: problems, then what is rare. */
+  named: Named[];
+}
+
+interface Named {
+  key: string;
+  title: string;
+  status: EventStatus;
+  count: number;
+  at: number;
 }
 
 interface MonthViewProps {
@@ -29,6 +37,14 @@ interface MonthViewProps {
 }
 
 const MOST_NAMED = 3;
+
+function name(named: Named[], event: CalendarEvent): void {
+  const { title, status } = event;
+  const key = `${event.source_ref} ${status}`;
+  const known = named.find((each) => each.key === key);
+  if (known) known.count++;
+  else named.push({ key, title, status, count: 1, at: slotAt(event) });
+}
 
 function squaresOf(
   events: readonly CalendarEvent[],
@@ -49,7 +65,7 @@ function squaresOf(
     else if (event.status === 'scheduled') square.ahead++;
     else square.done++;
     const isRare = (often.get(event.source_ref) ?? 0) <= days.length;
-    if (isRare || SEVERITY[event.status] > SEVERITY.running) square.named.push(event);
+    if (isRare || SEVERITY[event.status] > SEVERITY.running) name(square.named, event);
   }
   for (const row of rows) {
     for (const [index, tally] of laneOfRow(row, days).days.entries()) {
@@ -64,7 +80,7 @@ function squaresOf(
     }
   }
   for (const { named } of squares) {
-    named.sort((a, b) => SEVERITY[b.status] - SEVERITY[a.status] || slotAt(a) - slotAt(b));
+    named.sort((a, b) => SEVERITY[b.status] - SEVERITY[a.status] || a.at - b.at);
   }
   return squares;
 }
@@ -105,10 +121,11 @@ export function MonthView(props: MonthViewProps): JSX.Element {
               {total > 0 && <span>{total}</span>}
             </span>
             <Meter square={square} />
-            {square.named.slice(0, MOST_NAMED).map((event) => (
-              <span key={event.event_id} className={styles.named} data-tone={EVENT_LOOK[event.status].tone}>
-                <i aria-hidden="true">{EVENT_LOOK[event.status].glyph}</i>
-                {event.title}
+            {square.named.slice(0, MOST_NAMED).map((each) => (
+              <span key={each.key} className={styles.named} data-tone={EVENT_LOOK[each.status].tone}>
+                <i aria-hidden="true">{EVENT_LOOK[each.status].glyph}</i>
+                {each.title}
+                {each.count > 1 && ` ×${each.count}`}
               </span>
             ))}
           </button>

@@ -6,7 +6,7 @@ import { type Day, dayIndexAt, HOUR } from './days';
 
 export const DENSE_PER_DAY = 6;
 
-/** What one bar of a lane stands for: the slots of one hour. */
+/** What one bar of a lane stands for: the slots of an hour, or of half of one. */
 export interface Bar {
   done: number;
   failed: number;
@@ -54,13 +54,16 @@ const emptyBar = (): Bar => ({ done: 0, failed: 0, missed: 0, running: 0, ahead:
 export const barTotal = (bar: Bar) =>
   bar.done + bar.failed + bar.missed + bar.running + bar.ahead + bar.off;
 
-/** Adds up slots by day and elapsed hour: a day of 25 hours has 25 bars. */
+/** Adds up slots by day and elapsed time: by the hour, a day of 25 hours has 25 bars. */
 class Tally {
   readonly days: { bars: (Bar | undefined)[]; total: number; failed: number; missed: number }[];
 
-  constructor(private readonly of: readonly Day[]) {
+  constructor(
+    private readonly of: readonly Day[],
+    private readonly perHour: number,
+  ) {
     this.days = of.map((day) => ({
-      bars: Array.from<Bar | undefined>({ length: day.hours }),
+      bars: Array.from<Bar | undefined>({ length: day.hours * perHour }),
       total: 0,
       failed: 0,
       missed: 0,
@@ -72,8 +75,8 @@ class Tally {
     const day = this.of[index];
     const tally = this.days[index];
     if (!day || !tally) return;
-    const hour = Math.floor((at - day.start) / HOUR);
-    const bar = (tally.bars[hour] ??= emptyBar());
+    const place = Math.floor(((at - day.start) / HOUR) * this.perHour);
+    const bar = (tally.bars[place] ??= emptyBar());
     bar[FIELD[status]] += count;
     tally.total += count;
     if (status === 'failed') tally.failed += count;
@@ -99,7 +102,7 @@ function laneFrom(
 
 /** A lane for a row whose single slots are not in the feed. */
 export function laneOfRow(row: AlwaysRunning, days: readonly Day[]): Lane {
-  const tally = new Tally(days);
+  const tally = new Tally(days, 1);
   for (const hour of row.hourly ?? []) {
     const at = instant(hour.start_utc);
     for (const [status, count] of Object.entries(hour.counts) as [EventStatus, number][]) {
@@ -114,7 +117,8 @@ export function laneOfRow(row: AlwaysRunning, days: readonly Day[]): Lane {
 }
 
 function laneOfEvents(events: readonly CalendarEvent[], days: readonly Day[], pinned: boolean): Lane {
-  const tally = new Tally(days);
+  // A day by itself has room for half hours.
+  const tally = new Tally(days, days.length === 1 ? 2 : 1);
   for (const event of events) tally.add(event.scheduled_at_epoch * 1000, event.status, 1);
   const latest = events[events.length - 1];
   return laneFrom(

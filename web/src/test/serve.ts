@@ -57,6 +57,7 @@ async function ask(message: IncomingMessage, response: ServerResponse): Promise<
     response.end();
     return;
   }
+  response.flushHeaders();
   const reader = answer.body.getReader();
   response.on('close', () => void reader.cancel().catch(() => null));
   for (;;) {

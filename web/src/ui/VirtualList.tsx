@@ -10,12 +10,14 @@ interface VirtualListProps<T> {
   itemKey: (item: T) => string;
   /** Where to begin; -1: at the top. */
   startAt?: number;
+  /** What stays at the top for as long as this item is the first in view. */
+  sticky?: (first: T) => ReactNode;
   children: (item: T) => ReactNode;
 }
 
 /** A list of which only what is in view is in the document. */
 export function VirtualList<T>(props: VirtualListProps<T>): JSX.Element {
-  const { items, label, rowHeight, height, itemKey, startAt = -1, children } = props;
+  const { items, label, rowHeight, height, itemKey, startAt = -1, sticky, children } = props;
   const area = useRef<HTMLDivElement>(null);
   const hasStarted = useRef(false);
   // eslint-disable-next-line react-hooks/incompatible-library -- it renders by itself as one scrolls
@@ -35,10 +37,16 @@ export function VirtualList<T>(props: VirtualListProps<T>): JSX.Element {
     hasStarted.current = true;
     if (startAt > 0) rows.scrollToIndex(startAt, { align: 'start' });
   }, [items.length, startAt, rows]);
+  const first = items[Math.floor((rows.scrollOffset ?? 0) / rowHeight)];
   return (
     // A region that scrolls has to be reachable by keyboard.
     // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
     <div ref={area} className={styles.area} style={{ height }} tabIndex={0} role="region" aria-label={label}>
+      {sticky && first !== undefined && (
+        <div className={styles.sticky} style={{ height: rowHeight, marginBottom: -rowHeight }}>
+          {sticky(first)}
+        </div>
+      )}
       <div role="list" style={{ height: rows.getTotalSize(), position: 'relative' }}>
         {rows.getVirtualItems().map((row) => {
           const item = items[row.index];

@@ -13,7 +13,7 @@ export const EVENT_LOOK: Record<EventStatus, Look> = {
   success: { label: 'success', glyph: '✓', tone: 'ok' },
   failed: { label: 'failed', glyph: '✕', tone: 'bad' },
   missed: { label: 'missed', glyph: '!', tone: 'miss' },
-  paused: { label: 'paused', glyph: '‖', tone: 'off' },
+  paused: { label: 'paused', glyph: '||', tone: 'off' },
   disabled: { label: 'skipped', glyph: '–', tone: 'off' },
 };
 

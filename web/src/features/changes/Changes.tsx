@@ -1,7 +1,5 @@
-import { Button } from '@mantine/core';
 import type { JSX } from 'react';
 import { useAudit } from '../../api/queries';
-import { openDialog } from '../../app/dialogs';
 import { maybeInstant } from '../../lib/time';
 import { EmptyState } from '../../ui/EmptyState';
 import { Loaded } from '../../ui/Loaded';
@@ -9,6 +7,8 @@ import { Page } from '../../ui/Page';
 import { Panel } from '../../ui/Panel';
 import { When } from '../../ui/times';
 import table from '../../ui/table.module.css';
+import { ChangeForm } from './ChangeForm';
+import styles from './ChangeForm.module.css';
 
 /** Asking for changes in words, and what was decided and changed, by whom. */
 export default function Changes(): JSX.Element {
@@ -17,12 +17,12 @@ export default function Changes(): JSX.Element {
     <Page
       title="Changes"
       note="Said in words, shown before and after, made only when confirmed."
-      actions={
-        <Button variant="filled" onClick={() => openDialog({ name: 'change' })}>
-          Request change
-        </Button>
-      }
     >
+      <Panel title="Request a change">
+        <div className={styles.request}>
+          <ChangeForm onDone={() => void audit.refetch()} />
+        </div>
+      </Panel>
       <Panel title="History" count={audit.data?.length}>
         <Loaded query={audit} what="the history">
           {(entries) =>

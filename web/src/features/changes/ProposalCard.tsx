@@ -5,7 +5,7 @@ import type { Proposal } from '../../api/contract';
 import { keys } from '../../api/keys';
 import { dayClock, instant, zoneName } from '../../lib/time';
 import { WordBadge } from '../../ui/StatusBadge';
-import styles from './ChangeDialog.module.css';
+import styles from './ChangeForm.module.css';
 import { changesBetween, scheduleIn } from './fieldDiff';
 
 const CONFIDENCE = {

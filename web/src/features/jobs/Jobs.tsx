@@ -131,7 +131,7 @@ function JobTable({ jobs, all }: { jobs: readonly Job[]; all: number }): JSX.Ele
               Last
             </th>
             <th scope="col">State</th>
-            <th scope="col">
+            <th scope="col" className={table.wide}>
               <span className="sr-only">Actions</span>
             </th>
           </tr>
@@ -184,7 +184,7 @@ function JobRow({ job, onDelete }: { job: Job; onDelete: (job: Job) => void }): 
       <td>
         <JobState job={job} />
       </td>
-      <td className={table.right}>
+      <td className={`${table.right ?? ''} ${table.wide ?? ''}`}>
         <span className={styles.actions}>
           <Button
             leftSection={<Icon name="play" size={14} />}

@@ -14,8 +14,8 @@ const state = (label: string, glyph: string, tone: Look['tone'], isTrouble = fal
 
 /** How a job is, in a word: what a person should know first. */
 export function stateOf(job: Job): State {
-  if (job.off_label === 'auto_paused') return state('paused after failures', '‖', 'bad', true);
-  if (!job.enabled) return state(job.off_label ?? 'disabled', '‖', 'off');
+  if (job.off_label === 'auto_paused') return state('paused after failures', '||', 'bad', true);
+  if (!job.enabled) return state(job.off_label ?? 'disabled', '||', 'off');
   if (job.running) return state('running', '▶', 'run');
   if (job.consecutive_failures > 0) {
     return state(`failed ${job.consecutive_failures} in a row`, '✕', 'bad', true);

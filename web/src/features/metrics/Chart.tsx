@@ -3,7 +3,7 @@ import { useComputedColorScheme } from '@mantine/core';
 import { type JSX, useEffect, useId, useRef } from 'react';
 import uPlot from 'uplot';
 import { useZone } from '../../app/zone';
-import { offsetAt } from '../../calendar/days';
+import { clock, dayClock, dayName, isoDate } from '../../lib/time';
 import styles from './Chart.module.css';
 import type { Columns } from './series';
 
@@ -25,6 +25,16 @@ interface ChartProps {
 
 const HEIGHT = 210;
 
+/** 09:00, and the day as well where a new one begins. */
+function timeTexts(splits: readonly number[], zone: string): string[] {
+  return splits.map((seconds, index) => {
+    const at = seconds * 1000;
+    const before = splits[index - 1];
+    const isSame = before !== undefined && isoDate(before * 1000, zone) === isoDate(at, zone);
+    return isSame ? clock(at, zone) : `${clock(at, zone)}\n${dayName(at, zone)}`;
+  });
+}
+
 function optionsFor(props: Omit<ChartProps, 'columns'>, zone: string, width: number): uPlot.Options {
   const css = getComputedStyle(document.documentElement);
   const color = (name: string) => css.getPropertyValue(name).trim();
@@ -38,24 +48,16 @@ function optionsFor(props: Omit<ChartProps, 'columns'>, zone: string, width: num
   return {
     width,
     height: HEIGHT,
-    // Shows the wall clock of the display zone.
-    tzDate: (seconds) => {
-      const shifted = new Date(seconds * 1000 + offsetAt(seconds * 1000, zone));
-      return new Date(
-        shifted.getUTCFullYear(),
-        shifted.getUTCMonth(),
-        shifted.getUTCDate(),
-        shifted.getUTCHours(),
-        shifted.getUTCMinutes(),
-        shifted.getUTCSeconds(),
-      );
-    },
     cursor: { y: false, points: { size: 6 } },
     legend: { live: true },
-    scales: { y: { range: (_plot, _low, high) => [0, Math.max(high * 1.15, 0.001)] } },
-    axes: [axis, { ...axis, size: 52, values: (_plot, values) => values.map((v) => `${v}`) }],
+    scales: { y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.15 : 1] } },
+    axes: [{ ...axis, values: (_plot, splits) => timeTexts(splits, zone) }, { ...axis, size: 52, values: (_plot, values) => values.map((v) => `${v}`) }],
     series: [
-      { value: '{HH}:{mm}:{ss}' },
+      {
+        label: 'time',
+        value: (_plot: uPlot, at: number | null) =>
+          at === null ? '–' : dayClock(at * 1000, zone),
+      },
       ...props.lines.map(({ label, color: name, isBar }) => ({
         label,
         stroke: color(name),

@@ -21,17 +21,17 @@ const PACE_MS = 5_000;
 const WANTED_BUCKETS = 96;
 
 const LAG: readonly Line[] = [
-  { label: 'median', color: '--ok-fill' },
-  { label: '95 of 100', color: '--cron' },
-  { label: 'latest', color: '--miss-fill' },
+  { label: 'p50', color: '--ok-fill' },
+  { label: 'p95', color: '--cron' },
+  { label: 'max', color: '--miss-fill' },
 ];
 const OUTCOMES: readonly Line[] = [
   { label: 'succeeded', color: '--ok-fill', isBar: true },
   { label: 'failed', color: '--bad-fill', isBar: true },
 ];
 const DURATIONS: readonly Line[] = [
-  { label: 'median', color: '--ok-fill' },
-  { label: '95 of 100', color: '--cron' },
+  { label: 'p50', color: '--ok-fill' },
+  { label: 'p95', color: '--cron' },
 ];
 const RATE: readonly Line[] = [{ label: 'events', color: '--run-fill' }];
 
@@ -59,13 +59,13 @@ function Figures({ metrics }: { metrics: SchedulingMetrics }): JSX.Element {
     return value === undefined ? '–' : elapsed(value);
   };
   const figures: readonly [string, string | number][] = [
-    ['start lag, median', lag('p50')],
-    ['start lag, 95 of 100', lag('p95')],
-    ['start lag, 99 of 100', lag('p99')],
-    ['start lag, most', lag('max')],
+    ['start lag p50', lag('p50')],
+    ['start lag p95', lag('p95')],
+    ['start lag p99', lag('p99')],
+    ['start lag max', lag('max')],
     ['last event, seq', Number(event_bus['seq'] ?? 0).toLocaleString('en-US')],
     ['open streams', event_bus['subscriber_count'] ?? '–'],
-    ['events not yet projected', Number(projection_state['lag_events'] ?? 0)],
+    ['events to project', Number(projection_state['lag_events'] ?? 0)],
     ['up for', duration(uptime_seconds)],
   ];
   return (

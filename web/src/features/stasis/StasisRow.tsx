@@ -77,15 +77,17 @@ export function StasisRow(props: StasisRowProps): JSX.Element {
             <b className={styles.title}>{event.title}</b>
           )}
         </div>
-        <div className={styles.second}>
-          <span>
-            missed {shortWhen(instant(item.group.last_scheduled_at_utc), zone, now)}
-            {showsCause && `, ${causeText(item.cause)}`}
-          </span>
-          <span className={styles.late}>{latenessOf(item, now)} late</span>
-          <Detail text={groupText(item, zone, now)} />
-          <Detail text={usefulText(item, now)} />
-          <Detail text={item.changed_since === true ? 'the job was changed since' : null} />
+        <div className={styles.clip}>
+          <div className={styles.second}>
+            <span>
+              missed {shortWhen(instant(item.group.last_scheduled_at_utc), zone, now)}
+              {showsCause && `, ${causeText(item.cause)}`}
+            </span>
+            <span className={styles.late}>{latenessOf(item, now)} late</span>
+            <Detail text={groupText(item, zone, now)} />
+            <Detail text={usefulText(item, now)} />
+            <Detail text={item.changed_since === true ? 'the job was changed since' : null} />
+          </div>
         </div>
       </div>
       <div className={styles.actions}>
