@@ -284,9 +284,13 @@ class Checker:
                 )
 
     def _recorded(self, job_id: str) -> int:
-        """How many slots of the job have anything on record."""
-        spans = self.spans.get(job_id, [])
-        slots = sorted(self.decided[job_id])
+        """How many slots of the job have anything on record.
+
+        A slot may be in a span twice: missed, run late by policy, and interrupted in that.
+        """
+        spans = {span for span in self.spans.get(job_id, ()) if span[0] != span[1]}
+        single = {first for first, last, _ in self.spans.get(job_id, ()) if first == last}
+        slots = sorted(self.decided[job_id] | single)
         inside = set[int]()
         for first, last, _ in spans:
             inside.update(slots[bisect_left(slots, first) : bisect(slots, last)])

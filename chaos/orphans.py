@@ -4,6 +4,8 @@ import os
 import time
 from pathlib import Path
 
+from chaos.gateway import Gateway, GatewayDied
+
 _PROC = Path("/proc")
 
 
@@ -22,10 +24,17 @@ def orphans(data_dir: Path, gateway: int) -> list[int]:
     return found
 
 
-def orphans_after(data_dir: Path, gateway: int, seconds: float) -> tuple[list[int], float]:
-    """Who is left when all are gone or `seconds` have passed, and how long that took."""
+def orphans_after(gateway: Gateway, seconds: float) -> tuple[list[int], float]:
+    """Who is left when all are gone or `seconds` have passed, and how long that took.
+
+    Raises GatewayDied when the gateway dies meanwhile: its own children are orphans then.
+    """
     began = time.monotonic()
-    while (left := orphans(data_dir, gateway)) and time.monotonic() - began < seconds:
+    while left := orphans(gateway.data_dir, gateway.pid):
+        if gateway.exit_code is not None:
+            raise GatewayDied("while its processes were counted")
+        if time.monotonic() - began > seconds:
+            break
         time.sleep(0.02)
     return left, time.monotonic() - began
 

@@ -184,9 +184,7 @@ class Rig:
             await asyncio.to_thread(self.gateway.wait_until_healthy)
             record["restart_seconds"] = time.monotonic() - began
             self._restarts.append(record["restart_seconds"])
-            left, seconds = await asyncio.to_thread(
-                orphans_after, self.gateway.data_dir, self.gateway.pid, ORPHAN_SECONDS
-            )
+            left, seconds = await asyncio.to_thread(orphans_after, self.gateway, ORPHAN_SECONDS)
             record |= {"orphans": left, "orphan_seconds": seconds}
             record |= await self._contradictions()
         except (GatewayDied, httpx.TransportError):
