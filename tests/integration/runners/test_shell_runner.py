@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from tests.integration.runners.conftest import Asked, HeardOutput
 from universal_agent.clock import SystemClock
 from universal_agent.domain.run import RunStatus
+from universal_agent.runners import process
 from universal_agent.runners.base import RunRequest, RunResult
 from universal_agent.runners.family import Family, exit_of
 from universal_agent.runners.orphans import kill_orphans
@@ -222,6 +223,14 @@ class TestOutput:
         await cancelled(run)
         assert output.longest_piece <= 64 * 1024
 
+    async def test_what_is_still_in_the_pipe_when_the_child_has_exited_is_kept(
+        self, shell: ShellRunner, asked: Asked
+    ) -> None:
+        fill = "import fcntl, os; fcntl.fcntl(1, 1031, 1 << 20); os.write(1, bytes(1 << 20))"
+        request, output = asked(f"exec {sys.executable} -c '{fill}'")
+        assert (await shell.run(request)).status is RunStatus.SUCCESS
+        assert output.total_bytes == 1 << 20
+
     async def test_bytes_that_are_no_text_are_kept_as_they_are_and_shown_as_text(
         self, shell: ShellRunner, asked: Asked
     ) -> None:
@@ -262,6 +271,17 @@ class TestWhatIsLeftBehind:
         request, output = asked(DAEMON.format("yes"))
         assert (await shell.run(request)).status is RunStatus.SUCCESS
         assert await gone(output)  # of SIGPIPE: nobody reads on
+
+    async def test_the_last_look_into_a_pipe_ends_though_the_pipe_does_not(
+        self, asked: Asked, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _, output = asked("true")
+        reader, writer = os.pipe()
+        with process._Pipe(reader, output) as pipe, monkeypatch.context() as patch:
+            patch.setattr(os, "read", lambda _, count: bytes(count))
+            pipe.drain()
+        os.close(writer)
+        assert output.total_bytes == KEPT_BYTES
 
 
 class TestStopping:
