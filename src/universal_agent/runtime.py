@@ -10,6 +10,7 @@ from typing import Any
 
 from universal_agent.clock import Clock, SystemClock
 from universal_agent.domain.events import Event
+from universal_agent.engine.changes import Changes
 from universal_agent.engine.exceptions import Exceptions
 from universal_agent.engine.executor import Executor
 from universal_agent.engine.flags import Flags
@@ -100,6 +101,7 @@ class Runtime:
         self.cron = CronView(self.store, workspaces_root=settings.workspaces_root.absolute())
         self.stasis = Stasis(self.store, self.clock, self.scheduler, self.executor)
         self.exceptions = Exceptions(self.store, self.clock, self.scheduler, self.executor)
+        self.changes = Changes(self.store, self.clock, self._jobs, self.exceptions)
         self.calendar = CalendarView(self.store, default_zone=settings.user_timezone)
         self.flags = Flags(self.store, self.clock, settings)
         self.flags.on_change(self._flag_changed)

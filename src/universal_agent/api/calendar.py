@@ -21,6 +21,7 @@ from universal_agent.domain.job import OffLabel
 from universal_agent.domain.run import JobId
 from universal_agent.domain.slot import SlotKey
 from universal_agent.domain.stasis import Scope, StasisAction
+from universal_agent.engine.changes import proposal_document
 from universal_agent.errors import InvalidInput
 from universal_agent.runtime import Runtime
 from universal_agent.store.base import Resolved
@@ -193,6 +194,71 @@ def _resolved(runtime: Runtime, resolved: Resolved) -> dict[str, Any]:
     if resolved.job is not None:
         result["job"] = runtime.cron.job_document(resolved.job)
     return result
+
+
+class ChangeRequest(Body):
+    instruction: str = Field(min_length=1, max_length=300, examples=["every weekday at 9am"])
+    timezone: str | None = Field(default=None, max_length=100)
+
+
+class Proposed(Answer):
+    proposal: dict[str, Any]
+
+
+class Confirmation(Body):
+    proposal_id: str = Field(min_length=1, max_length=64)
+    approve: bool
+
+
+class Confirmed(Answer):
+    status: Literal["applied", "rejected"]
+    event_id: str
+    source: str
+    source_ref: str
+    proposal: dict[str, Any]
+    result: dict[str, Any]
+
+
+@router.post(
+    "/calendar/events/{event_id}/change-request",
+    summary="Propose a change in words; nothing changes yet",
+    response_model=Proposed,
+    responses=problem_responses(400, 404, 413, 422, 503),
+)
+async def request_change(request: Request, event_id: EventId, body: ChangeRequest) -> Response:
+    runtime = runtime_of(request)
+    runtime.require_cron()
+    runtime.metrics.count("calendar_change_request_requests")
+    proposal = await runtime.changes.propose(
+        SlotKey.parse(event_id), body.instruction, timezone=body.timezone
+    )
+    return answer({"proposal": proposal_document(proposal)})
+
+
+@router.post(
+    "/calendar/events/{event_id}/change-request/confirm",
+    summary="Make a proposed change, or reject it",
+    response_model=Confirmed,
+    responses=problem_responses(400, 404, 409, 413, 422, 503),
+)
+async def confirm_change(request: Request, event_id: EventId, body: Confirmation) -> Response:
+    runtime = runtime_of(request)
+    runtime.require_cron()
+    runtime.metrics.count("calendar_change_confirm_requests")
+    slot = SlotKey.parse(event_id)
+    proposal, result = await runtime.changes.confirm(
+        slot, body.proposal_id, approve=body.approve, by=operator(request)
+    )
+    return answer(
+        {
+            "status": proposal.status,
+            "event_id": slot.event_id,
+            "source": slot.source,
+            "source_ref": slot.source_ref,
+            "proposal": proposal_document(proposal),
+            "result": result,
+        }
+    )
 
 
 class ExceptionBody(Body):

@@ -2,10 +2,12 @@
 
 Each turn takes the jobs whose next slot has come due, decides all their slots up to now at once,
 and commits the decisions. A start after a night off, a suspend and a busy moment are the same
-turn over a longer range; only the cause that misses are recorded with differs.
+turn over a longer range; only the cause that misses are recorded with differs. What comes due
+within a second is decided ahead, so that only the commit is left when its time has come.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
@@ -17,6 +19,7 @@ from universal_agent.domain.run import RunId, Trigger
 from universal_agent.domain.stasis import MissedRecord
 from universal_agent.engine.executor import Executor
 from universal_agent.engine.ids import new_id
+from universal_agent.engine.lookahead import AHEAD, LIMIT, Lookahead
 from universal_agent.engine.timer import Timer
 from universal_agent.errors import StoreUnavailable
 from universal_agent.failpoint import Failpoint, passing
@@ -54,21 +57,25 @@ class Scheduler:
         self._executor = executor
         self._timer = timer
         self._host = host
+        self._ahead = Lookahead()
         self._cause = Cause.CAPACITY
         self._outage_id = ""
         self._busy_id = ""
         self._busy_until: datetime | None = None
 
     def bring_forward(self, due_at: datetime | None) -> None:
-        """A job is due at `due_at`: be awake then."""
+        """Something is due at `due_at`: be awake then, and ahead of it to decide what it is."""
         if due_at is not None:
-            self._timer.bring_forward(due_at)
+            early = due_at - AHEAD
+            self._timer.bring_forward(due_at if early <= self._clock.now() else early)
 
     async def catch_up(self, cause: Cause) -> None:
         """Decide everything that is due by now; what is missed is missed because of `cause`."""
         self._begin_outage(cause)
         try:
             with self._executor.starts_first():
+                while decisions := self._ahead.take(now=(now := self._clock.now()), limit=BATCH):
+                    await self._admit(decisions, now=now)
                 while await self._turn():
                     pass
         finally:
@@ -79,6 +86,7 @@ class Scheduler:
         while True:
             gap = await self._timer.wait()
             if gap is not None:
+                self._ahead.clear()
                 self._log_gap(gap)
                 await self._survive(_GAP_CAUSES[gap.jump])
             else:
@@ -89,6 +97,7 @@ class Scheduler:
         while True:
             try:
                 await self.catch_up(cause)
+                await self._look_ahead()
             except StoreUnavailable as error:
                 cause = Cause.STORE_UNAVAILABLE
                 _log.error("store_unavailable", action="store_unavailable", error=error.message)
@@ -140,13 +149,32 @@ class Scheduler:
 
     async def decide(self, jobs: Sequence[Job], *, now: datetime) -> None:
         """Judge the due slots of these jobs and commit what was decided."""
-        decisions = []
+        decisions: list[Decision] = []
         for job in jobs:
             try:
                 decisions.append(self._decide(job, now))
             except Exception:
                 _log.exception("job_undecidable", action="job_undecidable", job_id=job.job_id)
                 await self._store.postpone(job, due_at=now + _POSTPONE)
+        await self._admit(decisions, now=now)
+
+    async def _look_ahead(self) -> None:
+        """Decide what comes due within a moment, each slot as of its own time."""
+        now = self._clock.now()
+        soon = now + AHEAD
+        if self._ahead or self._timer.due_at is None or self._timer.due_at > soon:
+            return
+        due = await self._store.due(until=soon, limit=LIMIT)
+        for number, job in enumerate(due.jobs):
+            if job.due_at is None or job.due_at <= now:
+                continue
+            with suppress(Exception):  # it is told, and postponed, when its time has come
+                self._ahead.keep(self._decide(job, job.due_at))
+            if number % BATCH == 0:
+                await self._clock.sleep(0)
+
+    async def _admit(self, decisions: Sequence[Decision], *, now: datetime) -> None:
+        """Commit what was decided, and hand what was admitted to the executor."""
         reserved = self._executor.reserve()
         try:
             admission = await self._store.admit(

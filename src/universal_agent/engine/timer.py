@@ -22,6 +22,11 @@ class Timer:
         self._ticked = clock.monotonic()
 
     @property
+    def due_at(self) -> datetime | None:
+        """The earliest instant it was told of."""
+        return self._due_at
+
+    @property
     def seconds_since_tick(self) -> float:
         """How long ago the timer last looked at the clock: the sign of life of its loop."""
         return self._clock.monotonic() - self._ticked

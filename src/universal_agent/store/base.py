@@ -22,6 +22,7 @@ from universal_agent.domain.job import Job, JobSpec
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.ledger import LedgerFacts
 from universal_agent.domain.notifications import Notification
+from universal_agent.domain.proposal import Proposal, ProposalStatus
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey
 from universal_agent.domain.stasis import MissedRecord, Scope, StasisAction
@@ -439,6 +440,28 @@ class Store(Protocol):
 
     async def mark_notifications_delivered(self, ids: Sequence[str]) -> None:
         """They have been."""
+        ...
+
+    # -- change requests
+
+    async def insert_proposal(self, proposal: Proposal) -> None:
+        """Keep a proposal."""
+        ...
+
+    async def get_proposal(self, proposal_id: str) -> Proposal | None:
+        """The proposal, or None."""
+        ...
+
+    async def decide_proposal(
+        self,
+        proposal_id: str,
+        *,
+        expected: ProposalStatus,
+        status: ProposalStatus,
+        by: str,
+        now: datetime,
+    ) -> bool:
+        """Bring it from one status to another; False when it was not in the first."""
         ...
 
     # -- what happened

@@ -511,3 +511,20 @@ WHERE seq > :after_seq AND (
     SELECT 1 FROM notifications
     WHERE incident = 'failing:' || events.source_ref AND is_open)))
 ORDER BY seq LIMIT :limit;
+
+-- insert_proposal --
+INSERT INTO proposals (proposal_id, event_id, job_id, job_version, record, status, created_at,
+                       expires_at)
+VALUES (:proposal_id, :event_id, :job_id, :job_version, :record, :status, :created_at,
+        :expires_at);
+
+-- get_proposal --
+SELECT proposal_id, event_id, job_id, job_version, record, status, created_at, expires_at
+FROM proposals WHERE proposal_id = :proposal_id;
+
+-- decide_proposal --
+UPDATE proposals SET status = :status, decided_at = :now, decided_by = :by
+WHERE proposal_id = :proposal_id AND status = :expected;
+
+-- forget_proposals --
+DELETE FROM proposals WHERE created_at < :before;

@@ -15,6 +15,7 @@ from universal_agent.domain.job import Job
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.ledger import LedgerFacts
 from universal_agent.domain.notifications import Notification
+from universal_agent.domain.proposal import Proposal, ProposalStatus
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus
 from universal_agent.domain.slot import SlotKey
 from universal_agent.domain.stasis import MissedRecord
@@ -29,6 +30,7 @@ from universal_agent.store import (
     log_verbs,
     misses,
     notification_rows,
+    proposal_rows,
     starts,
     stasis,
 )
@@ -388,6 +390,29 @@ class SqlStore:
 
     async def mark_notifications_delivered(self, ids: Sequence[str]) -> None:
         await self._db.write(lambda tx: notification_rows.mark_delivered(tx, ids))
+
+    # -- change requests
+
+    async def insert_proposal(self, proposal: Proposal) -> None:
+        await self._db.write(lambda tx: proposal_rows.insert_proposal(tx, proposal))
+
+    async def get_proposal(self, proposal_id: str) -> Proposal | None:
+        return await self._db.read(lambda tx: proposal_rows.get_proposal(tx, proposal_id))
+
+    async def decide_proposal(
+        self,
+        proposal_id: str,
+        *,
+        expected: ProposalStatus,
+        status: ProposalStatus,
+        by: str,
+        now: datetime,
+    ) -> bool:
+        return await self._db.write(
+            lambda tx: proposal_rows.decide_proposal(
+                tx, proposal_id, expected=expected, status=status, by=by, now=now
+            )
+        )
 
     # -- what happened
 

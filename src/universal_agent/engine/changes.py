@@ -1,0 +1,183 @@
+"""Commands on change requests: propose, then confirm once.
+
+A proposal changes nothing. Its yes is a compare-and-set, so that three clicks make one change, and
+it is void when the job is not at the version that was shown.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from universal_agent.clock import Clock
+from universal_agent.domain.change_request import Operation, Understood, side, understand
+from universal_agent.domain.exceptions import ExceptionKind
+from universal_agent.domain.job import Job, JobSpec, OffLabel
+from universal_agent.domain.proposal import Proposal, ProposalStatus
+from universal_agent.domain.run import JobId
+from universal_agent.domain.slot import SlotKey
+from universal_agent.engine.exceptions import Exceptions
+from universal_agent.engine.ids import new_id
+from universal_agent.engine.jobs import Jobs
+from universal_agent.errors import (
+    AlreadyResolved,
+    Conflict,
+    InvalidInput,
+    JobNotFound,
+    NotFound,
+    StaleVersion,
+    UniversalAgentError,
+)
+from universal_agent.store.base import Store
+
+#: How long a proposal waits for its yes.
+VALID_FOR = timedelta(minutes=15)
+
+
+class Changes:
+    """Proposes changes in words, and makes those that are confirmed."""
+
+    def __init__(self, store: Store, clock: Clock, jobs: Jobs, exceptions: Exceptions) -> None:
+        self._store = store
+        self._clock = clock
+        self._jobs = jobs
+        self._exceptions = exceptions
+
+    async def propose(
+        self, slot: SlotKey, instruction: str, *, timezone: str | None = None
+    ) -> Proposal:
+        """Understand an instruction. Raises JobNotFound, or InvalidPhrase with examples."""
+        now = self._clock.now()
+        job = await self._job(slot)
+        zone = timezone or job.spec.timezone
+        understood = understand(instruction, job.spec, slot.scheduled_at, now=now, timezone=zone)
+        after = self._after(job, understood)
+        proposal = Proposal(
+            proposal_id=new_id("chg", now),
+            event_id=slot.event_id,
+            job_id=job.job_id,
+            job_version=job.version,
+            record={
+                "instruction": instruction,
+                "summary": understood.summary,
+                "before": side(job.spec, now=now),
+                "after": side(after, now=now),
+                "operation": understood.operation,
+                "arguments": dict(understood.arguments),
+                "warnings": list(understood.warnings),
+                "confidence": understood.confidence,
+            },
+            status=ProposalStatus.PENDING,
+            created_at=now,
+            expires_at=now + VALID_FOR,
+        )
+        await self._store.insert_proposal(proposal)
+        return proposal
+
+    async def _job(self, slot: SlotKey) -> Job:
+        job = await self._store.get_job(JobId(slot.source_ref))
+        if job is None:
+            raise JobNotFound(f"There is no job {slot.source_ref!r}.")
+        return job
+
+    def _after(self, job: Job, understood: Understood) -> JobSpec:
+        """The spec as the change would leave it; checks that the change can be made."""
+        match understood.operation:
+            case Operation.PAUSE | Operation.DISABLE:
+                return replace(job.spec, enabled=False)
+            case Operation.RESUME:
+                return replace(job.spec, enabled=True)
+            case Operation.RENAME | Operation.RESCHEDULE:
+                fields = dict(understood.arguments)
+                return self._jobs.draft(fields, base=job.spec, now=self._clock.now()).spec
+            case _:
+                return job.spec
+
+    async def confirm(
+        self, slot: SlotKey, proposal_id: str, *, approve: bool, by: str
+    ) -> tuple[Proposal, dict[str, Any]]:
+        """Make the change, or reject it; the proposal as it then is, and what came of it.
+
+        Raises NotFound, InvalidInput when the proposal is about another event, AlreadyResolved,
+        and Conflict when it has expired or the job changed since.
+        """
+        proposal = await self._store.get_proposal(proposal_id)
+        if proposal is None:
+            raise NotFound(f"There is no proposal {proposal_id!r}.")
+        if proposal.event_id != slot.event_id:
+            raise InvalidInput(
+                f"expected a proposal about {slot.event_id}, got one about {proposal.event_id}",
+                field="proposal_id",
+            )
+        now = self._clock.now()
+        if proposal.status is not ProposalStatus.PENDING:
+            raise AlreadyResolved(f"The proposal was decided before: {proposal.status}.")
+        if now > proposal.expires_at:
+            raise Conflict("The proposal has expired; ask for the change again.")
+        if not approve:
+            await self._decide(proposal, ProposalStatus.PENDING, ProposalStatus.REJECTED, by)
+            return replace(proposal, status=ProposalStatus.REJECTED), {}
+        await self._decide(proposal, ProposalStatus.PENDING, ProposalStatus.APPLYING, by)
+        try:
+            result = await self._apply(slot, proposal, by)
+        except UniversalAgentError:
+            await self._decide(proposal, ProposalStatus.APPLYING, ProposalStatus.FAILED, by)
+            raise
+        await self._decide(proposal, ProposalStatus.APPLYING, ProposalStatus.APPLIED, by)
+        return replace(proposal, status=ProposalStatus.APPLIED), result
+
+    async def _decide(
+        self, proposal: Proposal, expected: ProposalStatus, status: ProposalStatus, by: str
+    ) -> None:
+        decided = await self._store.decide_proposal(
+            proposal.proposal_id, expected=expected, status=status, by=by, now=self._clock.now()
+        )
+        if not decided:
+            raise AlreadyResolved("Somebody else has decided the proposal at this moment.")
+
+    async def _apply(self, slot: SlotKey, proposal: Proposal, by: str) -> dict[str, Any]:
+        job_id = JobId(proposal.job_id)
+        arguments = proposal.record["arguments"]
+        version = proposal.job_version
+        job = await self._job(slot)
+        if job.version != version:
+            raise StaleVersion(
+                f"The job changed since the proposal was made (version {version}, now "
+                f"{job.version}); ask for the change again."
+            )
+        match Operation(proposal.record["operation"]):
+            case Operation.PAUSE:
+                fields = {"enabled": False, "off_label": OffLabel.PAUSED}
+                job = await self._jobs.edit(job_id, fields, version=version)
+            case Operation.DISABLE:
+                fields = {"enabled": False, "off_label": OffLabel.DISABLED}
+                job = await self._jobs.edit(job_id, fields, version=version)
+            case Operation.RESUME:
+                job = await self._jobs.edit(job_id, {"enabled": True}, version=version)
+            case Operation.RENAME | Operation.RESCHEDULE:
+                job = await self._jobs.edit(job_id, dict(arguments), version=version)
+            case Operation.RUN_NOW:
+                run = await self._jobs.run_now(job_id)
+                return {"run_id": run.run_id}
+            case Operation.SKIP_SLOT:
+                await self._exceptions.make(slot, ExceptionKind.SKIP, by=by)
+            case Operation.MOVE_SLOT:
+                await self._exceptions.make(
+                    slot, ExceptionKind.MOVE, by=by, move_to=arguments["move_to"]
+                )
+        return {"job_id": job.job_id, "version": job.version}
+
+
+def proposal_document(proposal: Proposal) -> dict[str, Any]:
+    """A proposal's wire form (docs/contract.md, Calendar)."""
+    source, source_ref, _ = proposal.event_id.split("|")
+    return {
+        "proposal_id": proposal.proposal_id,
+        "event_id": proposal.event_id,
+        "source": source,
+        "source_ref": source_ref,
+        **{name: value for name, value in proposal.record.items() if name != "arguments"},
+        "status": proposal.status,
+        "job_version": proposal.job_version,
+        "created_at": proposal.created_at.isoformat(),
+        "expires_at": proposal.expires_at.isoformat(),
+    }

@@ -1,0 +1,59 @@
+"""How are change requests kept? Each is decided once."""
+
+from datetime import datetime
+
+from universal_agent.domain.proposal import Proposal, ProposalStatus
+from universal_agent.domain.slot import from_epoch
+from universal_agent.store.tx import Tx, from_json, to_json
+
+
+def insert_proposal(tx: Tx, proposal: Proposal) -> None:
+    tx.run(
+        "insert_proposal",
+        proposal_id=proposal.proposal_id,
+        event_id=proposal.event_id,
+        job_id=proposal.job_id,
+        job_version=proposal.job_version,
+        record=to_json(proposal.record),
+        status=proposal.status,
+        created_at=proposal.created_at.timestamp(),
+        expires_at=proposal.expires_at.timestamp(),
+    )
+
+
+def get_proposal(tx: Tx, proposal_id: str) -> Proposal | None:
+    row = tx.one("get_proposal", proposal_id=proposal_id)
+    if row is None:
+        return None
+    found_id, event_id, job_id, job_version, record, status, created_at, expires_at = row
+    return Proposal(
+        proposal_id=found_id,
+        event_id=event_id,
+        job_id=job_id,
+        job_version=job_version,
+        record=from_json(record),
+        status=ProposalStatus(status),
+        created_at=from_epoch(created_at),
+        expires_at=from_epoch(expires_at),
+    )
+
+
+def decide_proposal(
+    tx: Tx,
+    proposal_id: str,
+    *,
+    expected: ProposalStatus,
+    status: ProposalStatus,
+    by: str,
+    now: datetime,
+) -> bool:
+    return bool(
+        tx.run(
+            "decide_proposal",
+            proposal_id=proposal_id,
+            expected=expected,
+            status=status,
+            by=by,
+            now=now.timestamp(),
+        )
+    )
