@@ -98,9 +98,9 @@ class Gateway:
         return self.send(method, path, params=params)
 
     def _client(self, transport: httpx.BaseTransport | None) -> httpx.Client:
-        headers = {"accept": "application/json"}
+        headers = {b"accept": b"application/json"}
         if self._token:
-            headers["x-ua-ops-token"] = self._token
+            headers[b"x-ua-ops-token"] = self._token.encode()
         secure = self.url.startswith("https:")
         # Plain http is for this machine, where no proxy is in between and no certificate read.
         return httpx.Client(headers=headers, transport=transport, trust_env=secure, verify=secure)

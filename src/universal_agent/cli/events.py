@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import RenderableType
+    from rich.text import Text
 
     from universal_agent.cli.screen import Screen
 
@@ -59,7 +60,7 @@ def _follow(ua: Invocation, document: Document, since: int) -> None:
             ua.screen.print(view(ua.screen, document))
         since = max([since, *(event["seq"] for event in document["events"])])
         if ua.reader.is_offline:
-            raise CommandFailed("nothing further comes before it is up", ExitCode.UNREACHABLE)
+            raise CommandFailed("Nothing further comes before it is up.", ExitCode.UNREACHABLE)
         if not document["has_more"]:
             ua.pause(_PACE)
         document = ua.reader.get(_EVENTS, since_seq=since, limit=5000)
@@ -70,13 +71,24 @@ def _warn_of_gap(ua: Invocation, document: Document) -> None:
         ua.note(f"events before {document['oldest_seq']} are no longer kept")
 
 
+def _detail(screen: "Screen", data: Document) -> "Text":
+    """What else the event tells, in a few words."""
+    from rich.text import Text
+
+    if run := data.get("run"):
+        return Text.assemble(screen.id(run["run_id"]), " ", screen.text(run.get("error") or ""))
+    if count := data.get("count"):
+        slots = "1 slot" if count == 1 else f"{count:,} slots"
+        return screen.text(f"{slots}, {data['cause']}")
+    return screen.text(data.get("reason") or ", ".join(data.get("changed", [])))
+
+
 def _view(timezone: str) -> "Callable[[Screen, Document], RenderableType]":
     """A view with a line for each event, in local time of the zone."""
     from rich.console import Group
     from rich.text import Text
 
     def line(screen: "Screen", event: Document) -> Text:
-        run = event["data"].get("run") or {}
         return Text("  ").join(
             [
                 Text(f"{event['seq']:>6}", style="dim"),
@@ -84,7 +96,7 @@ def _view(timezone: str) -> "Callable[[Screen, Document], RenderableType]":
                 Text(f"{event['type']:<24}"),
                 screen.status(event["status"], width=13),
                 screen.id(event["source_ref"]),
-                *([screen.id(run["run_id"])] if run else []),
+                _detail(screen, event["data"]),
             ]
         )
 

@@ -4,7 +4,6 @@ Everything heavy is imported when it is first needed, so that a command pays for
 """
 
 import asyncio
-import json as json_format
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import typer
 
 from universal_agent.cli.command import Provided
+from universal_agent.cli.safe_text import to_json
 from universal_agent.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
@@ -131,13 +131,13 @@ class Invocation:
     ) -> None:
         """Answer with a document: as `view` has it, or with --json as it is."""
         if self.json:
-            self.write(json_format.dumps(document, indent=2, ensure_ascii=False) + "\n")
+            self.write(to_json(document, indent=2) + "\n")
         else:
             self.screen.print(view(self.screen, document))
 
     def show_line(self, document: Document) -> None:
         """Write a document as one line of JSON, for answers that go on."""
-        self.write(json_format.dumps(document, ensure_ascii=False) + "\n")
+        self.write(to_json(document) + "\n")
 
     def write(self, text: str) -> None:
         """Write text to standard output at once."""

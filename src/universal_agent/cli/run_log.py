@@ -2,7 +2,7 @@
 
 from universal_agent.cli.failure import CommandFailed, ExitCode
 from universal_agent.cli.invocation import Document, Invocation
-from universal_agent.cli.screen import clean
+from universal_agent.cli.safe_text import clean
 
 #: Seconds between two looks at a log that is followed.
 _PACE = 0.5
@@ -40,7 +40,7 @@ def follow_run(ua: Invocation, run: Document, *, lines: int) -> None:
         if run["status"] in _ENDED and cursor >= document["size"]:
             return
         if ua.reader.is_offline:
-            raise CommandFailed("this is as far as it came", ExitCode.UNREACHABLE)
+            raise CommandFailed("This is as far as it came.", ExitCode.UNREACHABLE)
         if cursor >= document["size"]:
             ua.pause(_PACE)
 
@@ -56,7 +56,7 @@ def follow_job(ua: Invocation, job: Document, *, lines: int) -> None:
             follow_run(ua, run, lines=lines)
             seen = run["run_id"]
         if ua.reader.is_offline:
-            raise CommandFailed("no further run comes before it is up", ExitCode.UNREACHABLE)
+            raise CommandFailed("No further run comes before it is up.", ExitCode.UNREACHABLE)
         ua.pause(_PACE)
 
 

@@ -4,7 +4,6 @@ On a terminal: times in the job's zone with how far off they are, short ids, a g
 for each status. Elsewhere: ISO 8601, whole ids, bare words, nothing cut off.
 """
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TextIO, TypeVar
@@ -13,6 +12,8 @@ from zoneinfo import ZoneInfo
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from universal_agent.cli.safe_text import clean
 
 #: status -> (glyph, style). The glyph says it without the colour.
 _STATUSES = {
@@ -40,20 +41,6 @@ Piece = TypeVar("Piece", bound=RenderableType)
 
 #: How much of an id is shown on a terminal: its random end.
 _SHORT = 8
-
-#: Escape sequences, and characters that move the cursor or turn the direction of writing.
-_UNSAFE = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI
-    r"|\x1b[\]PX^_].*?(?:\x1b\\|\x07|$)"  # OSC and other strings
-    r"|\x1b."
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]",
-    re.DOTALL,
-)
-
-
-def clean(text: str) -> str:
-    """The text without what could do something to a terminal; newlines and tabs stay."""
-    return _UNSAFE.sub("", text)
 
 
 class Screen:

@@ -1,0 +1,158 @@
+"""What the doctor finds."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from universal_agent import __version__
+from universal_agent.cli.checks import Check, examine
+from universal_agent.cli.client import Gateway
+from universal_agent.settings import Settings
+
+NOW = datetime.fromtimestamp(2_000_000_000, UTC)
+
+
+def health(**changes: Any) -> dict[str, Any]:
+    known = {"status": "healthy", "version": __version__, "timestamp": NOW.isoformat()}
+    return {**known, **changes}
+
+
+def up(**changes: Any) -> httpx.MockTransport:
+    """A gateway that says so of its health."""
+    return httpx.MockTransport(lambda _: httpx.Response(200, json=health(**changes)))
+
+
+@httpx.MockTransport
+def down(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("refused", request=request)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    tmp_path.chmod(0o700)
+    return Settings(data_dir=tmp_path)
+
+
+Examine = Callable[..., dict[str, Check]]
+
+
+@pytest.fixture
+def look(settings: Settings) -> Examine:
+    """Makes every check; what was found, by name."""
+
+    def examined(transport: httpx.BaseTransport = down, **changes: Any) -> dict[str, Check]:
+        gateway = Gateway("http://gateway", transport=transport)
+        found = examine(settings.model_copy(update=changes), gateway, now=NOW)
+        return {check.name: check for check in found}
+
+    return examined
+
+
+def test_an_empty_directory_and_no_gateway_fail_nothing(look: Examine) -> None:
+    checks = look()
+    assert [name for name, check in checks.items() if check.status == "fail"] == []
+    assert checks["gateway"].status == "warn"
+    assert checks["gateway"].advice == "Start it with `ua serve`."
+
+
+def test_an_unhealthy_gateway_fails_with_its_own_reasons(look: Examine) -> None:
+    check = look(up(status="unhealthy", reasons=["the disk is full"]))["gateway"]
+    assert (check.status, check.detail) == ("fail", "unhealthy: the disk is full")
+
+
+def test_a_gateway_of_another_version_is_worth_a_look(look: Examine) -> None:
+    assert look(up(version="9.9"))["gateway"].status == "warn"
+
+
+@pytest.mark.parametrize("answer", [{}, [], "text"])
+def test_another_program_on_the_port_fails(answer: Any, look: Examine) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=answer))
+    assert "is not a gateway" in look(transport)["gateway"].detail
+
+
+def test_a_clock_that_disagrees_with_the_gateways_is_worth_a_look(look: Examine) -> None:
+    check = look(up(timestamp=(NOW + timedelta(minutes=1)).isoformat()))["clock"]
+    assert (check.status, check.detail) == ("warn", "-60 s from the gateway's")
+
+
+def test_a_database_from_the_future_means_that_the_clock_is_wrong(
+    look: Examine, settings: Settings
+) -> None:
+    import os
+
+    settings.database_path.touch()
+    later = (NOW + timedelta(hours=1)).timestamp()
+    os.utime(settings.database_path, (later, later))
+    assert look()["clock"].status == "fail"
+
+
+def test_a_token_that_others_can_read_fails(look: Examine, settings: Settings) -> None:
+    file = settings.data_dir / "ops_token"
+    file.write_text("secret")
+    file.chmod(0o640)
+    check = look()["token"]
+    assert check.status == "fail"
+    assert check.advice.startswith(f"chmod 600 {file}")
+    file.chmod(0o600)
+    assert look(ops_token="secret")["token"].status == "ok"
+
+
+def test_a_token_that_the_gateway_refuses_fails(look: Examine) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        open_to_all = request.url.path.endswith("/health")
+        return httpx.Response(200 if open_to_all else 401, json=health())
+
+    transport = httpx.MockTransport(answer)
+    assert look(transport)["token"].detail == "the gateway asks for one"
+    assert look(transport, ops_token="old")["token"].detail == "the gateway refuses ours"
+
+
+def test_a_data_directory_that_others_can_look_into_is_worth_a_look(
+    look: Examine, settings: Settings
+) -> None:
+    settings.data_dir.chmod(0o755)
+    check = look()["data"]
+    assert (check.status, check.advice) == ("warn", f"chmod 700 {settings.data_dir}")
+
+
+def test_a_file_where_the_data_directory_should_be_fails(look: Examine, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    assert look(data_dir=file, database_url=f"sqlite:///{tmp_path}/ua.db")["data"].status == "fail"
+
+
+def test_a_database_that_is_none_fails_with_what_to_do(look: Examine, settings: Settings) -> None:
+    settings.database_path.write_bytes(b"nonsense" * 1000)
+    check = look()["database"]
+    assert check.status == "fail"
+    assert check.advice.startswith("Put a backup in its place")
+
+
+@pytest.mark.parametrize(("free", "status"), [(50, "fail"), (500, "warn"), (5000, "ok")])
+def test_little_space_on_the_disk_is_noticed_before_there_is_none(
+    free: int, status: str, look: Examine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from shutil import _ntuple_diskusage
+
+    usage = _ntuple_diskusage(2**40, 0, free * 1024 * 1024)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+    assert look()["disk"].status == status
+
+
+def test_runners_that_cannot_be_loaded_fail(look: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
+    from universal_agent.errors import StartupError
+
+    def broken(_: Settings) -> None:
+        raise StartupError("cannot load the runner 'x'")
+
+    monkeypatch.setattr("universal_agent.cli.checks.load_runners", broken)
+    assert look()["runners"].status == "fail"
+
+
+def test_missing_zone_data_fail(look: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoneinfo.available_timezones", set)
+    assert look()["zones"].status == "fail"
