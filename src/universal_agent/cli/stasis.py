@@ -1,0 +1,200 @@
+"""`ua stasis`: what was missed, and what is to become of it. `ua explain`: why."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from universal_agent.cli.command import command
+from universal_agent.cli.failure import CommandFailed, ExitCode
+from universal_agent.cli.help_page import CONTEXT, GroupPage
+from universal_agent.cli.invocation import Document, Ua, invocation
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from universal_agent.cli.invocation import Invocation
+    from universal_agent.cli.screen import Screen
+
+_PANEL = "Every slot accounted for"
+
+app = typer.Typer()
+group = typer.Typer(
+    name="stasis",
+    cls=GroupPage,
+    context_settings=CONTEXT,
+    help="What was missed waits here: approve it, reschedule it, or delete it.",
+    invoke_without_command=True,
+)
+app.add_typer(group, rich_help_panel=_PANEL)
+
+
+@group.callback()
+def _alone(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        with invocation() as ua:
+            ua.show(ua.reader.get("/api/v1/ops/stasis"), _view)
+
+
+Item = Annotated[
+    str, typer.Argument(metavar="ITEM", help="An event id, or the beginning of a job's title or id")
+]
+Note = Annotated[str | None, typer.Option(metavar="TEXT", help="Kept with the decision.")]
+OnlySlot = Annotated[
+    bool, typer.Option("--slot", help="Only the slot that is named, not its whole group.")
+]
+
+
+@command(group, "list")
+def list_items(ua: Ua) -> None:
+    """List what waits for a decision."""
+    ua.show(ua.reader.get("/api/v1/ops/stasis"), _view)
+
+
+@command(group, "approve")
+def approve(ua: Ua, item: Item, *, note: Note = None, slot: OnlySlot = False) -> None:
+    """Run the latest missed slot now, with its original time; close the others."""
+    _decide(ua, item, {"action": "approve_backfill_run", "note": note}, slot=slot)
+
+
+@command(group, "reschedule")
+def reschedule(
+    ua: Ua,
+    item: Item,
+    when: Annotated[str, typer.Argument(metavar="WHEN", help="When it is to run instead")],
+    *,
+    timezone: Annotated[
+        str | None, typer.Option(metavar="ZONE", help="How WHEN is read. [default: the job's]")
+    ] = None,
+    note: Note = None,
+    slot: OnlySlot = False,
+) -> None:
+    """Run the latest missed slot later, as a one-shot job; close the others."""
+    body = {"action": "reschedule", "run_at": when, "timezone": timezone, "note": note}
+    _decide(ua, item, body, slot=slot)
+
+
+@command(group, "delete")
+def delete(ua: Ua, item: Item, *, note: Note = None, slot: OnlySlot = False) -> None:
+    """Close missed slots without a run; `undo` takes it back within a minute."""
+    _decide(ua, item, {"action": "delete_missed", "note": note}, slot=slot)
+
+
+@command(group, "undo")
+def undo(
+    ua: Ua, event_id: Annotated[str, typer.Argument(metavar="EVENT_ID", help="What was deleted")]
+) -> None:
+    """Take back a deletion, within a minute."""
+    document = ua.gateway.post(f"/api/v1/ops/stasis/{quote(event_id, safe='')}/undo", {})
+    ua.show(document, lambda screen, done: screen.text(f"{done['event_id']} waits again"))
+
+
+def _decide(ua: "Invocation", item: str, body: Document, *, slot: bool) -> None:
+    event_id = _find(ua, item)
+    content = {name: value for name, value in body.items() if value is not None}
+    content["scope"] = "slot" if slot else "group"
+    path = f"/api/v1/ops/calendar/events/{quote(event_id, safe='')}/action"
+    ua.show(ua.gateway.post(path, content), _decided)
+
+
+def _find(ua: "Invocation", item: str) -> str:
+    """The event id that is meant: itself, or the only waiting item of a job."""
+    if item.count("|") == 2:
+        return item
+    queue = ua.gateway.get("/api/v1/ops/stasis")["stasis_queue"]
+    found = [
+        entry["event_id"]
+        for entry in queue
+        if entry["event"]["title"].startswith(item)
+        or entry["event"]["source_ref"].startswith(item)
+        or entry["event"]["source_ref"].endswith(item)
+    ]
+    if len(found) != 1:
+        listed = ", ".join(found[:5]) or "nothing"
+        raise CommandFailed(
+            f"expected the name of one item that waits, got {item!r}, which means {listed}",
+            ExitCode.CONFLICT,
+        )
+    return str(found[0])
+
+
+def _decided(screen: "Screen", done: Document) -> "RenderableType":
+    facts: list[tuple[str, Any]] = [
+        ("item", screen.text(done["event_id"])),
+        ("decision", screen.text(done["resolution"])),
+    ]
+    if "run" in done:
+        facts.append(("run", screen.id(done["run"]["run_id"])))
+    if "job" in done:
+        job = done["job"]
+        facts.append(("job", screen.text(f"{job['job_id']}: {job['description']}")))
+    return screen.facts(facts)
+
+
+def _view(screen: "Screen", document: Document) -> "RenderableType":
+    queue = document["stasis_queue"]
+    if not queue:
+        return screen.text("Nothing was missed that waits for a decision.")
+    table = screen.table("missed", "latest", "job", "why", "useful until", "item", wide=("job",))
+    for entry in queue:
+        group_ = entry["group"]
+        table.add_row(
+            screen.text(f"{group_['count']:,}"),
+            screen.when(group_["last_scheduled_at_utc"]),
+            screen.cell(entry["event"]["title"]),
+            screen.text(entry["cause"]),
+            screen.when(entry["useful_until_utc"]),
+            screen.text(entry["event_id"]),
+        )
+    return table
+
+
+@command(app, "explain", rich_help_panel=_PANEL)
+def explain(
+    ua: Ua,
+    job: Annotated[
+        str, typer.Argument(metavar="JOB", help="A job, or an event id as the only argument")
+    ],
+    when: Annotated[
+        str | None, typer.Argument(metavar="WHEN", help="The slot's time, in the job's zone")
+    ] = None,
+) -> None:
+    """Say why a slot ran, did not run, or ran late."""
+    from universal_agent.cli.find import find_job
+
+    if when is None:
+        event_id = job
+    else:
+        found = find_job(ua.reader, job)
+        event_id = f"cron|{found['job_id']}|{_epoch(ua, when, found['timezone'])}"
+    document = ua.reader.get("/api/v1/ops/scheduling/explain", event_id=event_id)
+    ua.show(document, _explanation)
+
+
+def _epoch(ua: "Invocation", when: str, timezone: str) -> int:
+    """The second that WHEN names; most questions are about the past, so "9am" may be today's."""
+    from universal_agent.domain.phrases import parse_instant
+    from universal_agent.errors import InvalidPhrase
+
+    now = ua.clock.now()
+    try:
+        at = parse_instant(when, now=now, timezone=timezone, field="WHEN")
+    except InvalidPhrase:
+        at = parse_instant(f"today at {when}", now=now, timezone=timezone, field="WHEN")
+    # "9am" said at ten means this morning, though for a plan it would mean tomorrow.
+    day = timedelta(days=1)
+    if at > now and at - now <= day and when.replace(":", "").isalnum():
+        at -= day
+    return int(at.timestamp())
+
+
+def _explanation(screen: "Screen", document: Document) -> "RenderableType":
+    from rich.console import Group
+
+    lines = [screen.text(sentence) for sentence in document["sentences"]]
+    events = [
+        screen.text(f"  {event['seq']:>8}  {event['timestamp']}  {event['type']}", style="dim")
+        for event in document["events"]
+    ]
+    return Group(screen.status(document["outcome"].partition(":")[0]), *lines, *events)
