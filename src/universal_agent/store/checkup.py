@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from universal_agent.errors import StoreCorrupt
+from universal_agent.store.database_file import what_is_wrong
 from universal_agent.store.migrate import migrations
 
 
@@ -27,20 +28,15 @@ def sqlite_version() -> str:
 def check_database(path: Path, *, every_page: bool) -> Checkup:
     """Open the file for reading, and with `every_page` read all of it.
 
-    Raises StoreCorrupt, with what is wrong. Harmless while a gateway writes: a connection that
-    only reads never moves the write-ahead log into the database.
+    Raises StoreCorrupt, with what is wrong.
     """
-    try:
-        with contextlib.closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        ) as connection:
-            (schema,) = connection.execute("PRAGMA user_version").fetchone()
-            if every_page:
-                (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-                if verdict != "ok":
-                    raise StoreCorrupt(f"{path} is damaged: {verdict}")
-    except sqlite3.DatabaseError as error:
-        raise StoreCorrupt(f"{path} cannot be read: {error}") from error
+    why = what_is_wrong(path, read_whole=every_page)
+    if why is not None:
+        raise StoreCorrupt(f"{path} is damaged: {why}")
+    with contextlib.closing(
+        sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    ) as connection:
+        (schema,) = connection.execute("PRAGMA user_version").fetchone()
     return Checkup(
         schema=schema,
         newest_schema=migrations("sqlite")[-1][0],

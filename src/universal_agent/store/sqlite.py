@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from universal_agent.domain.events import NewEvent
-from universal_agent.errors import DataDirLocked, StoreCorrupt, StoreUnavailable
+from universal_agent.errors import DataDirLocked, StoreUnavailable
+from universal_agent.store.database_file import is_fresh, put_in_place
 from universal_agent.store.migrate import migrate
 from universal_agent.store.tx import Row, Tx, event_params, queries
 
@@ -124,17 +125,20 @@ class SqliteDatabase:
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="ua-store-reader")
 
     def _prepare(self) -> None:
-        fresh = not self.path.exists()
-        try:
-            with contextlib.closing(self._connect()) as connection:
-                migrate(connection, dialect="sqlite")
-        except sqlite3.DatabaseError as error:
-            raise StoreCorrupt(
-                f"{self.path} is not a readable database ({error}). It was left as it is. Put a "
-                "backup in its place, or move it away to begin with an empty one."
-            ) from error
-        if fresh:
-            self.path.chmod(0o600)
+        if not is_fresh(self.path):
+            self._migrate(self.path)
+            return
+        # Made aside, so that an empty file under the true name is never ours.
+        new = self.path.with_name(self.path.name + ".new")
+        for leftover in (new, new.with_name(new.name + "-wal")):
+            leftover.unlink(missing_ok=True)
+        self._migrate(new)
+        new.chmod(0o600)
+        put_in_place(new, self.path)
+
+    def _migrate(self, path: Path) -> None:
+        with contextlib.closing(self._connect(path)) as connection:
+            migrate(connection, dialect="sqlite")
 
     async def close(self) -> None:
         """Let waiting writes finish, then close every connection, the writer's last."""
@@ -155,9 +159,9 @@ class SqliteDatabase:
             self._lock_file.close()
             self._lock_file = None
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, path: Path | None = None) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self.path, isolation_level=None, check_same_thread=False, cached_statements=256
+            path or self.path, isolation_level=None, check_same_thread=False, cached_statements=256
         )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
