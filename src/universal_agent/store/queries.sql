@@ -507,9 +507,12 @@ SELECT seq, source, type, timestamp, source_ref, owner_id, session_id, status, d
 FROM events
 WHERE seq > :after_seq AND (
   type IN ('cron_run_missed', 'cron_run_failed', 'cron_job_updated')
-  OR (type = 'cron_run_completed' AND EXISTS (
-    SELECT 1 FROM notifications
-    WHERE incident = 'failing:' || events.source_ref AND is_open)))
+  OR (type = 'cron_run_completed' AND (
+    EXISTS (SELECT 1 FROM notifications
+            WHERE incident = 'failing:' || events.source_ref AND is_open)
+    OR EXISTS (SELECT 1 FROM events failed
+               WHERE failed.source_ref = events.source_ref AND failed.seq > :after_seq
+                 AND failed.seq < events.seq AND failed.type = 'cron_run_failed'))))
 ORDER BY seq LIMIT :limit;
 
 -- insert_proposal --
