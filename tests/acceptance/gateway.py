@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -115,9 +117,10 @@ class GatewayProcess:
             check=False,
         )
 
-    def popen(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """Start a command that goes on, with pipes for what it says."""
-        return subprocess.Popen(
+    @contextmanager
+    def going_on(self, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+        """A command that goes on, with pipes for what it says; it is gone after the block."""
+        with subprocess.Popen(
             [sys.executable, "-m", "universal_agent", *arguments],
             cwd=self.folder,
             env=self._environment(**environment),
@@ -125,7 +128,11 @@ class GatewayProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def _environment(self, **more: str) -> dict[str, str]:
         return {**os.environ, **self.environment, **more}

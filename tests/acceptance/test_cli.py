@@ -217,7 +217,7 @@ def test_a_run_that_goes_on_is_no_success_unless_nobody_waits(shared: GatewayPro
 def test_a_run_in_execution_can_be_cancelled(shared: GatewayProcess) -> None:
     job_id = add(shared, "echo up; exec sleep 1000")
     run_id = start_run(shared, job_id, wait_seconds=0)
-    with shared.popen("run", "logs", run_id, "--follow") as following:
+    with shared.going_on("run", "logs", run_id, "--follow") as following:
         assert following.stdout is not None
         assert following.stdout.readline() == "up\n"
         done(shared.ua("run", "cancel", run_id))
@@ -243,7 +243,7 @@ def test_a_log_is_followed_while_it_grows_and_until_the_run_ends(
     go = tmp_path / "go"
     job_id = add(shared, f"echo one; while [ ! -e {go} ]; do sleep 0.02; done; printf two; exit 7")
     run_id = start_run(shared, job_id, wait_seconds=0)
-    with shared.popen("run", "logs", run_id, "--follow") as following:
+    with shared.going_on("run", "logs", run_id, "--follow") as following:
         assert following.stdout is not None
         assert following.stdout.readline() == "one\n"
         go.touch()
@@ -255,13 +255,12 @@ def test_a_log_is_followed_while_it_grows_and_until_the_run_ends(
 def test_a_job_that_is_followed_shows_run_after_run(shared: GatewayProcess) -> None:
     job_id = add(shared, "echo run $UA_RUN_ID")
     ids = [start_run(shared, job_id)]
-    with shared.popen("job", "logs", job_id, "--follow") as following:
+    with shared.going_on("job", "logs", job_id, "--follow") as following:
         assert following.stdout is not None
         assert following.stdout.readline() == f"run {ids[0]}\n"
         ids += [start_run(shared, job_id) for _ in range(2)]
         assert following.stdout.readline() == f"run {ids[1]}\n"
         assert following.stdout.readline() == f"run {ids[2]}\n"
-        following.terminate()
 
 
 def test_a_log_cannot_act_on_the_terminal(shared: GatewayProcess) -> None:
@@ -285,13 +284,12 @@ def test_events_are_shown_from_where_one_left_off(shared: GatewayProcess) -> Non
 def test_events_are_followed_as_they_come(shared: GatewayProcess) -> None:
     job_id = add(shared, "true")
     seq = document(shared.ua("events", "--limit", "1", "--json"))["event_bus_seq"]
-    with shared.popen("events", "--since", str(seq), "--follow", "--json") as following:
+    with shared.going_on("events", "--since", str(seq), "--follow", "--json") as following:
         assert following.stdout is not None
         for state in ("disabled", "enabled"):
             edit(shared, job_id, enabled=state == "enabled")
             event = json.loads(following.stdout.readline())
             assert (event["source_ref"], event["status"]) == (job_id, state)
-        following.terminate()
 
 
 def test_the_ledger_says_that_every_slot_is_accounted_for(shared: GatewayProcess) -> None:
@@ -330,7 +328,7 @@ def test_reading_goes_on_while_the_gateway_is_down_and_writing_does_not(
 
 def test_following_ends_when_the_gateway_does(gateway: GatewayProcess) -> None:
     add(gateway, "true")
-    with gateway.popen("events", "--follow") as following:
+    with gateway.going_on("events", "--follow") as following:
         assert following.stdout is not None
         assert "cron_job_created" in following.stdout.readline()
         gateway.kill()

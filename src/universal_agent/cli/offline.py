@@ -31,11 +31,13 @@ class OfflineTransport(httpx.BaseTransport):
                 ExitCode.UNREACHABLE,
             )
         # Whoever can read the files needs no token, and an engine that is off reads as well.
-        runtime = Runtime(settings.model_copy(update={"ops_token": "", "enable_cron": True}))
+        runtime = Runtime(
+            settings.model_copy(update={"ops_token": "", "enable_cron": True}), runners={}
+        )
         self._runner = asyncio.Runner()
         self._runtime = runtime
         try:
-            self._runner.run(runtime.store.open())
+            self._runner.run(_open(runtime))
         except DataDirLocked as error:
             self._runner.close()
             raise CommandFailed(
@@ -60,3 +62,9 @@ class OfflineTransport(httpx.BaseTransport):
     def close(self) -> None:
         self._runner.run(self._runtime.stop())
         self._runner.close()
+
+
+async def _open(runtime: Runtime) -> None:
+    """Open what answers are read from, and start no loop."""
+    await runtime.store.open()
+    await runtime.event_feed.start()

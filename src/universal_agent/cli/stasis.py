@@ -26,6 +26,7 @@ group = typer.Typer(
     context_settings=CONTEXT,
     help="What was missed waits here: approve it, reschedule it, or delete it.",
     invoke_without_command=True,
+    no_args_is_help=False,
 )
 app.add_typer(group, rich_help_panel=_PANEL)
 
