@@ -40,9 +40,9 @@ def slot(number: int) -> SlotKey:
     return SlotKey(Source.CRON, "job_a", FIRST + number * MINUTE)
 
 
-async def ten_missed(store: Store, **fields: object) -> Job:
+async def ten_missed(store: Store) -> Job:
     """A job of which the first ten slots were missed in one outage."""
-    job = await a_job(store, **fields)
+    job = await a_job(store)
     await admit(store, decide(job, missed=[a_miss(job, FIRST, LAST)]), now=LATER)
     return await fresh(store)
 
