@@ -57,6 +57,8 @@ def main() -> int:
     for fault in report.verdict.faults[:20]:
         print(f"{fault.sort}: {fault.sentence}")
     print(report.summary)
+    if report.durability is None:
+        print("no strace here: whether writes reach the disk was not looked at")
     print(f"report: {out}")
     return 0 if report.ok else 1
 

@@ -5,8 +5,9 @@ import shutil
 import sqlite3
 import statistics
 import time
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import httpx
 
 from chaos.checker import Verdict, check, summary
 from chaos.driver import Line, Writer, differences
+from chaos.durability import Durability, has_strace, watch_syncs
 from chaos.evidence import Evidence, Record
 from chaos.follower import Follower
-from chaos.gateway import Gateway, GatewayDied
+from chaos.gateway import SERVE, Gateway, GatewayDied
 from chaos.orphans import orphans_after
 from chaos.plan import End, plan
 
@@ -46,6 +48,8 @@ class Options:
     writers: int = 5
     followers: int = 3
     concurrency: int = 64
+    #: How the gateway is started.
+    argv: Sequence[str] = SERVE
 
 
 @dataclass(slots=True)
@@ -57,15 +61,21 @@ class Report:
     verdict: Verdict
     started_at: float
     ended_at: float
-    restart_seconds: list[float] = field(default_factory=list)
+    restart_seconds: list[float]
+    #: None where there is no strace to ask.
+    durability: Durability | None
 
     @property
     def summary(self) -> str:
-        return summary(self.verdict, kills=self.kills, seed=self.options.seed)
+        line = summary(self.verdict, kills=self.kills, seed=self.options.seed)
+        if self.durability and self.durability.unsynced_count:
+            line += f", {self.durability.unsynced_count} acknowledged before they were on the disk"
+        return line
 
     @property
     def ok(self) -> bool:
-        return not self.verdict.faults
+        unsynced = self.durability.unsynced_count if self.durability else 0
+        return not self.verdict.faults and not unsynced
 
     def record(self) -> Record:
         """The report as JSON."""
@@ -81,6 +91,7 @@ class Report:
                 "median": round(statistics.median(restarts), 3),
                 "max": round(max(restarts), 3),
             },
+            "durability": self.durability and asdict(self.durability),
             "figures": self.verdict.figures,
             "faults": [fault.record() for fault in self.verdict.faults],
         }
@@ -89,11 +100,11 @@ class Report:
 class Rig:
     """One gateway, its load, and everything that is written down about it."""
 
-    def __init__(self, options: Options, gateway: Gateway | None = None) -> None:
+    def __init__(self, options: Options) -> None:
         self.options = options
         self.evidence = Evidence(options.folder / "evidence")
         environment = {"UA_CRON_MAX_CONCURRENCY": str(options.concurrency)}
-        self.gateway = gateway or Gateway(options.folder / "data", environment=environment)
+        self.gateway = Gateway(options.folder / "data", environment=environment, argv=options.argv)
         self.line = Line(self.gateway.base_url)
         shares = [options.jobs // options.writers] * options.writers
         shares[0] += options.jobs - sum(shares)
@@ -141,8 +152,15 @@ class Rig:
         finally:
             self.gateway.close()
             await self._http.aclose()
-        verdict = await asyncio.to_thread(check, self.evidence)
-        return Report(self.options, len(ends), verdict, began, time.time(), self._restarts)
+        return Report(
+            self.options,
+            len(ends),
+            await asyncio.to_thread(check, self.evidence),
+            began,
+            time.time(),
+            self._restarts,
+            await asyncio.to_thread(self._durability),
+        )
 
     # -- one life
 
@@ -222,6 +240,15 @@ class Rig:
                 shutil.copyfile(source, folder / name)
         with closing(sqlite3.connect(folder / "ua.db")) as connection:
             return str(connection.execute("PRAGMA integrity_check").fetchone()[0])
+
+    def _durability(self) -> Durability | None:
+        if not has_strace():
+            return None
+        gateway = Gateway(self.options.folder / "durability", argv=self.options.argv)
+        try:
+            return watch_syncs(gateway.start())
+        finally:
+            gateway.close()
 
     # -- the end
 
