@@ -6,8 +6,7 @@ Everything passes through it: HTTP, streams and WebSockets, routes, mounts and a
 not exist. What each address needs is in policy.py.
 """
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -82,11 +81,10 @@ def read_head(scope: Scope) -> Head:
 class AccessLayer:
     """ASGI layer: lets a request through to the application, or answers it."""
 
-    def __init__(self, app: ASGIApp, *, gate: Gate, hosts: Hosts, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, *, gate: Gate, hosts: Hosts) -> None:
         self._app = app
         self._gate = gate
         self._hosts = hosts
-        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -99,13 +97,12 @@ class AccessLayer:
         try:
             principal = self._admit(scope, need, head)
             if scope["type"] == "http" and _has_body(method, head):
-                body = await read_body(receive, head.headers, clock=self._clock)
+                body = await read_body(receive, head.headers)
                 if body is None:
                     return
                 receive = replay(body, receive)
             if _goes_on_reading(method, principal):
-                with self._gate.reading():
-                    await self._app(scope, receive, answer)
+                await self._gate.while_valid(self._app(scope, receive, answer))
             else:
                 await self._app(scope, receive, answer)
         except UniversalAgentError as error:
@@ -187,13 +184,13 @@ def _tokens(headers: dict[bytes, bytes], scope: Scope, need: Need) -> Iterator[t
         yield Via.QUERY, ", ".join(value for name, value in query if name == "ops_token").encode()
 
 
-def _sessions(headers: dict[bytes, bytes], cookie: str) -> Iterable[bytes]:
+def _sessions(headers: dict[bytes, bytes], cookie: str) -> Sequence[bytes]:
     """The sessions among the cookies; a page on another port may have put one before ours."""
     if b"cookie" not in headers:
         return ()
-    pairs = (pair.strip().partition(b"=") for pair in headers[b"cookie"].split(b";"))
-    name = cookie.encode()
-    return islice((value for found, _, value in pairs if found == name), _MOST_SESSIONS)
+    start = cookie.encode() + b"="
+    pairs = headers[b"cookie"].replace(b" ", b"").split(b";")
+    return [pair[len(start) :] for pair in pairs if pair.startswith(start)][:_MOST_SESSIONS]
 
 
 def _has_body(method: str, head: Head) -> bool:
@@ -244,7 +241,7 @@ _STARTS = frozenset({"http.response.start", "websocket.http.response.start"})
 _DENIAL = "websocket.http.response"
 
 #: After these the rest of the request is not read, and the connection is of no more use.
-_HANG_UP = frozenset({408, 413, 431})
+_HANG_UP = frozenset({413, 431})
 
 
 class _Answer:
@@ -302,7 +299,7 @@ def install_access(app: FastAPI, settings: Settings, *, clock: Clock) -> Gate:
     gate = Gate(settings.ops_token, clock=clock)
     app.state.gate = gate
     app.include_router(router)
-    app.add_middleware(AccessLayer, gate=gate, hosts=Hosts.of(settings), clock=clock)
+    app.add_middleware(AccessLayer, gate=gate, hosts=Hosts.of(settings))
     extend_openapi(app, _describe_access)
     return gate
 

@@ -6,13 +6,11 @@ stored, and a new token ends every session.
 
 import asyncio
 import hmac
-from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 from fastapi import APIRouter, Request, Response
@@ -76,7 +74,7 @@ class Gate:
     def __init__(self, token: str, *, clock: Clock, guesses: GuessLimit | None = None) -> None:
         self._clock = clock
         self._guesses = guesses or GuessLimit(clock)
-        self._readers: set[asyncio.Task[None]] = set()
+        self._readers: set[asyncio.Task[Any]] = set()
         self._set(token)
 
     def _set(self, token: str) -> None:
@@ -133,7 +131,7 @@ class Gate:
 
     def _signed(self, ends_at: str) -> str:
         signature = hmac.digest(self._session_key, ends_at.encode(), "sha256")
-        return f"{ends_at}.{urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+        return f"{ends_at}.{signature.hex()}"
 
     def _session(self, session: bytes) -> _Session:
         ends_at = session.partition(b".")[0]
@@ -154,9 +152,8 @@ class Gate:
 
     # -- reading on while the token changes
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Run the body, and end it when the token changes meanwhile, raising Unauthorized.
+    async def while_valid(self, reading: Awaitable[None]) -> None:
+        """Await `reading`, and end it when the token changes meanwhile, raising Unauthorized.
 
         For streams and sockets, which would go on showing things to whoever knew the old token.
         """
@@ -165,7 +162,7 @@ class Gate:
         key = self._session_key
         self._readers.add(task)
         try:
-            yield
+            await reading
         except asyncio.CancelledError:
             if key == self._session_key:
                 raise

@@ -1,38 +1,52 @@
-"""How long, and how large, may the head of a request be while it is still on its way?
+"""How slowly may a request arrive, and how large may its head be before it is complete?
 
-The layers inside see a request once its head is complete; what never completes stays with the
-server, which would keep it, and all that has come of it, for ever.
+The layers inside see a request once its head is complete, and its body as far as it has come. What
+never completes stays with the server, which would keep it, and all that has come of it, for ever.
 """
 
 import asyncio
+from enum import Enum, auto
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from universal_agent.api.limits import MAX_HEAD_BYTES
 from universal_agent.clock import Cancellable, Clock
 
-#: Seconds in which the head of a request must be complete, counted from its beginning; for the
-#: first one, from the moment the connection is there.
+#: Seconds from the first byte of a request, or from the connection on, to the end of its head.
 HEAD_SECONDS = 10.0
+#: Seconds from there to the end of its body.
+BODY_SECONDS = 30.0
 
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-type: application/problem+json\r\n"
-    b"content-length: %d\r\n"
-    b"connection: close\r\n"
-    b"\r\n"
-    b"%s"
-)
-_TOO_LARGE_BODY = (
-    b'{"type":"urn:universal-agent:problem:head-too-large","title":"Headers too large",'
-    b'"status":431,"detail":"The request line and headers together are larger than 16 KiB."}'
-)
+_TOO_SLOW = b"""\
+HTTP/1.1 408 Request Timeout\r
+content-type: application/problem+json\r
+connection: close\r
+\r
+{"type":"urn:universal-agent:problem:too-slow","title":"Too slow","status":408,\
+"detail":"expected a head within 10 seconds, and its body within 30 more"}"""
+
+_TOO_LARGE = b"""\
+HTTP/1.1 431 Request Header Fields Too Large\r
+content-type: application/problem+json\r
+connection: close\r
+\r
+{"type":"urn:universal-agent:problem:head-too-large","title":"Headers too large","status":431,\
+"detail":"The request line and headers together are larger than 16 KiB."}"""
+
+
+class _Awaited(Enum):
+    """What is to come next of a request."""
+
+    FIRST_BYTE = auto()
+    HEAD = auto()
+    BODY = auto()
+    NOTHING = auto()
 
 
 def bounded_protocol(clock: Clock) -> type[asyncio.Protocol]:
-    """uvicorn's HTTP protocol, with a limit to the size of a head and to the time it takes.
+    """uvicorn's HTTP protocol, with limits to the size of a head and to the time a request takes.
 
-    For `uvicorn.Config(http=...)`.
+    For `uvicorn.Config(http=...)`. A request that arrives in one piece sets no alarm.
     """
 
     class BoundedProtocol(_BoundedProtocol):
@@ -44,39 +58,83 @@ def bounded_protocol(clock: Clock) -> type[asyncio.Protocol]:
 class _BoundedProtocol(HttpToolsProtocol):
     _clock: Clock
     _alarm: Cancellable | None = None
-    _is_in_head = False
+    _awaited = _Awaited.NOTHING
     _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._expect_head()
+        self._await(_Awaited.FIRST_BYTE)
+        self._set_alarm()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_is_complete()
+        self._await(_Awaited.NOTHING)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        was_in_head = self._is_in_head
+        was_in_head = self._awaited is _Awaited.HEAD
         super().data_received(data)
-        if not self._is_in_head:
-            return
-        self._expect_head()
-        # What came together with the end of the request before is not counted: it is not known
-        # where in it this head begins, and it is no more than was read at once.
-        if was_in_head:
+        # What came together with the end of another request is not counted: it is not known where
+        # in it this head begins, and it is no more than what is read at once.
+        if was_in_head and self._awaited is _Awaited.HEAD:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse_head()
+                self._give_up(_TOO_LARGE)
+        self._set_alarm()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._is_in_head = True
+        self._await(_Awaited.HEAD)
         self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
-        self._head_is_complete()
+        self._await(_Awaited.BODY)
         self._say_the_absolute_host()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._await(_Awaited.NOTHING)
+        super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._await(_Awaited.NOTHING)
+        super().handle_websocket_upgrade()
+
+    def _await(self, what: _Awaited) -> None:
+        if what is self._awaited:
+            return
+        self._awaited = what
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+    def _set_alarm(self) -> None:
+        if self._alarm is None and self._awaited is not _Awaited.NOTHING:
+            seconds = BODY_SECONDS if self._awaited is _Awaited.BODY else HEAD_SECONDS
+            self._alarm = self._clock.call_later(seconds, self._is_too_slow)
+
+    def _is_too_slow(self) -> None:
+        self._alarm = None
+        if self.pipeline:
+            # It waits for the answer to the request before it, and is not read meanwhile.
+            self._set_alarm()
+        else:
+            self._give_up(_TOO_SLOW)
+
+    def _give_up(self, answer: bytes) -> None:
+        """Close the connection; with an answer, if the client waits for that one."""
+        # There is no cycle before the first request, whatever uvicorn's annotation says.
+        cycle: RequestResponseCycle | None = self.cycle
+        match self._awaited:
+            case _Awaited.HEAD:
+                is_next = cycle is None or cycle.response_complete
+            case _Awaited.BODY:
+                is_next = cycle is not None and not cycle.response_started
+            case _:
+                is_next = False
+        self._await(_Awaited.NOTHING)
+        if is_next:
+            self.transport.write(answer)
+        self.transport.close()
 
     def _say_the_absolute_host(self) -> None:
         """Add the host of a target like `http://other/path` to the Host header it contradicts.
@@ -88,20 +146,3 @@ class _BoundedProtocol(HttpToolsProtocol):
         host = self.url.partition(b"://")[2].partition(b"/")[0]
         if host and (b"host", host) not in self.headers:
             self.headers.append((b"host", host))
-
-    def _expect_head(self) -> None:
-        if self._alarm is None:
-            self._alarm = self._clock.call_later(HEAD_SECONDS, self.transport.close)
-
-    def _head_is_complete(self) -> None:
-        self._is_in_head = False
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-
-    def _refuse_head(self) -> None:
-        self._head_is_complete()
-        # None before the first request, whatever uvicorn's annotation says.
-        if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]
-            self.transport.write(_TOO_LARGE % (len(_TOO_LARGE_BODY), _TOO_LARGE_BODY))
-        self.transport.close()

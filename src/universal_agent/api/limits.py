@@ -1,4 +1,7 @@
-"""How much may a client send, how slowly, and how often may it guess?"""
+"""How much may a client send, how deeply nested, and how often may it guess?
+
+How slowly it may send is the connection's question: connection.py.
+"""
 
 import ipaddress
 import math
@@ -9,15 +12,12 @@ from collections.abc import Mapping
 from starlette.types import Message, Receive
 
 from universal_agent.clock import Clock
-from universal_agent.errors import InvalidInput, LimitReached, TooLarge, UniversalAgentError
-from universal_agent.runners.time_limit import time_limit
+from universal_agent.errors import InvalidInput, LimitReached, TooLarge
 
 #: Bytes of the request line and all header lines.
 MAX_HEAD_BYTES = 16 * 1024
 #: Bytes of a request's body.
 MAX_BODY_BYTES = 1024 * 1024
-#: Seconds from the head of a request to the end of its body.
-BODY_SECONDS = 30.0
 #: Lists and objects inside each other.
 MAX_DEPTH = 64
 
@@ -34,13 +34,6 @@ class HeadTooLarge(TooLarge):
     title = "Headers too large"
 
 
-class TooSlow(UniversalAgentError):
-    """The request did not arrive in time."""
-
-    status = 408
-    title = "Too slow"
-
-
 class TooManyGuesses(LimitReached):
     """There were too many wrong tokens; wait before the next."""
 
@@ -49,23 +42,17 @@ class TooManyGuesses(LimitReached):
         self.retry_after_seconds = retry_after_seconds
 
 
-async def read_body(
-    receive: Receive, headers: Mapping[bytes, bytes], *, clock: Clock
-) -> bytes | None:
+async def read_body(receive: Receive, headers: Mapping[bytes, bytes]) -> bytes | None:
     """The whole body; None when the client left before its end.
 
-    Raises TooLarge as soon as it is known to be, TooSlow when it does not end in time, and
-    InvalidInput when it is nested too deeply to be JSON that anybody needs. Reading ahead of the
-    application bounds every route alike; no route takes more than it could hold in memory.
+    Raises TooLarge as soon as it is known to be, and InvalidInput when it is nested more deeply
+    than JSON that anybody needs. Reading ahead of the application bounds every route alike; no
+    route takes more than it could hold in memory.
     """
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and (len(declared) > 19 or int(declared) > MAX_BODY_BYTES):
         raise _too_large()
-    try:
-        async with time_limit(clock, BODY_SECONDS):
-            body = await _collect(receive)
-    except TimeoutError:
-        raise TooSlow(f"expected the whole body within {BODY_SECONDS:.0f} seconds") from None
+    body = await _collect(receive)
     if body is not None and is_too_deep(body):
         raise InvalidInput(f"expected at most {MAX_DEPTH} lists and objects inside each other")
     return body
@@ -78,7 +65,7 @@ async def _collect(receive: Receive) -> bytes | None:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
-        chunk = message.get("body", b"")
+        chunk: bytes = message.get("body", b"")
         size += len(chunk)
         if size > MAX_BODY_BYTES:
             raise _too_large()

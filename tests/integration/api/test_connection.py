@@ -10,8 +10,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from universal_agent.api.connection import HEAD_SECONDS, bounded_protocol
-from universal_agent.api.limits import MAX_HEAD_BYTES
+from universal_agent.api.connection import BODY_SECONDS, HEAD_SECONDS, bounded_protocol
+from universal_agent.api.limits import MAX_HEAD_BYTES, read_body
 from universal_agent.testing import ManualClock
 
 Connect = Callable[[], tuple[asyncio.Protocol, "Wire"]]
@@ -23,16 +23,19 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__({"peername": ("127.0.0.1", 50000), "sockname": ("127.0.0.1", 8002)})
         self.received = b""
-        self.closed = False
+        self._closed = False
+        self.protocol = asyncio.Protocol()
 
     def write(self, data: Any) -> None:
         self.received += data
 
     def close(self) -> None:
-        self.closed = True
+        if not self._closed:
+            self._closed = True
+            asyncio.get_running_loop().call_soon(self.protocol.connection_lost, None)
 
     def is_closing(self) -> bool:
-        return self.closed
+        return self._closed
 
     def pause_reading(self) -> None: ...
 
@@ -46,11 +49,24 @@ def scopes() -> list[Scope]:
 
 
 @pytest.fixture
-def connect(clock: ManualClock, scopes: list[Scope]) -> Connect:
+def bodies() -> list[bytes]:
+    """What came with POSTs, once it was whole."""
+    return []
+
+
+@pytest.fixture
+def connect(clock: ManualClock, scopes: list[Scope], bodies: list[bytes]) -> Connect:
     """Opens a connection to a server with the bounded protocol."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         scopes.append(scope)
+        if scope["path"] == "/wait":
+            await clock.sleep(300)
+        elif scope["path"] != "/refuse" and scope["method"] == "POST":
+            body = await read_body(receive, {})
+            if body is None:
+                return
+            bodies.append(body)
         await PlainTextResponse("hello")(scope, receive, send)
 
     protocol_class = bounded_protocol(clock)
@@ -62,6 +78,7 @@ def connect(clock: ManualClock, scopes: list[Scope]) -> Connect:
             config=config, server_state=ServerState(), app_state={}
         )
         wire = Wire()
+        wire.protocol = protocol
         protocol.connection_made(wire)
         return protocol, wire
 
@@ -80,7 +97,7 @@ async def test_a_whole_request_is_answered_and_the_connection_stays(
         await clock.settle()
     assert wire.received.count(b"HTTP/1.1 200 OK") == 3
     await clock.advance(HEAD_SECONDS * 2)
-    assert not wire.closed
+    assert not wire.is_closing()
 
 
 async def test_a_connection_that_says_nothing_is_closed(
@@ -88,9 +105,10 @@ async def test_a_connection_that_says_nothing_is_closed(
 ) -> None:
     _, wire = connect()
     await clock.advance(HEAD_SECONDS - 1)
-    assert not wire.closed
+    assert not wire.is_closing()
     await clock.advance(1)
-    assert wire.closed
+    assert wire.is_closing()
+    assert wire.received == b""
 
 
 async def test_a_head_that_trickles_in_is_cut_off(connect: Connect, clock: ManualClock) -> None:
@@ -101,9 +119,11 @@ async def test_a_head_that_trickles_in_is_cut_off(connect: Connect, clock: Manua
     for _ in range(9):
         await clock.advance(1)
         protocol.data_received(b"X-A: b\r\n")
-    assert not wire.closed
+    assert not wire.is_closing()
     await clock.advance(1)
-    assert wire.closed
+    assert wire.is_closing()
+    assert wire.received.count(b"HTTP/1.1 408 Request Timeout\r\n") == 1
+    assert b"\r\n\r\n{" in wire.received
 
 
 async def test_a_head_in_time_calls_the_alarm_off(connect: Connect, clock: ManualClock) -> None:
@@ -113,7 +133,7 @@ async def test_a_head_in_time_calls_the_alarm_off(connect: Connect, clock: Manua
         await clock.advance(HEAD_SECONDS / len(REQUEST) / 2)
     assert wire.received.startswith(b"HTTP/1.1 200 OK")
     await clock.advance(HEAD_SECONDS * 2)
-    assert not wire.closed
+    assert not wire.is_closing()
 
 
 @pytest.mark.parametrize("endless", [b"X-A: b\r\n", b"x", b"a" * 4096 + b": b\r\n"])
@@ -123,13 +143,67 @@ async def test_a_head_that_grows_without_end_is_refused(
     protocol, wire = connect()
     protocol.data_received(b"GET / HTTP/1.1\r\nX-Start: ")
     sent = 0
-    while not wire.closed:
+    while not wire.is_closing():
         protocol.data_received(endless)
         sent += len(endless)
         assert sent <= MAX_HEAD_BYTES + len(endless)
     assert wire.received.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
     assert b"application/problem+json" in wire.received
     assert scopes == []
+
+
+POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
+
+
+async def test_a_body_that_trickles_in_is_cut_off(
+    connect: Connect, clock: ManualClock, bodies: list[bytes]
+) -> None:
+    protocol, wire = connect()
+    protocol.data_received(POST)
+    for _ in range(29):
+        await clock.advance(1)
+        protocol.data_received(b"x")
+    assert not wire.is_closing()
+    await clock.advance(1)
+    assert wire.is_closing()
+    assert wire.received.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert bodies == []
+
+
+async def test_a_body_in_time_calls_the_alarm_off(
+    connect: Connect, clock: ManualClock, bodies: list[bytes]
+) -> None:
+    protocol, wire = connect()
+    protocol.data_received(POST + b"x" * 50)
+    await clock.advance(BODY_SECONDS - 1)
+    protocol.data_received(b"x" * 50)
+    await clock.advance(BODY_SECONDS * 2)
+    assert not wire.is_closing()
+    assert bodies == [b"x" * 100]
+
+
+async def test_a_client_that_goes_on_sending_after_its_answer_is_cut_off(
+    connect: Connect, clock: ManualClock
+) -> None:
+    protocol, wire = connect()
+    protocol.data_received(POST.replace(b"POST /", b"POST /refuse"))
+    await clock.advance(BODY_SECONDS)
+    assert wire.is_closing()
+    assert wire.received.count(b"HTTP/1.1") == 1
+    assert b"408" not in wire.received
+
+
+async def test_a_request_that_waits_behind_another_is_not_too_slow(
+    connect: Connect, clock: ManualClock, bodies: list[bytes]
+) -> None:
+    protocol, wire = connect()
+    protocol.data_received(REQUEST.replace(b"GET /", b"GET /wait") + POST)
+    await clock.advance(BODY_SECONDS * 3)
+    assert not wire.is_closing()
+    protocol.data_received(b"x" * 100)
+    await clock.advance(BODY_SECONDS * 10)
+    assert wire.received.count(b"HTTP/1.1 200 OK") == 2
+    assert bodies == [b"x" * 100]
 
 
 async def test_a_large_body_before_a_head_is_not_taken_for_it(
@@ -148,10 +222,9 @@ async def test_a_client_that_leaves_takes_its_alarm_with_it(
     connect: Connect, clock: ManualClock
 ) -> None:
     protocol, wire = connect()
-    protocol.connection_lost(None)
-    wire.closed = False
+    protocol.connection_lost(ConnectionResetError())
     await clock.advance(HEAD_SECONDS * 2)
-    assert not wire.closed
+    assert not wire.is_closing()
 
 
 @pytest.mark.parametrize(
@@ -183,4 +256,4 @@ async def test_no_odd_target_breaks_the_server(
         protocol, wire = connect()
         protocol.data_received(method + b" " + target + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await clock.settle()
-        assert wire.received.startswith((b"HTTP/1.1 400", b"HTTP/1.1 200")) or wire.closed
+        assert wire.received.startswith((b"HTTP/1.1 400", b"HTTP/1.1 200")) or wire.is_closing()
