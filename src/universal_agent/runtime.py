@@ -221,7 +221,7 @@ class Runtime:
     async def _keep_journal(self, journal: Callable[[Sequence[Event]], None]) -> None:
         """Hand every new event to the journal, in order, from the log itself."""
         seq = (await self.store.log_bounds()).newest_seq
-        async for newest in self.store.appended():
+        async for newest in self.store.appended(after_seq=seq):
             while seq < newest:
                 events = await self.store.read_events(after_seq=seq, limit=500)
                 if not events:

@@ -90,9 +90,9 @@ class Notifier:
 
     async def run(self) -> None:
         """Fold every new event, for ever."""
+        seen = (await self._store.log_bounds()).newest_seq
         await self._fold()
-        seen = 0
-        async for _ in self._store.appended():
+        async for _ in self._store.appended(after_seq=seen):
             # Most events are no news: looking costs no write.
             notable, seen = await self._store.has_notable_events(after_seq=seen)
             if notable:

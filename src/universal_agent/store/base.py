@@ -486,8 +486,12 @@ class Store(Protocol):
         """Where the event log begins and ends."""
         ...
 
-    def appended(self) -> AsyncIterator[int]:
-        """The highest visible seq, each time it has grown; ends when the store closes."""
+    def appended(self, *, after_seq: int) -> AsyncIterator[int]:
+        """The highest visible seq, each time it has grown past `after_seq` and past the last one.
+
+        Ends when the store closes. A reader that names how far it has read misses nothing that
+        was appended before it began to wait.
+        """
         ...
 
     async def missed_spans(

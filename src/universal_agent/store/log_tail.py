@@ -43,9 +43,9 @@ class LogTail:
         self._closed = True
         self._wake()
 
-    async def watch(self) -> AsyncIterator[int]:
-        """The newest seq, each time it has grown; ends when the tail is closed."""
-        seen = self._seq
+    async def watch(self, after_seq: int) -> AsyncIterator[int]:
+        """The newest seq, each time it has grown past `after_seq`; ends when the tail closes."""
+        seen = after_seq
         while not self._closed:
             if self._seq > seen:
                 seen = self._seq

@@ -438,8 +438,8 @@ class SqlStore:
     async def log_bounds(self) -> LogBounds:
         return await self._db.read(log_verbs.log_bounds)
 
-    def appended(self) -> AsyncIterator[int]:
-        return self._tail.watch()
+    def appended(self, *, after_seq: int) -> AsyncIterator[int]:
+        return self._tail.watch(after_seq)
 
     async def missed_spans(
         self, *, status: MissedStatus, limit: int, job_id: JobId | None = None

@@ -94,7 +94,7 @@ class EventFeed:
     async def run(self) -> None:
         """Take every new event from the log into the ring, for ever."""
         await self.start()
-        async for newest in self._store.appended():
+        async for newest in self._store.appended(after_seq=self._head):
             while self._head < newest:
                 events = await self._store.read_events(after_seq=self._head, limit=_BATCH)
                 if not events:
