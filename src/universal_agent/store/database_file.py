@@ -59,6 +59,16 @@ def what_is_wrong(path: Path, *, read_whole: bool) -> str | None:
     return None
 
 
+def back_up(connection: sqlite3.Connection, copy: Path) -> None:
+    """Copy a database that is about to be changed, its write-ahead log included."""
+    new = copy.with_name(copy.name + ".new")
+    new.unlink(missing_ok=True)
+    with closing(sqlite3.connect(new)) as target:
+        connection.backup(target)
+    new.chmod(0o600)
+    put_in_place(new, copy)
+
+
 def put_in_place(new: Path, path: Path) -> None:
     """Give a database that was made aside its name, for good."""
     new.replace(path)

@@ -21,16 +21,27 @@ def migrations(dialect: str) -> list[tuple[int, str, str]]:
     return sorted(found)
 
 
+def schema_of(connection: sqlite3.Connection) -> int:
+    """The number of the last migration that the database has had; 0 when it is new."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def newest_schema(dialect: str) -> int:
+    """The number of the last migration there is."""
+    return migrations(dialect)[-1][0]
+
+
 def migrate(connection: sqlite3.Connection, *, dialect: str) -> None:
     """Apply what is missing. Raises StoreCorrupt for a database of a newer version."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    known = migrations(dialect)
-    if version > known[-1][0]:
+    version, newest = schema_of(connection), newest_schema(dialect)
+    if version > newest:
         raise StoreCorrupt(
             f"The database has schema {version}; this version of universal_agent knows up to "
-            f"{known[-1][0]}. Run the newer version, or restore the backup made before upgrading."
+            f"{newest}. Run the newer version, or put the copy back that was made before the "
+            f"upgrade (its name ends in .schema-{newest})."
         )
-    for number, _, statements in known:
+    for number, _, statements in migrations(dialect):
         if number > version:
             connection.execute("BEGIN IMMEDIATE")
             try:

@@ -1,13 +1,18 @@
 """How are change requests kept? Each is decided once."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from universal_agent.domain.proposal import Proposal, ProposalStatus
 from universal_agent.domain.slot import from_epoch
 from universal_agent.store.tx import Tx, from_json, to_json
 
 
+#: How long a change request is kept, whatever became of it.
+_KEPT = timedelta(days=30)
+
+
 def insert_proposal(tx: Tx, proposal: Proposal) -> None:
+    tx.run("forget_proposals", before=(proposal.created_at - _KEPT).timestamp())
     tx.run(
         "insert_proposal",
         proposal_id=proposal.proposal_id,

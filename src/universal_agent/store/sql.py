@@ -80,7 +80,11 @@ class SqlStore:
 
     async def open(self) -> None:
         await self._db.open()
-        await self._db.write(_name_stream)
+        try:
+            await self._db.write(_name_stream)
+        except BaseException:
+            await self._db.close()
+            raise
 
     async def close(self) -> None:
         self._tail.close()

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from universal_agent.domain.events import NewEvent
-from universal_agent.errors import DataDirLocked, StoreUnavailable
-from universal_agent.store.database_file import is_fresh, put_in_place
-from universal_agent.store.migrate import migrate
+from universal_agent.errors import DataDirLocked, StartupError, StoreUnavailable
+from universal_agent.store.database_file import back_up, is_fresh, put_in_place
+from universal_agent.store.migrate import migrate, newest_schema, schema_of
 from universal_agent.store.tx import Row, Tx, event_params, queries
 
 T = TypeVar("T")
@@ -34,6 +34,9 @@ GROUP_LIMIT = 256
 
 #: Commits after which the writer moves the write-ahead log into the database.
 CHECKPOINT_COMMITS = 500
+
+#: What a verb can do wrong; every other error of the database is its disk's.
+_VERBS_FAULTS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
 
 _READERS = 4
 
@@ -111,12 +114,18 @@ class SqliteDatabase:
     # -- lifecycle
 
     async def open(self) -> None:
-        """Lock, migrate, start the threads. Raises DataDirLocked or StoreCorrupt."""
+        """Lock, migrate, start the threads.
+
+        Raises DataDirLocked, StoreCorrupt, or StartupError when the file cannot be used.
+        """
         self._loop = asyncio.get_running_loop()
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock_file = take_lock(self.path)
         try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock_file = take_lock(self.path)
             await asyncio.to_thread(self._prepare)
+        except OSError as error:
+            self._unlock()
+            raise StartupError(f"{self.path} cannot be used: {error.strerror}.") from error
         except BaseException:
             self._unlock()
             raise
@@ -125,33 +134,44 @@ class SqliteDatabase:
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="ua-store-reader")
 
     def _prepare(self) -> None:
-        if not is_fresh(self.path):
-            self._migrate(self.path)
-            return
+        try:
+            if is_fresh(self.path):
+                self._create()
+            else:
+                self._upgrade()
+        except sqlite3.Error as error:
+            raise StartupError(f"{self.path} cannot be opened: {error}.") from error
+
+    def _upgrade(self) -> None:
+        with contextlib.closing(self._connect(self.path)) as connection:
+            version = schema_of(connection)
+            if version < newest_schema("sqlite"):
+                back_up(connection, self.path.with_name(f"{self.path.name}.schema-{version}"))
+            migrate(connection, dialect="sqlite")
+
+    def _create(self) -> None:
         # Made aside, so that an empty file under the true name is never ours.
         new = self.path.with_name(self.path.name + ".new")
         for leftover in (new, new.with_name(new.name + "-wal")):
             leftover.unlink(missing_ok=True)
-        self._migrate(new)
+        with contextlib.closing(self._connect(new)) as connection:
+            migrate(connection, dialect="sqlite")
         new.chmod(0o600)
         put_in_place(new, self.path)
 
-    def _migrate(self, path: Path) -> None:
-        with contextlib.closing(self._connect(path)) as connection:
-            migrate(connection, dialect="sqlite")
-
     async def close(self) -> None:
         """Let waiting writes finish, then close every connection, the writer's last."""
-        if self._readers is not None:
-            await asyncio.to_thread(self._readers.shutdown)
-            self._readers = None
+        # First of all nothing more is taken in: what came after the end would wait for ever.
+        readers, self._readers = self._readers, None
+        thread, self._thread = self._thread, None
+        if readers is not None:
+            await asyncio.to_thread(readers.shutdown)
             for connection in self._reader_connections:
                 connection.close()
             self._reader_connections.clear()
-        if self._thread is not None:
+        if thread is not None:
             self._inbox.put(None)
-            await asyncio.to_thread(self._thread.join)
-            self._thread = None
+            await asyncio.to_thread(thread.join)
         self._unlock()
 
     def _unlock(self) -> None:
@@ -159,9 +179,9 @@ class SqliteDatabase:
             self._lock_file.close()
             self._lock_file = None
 
-    def _connect(self, path: Path | None = None) -> sqlite3.Connection:
+    def _connect(self, path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            path or self.path, isolation_level=None, check_same_thread=False, cached_statements=256
+            path, isolation_level=None, check_same_thread=False, cached_statements=256
         )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
@@ -215,7 +235,7 @@ class SqliteDatabase:
         """
         seq, events = 0, []
         try:
-            connection = connection or self._connect()
+            connection = connection or self._connect(self.path)
             connection.execute("BEGIN IMMEDIATE")
             tx = SqliteTx(connection)
             for job in group:
@@ -277,7 +297,7 @@ class SqliteDatabase:
     def _read(self, fn: Callable[[Tx], T]) -> T:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._connect()
+            connection = self._connect(self.path)
             connection.execute("PRAGMA query_only = ON")
             self._local.connection = connection
             self._reader_connections.append(connection)
@@ -294,9 +314,9 @@ def _run_in_savepoint(connection: sqlite3.Connection, tx: SqliteTx, job: _Job) -
     connection.execute("SAVEPOINT verb")
     try:
         job.outcome = (job.fn(tx),)
-    except sqlite3.OperationalError:
-        raise  # the disk's fault, not the verb's: the whole group is refused
     except Exception as error:
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _VERBS_FAULTS):
+            raise  # the disk's fault: the whole group is refused
         connection.execute("ROLLBACK TO verb")
         del tx.appended[appended:]
         job.outcome = error
@@ -320,7 +340,7 @@ def take_lock(database: Path) -> IO[str]:
             f"Another process (pid {holder}) uses {database.parent}. One gateway owns a data "
             "directory: stop that one, or give this one another UA_DATA_DIR."
         ) from None
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
+    with contextlib.suppress(OSError):  # the disk is full: the lock holds without the number too
+        os.truncate(file.fileno(), 0)
+        os.write(file.fileno(), str(os.getpid()).encode())
     return file

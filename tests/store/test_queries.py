@@ -1,0 +1,102 @@
+"""queries.sql and the code that uses it know each other."""
+
+import ast
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from universal_agent.store.migrate import migrate
+from universal_agent.store.tx import queries
+
+STORE = Path(str(files("universal_agent.store")))
+
+#: The methods of a transaction that take the name of a query first.
+ASKING = {"all", "one", "run", "many"}
+
+DIALECTS = ["sqlite"]
+
+
+def names_used() -> Iterator[str]:
+    """The query's name in every call such as `tx.one("get_job", ...)`."""
+    for path in STORE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in ASKING
+                and node.args
+            ):
+                yield from _names(node.args[0])
+
+
+def _names(argument: ast.expr) -> Iterator[str]:
+    """The text, or both of `"a" if x else "b"`."""
+    match argument:
+        case ast.Constant(value=str(name)):
+            yield name
+        case ast.IfExp(body=body, orelse=orelse):
+            yield from _names(body)
+            yield from _names(orelse)
+
+
+def headings() -> list[tuple[str, str]]:
+    """(name, dialect) of every block of queries.sql."""
+    text = STORE.joinpath("queries.sql").read_text(encoding="utf-8")
+    return re.findall(r"^-- ([a-z_]+)(?: \[(\w+)\])? --$", text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_every_query_that_is_asked_for_exists(dialect: str) -> None:
+    assert set(names_used()) - set(queries(dialect)) == set()
+
+
+def test_every_query_that_exists_is_asked_for() -> None:
+    assert {name for name, _ in headings()} - set(names_used()) == set()
+
+
+def test_no_query_is_written_twice() -> None:
+    assert [block for block, count in Counter(headings()).items() if count > 1] == []
+
+
+#: Tables that grow with time: to read one through is to be slow some day.
+GROWING = {"slots", "runs", "events", "missed", "job_versions", "idempotency"}
+
+#: What people ask for now and then, over all that there is or was in a window.
+OVERVIEWS = {
+    "calendar_missed",
+    "count_enabled_jobs",
+    "ledger_missed",
+    "ledger_versions",
+    "missed_spans",
+    "sizes",
+}
+
+#: Parameters that are JSON lists.
+LISTS = {"keys", "refs", "rows", "summed", "types"}
+
+
+def scans(query: str) -> list[str]:
+    """The names or aliases of tables that SQLite would read through, index or no index."""
+    parameters = {
+        name: "[]" if name in LISTS else None for name in re.findall(r":([a-z_]+)", query)
+    }
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection, dialect="sqlite")
+        steps = connection.execute(f"EXPLAIN QUERY PLAN {query}", parameters).fetchall()
+    return [found[1] for step in steps if (found := re.fullmatch(r"SCAN (\w+)", step[3]))]
+
+
+@pytest.mark.parametrize("name", sorted(set(queries("sqlite")) - OVERVIEWS))
+def test_no_statement_on_the_way_of_a_run_reads_a_growing_table_through(name: str) -> None:
+    query = queries("sqlite")[name]
+    aliases = {
+        alias: table
+        for table, alias in re.findall(r"\b(?:FROM|JOIN)\s+(\w+)\s+(?:AS\s+)?([a-z])\b", query)
+    }
+    assert {aliases.get(scan, scan) for scan in scans(query)} & GROWING == set()
