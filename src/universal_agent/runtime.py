@@ -165,6 +165,8 @@ class Runtime:
             self.executor.look_for_work()
             self.supervisor.keep("scheduler", self.scheduler.run)
             self.watchdog.start()
+        else:
+            self.supervisor.keep("scheduler", self.scheduler.run_off)
         self._recovered = True
 
     async def stop(self) -> None:

@@ -39,6 +39,10 @@ _SAME_OUTAGE = timedelta(minutes=10)
 
 _STORE_RETRY_SECONDS = 0.5
 
+#: While cron is switched off: how often is recorded what passed, and for how many jobs at most.
+_OFF_SECONDS = 60.0
+_OFF_LIMIT = 100_000
+
 _GAP_CAUSES = {
     ClockJump.SUSPENDED: Cause.HOST_SUSPENDED,
     ClockJump.FORWARD: Cause.CLOCK_STEP,
@@ -91,6 +95,20 @@ class Scheduler:
                 await self._survive(_GAP_CAUSES[gap.jump])
             else:
                 await self._survive(Cause.CAPACITY)
+
+    async def run_off(self) -> None:
+        """Start nothing, but record each minute what passed while cron is switched off."""
+        while True:
+            now = self._clock.now()
+            self._begin_outage(Cause.ENGINE_OFF)
+            due = await self._store.due(until=now, limit=_OFF_LIMIT)
+            decisions = [self._decide(job, now, admitting=False) for job in due.jobs]
+            passed = [decision for decision in decisions if decision.missed]
+            for first in range(0, len(passed), BATCH):
+                await self._store.admit(
+                    passed[first : first + BATCH], free_workers=0, host=self._host, now=now
+                )
+            await self._clock.sleep(_OFF_SECONDS)
 
     async def _survive(self, cause: Cause) -> None:
         """Catch up; when the store fails, go on trying, and name that as the cause."""
@@ -189,11 +207,16 @@ class Scheduler:
         if admission.queued_count:
             self._executor.look_for_work()
 
-    def _decide(self, job: Job, now: datetime) -> Decision:
+    def _decide(self, job: Job, now: datetime, *, admitting: bool = True) -> Decision:
         assert job.next_run_at is not None
         policy = job.spec.policy
         verdict = judge(
-            job.spec.schedule, policy, next_run_at=job.next_run_at, jitter=job.jitter, now=now
+            job.spec.schedule,
+            policy,
+            next_run_at=job.next_run_at,
+            jitter=job.jitter,
+            now=now,
+            admitting=admitting,
         )
         missed: list[MissedRecord] = []
         starts: list[SlotStart] = []
