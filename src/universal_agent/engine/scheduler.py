@@ -98,9 +98,9 @@ class Scheduler:
 
     async def run_off(self) -> None:
         """Start nothing, but record each minute what passed while cron is switched off."""
+        self._begin_outage(Cause.ENGINE_OFF)
         while True:
             now = self._clock.now()
-            self._begin_outage(Cause.ENGINE_OFF)
             due = await self._store.due(until=now, limit=_OFF_LIMIT)
             decisions = [self._decide(job, now, admitting=False) for job in due.jobs]
             passed = [decision for decision in decisions if decision.missed]
