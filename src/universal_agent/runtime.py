@@ -30,12 +30,17 @@ from universal_agent.settings import Settings
 from universal_agent.store.base import Store
 from universal_agent.store.sql import sqlite_store
 from universal_agent.views.calendar import CalendarView
+from universal_agent.views.calendar_provider import InternalCalendar
 from universal_agent.views.cron import CronView
 from universal_agent.views.event_feed import EventFeed
 from universal_agent.views.ledger import LedgerView
 from universal_agent.views.notifications import NotificationView
+from universal_agent.views.projection import Projector
 from universal_agent.views.run_logs import RunLogs
 from universal_agent.views.scheduling_metrics import SchedulingMetrics
+
+_PROJECTION = "UA_SCHED_EVENT_PROJECTION_ENABLED"
+_SHADOW = "UA_SCHED_PROJECTION_SHADOW"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,6 @@ class Runtime:
         self.stasis = Stasis(self.store, self.clock, self.scheduler, self.executor)
         self.exceptions = Exceptions(self.store, self.clock, self.scheduler, self.executor)
         self.changes = Changes(self.store, self.clock, self._jobs, self.exceptions)
-        self.calendar = CalendarView(self.store, default_zone=settings.user_timezone)
         self.flags = Flags(self.store, self.clock, settings)
         self.flags.on_change(self._flag_changed)
         self.event_feed = EventFeed(
@@ -110,6 +114,25 @@ class Runtime:
         )
         self.scheduling_metrics = SchedulingMetrics(
             self.store, self.metrics, self.event_feed, started_at=self.started_at
+        )
+        self.projector = Projector(
+            self.store,
+            self.clock,
+            self.metrics,
+            wanted=lambda: self.flags[_PROJECTION] or self.flags[_SHADOW],
+            scratch=partial(sqlite_store, synchronous="OFF"),
+        )
+        self.calendar = CalendarView(
+            InternalCalendar(
+                self.store,
+                self.projector,
+                self.clock,
+                self.metrics,
+                projected=lambda: self.flags[_PROJECTION],
+                shadowed=lambda: self.flags[_SHADOW],
+            ),
+            stream_id=lambda: self.event_feed.stream_id,
+            default_zone=settings.user_timezone,
         )
         self.ledger = LedgerView(self.store)
         self.run_logs = RunLogs(settings.run_logs_dir, settings.data_dir)
@@ -153,6 +176,7 @@ class Runtime:
         await self.flags.load()
         await self.event_feed.start()
         self.supervisor.keep("event feed", self.event_feed.run)
+        self.supervisor.keep("projector", self.projector.run)
         if self._journal is not None:
             self.supervisor.keep("journal", partial(self._keep_journal, self._journal))
         self.supervisor.keep("notifier", self.notifier.run)

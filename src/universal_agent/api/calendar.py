@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import Field
 
 from universal_agent.api.problems import problem_responses
@@ -116,6 +116,8 @@ async def calendar_feed(
     timezone: Text = None,
     source_ref: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = None,
     include_resolved: bool = False,
+    since_version: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+    if_none_match: Annotated[str | None, Header(alias="If-None-Match", max_length=1000)] = None,
 ) -> Response:
     runtime = runtime_of(request)
     runtime.metrics.count("calendar_events_requests")
@@ -129,7 +131,16 @@ async def calendar_feed(
         source_ref=source_ref,
         include_resolved=include_resolved,
     )
-    return answer(await runtime.calendar.feed(query, now=runtime.clock.now()))
+    found = await runtime.calendar.answer(
+        query,
+        now=runtime.clock.now(),
+        if_none_match=if_none_match,
+        since_version=since_version,
+    )
+    headers = {"ETag": found.etag, "Cache-Control": "private, no-cache"}
+    if found.body is None:
+        return Response(status_code=304, headers=headers)
+    return Response(found.body, media_type="application/json", headers=headers)
 
 
 @router.post(

@@ -4,17 +4,23 @@ Past slots are what was recorded, by slot identity; coming ones are the schedule
 high-water mark on. Nothing depends on the clock, and nothing is capped: both feeds, the runtime
 scan and the event projection, gather `CalendarFacts` and end in `build_feed`, so they cannot
 differ in what they make of the same facts.
+
+A job version with more than 288 slots a day is frequent: its slots are counted by the hour, and
+what was recorded of it by the thousand is never looked at one by one.
 """
 
+from array import array
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from universal_agent.domain.exceptions import MOVED
+from universal_agent.domain.calendar_row import JobFact, Row, actions, job_part, status_of
 from universal_agent.domain.job import JobSpec
 from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.run import RunStatus
@@ -22,48 +28,20 @@ from universal_agent.domain.schedule import Schedule
 from universal_agent.domain.slot import epoch, from_epoch
 from universal_agent.domain.stasis import MissedRecord
 
-LEGEND = {
-    "heartbeat": "red",
-    "cron": "blue",
-    "missed": "amber",
-    "success": "emerald",
-    "failed": "rose",
-    "disabled": "slate",
-}
-
-#: A job with more slots a day than this is one row with hourly counts, not a row a slot.
 FREQUENT_SLOTS_A_DAY = 288
+
+#: Later than every slot.
+FOREVER = 2**53
 
 _SECOND = timedelta(seconds=1)
 _HOUR = 3600
+_DAY = 86_400
 
 #: A week without clock changes in most zones, to tell how often a schedule comes.
 _REFERENCE = datetime(2026, 1, 5, tzinfo=UTC)
 
-_STATUS: Mapping[str, str] = {
-    MOVED: "scheduled",
-    RunStatus.QUEUED: "scheduled",
-    RunStatus.RUNNING: "running",
-    RunStatus.SUCCESS: "success",
-    RunStatus.ERROR: "failed",
-    RunStatus.TIMEOUT: "failed",
-    RunStatus.CANCELLED: "failed",
-    RunStatus.INTERRUPTED: "missed",
-    RunStatus.SKIPPED: "disabled",
-}
-
-_MISSED_ACTIONS = ["approve_backfill_run", "reschedule", "delete_missed"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobFact:
-    """A job as the calendar knows it."""
-
-    job_id: str
-    version: int
-    spec: JobSpec
-    #: The next slot not yet decided; None when none is expected.
-    next_run_at: datetime | None
+#: Outcomes of recorded slots that did not come to an end by themselves.
+_UNRUN = (RunStatus.INTERRUPTED, "missed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +51,10 @@ class CalendarSlot:
     source: str
     source_ref: str
     scheduled_at: int
-    #: A RunStatus, or `missed` for a slot that was admitted and could not start.
+    #: A RunStatus, `moved`, or `missed` for a slot that was admitted and could not start.
     outcome: str
     reason: str | None
     run_id: str | None
-    #: It is accounted for by a missed span.
-    missed: bool
     duration_seconds: float | None
     #: When a slot that was moved is to start.
     moved_to: float | None = None
@@ -86,7 +62,7 @@ class CalendarSlot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HourCount:
-    """How many recorded slots of a frequent job in one hour had an outcome."""
+    """How many recorded slots of a frequent job in one hour of the window had an outcome."""
 
     source_ref: str
     hour: int
@@ -98,15 +74,18 @@ class HourCount:
 class CalendarFacts:
     """Everything the calendar needs for one window, from one snapshot."""
 
-    #: Jobs by id, deleted ones with recorded slots included (they expect no further slot).
+    #: Jobs that may expect slots in the window, the frequent ones, and all that others name.
     jobs: Mapping[str, JobFact]
+    #: Recorded slots in the window; of frequent versions only where the window names the job.
     slots: Sequence[CalendarSlot]
     hours: Sequence[HourCount]
     #: Missed spans that touch the window, and every pending one.
     missed: Sequence[MissedRecord]
     #: Specs of the job versions that missed spans name.
     specs: Mapping[tuple[str, int], JobSpec]
-    #: Calendar-changing events in the log up to the snapshot.
+    #: Recorded slots of frequent versions within `taken_ranges`.
+    taken: Sequence[CalendarSlot]
+    #: The seq of the newest event that the facts are made of.
     version: int
     last_event_at: datetime | None
 
@@ -127,21 +106,23 @@ class Window:
         """Whether an epoch lies in it."""
         return epoch(self.start) <= at < epoch(self.end)
 
-    def clip(self, first: datetime, last: datetime) -> tuple[datetime, datetime]:
-        """(after, until] of the part of [first, last] that lies in it."""
-        return (
-            max(first, self.start) - _SECOND,
-            min(last, self.end - _SECOND),
-        )
+    def clip(self, first: datetime, last: datetime) -> tuple[int, int]:
+        """The part of [first, last] that lies in it, as epochs; empty when the first is greater."""
+        return max(epoch(first), epoch(self.start)), min(epoch(last), epoch(self.end) - 1)
 
 
 @dataclass(slots=True)
 class Feed:
-    """The three lists of the calendar feed."""
+    """What stands in the calendar."""
 
-    events: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    #: A frequent job's document; the zone does not matter to it.
     always_running: list[dict[str, Any]] = field(default_factory=list)
-    stasis_queue: list[dict[str, Any]] = field(default_factory=list)
+    #: What waits for a decision: the row of the latest slot, and the rest of the item.
+    stasis: list[tuple[Row, dict[str, Any]]] = field(default_factory=list)
+
+
+# -- how often, and when
 
 
 @lru_cache(maxsize=50_000)
@@ -164,9 +145,61 @@ def _comes_later_but_often(schedule: Schedule) -> bool:
     )
 
 
-def status_of(outcome: str) -> str:
-    """The calendar's status of a recorded outcome."""
-    return _STATUS.get(outcome, "missed")
+def slots_within(schedule: Schedule, first: int, last: int) -> Sequence[int]:
+    """The slots in [first, last], as epochs; worked out once for the days that it touches."""
+    if first > last:
+        return ()
+    if is_frequent(schedule):
+        return _expand(schedule, first, last)
+    days = _slots_of_days(schedule, first // _DAY, last // _DAY)
+    return days[bisect_left(days, first) : bisect_right(days, last)]
+
+
+@lru_cache(maxsize=8192)
+def _slots_of_days(schedule: Schedule, first: int, last: int) -> "array[int]":
+    return _expand(schedule, first * _DAY, (last + 1) * _DAY - 1)
+
+
+def _expand(schedule: Schedule, first: int, last: int) -> "array[int]":
+    return array("q", map(epoch, schedule.slots(from_epoch(first - 1), from_epoch(last))))
+
+
+def _by_hour(schedule: Schedule, first: int, last: int) -> Iterable[tuple[int, int]]:
+    """(hour, slots) of [first, last], hours as epochs of their beginning."""
+    if first > last:
+        return
+    for hour in range(first - first % _HOUR, last + 1, _HOUR):
+        yield hour, _count(schedule, max(first, hour) - 1, min(last, hour + _HOUR - 1))
+
+
+@lru_cache(maxsize=100_000)
+def _count(schedule: Schedule, after: int, until: int) -> int:
+    return schedule.count(from_epoch(after), from_epoch(until))
+
+
+def taken_ranges(
+    jobs: Iterable[JobFact],
+    missed: Iterable[MissedRecord],
+    specs: Mapping[tuple[str, int], JobSpec],
+) -> list[tuple[str, int, int]]:
+    """(job, first, last] of where arithmetic on a frequent job counts slots that were recorded.
+
+    Few are: a slot that was skipped ahead of its time, one that was admitted before it was missed.
+    """
+    ranges = [
+        (job.job_id, epoch(job.next_run_at), FOREVER)
+        for job in jobs
+        if job.next_run_at is not None and is_frequent(job.spec.schedule)
+    ]
+    ranges += [
+        (record.source_ref, epoch(record.span.first_at), epoch(record.span.last_at))
+        for record in missed
+        if is_frequent(specs[record.source_ref, record.job_version].schedule)
+    ]
+    return ranges
+
+
+# -- the feed
 
 
 def build_feed(facts: CalendarFacts, window: Window) -> Feed:
@@ -180,80 +213,96 @@ class _Builder:
     def __init__(self, facts: CalendarFacts, window: Window) -> None:
         self._facts = facts
         self._window = window
-        self._parts: dict[str, dict[str, Any]] = {}
         self._spans: dict[str, list[MissedRecord]] = {}
         for record in facts.missed:
             self._spans.setdefault(record.source_ref, []).append(record)
+        self._hours: dict[str, list[HourCount]] = {}
+        for count in facts.hours:
+            self._hours.setdefault(count.source_ref, []).append(count)
+        self._taken: dict[str, dict[int, CalendarSlot]] = {}
+        for slot in facts.taken:
+            self._taken.setdefault(slot.source_ref, {})[slot.scheduled_at] = slot
 
     def build(self) -> Feed:
-        feed = Feed()
         recorded = {(slot.source_ref, slot.scheduled_at) for slot in self._facts.slots}
         rows = [*self._recorded(), *self._missed(recorded), *self._coming(recorded)]
-        rows.sort(key=lambda row: (row["scheduled_at_epoch"], row["source"], row["source_ref"]))
-        feed.events = rows
-        feed.always_running = [
-            self._frequent_row(job)
-            for job in sorted(self._facts.jobs.values(), key=lambda job: job.job_id)
-            if self._is_summed(job) and self._is_shown(job)
-        ]
-        feed.stasis_queue = self._stasis()
-        return feed
+        rows.sort(key=itemgetter(0, 1, 2))
+        return Feed(rows, list(self._always_running()), self._stasis())
 
     # -- which jobs
 
-    def _is_shown(self, job: JobFact) -> bool:
-        window = self._window
-        if window.source_ref is not None and job.job_id != window.source_ref:
-            return False
-        return window.owner_id is None or job.spec.user_id == window.owner_id
-
-    def _is_summed(self, job: JobFact) -> bool:
-        """Whether its slots are counted by the hour instead of listed."""
-        return self._window.source_ref is None and is_frequent(job.spec.schedule)
-
-    def _listed(self, source_ref: str) -> JobFact | None:
+    def _shown(self, source_ref: str) -> JobFact | None:
+        """The job, when the window is about it."""
         job = self._facts.jobs.get(source_ref)
-        if job is None or not self._is_shown(job) or self._is_summed(job):
+        window = self._window
+        if (
+            job is None
+            or (window.source_ref is not None and source_ref != window.source_ref)
+            or (window.owner_id is not None and job.spec.user_id != window.owner_id)
+        ):
             return None
         return job
 
+    def _is_summed(self, schedule: Schedule) -> bool:
+        """Whether its slots are counted by the hour instead of listed."""
+        return self._window.source_ref is None and is_frequent(schedule)
+
     # -- rows
 
-    def _recorded(self) -> Iterator[dict[str, Any]]:
+    def _recorded(self) -> Iterator[Row]:
+        start, end = epoch(self._window.start), epoch(self._window.end)
+        shown = {job_id: self._shown(job_id) for job_id in self._facts.jobs}
         for slot in self._facts.slots:
-            job = self._listed(slot.source_ref)
-            if job is None or not self._window.holds(slot.scheduled_at):
+            job = shown.get(slot.source_ref)
+            if job is None or not start <= slot.scheduled_at < end or self._is_hidden(slot):
                 continue
-            unrun = slot.outcome in (RunStatus.INTERRUPTED, "missed")
-            if slot.missed and unrun:
-                span = self._span_of(slot.source_ref, slot.scheduled_at)
-                if span is not None and not self._shows(span):
-                    continue
-            status = status_of(slot.outcome)
-            yield self._row(
-                job,
+            yield Row(
                 slot.scheduled_at,
-                status,
-                run_id=slot.run_id,
-                run_status=slot.outcome,
-                reason=slot.reason,
-                duration_seconds=slot.duration_seconds,
-                moved_to=slot.moved_to,
+                slot.source,
+                slot.source_ref,
+                job.version,
+                job.deleted,
+                status_of(slot.outcome),
+                slot.run_id,
+                slot.outcome,
+                slot.reason,
+                slot.duration_seconds,
+                None,
+                slot.moved_to,
             )
 
-    def _missed(self, recorded: Container[tuple[str, int]]) -> Iterator[dict[str, Any]]:
+    def _is_hidden(self, slot: CalendarSlot) -> bool:
+        """Whether it did not run, and that was resolved."""
+        if slot.outcome not in _UNRUN:
+            return False
+        span = self._span_of(slot)
+        return span is not None and not self._shows(span)
+
+    def _span_of(self, slot: CalendarSlot) -> MissedRecord | None:
+        """The span that has the slot: where it was missed twice, the one that is open, or last."""
+        at = from_epoch(slot.scheduled_at)
+        spans = [span for span in self._spans.get(slot.source_ref, ()) if span.holds(at)]
+        return max(
+            spans,
+            key=lambda r: (r.span.status is MissedStatus.PENDING, r.created_at, r.missed_id),
+            default=None,
+        )
+
+    def _missed(self, recorded: Container[tuple[str, int]]) -> Iterator[Row]:
         for record in self._facts.missed:
-            job = self._listed(record.source_ref)
-            if job is None or not self._shows(record):
-                continue
+            job = self._shown(record.source_ref)
             schedule = self._schedule(record)
-            for slot in schedule.slots(*self._window.clip(*_ends(record))):
-                at = epoch(slot)
+            if job is None or not self._shows(record) or self._is_summed(schedule):
+                continue
+            skipped = record.span.status is MissedStatus.SKIPPED
+            for at in slots_within(schedule, *self._clip(record)):
                 if (record.source_ref, at) not in recorded:
-                    skipped = record.span.status is MissedStatus.SKIPPED
-                    yield self._row(
-                        job,
+                    yield Row(
                         at,
+                        "cron",
+                        record.source_ref,
+                        job.version,
+                        job.deleted,
                         "disabled" if skipped else "missed",
                         run_status="skipped" if skipped else None,
                         reason="on_miss" if skipped else record.cause,
@@ -270,130 +319,115 @@ class _Builder:
             MissedStatus.SKIPPED,
         )
 
-    def _coming(self, recorded: Container[tuple[str, int]]) -> Iterator[dict[str, Any]]:
-        for job in self._facts.jobs.values():
-            if job.next_run_at is None or self._listed(job.job_id) is None:
+    def _coming(self, recorded: Container[tuple[str, int]]) -> Iterator[Row]:
+        end = self._window.end
+        for job_id, job in self._facts.jobs.items():
+            if job.next_run_at is None or job.next_run_at >= end or self._shown(job_id) is None:
                 continue
-            after, until = self._window.clip(job.next_run_at, self._window.end)
-            for slot in job.spec.schedule.slots(after, until):
-                at = epoch(slot)
-                if (job.job_id, at) not in recorded:  # skipped, moved or run early
-                    yield self._row(job, at, "scheduled")
-
-    def _row(
-        self,
-        job: JobFact,
-        at: int,
-        status: str,
-        *,
-        run_id: str | None = None,
-        run_status: str | None = None,
-        reason: str | None = None,
-        duration_seconds: float | None = None,
-        resolution: str | None = None,
-        moved_to: float | None = None,
-    ) -> dict[str, Any]:
-        utc = from_epoch(at)
-        part = self._parts.get(job.job_id)
-        if part is None:
-            part = self._parts[job.job_id] = _job_part(job.spec, self._window.zone)
-        row = {
-            "event_id": f"cron|{job.job_id}|{at}",
-            "source": "cron",
-            "source_ref": job.job_id,
-            **part,
-            "color_key": status if status in LEGEND else "cron",
-            "status": status,
-            "scheduled_at_epoch": at,
-            "scheduled_at_utc": utc.isoformat(),
-            "scheduled_at_local": utc.astimezone(self._window.zone).isoformat(),
-            "always_running": False,
-            "running": status == "running",
-            "actions": _actions(job, status, run_id),
-            "run_id": run_id,
-            "run_status": run_status,
-            "reason": reason,
-            "duration_seconds": duration_seconds,
-        }
-        if resolution is not None:
-            row["resolution"] = resolution
-        if moved_to is not None:
-            row["moved_to_utc"] = from_epoch(moved_to).isoformat()
-        return row
+            schedule = job.spec.schedule
+            if self._is_summed(schedule):
+                continue
+            for at in slots_within(schedule, *self._window.clip(job.next_run_at, end)):
+                if (job_id, at) not in recorded:  # skipped, moved or run early
+                    yield Row(at, "cron", job_id, job.version, False, "scheduled")
 
     # -- frequent jobs
 
-    def _frequent_row(self, job: JobFact) -> dict[str, Any]:
-        next_run_at = job.next_run_at
-        counts = self._hours_of(job)
+    def _always_running(self) -> Iterator[dict[str, Any]]:
+        if self._window.source_ref is not None:
+            return
+        for job_id in sorted(self._facts.jobs):
+            job = self._shown(job_id)
+            if job is None:
+                continue
+            hours = self._hours_of(job)
+            if hours or (is_frequent(job.spec.schedule) and not job.deleted):
+                yield self._frequent_row(job, hours)
+
+    def _frequent_row(self, job: JobFact, hours: Mapping[int, Counter[str]]) -> dict[str, Any]:
+        next_run_at = self._next_run_at(job)
         return {
             "source": "cron",
             "source_ref": job.job_id,
-            **_job_part(job.spec, self._window.zone),
+            **job_part(job.spec),
+            "timezone_display": self._window.zone.key,
             "color_key": "cron",
-            "status": "scheduled" if job.spec.enabled else "disabled",
+            "status": job.status,
             "always_running": True,
-            "actions": _actions(job, "scheduled", None),
+            "actions": actions(job.spec, "scheduled", has_run=False, deleted=job.deleted),
             "next_run_at_utc": None if next_run_at is None else next_run_at.isoformat(),
             "hourly": [
                 {"start_utc": from_epoch(hour).isoformat(), "counts": dict(sorted(found.items()))}
-                for hour, found in sorted(counts.items())
+                for hour, found in sorted(hours.items())
             ],
         }
 
+    def _next_run_at(self, job: JobFact) -> datetime | None:
+        """The next slot that nobody has decided yet."""
+        slot, taken = job.next_run_at, self._taken.get(job.job_id, ())
+        while slot is not None and epoch(slot) in taken:
+            slot = job.spec.schedule.next_after(slot)
+        return slot
+
     def _hours_of(self, job: JobFact) -> dict[int, Counter[str]]:
+        """The slots of the job's frequent versions, counted: recorded, missed and to come."""
         hours: dict[int, Counter[str]] = {}
 
         def add(hour: int, status: str, count: int) -> None:
-            if count:
-                hours.setdefault(hour, Counter())[status] += count
+            hours.setdefault(hour, Counter())[status] += count
 
-        for fact in self._facts.hours:
-            if fact.source_ref == job.job_id:
-                add(fact.hour, status_of(fact.outcome), fact.count)
+        def add_slots(schedule: Schedule, first: int, last: int, status: str) -> None:
+            for hour, count in _by_hour(schedule, first, last):
+                add(hour, status, count)
+            for at in taken:
+                if first <= at <= last:
+                    add(at - at % _HOUR, status, -1)
+
+        taken = self._taken.get(job.job_id, {})
+        for fact in self._hours.get(job.job_id, ()):
+            add(fact.hour, status_of(fact.outcome), fact.count)
+        for slot in taken.values():
+            if self._window.holds(slot.scheduled_at) and self._is_hidden(slot):
+                add(slot.scheduled_at - slot.scheduled_at % _HOUR, status_of(slot.outcome), -1)
         for record in self._spans.get(job.job_id, ()):
-            if self._shows(record) and record.cause != "interrupted":
-                schedule = self._schedule(record)
-                for hour, count in _by_hour(schedule, *self._window.clip(*_ends(record))):
-                    add(hour, "missed", count)
-        if job.next_run_at is not None:
+            schedule = self._schedule(record)
+            if is_frequent(schedule) and self._shows(record):
+                skipped = record.span.status is MissedStatus.SKIPPED
+                add_slots(schedule, *self._clip(record), "disabled" if skipped else "missed")
+        if job.next_run_at is not None and is_frequent(job.spec.schedule):
             clip = self._window.clip(job.next_run_at, self._window.end)
-            for hour, count in _by_hour(job.spec.schedule, *clip):
-                add(hour, "scheduled", count)
-        return hours
+            add_slots(job.spec.schedule, *clip, "scheduled")
+        return {hour: left for hour, counts in hours.items() if (left := +counts)}
 
     # -- stasis
 
-    def _stasis(self) -> list[dict[str, Any]]:
+    def _stasis(self) -> list[tuple[Row, dict[str, Any]]]:
         groups: dict[tuple[str, str], list[MissedRecord]] = {}
         for record in self._facts.missed:
-            job = self._facts.jobs.get(record.source_ref)
-            if (
-                record.span.status is MissedStatus.PENDING
-                and job is not None
-                and self._is_shown(job)
-            ):
+            if record.span.status is MissedStatus.PENDING and self._shown(record.source_ref):
                 groups.setdefault((record.source_ref, record.outage_id), []).append(record)
         items = [self._item(records) for records in groups.values()]
-        return sorted(items, key=lambda item: (item["created_at"], item["event_id"]))
+        return sorted(items, key=lambda item: (item[1]["created_at"], item[1]["event_id"]))
 
-    def _item(self, records: list[MissedRecord]) -> dict[str, Any]:
-        latest = max(records, key=lambda record: record.span.last_at)
+    def _item(self, records: list[MissedRecord]) -> tuple[Row, dict[str, Any]]:
+        latest = max(records, key=lambda r: (r.span.last_at, r.created_at, r.missed_id))
         job = self._facts.jobs[latest.source_ref]
         useful_until = latest.useful_until
-        run_status = "interrupted" if latest.cause == "interrupted" else None
-        return {
+        row = Row(
+            epoch(latest.span.last_at),
+            "cron",
+            job.job_id,
+            job.version,
+            job.deleted,
+            "missed",
+            run_status="interrupted" if latest.cause == "interrupted" else None,
+            reason=latest.cause,
+        )
+        return row, {
             "event_id": latest.event_id,
             "status": latest.span.status,
             "created_at": min(record.created_at for record in records).isoformat(),
             "updated_at": max(record.updated_at for record in records).isoformat(),
-            "event": self._row(
-                job,
-                epoch(latest.span.last_at),
-                "missed",
-                run_status=run_status,
-                reason=latest.cause,
-            ),
             "group": {
                 "count": sum(record.span.count for record in records),
                 "first_scheduled_at_utc": min(r.span.first_at for r in records).isoformat(),
@@ -405,51 +439,8 @@ class _Builder:
             "changed_since": job.version != latest.job_version,
         }
 
-    def _span_of(self, source_ref: str, at: int) -> MissedRecord | None:
-        slot = from_epoch(at)
-        return next((r for r in self._spans.get(source_ref, ()) if r.holds(slot)), None)
+    def _clip(self, record: MissedRecord) -> tuple[int, int]:
+        return self._window.clip(record.span.first_at, record.span.last_at)
 
     def _schedule(self, record: MissedRecord) -> Schedule:
         return self._facts.specs[record.source_ref, record.job_version].schedule
-
-
-def _ends(record: MissedRecord) -> tuple[datetime, datetime]:
-    return record.span.first_at, record.span.last_at
-
-
-def _job_part(spec: JobSpec, zone: ZoneInfo) -> dict[str, Any]:
-    """What every row of a job has in common."""
-    return {
-        "owner_id": spec.user_id,
-        "session_id": spec.session_id,
-        "channel": spec.metadata.get("channel"),
-        "title": spec.display_title,
-        "description": spec.schedule.describe(),
-        "category": spec.priority,
-        "timezone_display": zone.key,
-    }
-
-
-def _actions(job: JobFact, status: str, run_id: str | None) -> list[str]:
-    if status == "missed":
-        actions = list(_MISSED_ACTIONS)
-    else:
-        actions = ["run_now", "pause" if job.spec.enabled else "resume", "disable"]
-    if run_id is not None or status == "missed":
-        actions.append("open_logs")
-    if job.spec.session_id is not None:
-        actions.append("open_session")
-    return actions
-
-
-def _by_hour(schedule: Schedule, after: datetime, until: datetime) -> Iterable[tuple[int, int]]:
-    """(hour, slots) of (after, until], hours as epochs of their beginning."""
-    first, last = epoch(after) + 1, epoch(until)
-    for hour in range(first - first % _HOUR, last + 1, _HOUR):
-        start, end = max(first, hour), min(last, hour + _HOUR - 1)
-        yield hour, _count(schedule, start - 1, end)
-
-
-@lru_cache(maxsize=200_000)
-def _count(schedule: Schedule, after: int, until: int) -> int:
-    return schedule.count(from_epoch(after), from_epoch(until))

@@ -7,7 +7,7 @@ calendar's projection is built from these events alone.
 | type | when | data |
 | --- | --- | --- |
 | cron_job_created | a job was made | job |
-| cron_job_updated | a job was edited, paused or resumed | job, changed |
+| cron_job_updated | a job was edited, paused or resumed | job, changed, effective_until |
 | cron_job_deleted | a job was deleted | job_id, version, effective_until |
 | cron_run_queued | a slot was admitted and waits for a worker | run, next_run_at |
 | cron_run_started | a run was handed to its runner | run, next_run_at |
@@ -19,9 +19,13 @@ calendar's projection is built from these events alone.
 | calendar_change_applied | a slot was skipped, moved or run early; undone | event_id, change, by |
 | flag_changed | a flag was overridden, or an override taken back | name, value, override, by |
 
+`effective_until` is where the expectation of the version before ends, or the job's; what was said
+about single slots after it is void where the job then expects others, or none.
+
 `next_run_at` is there when the event moved the job's high-water mark: the next slot that is not
 yet decided. `spans` of a resolution are the missed spans as they now are; a span that was split
-keeps its id for one part.
+keeps its id for one part. A cron_run_missed without `next_run_at` is about a slot that had been
+claimed before: its run was interrupted or never started, or it was to start at another time.
 """
 
 from collections.abc import Sequence
@@ -141,9 +145,15 @@ def job_created(job: Job, *, now: datetime) -> NewEvent:
     return _cron(EventType.CRON_JOB_CREATED, job.job_id, job.spec, now, _job_status(job), data)
 
 
-def job_updated(job: Job, *, now: datetime, changed: list[str]) -> NewEvent:
-    """A job was edited; `changed` names the fields."""
-    data = {"job": job_record(job), "changed": changed}
+def job_updated(
+    job: Job, *, now: datetime, changed: list[str], effective_until: datetime
+) -> NewEvent:
+    """A job was edited; `changed` names the fields, `effective_until` the last version's end."""
+    data = {
+        "job": job_record(job),
+        "changed": changed,
+        "effective_until": effective_until.timestamp(),
+    }
     return _cron(EventType.CRON_JOB_UPDATED, job.job_id, job.spec, now, _job_status(job), data)
 
 

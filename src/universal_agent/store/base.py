@@ -172,6 +172,14 @@ class Sizes:
     last_event_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectionDigest:
+    """What the projection holds, hashed, after the event at `position`."""
+
+    position: int
+    hash: str
+
+
 class Store(Protocol):
     """The durable state. Opened and closed once, by the composition root."""
 
@@ -500,8 +508,37 @@ class Store(Protocol):
         """Missed spans of that status, oldest record first."""
         ...
 
+    # -- the calendar and its projection
+
     async def scan_calendar(self, window: Window) -> CalendarFacts:
         """What the runtime tables hold for a window of the calendar, from one snapshot."""
+        ...
+
+    async def projected_calendar(self, window: Window) -> CalendarFacts:
+        """What the projection holds for it, from one snapshot."""
+        ...
+
+    async def both_calendars(self, window: Window) -> tuple[CalendarFacts, CalendarFacts]:
+        """The scan's facts and the projection's, the latter brought up to the same event."""
+        ...
+
+    async def projection_position(self) -> int:
+        """The seq of the last event that was folded into the projection."""
+        ...
+
+    async def project(self, events: Sequence[Event]) -> int:
+        """Fold those of the events that come next into the projection; the position it has then.
+
+        Events that are in it already are passed over, and nothing is done when some are left out.
+        """
+        ...
+
+    async def clear_projection(self) -> None:
+        """Put it back to before the first event."""
+        ...
+
+    async def projection_digest(self) -> ProjectionDigest:
+        """A hash of all that the projection holds, from one snapshot."""
         ...
 
     async def ledger_facts(

@@ -121,7 +121,7 @@ def update_job(
     if not replaced:
         return None
     put_version(tx, job, replaces=replaces.version, closed_at=closed_at)
-    tx.append(events.job_updated(job, now=now, changed=changed))
+    tx.append(events.job_updated(job, now=now, changed=changed, effective_until=closed_at))
     return job
 
 
@@ -226,5 +226,6 @@ def pause_job(tx: Tx, job: Job, *, label: OffLabel, now: datetime) -> None:
         version=paused.version,
         effective_from=paused.effective_from.timestamp(),
     )
-    put_version(tx, paused, replaces=job.version, closed_at=job.boundary(now))
-    tx.append(events.job_updated(paused, now=now, changed=["enabled"]))
+    closed_at = job.boundary(now)
+    put_version(tx, paused, replaces=job.version, closed_at=closed_at)
+    tx.append(events.job_updated(paused, now=now, changed=["enabled"], effective_until=closed_at))

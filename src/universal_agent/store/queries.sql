@@ -388,38 +388,6 @@ WHERE source = 'cron' AND last_at > :start AND first_at <= :end
   AND (:job_id IS NULL OR source_ref = :job_id)
 ORDER BY status = 'pending' DESC, created_at DESC, missed_id DESC;
 
--- calendar_jobs --
-SELECT j.job_id, j.version, v.spec, j.next_run_at
-FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
-WHERE j.deleted_at IS NULL AND (:source_ref IS NULL OR j.job_id = :source_ref);
-
--- calendar_deleted_job --
-SELECT j.job_id, j.version, v.spec, NULL
-FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
-WHERE j.job_id = :job_id;
-
--- calendar_slots --
-SELECT s.source, s.source_ref, s.scheduled_at, s.outcome, s.reason, s.run_id,
-       s.missed_id IS NOT NULL, r.started_at, r.finished_at, s.retry_at
-FROM slots s LEFT JOIN runs r ON r.run_id = s.run_id
-WHERE s.scheduled_at >= :start AND s.scheduled_at < :end
-  AND (:source_ref IS NULL OR s.source_ref = :source_ref)
-  AND s.source_ref NOT IN (SELECT value FROM json_each(:summed));
-
--- calendar_hours --
-SELECT s.source_ref, s.scheduled_at - s.scheduled_at % 3600, s.outcome, count(*)
-FROM slots s
-WHERE s.scheduled_at >= :start AND s.scheduled_at < :end AND s.source = 'cron'
-  AND s.source_ref IN (SELECT value FROM json_each(:summed))
-GROUP BY 1, 2, 3;
-
--- calendar_missed --
-SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
-       created_at, updated_at, useful_until, note, decided_by, run_id
-FROM missed
-WHERE (status = 'pending' OR (last_at >= :start AND first_at < :end))
-  AND (:source_ref IS NULL OR source_ref = :source_ref);
-
 -- event_time --
 SELECT timestamp FROM events WHERE seq = :seq;
 

@@ -30,6 +30,7 @@ from universal_agent.store import (
     log_verbs,
     misses,
     notification_rows,
+    projection_rows,
     proposal_rows,
     starts,
     stasis,
@@ -42,6 +43,7 @@ from universal_agent.store.base import (
     LogBounds,
     Once,
     Page,
+    ProjectionDigest,
     Resolution,
     Resolved,
     Settled,
@@ -452,8 +454,37 @@ class SqlStore:
             lambda tx: log_verbs.missed_spans(tx, status=status, job_id=job_id, limit=limit)
         )
 
+    # -- the calendar and its projection
+
     async def scan_calendar(self, window: Window) -> CalendarFacts:
         return await self._db.read(lambda tx: calendar_rows.scan_calendar(tx, window, self._specs))
+
+    async def projected_calendar(self, window: Window) -> CalendarFacts:
+        return await self._db.read(
+            lambda tx: calendar_rows.projected_calendar(tx, window, self._specs)
+        )
+
+    async def both_calendars(self, window: Window) -> tuple[CalendarFacts, CalendarFacts]:
+        def both(tx: Tx) -> tuple[CalendarFacts, CalendarFacts]:
+            projection_rows.project_all(tx)
+            return (
+                calendar_rows.scan_calendar(tx, window, self._specs),
+                calendar_rows.projected_calendar(tx, window, self._specs),
+            )
+
+        return await self._db.write(both)
+
+    async def projection_position(self) -> int:
+        return await self._db.read(projection_rows.position)
+
+    async def project(self, events: Sequence[Event]) -> int:
+        return await self._db.write(lambda tx: projection_rows.project(tx, events))
+
+    async def clear_projection(self) -> None:
+        await self._db.write(projection_rows.clear)
+
+    async def projection_digest(self) -> ProjectionDigest:
+        return await self._db.read(projection_rows.digest)
 
     async def ledger_facts(
         self, *, start: datetime, end: datetime, job_id: JobId | None

@@ -1,7 +1,7 @@
 """What is a transaction to the verbs?
 
 Verbs are plain functions of a `Tx`, so that they read top to bottom and run on whichever thread
-the database owns. They speak in named queries (queries.sql) and rows.
+the database owns. They speak in named queries (queries.sql, feed.sql) and rows.
 """
 
 import re
@@ -48,15 +48,16 @@ class Tx(Protocol):
 
 @cache
 def queries(dialect: str) -> Mapping[str, str]:
-    """The named queries of queries.sql; `-- name [dialect] --` is a variant of `-- name --`."""
-    text = files("universal_agent.store").joinpath("queries.sql").read_text(encoding="utf-8")
+    """The named queries of both .sql files; `-- name [dialect] --` is a variant of `-- name --`."""
+    folder = files("universal_agent.store")
     found: dict[str, str] = {}
     variants: dict[str, str] = {}
-    for name, variant, body in _blocks(text):
-        if not variant:
-            found[name] = body
-        elif variant == dialect:
-            variants[name] = body
+    for file in ("queries.sql", "feed.sql"):
+        for name, variant, body in _blocks(folder.joinpath(file).read_text(encoding="utf-8")):
+            if not variant:
+                found[name] = body
+            elif variant == dialect:
+                variants[name] = body
     return found | variants
 
 

@@ -2,20 +2,30 @@
 
 import asyncio
 import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from universal_agent.domain.calendar import LEGEND, Window, build_feed
+import orjson
+
+from universal_agent.domain.calendar import Window
 from universal_agent.domain.calendar_days import View, days_of, view_bounds
+from universal_agent.domain.calendar_row import LEGEND
 from universal_agent.domain.phrases import parse_instant
 from universal_agent.errors import InvalidInput
-from universal_agent.store.base import Store
+from universal_agent.views.calendar_provider import CalendarProvider
+from universal_agent.views.calendar_text import FeedText, joined
 
 LONGEST = timedelta(days=62)
 BACK = timedelta(days=30)
 AHEAD = timedelta(days=14)
+
+#: Feeds kept to tell changes from, and how much of encoded answers.
+_HELD_FEEDS = 64
+_KEPT_BYTES = 32_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,41 +42,97 @@ class FeedQuery:
     include_resolved: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedAnswer:
+    """A feed as it goes over the wire; without a body when the client has it already."""
+
+    etag: str
+    body: bytes | None
+
+
+#: What a feed is made for: the query and the window it came to.
+_Key = tuple[FeedQuery, Window]
+
+
 class CalendarView:
-    """Builds feeds."""
+    """Answers for feeds: whole, what changed since a version, or that nothing did."""
 
-    def __init__(self, store: Store, *, default_zone: str) -> None:
-        self._store = store
+    def __init__(
+        self, provider: CalendarProvider, *, stream_id: Callable[[], str], default_zone: str
+    ) -> None:
+        self._provider = provider
+        self._stream_id = stream_id
         self._default_zone = default_zone
+        #: Answers to give again for as long as nothing has changed.
+        self._bodies: OrderedDict[_Key, tuple[int, bytes]] = OrderedDict()
+        #: Feeds that clients may hold, to tell them what has changed since.
+        self._held: OrderedDict[tuple[_Key, int], FeedText] = OrderedDict()
 
-    async def feed(self, query: FeedQuery, *, now: datetime) -> dict[str, Any]:
-        """The feed document. Raises InvalidInput for a zone or window that makes no sense."""
+    async def answer(
+        self,
+        query: FeedQuery,
+        *,
+        now: datetime,
+        if_none_match: str | None = None,
+        since_version: int | None = None,
+    ) -> FeedAnswer:
+        """The feed's document, or what changed in it since the version that the client holds.
+
+        Raises InvalidInput for a zone or window that makes no sense.
+        """
         window = self.window(query, now=now)
-        facts = await self._store.scan_calendar(window)
-        feed = await asyncio.to_thread(build_feed, facts, window)
-        cron = query.source in ("all", "cron")
-        last_event_at = facts.last_event_at
-        return {
-            "timezone": window.zone.key,
-            "view": query.view or "range",
-            "start_utc": window.start.isoformat(),
-            "end_utc": window.end.isoformat(),
-            "start_local": window.start.astimezone(window.zone).isoformat(),
-            "end_local": window.end.astimezone(window.zone).isoformat(),
-            "events": feed.events if cron else [],
-            "always_running": feed.always_running if cron else [],
-            "stasis_queue": feed.stasis_queue if cron else [],
-            "legend": LEGEND,
-            "version": facts.version,
-            "last_event_at_utc": None if last_event_at is None else last_event_at.isoformat(),
-            "days": days_of(window.start, window.end, window.zone),
-        }
+        key = (query, window)
+        version = await self._provider.version()
+        tag = self._etag(key, version)
+        if if_none_match is not None and tag in if_none_match:
+            return FeedAnswer(etag=tag, body=None)
+        held = None if since_version is None else self._held.get((key, since_version))
+        if held is None:
+            body = self._kept_body(key, version)
+            if body is not None:
+                return FeedAnswer(etag=tag, body=body)
+        feed = held if held is not None and since_version == version else None
+        feed = feed or await self._feed(key)
+        tag = self._etag(key, feed.version)
+        if held is not None:
+            return FeedAnswer(etag=tag, body=await asyncio.to_thread(_delta, key, held, feed))
+        body = await asyncio.to_thread(_document, key, feed)
+        self._keep_body(key, feed.version, body)
+        return FeedAnswer(etag=tag, body=body)
 
-    async def stasis_queue(self, *, now: datetime) -> list[dict[str, Any]]:
+    async def _feed(self, key: _Key) -> FeedText:
+        query, window = key
+        feed = await self._provider.feed(window)
+        if query.source == "heartbeat":
+            feed = replace(feed, rows=(), always_running=(), stasis_queue=())
+        self._held[key, feed.version] = feed
+        if len(self._held) > _HELD_FEEDS:
+            self._held.popitem(last=False)
+        return feed
+
+    def _kept_body(self, key: _Key, version: int) -> bytes | None:
+        kept = self._bodies.get(key)
+        if kept is None or kept[0] != version:
+            return None
+        self._bodies.move_to_end(key)
+        return kept[1]
+
+    def _keep_body(self, key: _Key, version: int, body: bytes) -> None:
+        self._bodies[key] = version, body
+        self._bodies.move_to_end(key)
+        while sum(len(body) for _, body in self._bodies.values()) > _KEPT_BYTES:
+            self._bodies.popitem(last=False)
+
+    def _etag(self, key: _Key, version: int) -> str:
+        """Strong: the same for the same version of the same window of the same database."""
+        parts = repr((self._stream_id(), version, *key))
+        return f'"{hashlib.blake2b(parts.encode(), digest_size=12).hexdigest()}"'
+
+    async def stasis_queue(self, *, now: datetime) -> list[orjson.Fragment]:
         """Every group that waits, whatever the window."""
         moment = self.window(FeedQuery(view=View.DAY), now=now)
-        facts = await self._store.scan_calendar(replace(moment, end=moment.start))
-        return build_feed(facts, moment).stasis_queue
+        feed = await self._provider.feed(replace(moment, end=moment.start))
+        return [orjson.Fragment(item.json) for item in feed.stasis_queue]
 
     def window(self, query: FeedQuery, *, now: datetime) -> Window:
         """The window that a query means."""
@@ -120,10 +186,54 @@ class CalendarView:
         return parse_instant(text, now=now, timezone=zone.key, field=field)
 
 
-def etag(document: dict[str, Any], query: FeedQuery, stream_id: str) -> str:
-    """A strong tag: the same for the same version of the same window of the same database."""
-    parts = (stream_id, document["version"], document["start_utc"], document["end_utc"], query)
-    return f'"{hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()}"'
+def _head(key: _Key, feed: FeedText) -> dict[str, Any]:
+    query, window = key
+    last_event_at = feed.last_event_at
+    return {
+        "timezone": window.zone.key,
+        "view": query.view or "range",
+        "start_utc": window.start.isoformat(),
+        "end_utc": window.end.isoformat(),
+        "start_local": window.start.astimezone(window.zone).isoformat(),
+        "end_local": window.end.astimezone(window.zone).isoformat(),
+        "version": feed.version,
+        "last_event_at_utc": None if last_event_at is None else last_event_at.isoformat(),
+    }
+
+
+def _document(key: _Key, feed: FeedText) -> bytes:
+    """The whole feed (docs/contract.md, Calendar)."""
+    window = key[1]
+    return orjson.dumps(
+        {
+            **_head(key, feed),
+            "events": joined(feed.rows),
+            "always_running": joined(feed.always_running),
+            "stasis_queue": joined(feed.stasis_queue),
+            "legend": LEGEND,
+            "days": days_of(window.start, window.end, window.zone),
+        }
+    )
+
+
+def _delta(key: _Key, held: FeedText, feed: FeedText) -> bytes:
+    """What turns the feed that the client holds into the present one.
+
+    The lists that are short are there as a whole, and only when something in them has changed.
+    """
+    before, now = dict(held.rows), dict(feed.rows)
+    document: dict[str, Any] = {
+        **_head(key, feed),
+        "delta": True,
+        "since_version": held.version,
+        "upserts": joined(row for row in feed.rows if before.get(row.name) != row.json),
+        "removed": [name for name in before if name not in now],
+    }
+    if feed.always_running != held.always_running:
+        document["always_running"] = joined(feed.always_running)
+    if feed.stasis_queue != held.stasis_queue:
+        document["stasis_queue"] = joined(feed.stasis_queue)
+    return orjson.dumps(document)
 
 
 def _minute(instant: datetime) -> datetime:

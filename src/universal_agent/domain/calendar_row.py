@@ -1,0 +1,145 @@
+"""What does the calendar say about one slot?
+
+A `Row` is everything that a slot's entry depends on besides the zone it is shown in, so that what
+was written for it once can be used again for as long as nothing about it changes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from universal_agent.domain.exceptions import MOVED
+from universal_agent.domain.job import JobSpec, OffLabel
+from universal_agent.domain.run import RunStatus
+from universal_agent.domain.slot import from_epoch
+
+LEGEND = {
+    "heartbeat": "red",
+    "cron": "blue",
+    "missed": "amber",
+    "success": "emerald",
+    "failed": "rose",
+    "disabled": "slate",
+}
+
+_STATUS: Mapping[str, str] = {
+    MOVED: "scheduled",
+    RunStatus.QUEUED: "scheduled",
+    RunStatus.RUNNING: "running",
+    RunStatus.SUCCESS: "success",
+    RunStatus.ERROR: "failed",
+    RunStatus.TIMEOUT: "failed",
+    RunStatus.CANCELLED: "failed",
+    RunStatus.INTERRUPTED: "missed",
+    RunStatus.SKIPPED: "disabled",
+}
+
+_MISSED_ACTIONS = ("approve_backfill_run", "reschedule", "delete_missed")
+
+
+def status_of(outcome: str) -> str:
+    """The calendar's status of a recorded outcome."""
+    return _STATUS.get(outcome, "missed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFact:
+    """A job as the calendar knows it."""
+
+    job_id: str
+    version: int
+    spec: JobSpec
+    #: The next slot not yet decided; None when none is expected.
+    next_run_at: datetime | None
+    #: It is only there because of what was recorded of it.
+    deleted: bool = False
+
+    @property
+    def status(self) -> str:
+        """Whether it is on, paused or switched off."""
+        if self.spec.enabled:
+            return "scheduled"
+        paused = self.spec.off_label in (OffLabel.PAUSED, OffLabel.AUTO_PAUSED)
+        return "paused" if paused else "disabled"
+
+
+class Row(NamedTuple):
+    """A slot as the calendar lists it. Rows sort by time, then by source and job."""
+
+    at: int
+    source: str
+    source_ref: str
+    #: The version of the job that the row is shown with, not the one that expected the slot.
+    version: int
+    deleted: bool
+    status: str
+    run_id: str | None = None
+    run_status: str | None = None
+    reason: str | None = None
+    duration_seconds: float | None = None
+    resolution: str | None = None
+    moved_to: float | None = None
+
+    @property
+    def event_id(self) -> str:
+        return f"{self.source}|{self.source_ref}|{self.at}"
+
+
+def row_document(row: Row, spec: JobSpec, zone: ZoneInfo | None) -> dict[str, Any]:
+    """The row's wire form; without a zone, the fields that are local are left out."""
+    utc = from_epoch(row.at)
+    document = {
+        "event_id": row.event_id,
+        "source": row.source,
+        "source_ref": row.source_ref,
+        **job_part(spec),
+        "color_key": row.status if row.status in LEGEND else row.source,
+        "status": row.status,
+        "scheduled_at_epoch": row.at,
+        "scheduled_at_utc": utc.isoformat(),
+        "always_running": False,
+        "running": row.status == "running",
+        "actions": actions(spec, row.status, has_run=row.run_id is not None, deleted=row.deleted),
+        "run_id": row.run_id,
+        "run_status": row.run_status,
+        "reason": row.reason,
+        "duration_seconds": row.duration_seconds,
+    }
+    if zone is not None:
+        document["scheduled_at_local"] = utc.astimezone(zone).isoformat()
+        document["timezone_display"] = zone.key
+    if row.resolution is not None:
+        document["resolution"] = row.resolution
+    if row.moved_to is not None:
+        document["moved_to_utc"] = from_epoch(row.moved_to).isoformat()
+    return document
+
+
+def job_part(spec: JobSpec) -> dict[str, Any]:
+    """What every row of a job has in common."""
+    return {
+        "owner_id": spec.user_id,
+        "session_id": spec.session_id,
+        "channel": spec.metadata.get("channel"),
+        "title": spec.display_title,
+        "description": spec.schedule.describe(),
+        "category": spec.priority,
+    }
+
+
+def actions(spec: JobSpec, status: str, *, has_run: bool, deleted: bool) -> list[str]:
+    """What may be done about a slot; there is nothing left to do for a deleted job's."""
+    offered: list[str] = []
+    if deleted:
+        pass
+    elif status == "missed":
+        offered += _MISSED_ACTIONS
+    else:
+        offered += ["run_now", "pause" if spec.enabled else "resume", "disable"]
+    if has_run or status == "missed":
+        offered.append("open_logs")
+    if spec.session_id is not None:
+        offered.append("open_session")
+    return offered

@@ -1,0 +1,222 @@
+-- The calendar: `calendar_*` scans the runtime tables (V1), `feed_*` reads and writes the
+-- projection (V2). Both answer the same questions with the same columns in the same order.
+
+-- calendar_jobs --
+SELECT j.job_id, j.version, v.spec, j.next_run_at, 0
+FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
+WHERE j.deleted_at IS NULL AND (:source_ref IS NULL OR j.job_id = :source_ref);
+
+-- calendar_jobs_named --
+SELECT j.job_id, j.version, v.spec, j.next_run_at, j.deleted_at IS NOT NULL
+FROM json_each(:refs) d CROSS JOIN jobs j ON j.job_id = d.value
+JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version;
+
+-- (An hour to spare: the version that a slot belongs to may have ended with that very slot.)
+
+-- calendar_versions --
+SELECT job_id, version, spec FROM job_versions
+WHERE effective_from < :end + 3600 AND (effective_until IS NULL OR effective_until > :start - 3600);
+
+-- calendar_slots --
+SELECT s.source, s.source_ref, s.scheduled_at, s.outcome, s.reason, s.run_id,
+       r.finished_at - r.started_at, CASE WHEN s.outcome = 'moved' THEN s.retry_at END
+FROM slots s LEFT JOIN runs r ON r.run_id = s.run_id
+WHERE s.scheduled_at >= :start AND s.scheduled_at < :end
+  AND (:source_ref IS NULL OR s.source_ref = :source_ref)
+  AND s.source_ref || ' ' || s.job_version NOT IN (SELECT value FROM json_each(:summed))
+ORDER BY s.scheduled_at, s.source, s.source_ref;
+
+-- calendar_hours --
+SELECT s.source_ref, s.scheduled_at - s.scheduled_at % 3600, s.outcome, count(*)
+FROM slots s
+WHERE s.scheduled_at >= :start AND s.scheduled_at < :end
+  AND s.source_ref || ' ' || s.job_version IN (SELECT value FROM json_each(:summed))
+GROUP BY 1, 2, 3;
+
+-- calendar_taken --
+SELECT DISTINCT s.source, s.source_ref, s.scheduled_at, s.outcome, s.reason, s.run_id,
+       s.job_version
+FROM json_each(:ranges) d
+CROSS JOIN slots s ON s.scheduled_at >= json_extract(d.value, '$[1]')
+  AND s.scheduled_at <= json_extract(d.value, '$[2]') AND s.source = 'cron'
+  AND s.source_ref = json_extract(d.value, '$[0]');
+
+-- calendar_missed --
+SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
+       created_at, updated_at, useful_until, note, decided_by, run_id
+FROM missed
+WHERE (status = 'pending' OR (last_at >= :start AND first_at < :end))
+  AND (:source_ref IS NULL OR source_ref = :source_ref)
+ORDER BY missed_id;
+
+-- feed_jobs --
+SELECT j.job_id, j.version, v.spec, j.next_run_at, j.deleted
+FROM (SELECT job_id FROM feed_jobs WHERE next_run_at < :end
+      UNION SELECT job_id FROM feed_jobs WHERE frequent AND NOT deleted) d
+CROSS JOIN feed_jobs j ON j.job_id = d.job_id
+JOIN feed_versions v ON v.job_id = j.job_id AND v.version = j.version
+WHERE :source_ref IS NULL OR j.job_id = :source_ref;
+
+-- feed_jobs_named --
+SELECT j.job_id, j.version, v.spec, j.next_run_at, j.deleted
+FROM json_each(:refs) d CROSS JOIN feed_jobs j ON j.job_id = d.value
+JOIN feed_versions v ON v.job_id = j.job_id AND v.version = j.version;
+
+-- feed_specs --
+SELECT v.job_id, v.version, v.spec
+FROM json_each(:versions) d
+CROSS JOIN feed_versions v ON v.job_id = json_extract(d.value, '$[0]')
+  AND v.version = json_extract(d.value, '$[1]');
+
+-- feed_slots --
+SELECT source, source_ref, scheduled_at, outcome, reason, run_id, duration_seconds, moved_to
+FROM feed_slots WHERE lane = '' AND scheduled_at >= :start AND scheduled_at < :end;
+
+-- feed_slots_of --
+SELECT source, source_ref, scheduled_at, outcome, reason, run_id, duration_seconds, moved_to
+FROM feed_slots
+WHERE lane IN ('', :source_ref) AND scheduled_at >= :start AND scheduled_at < :end
+  AND source_ref = :source_ref
+ORDER BY scheduled_at;
+
+-- feed_whole_hours --
+SELECT source_ref, hour, outcome, count FROM feed_hours
+WHERE hour >= :first AND hour < :last;
+
+-- feed_part_of_hour --
+SELECT s.source_ref, :hour, s.outcome, count(*)
+FROM (SELECT DISTINCT source_ref FROM feed_hours WHERE hour = :hour) d
+CROSS JOIN feed_slots s ON s.lane = d.source_ref
+  AND s.scheduled_at >= :start AND s.scheduled_at < :end
+GROUP BY s.source_ref, s.outcome;
+
+-- feed_taken --
+SELECT DISTINCT s.source, s.source_ref, s.scheduled_at, s.outcome, s.reason, s.run_id,
+       s.job_version
+FROM json_each(:ranges) d
+CROSS JOIN feed_slots s ON s.lane = json_extract(d.value, '$[0]')
+  AND s.scheduled_at >= json_extract(d.value, '$[1]')
+  AND s.scheduled_at <= json_extract(d.value, '$[2]');
+
+-- feed_missed --
+SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
+       created_at, updated_at, useful_until, note, decided_by, run_id
+FROM feed_missed
+WHERE (status = 'pending' OR (last_at >= :start AND first_at < :end))
+  AND (:source_ref IS NULL OR source_ref = :source_ref)
+ORDER BY missed_id;
+
+-- feed_state --
+SELECT position, last_event_at FROM feed_state;
+
+-- set_feed_state --
+UPDATE feed_state SET position = :position, last_event_at = :last_event_at;
+
+-- feed_job_states --
+SELECT j.job_id, j.version, j.next_run_at, j.deleted
+FROM json_each(:refs) d CROSS JOIN feed_jobs j ON j.job_id = d.value;
+
+-- feed_slot_states --
+SELECT s.source, s.source_ref, s.scheduled_at, s.job_version, s.outcome, s.reason, s.run_id,
+       s.duration_seconds, s.moved_to
+FROM json_each(:keys) d
+CROSS JOIN feed_slots s ON s.lane IN ('', json_extract(d.value, '$[0]'))
+  AND s.scheduled_at = json_extract(d.value, '$[1]')
+  AND s.source_ref = json_extract(d.value, '$[0]');
+
+-- feed_exceptions --
+SELECT s.source, s.source_ref, s.scheduled_at, s.job_version, s.outcome, s.reason, s.run_id,
+       s.duration_seconds, s.moved_to
+FROM json_each(:refs) d
+CROSS JOIN feed_slots s ON s.lane IN ('', d.value) AND s.scheduled_at > :after
+  AND s.source_ref = d.value AND s.run_id IS NULL AND s.outcome IN ('moved', 'skipped');
+
+-- feed_frequent_versions --
+SELECT v.job_id, v.version
+FROM json_each(:versions) d
+CROSS JOIN feed_versions v ON v.job_id = json_extract(d.value, '$[0]')
+  AND v.version = json_extract(d.value, '$[1]')
+WHERE v.frequent;
+
+-- put_feed_version --
+INSERT INTO feed_versions (job_id, version, spec, frequent)
+VALUES (:job_id, :version, :spec, :frequent)
+ON CONFLICT (job_id, version) DO UPDATE SET spec = excluded.spec, frequent = excluded.frequent;
+
+-- put_feed_job --
+INSERT INTO feed_jobs (job_id, version, next_run_at, deleted, frequent)
+VALUES (:job_id, :version, :next_run_at, :deleted, :frequent)
+ON CONFLICT (job_id) DO UPDATE
+SET version = excluded.version, next_run_at = excluded.next_run_at, deleted = excluded.deleted,
+    frequent = excluded.frequent;
+
+-- put_feed_slot --
+INSERT INTO feed_slots (lane, scheduled_at, source, source_ref, job_version, outcome, reason,
+                        run_id, duration_seconds, moved_to)
+VALUES (:lane, :scheduled_at, :source, :source_ref, :job_version, :outcome, :reason, :run_id,
+        :duration_seconds, :moved_to)
+ON CONFLICT (lane, scheduled_at, source, source_ref) DO UPDATE
+SET job_version = excluded.job_version, outcome = excluded.outcome, reason = excluded.reason,
+    run_id = excluded.run_id, duration_seconds = excluded.duration_seconds,
+    moved_to = excluded.moved_to;
+
+-- drop_feed_slot --
+DELETE FROM feed_slots
+WHERE lane = :lane AND scheduled_at = :scheduled_at AND source = :source
+  AND source_ref = :source_ref;
+
+-- add_to_feed_hour --
+INSERT INTO feed_hours (hour, source_ref, outcome, count)
+VALUES (:hour, :source_ref, :outcome, :count)
+ON CONFLICT (hour, source_ref, outcome) DO UPDATE SET count = count + excluded.count;
+
+-- drop_empty_feed_hour --
+DELETE FROM feed_hours
+WHERE hour = :hour AND source_ref = :source_ref AND outcome = :outcome AND count = 0;
+
+-- put_feed_missed --
+INSERT INTO feed_missed (missed_id, source_ref, job_version, first_at, last_at, count, cause,
+                         outage_id, status, created_at, updated_at, useful_until, note, decided_by,
+                         run_id)
+VALUES (:missed_id, :source_ref, :job_version, :first_at, :last_at, :count, :cause, :outage_id,
+        :status, :created_at, :updated_at, :useful_until, :note, :decided_by, :run_id)
+ON CONFLICT (missed_id) DO UPDATE
+SET first_at = excluded.first_at, last_at = excluded.last_at, count = excluded.count,
+    status = excluded.status, updated_at = excluded.updated_at, note = excluded.note,
+    decided_by = excluded.decided_by, run_id = excluded.run_id;
+
+-- feed_dump_jobs --
+SELECT job_id, version, next_run_at, deleted, frequent FROM feed_jobs ORDER BY job_id;
+
+-- feed_dump_versions --
+SELECT job_id, version, spec, frequent FROM feed_versions ORDER BY job_id, version;
+
+-- feed_dump_slots --
+SELECT lane, scheduled_at, source, source_ref, job_version, outcome, reason, run_id,
+       duration_seconds, moved_to
+FROM feed_slots
+WHERE (lane, scheduled_at, source, source_ref) > (:lane, :scheduled_at, :source, :source_ref)
+ORDER BY lane, scheduled_at, source, source_ref LIMIT :limit;
+
+-- feed_dump_hours --
+SELECT hour, source_ref, outcome, count FROM feed_hours ORDER BY hour, source_ref, outcome;
+
+-- feed_dump_missed --
+SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
+       created_at, updated_at, useful_until, note, decided_by, run_id
+FROM feed_missed ORDER BY missed_id;
+
+-- clear_feed_jobs --
+DELETE FROM feed_jobs;
+
+-- clear_feed_versions --
+DELETE FROM feed_versions;
+
+-- clear_feed_slots --
+DELETE FROM feed_slots;
+
+-- clear_feed_hours --
+DELETE FROM feed_hours;
+
+-- clear_feed_missed --
+DELETE FROM feed_missed;

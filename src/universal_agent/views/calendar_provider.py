@@ -1,0 +1,108 @@
+"""Where does what stands in the calendar come from?
+
+`CalendarProvider` is the seam: a calendar kept elsewhere is one more provider, which writes its
+own rows. The internal one reads the store, by the runtime scan (V1) or from the event projection
+(V2), as the flags say at that moment.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from universal_agent.clock import Clock
+from universal_agent.domain.calendar import CalendarFacts, Window, build_feed
+from universal_agent.metrics import Metrics
+from universal_agent.store.base import Store
+from universal_agent.views.calendar_text import FeedText, RowWriter
+from universal_agent.views.projection import Projector
+
+_log = structlog.get_logger(__name__)
+
+#: Differences that one log line names.
+_NAMED = 5
+
+
+class CalendarProvider(Protocol):
+    """A source of calendar entries."""
+
+    async def version(self) -> int:
+        """A number that is another whenever `feed` may answer something else."""
+        ...
+
+    async def feed(self, window: Window) -> FeedText:
+        """What stands in the window, written as JSON."""
+        ...
+
+
+class InternalCalendar:
+    """The jobs of this gateway."""
+
+    def __init__(
+        self,
+        store: Store,
+        projector: Projector,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        projected: Callable[[], bool],
+        shadowed: Callable[[], bool],
+    ) -> None:
+        self._store = store
+        self._projector = projector
+        self._clock = clock
+        self._metrics = metrics
+        self._projected = projected
+        self._shadowed = shadowed
+        self._writer = RowWriter()
+        #: One feed is built at a time: further threads would only fight for the interpreter.
+        self._building = asyncio.Lock()
+
+    async def version(self) -> int:
+        return (await self._store.log_bounds()).newest_seq
+
+    async def feed(self, window: Window) -> FeedText:
+        async with self._building:
+            began = self._clock.monotonic()
+            if self._shadowed():
+                text = await self._compared(window)
+            else:
+                text = await self._written(await self._facts(window), window)
+            self._metrics.builds.add(1000 * (self._clock.monotonic() - began))
+            self._metrics.feed_sizes["events"] = len(text.rows)
+            self._metrics.feed_sizes["always_running"] = len(text.always_running)
+            self._metrics.feed_sizes["stasis"] = len(text.stasis_queue)
+            return text
+
+    async def _facts(self, window: Window) -> CalendarFacts:
+        if self._projected() and await self._projector.is_caught_up():
+            self._metrics.count("projection_read_hits")
+            return await self._store.projected_calendar(window)
+        return await self._store.scan_calendar(window)
+
+    async def _written(self, facts: CalendarFacts, window: Window) -> FeedText:
+        def build() -> FeedText:
+            return self._writer.write(build_feed(facts, window), facts, window.zone)
+
+        return await asyncio.to_thread(build)
+
+    async def _compared(self, window: Window) -> FeedText:
+        """Built both ways from one snapshot; the answer is the one that the flag asks for."""
+        scanned, projected = await self._store.both_calendars(window)
+        scan = await self._written(scanned, window)
+        projection = await self._written(projected, window)
+        self._metrics.count("projection_shadow_compares")
+        differences = scan.differences(projection)
+        if differences:
+            self._metrics.count("projection_shadow_mismatches")
+            _log.error(
+                "projection_mismatch",
+                action="projection_mismatch",
+                version=projection.version,
+                start=window.start.isoformat(),
+                end=window.end.isoformat(),
+                count=len(differences),
+                differences=differences[:_NAMED],
+            )
+        return projection if self._projected() else scan

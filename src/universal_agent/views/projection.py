@@ -1,0 +1,148 @@
+"""How does the calendar's projection follow the event log?
+
+The projector folds what was appended, in batches, each in one transaction with its position. A
+start goes on from there and never replays the log. Whoever reads the projection first has it
+brought up to the head; one that is far behind, as after an upgrade, is not waited for.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from universal_agent.clock import Clock
+from universal_agent.errors import Conflict
+from universal_agent.metrics import Metrics
+from universal_agent.store.base import Store
+
+_log = structlog.get_logger(__name__)
+
+#: Events folded in one transaction. Others wait for the writer meanwhile.
+BATCH = 500
+
+#: A projection further behind than this is not waited for.
+PATIENCE_EVENTS = 5000
+
+#: Between two batches while events come in: many of them share one commit.
+_PAUSE_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What folding the log anew came to."""
+
+    position: int
+    hash: str
+    expected_hash: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether the projection is what the log makes of it."""
+        return self.hash == self.expected_hash
+
+
+class Projector:
+    """Keeps the projection."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        wanted: Callable[[], bool],
+        scratch: Callable[[Path], Store],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._wanted = wanted
+        self._scratch = scratch
+        self._folding = asyncio.Lock()
+        #: The seq of the last event that is known to be in it.
+        self.position = 0
+
+    async def run(self) -> None:
+        """Follow the log for ever, while the projection is wanted."""
+        self.position = await self._store.projection_position()
+        if self._wanted():
+            await self.catch_up()
+        async for _ in self._store.appended(after_seq=self.position):
+            if self._wanted():
+                await self.catch_up()
+                await self._clock.sleep(_PAUSE_SECONDS)
+
+    async def catch_up(self) -> None:
+        """Fold everything that is in the log."""
+        async with self._folding:
+            if not self.position:
+                self.position = await self._store.projection_position()
+            while events := await self._store.read_events(after_seq=self.position, limit=BATCH):
+                before, self.position = self.position, await self._store.project(events)
+                if self.position == before:
+                    raise Conflict(
+                        f"The projection is at event {before}, and the log goes on with "
+                        f"{events[0].seq}: what lies between is gone, so it cannot follow."
+                    )
+                self._metrics.count("projection_applied", self.position - before)
+
+    async def is_caught_up(self) -> bool:
+        """Whether the projection has every event up to now; waits while few are missing."""
+        newest = (await self._store.log_bounds()).newest_seq
+        if not self.position:
+            self.position = await self._store.projection_position()
+        if newest - self.position > PATIENCE_EVENTS:
+            return False
+        if newest > self.position:
+            await self.catch_up()
+        return True
+
+    # -- whether it is right
+
+    async def verify(self) -> Verdict:
+        """Fold the log anew beside the projection, and compare."""
+        await self.catch_up()
+        held = await self._store.projection_digest()
+        with tempfile.TemporaryDirectory(prefix="ua-projection-") as folder:
+            scratch = self._scratch(Path(folder) / "scratch.db")
+            await scratch.open()
+            try:
+                position = 0
+                while position < held.position:
+                    events = await self._store.read_events(
+                        after_seq=position, limit=min(BATCH, held.position - position)
+                    )
+                    if not events or events[0].seq != position + 1:
+                        raise Conflict(
+                            f"The log begins after event {position}, so the projection cannot be "
+                            "folded anew from it."
+                        )
+                    position = await scratch.project(events)
+                expected = await scratch.projection_digest()
+            finally:
+                await scratch.close()
+        return Verdict(position=held.position, hash=held.hash, expected_hash=expected.hash)
+
+    async def rebuild(self) -> Verdict:
+        """Throw the projection away and fold the log anew; feeds are scanned meanwhile.
+
+        Raises Conflict when the beginning of the log is no longer kept.
+        """
+        bounds = await self._store.log_bounds()
+        if bounds.oldest_seq > 1 and bounds.newest_seq:
+            raise Conflict(
+                f"The log begins with event {bounds.oldest_seq}, so the projection cannot be "
+                "folded anew from it."
+            )
+        before = await self._store.projection_digest()
+        async with self._folding:
+            await self._store.clear_projection()
+            self.position = 0
+        self._metrics.count("projection_seed_count")
+        await self.catch_up()
+        after = await self._store.projection_digest()
+        _log.info("projection_rebuilt", action="projection_rebuilt", position=after.position)
+        return Verdict(position=after.position, hash=before.hash, expected_hash=after.hash)
