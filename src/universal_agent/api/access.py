@@ -7,10 +7,11 @@ not exist. What each address needs is in policy.py.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from universal_agent.api.auth import (
@@ -18,14 +19,13 @@ from universal_agent.api.auth import (
     Principal,
     Via,
     client_of,
-    gate_of,
     router,
     session_cookie,
 )
 from universal_agent.api.hosts import Authority, Hosts, is_same_origin
 from universal_agent.api.limits import MAX_HEAD_BYTES, HeadTooLarge, read_body, replay
 from universal_agent.api.openapi import extend_openapi
-from universal_agent.api.policy import OPEN_TO_ALL, READING, Need, need_of
+from universal_agent.api.policy import READING, Need, need_of
 from universal_agent.api.problems import problem_of
 from universal_agent.clock import Clock
 from universal_agent.errors import Forbidden, LimitReached, Unauthorized, UniversalAgentError
@@ -119,7 +119,9 @@ class AccessLayer:
             raise Forbidden("Pages of other origins may not use this gateway.")
         state = scope.setdefault("state", {})
         state["session_cookie"] = session_cookie(host.port)
-        state["principal"] = principal = self._principal(scope, need, head)
+        principal = self._principal(scope, need, head)
+        if principal is not None:
+            state["principal"] = principal
         if head.size > MAX_HEAD_BYTES:
             raise HeadTooLarge
         return principal
@@ -127,21 +129,28 @@ class AccessLayer:
     def _principal(self, scope: Scope, need: Need, head: Head) -> Principal | None:
         if self._gate.is_open:
             return Principal(Via.OPEN, client_of(scope))
-        if need in OPEN_TO_ALL:
-            return None
-        principal = _judge(self._gate, scope, need, head)
-        is_change = scope.get("method") not in READING
-        if principal.via is Via.COOKIE and is_change and not _says_whence(head.headers):
-            raise Forbidden("expected Origin, Sec-Fetch-Site or X-UA-CSRF beside a session cookie")
-        return principal
+        match need:
+            case Need.NOTHING | Need.PAGE:
+                return None
+            case Need.TOKEN_OR_NOTHING:
+                with suppress(Unauthorized, LimitReached):
+                    return self._judge(scope, need, head)
+                return None
+            case Need.TOKEN | Need.TOKEN_MAYBE_IN_QUERY:
+                principal = self._judge(scope, need, head)
+                is_change = scope.get("method") not in READING
+                if principal.via is Via.COOKIE and is_change and not _says_whence(head.headers):
+                    raise Forbidden(
+                        "expected Origin, Sec-Fetch-Site or X-UA-CSRF beside a session cookie"
+                    )
+                return principal
 
-
-def _judge(gate: Gate, scope: Scope, need: Need, head: Head) -> Principal:
-    return gate.judge(
-        client=client_of(scope),
-        tokens=_tokens(head.headers, scope, need),
-        sessions=_sessions(head.headers, scope["state"]["session_cookie"]),
-    )
+    def _judge(self, scope: Scope, need: Need, head: Head) -> Principal:
+        return self._gate.judge(
+            client=client_of(scope),
+            tokens=_tokens(head.headers, scope, need),
+            sessions=_sessions(head.headers, scope["state"]["session_cookie"]),
+        )
 
 
 def _is_ours(headers: dict[bytes, bytes], host: Authority, need: Need) -> bool:
@@ -304,21 +313,6 @@ def install_access(app: FastAPI, settings: Settings, *, clock: Clock) -> Gate:
     return gate
 
 
-def is_signed_in(request: Request) -> bool:
-    """Whether a request to an open route shows that it is the operator's.
-
-    A wrong token counts as one here too, and is otherwise no concern of an open route.
-    """
-    gate = gate_of(request)
-    if gate.is_open:
-        return True
-    try:
-        _judge(gate, request.scope, Need.TOKEN, read_head(request.scope))
-    except (Unauthorized, LimitReached):
-        return False
-    return True
-
-
 def _describe_access(document: dict[str, Any]) -> None:
     token = "X-UA-OPS-TOKEN"  # noqa: S105 - a name
     document.setdefault("components", {})["securitySchemes"] = {
@@ -329,6 +323,7 @@ def _describe_access(document: dict[str, Any]) -> None:
     ways: dict[Need, list[dict[str, list[str]]]] = {
         Need.NOTHING: [],
         Need.PAGE: [],
+        Need.TOKEN_OR_NOTHING: [],
         Need.TOKEN: [{"ops_token": []}, {"bearer": []}],
         Need.TOKEN_MAYBE_IN_QUERY: [{"ops_token": []}, {"bearer": []}, {"query": []}],
     }

@@ -51,8 +51,7 @@ class Principal:
     via: Via
     client: str
 
-    @property
-    def who(self) -> str:
+    def __str__(self) -> str:
         """The same in words, for the audit."""
         return f"operator ({self.via}) from {self.client}"
 
@@ -198,7 +197,7 @@ def gate_of(request: Request) -> Gate:
 
 
 def principal_of(request: Request) -> Principal | None:
-    """Who makes a request; None where the route asks for no token."""
+    """Who makes a request; None where a route is open and nobody has signed in."""
     principal: Principal | None = request.scope["state"].get("principal")
     return principal
 

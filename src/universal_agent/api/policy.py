@@ -13,8 +13,10 @@ class Need(StrEnum):
     NOTHING = "nothing"
     #: Nothing, and a link on another site may lead here: a page shows nothing by itself.
     PAGE = "page"
+    #: Nothing; but the answer depends on who asks.
+    TOKEN_OR_NOTHING = "token_or_nothing"  # noqa: S105 - a word, not a secret
     #: The operator's token, in a header or as a session.
-    TOKEN = "token"  # noqa: S105 - a word, not a secret
+    TOKEN = "token"  # noqa: S105
     #: The same, or the token in the query: EventSource and calendar programs send no headers.
     TOKEN_MAYBE_IN_QUERY = "token_maybe_in_query"  # noqa: S105
 
@@ -25,7 +27,7 @@ POLICY = {
     ("HEAD", "/"): Need.PAGE,
     ("GET", "/api/v1/health"): Need.NOTHING,
     ("HEAD", "/api/v1/health"): Need.NOTHING,
-    ("GET", "/config"): Need.NOTHING,
+    ("GET", "/config"): Need.TOKEN_OR_NOTHING,
     ("POST", "/api/v1/auth/login"): Need.NOTHING,
     ("GET", "/api/v1/ops/scheduling/stream"): Need.TOKEN_MAYBE_IN_QUERY,
     ("GET", "/api/v1/ops/calendar.ics"): Need.TOKEN_MAYBE_IN_QUERY,
@@ -50,8 +52,6 @@ PAGES = frozenset(
 
 #: The methods that change nothing.
 READING = frozenset({"GET", "HEAD"})
-
-OPEN_TO_ALL = frozenset({Need.NOTHING, Need.PAGE})
 
 
 def need_of(method: str, path: str) -> Need:

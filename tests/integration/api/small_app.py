@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount, Route
 
-from universal_agent.api.access import install_access, is_signed_in
+from universal_agent.api.access import install_access
 from universal_agent.api.auth import Gate, principal_of
 from universal_agent.api.problems import EVERYWHERE, install_problem_handlers
 from universal_agent.errors import JobNotFound, StoreUnavailable
@@ -52,14 +52,14 @@ def small_app(clock: ManualClock, *, token: str = "", **settings: Any) -> SmallA
 
     @app.get("/config")
     async def config(request: Request) -> dict[str, bool]:
-        return {"signed_in": is_signed_in(request)}
+        return {"signed_in": principal_of(request) is not None}
 
     @app.get("/api/v1/things")
     async def list_things(request: Request) -> dict[str, str]:
         small.reached.append("list")
         principal = principal_of(request)
         assert principal is not None
-        return {"who": principal.who}
+        return {"who": str(principal)}
 
     @app.post("/api/v1/things")
     async def make_thing(thing: Thing) -> Thing:
