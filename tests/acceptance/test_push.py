@@ -1,0 +1,198 @@
+"""Push, replay and flags, as a client of a real gateway sees them."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.acceptance.conftest import MakeGateway
+from tests.acceptance.gateway import GatewayProcess
+
+STREAM = "/api/v1/ops/scheduling/stream"
+SOAK = Path("src/universal_agent/scripts/scheduling_v2_soak.py").resolve()
+
+#: Kills of the gateway under a reader that must not notice more than a pause.
+KILLS = 4
+
+
+def client(gateway: GatewayProcess) -> httpx.Client:
+    return httpx.Client(base_url=gateway.base_url, trust_env=False, timeout=30)
+
+
+def add_job(gateway: GatewayProcess, every: str = "1s") -> str:
+    with client(gateway) as http:
+        body = {"command": "true", "every": every, "overlap": "allow"}
+        answer = http.post("/api/v1/cron/jobs", json=body)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["job"]["job_id"])
+
+
+def payloads(response: httpx.Response) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(id, payload) of every frame, until the stream ends."""
+    seq = 0
+    for line in response.iter_lines():
+        if line.startswith("id: "):
+            seq = int(line.removeprefix("id: "))
+        elif line.startswith("data: "):
+            yield seq, json.loads(line.removeprefix("data: "))
+
+
+def read_events(gateway: GatewayProcess, last: int, number: int) -> list[int]:
+    """The seqs of the next `number` events after `last`, by the browser's own header."""
+    found: list[int] = []
+    headers = {"Last-Event-ID": str(last)}
+    with client(gateway) as http, http.stream("GET", STREAM, headers=headers) as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        for seq, payload in payloads(response):
+            assert payload["kind"] != "reset", payload
+            if payload["kind"] == "event":
+                found.append(seq)
+            if len(found) == number:
+                break
+    return found
+
+
+def test_a_client_that_reconnects_across_kills_sees_every_seq_once_and_in_order(
+    gateway: GatewayProcess,
+) -> None:
+    add_job(gateway)
+    seen: list[int] = []
+    for _ in range(KILLS):
+        seen += read_events(gateway, seen[-1] if seen else 0, 3)
+        gateway.kill()
+        gateway.start()
+    seen += read_events(gateway, seen[-1], 3)
+
+    assert seen == list(range(1, len(seen) + 1))
+
+
+def test_switching_push_off_ends_open_streams_and_replay_goes_on(
+    gateway: GatewayProcess,
+) -> None:
+    add_job(gateway, every="1h")
+    with client(gateway) as http:
+        with http.stream("GET", STREAM, params={"since_seq": 0}) as response:
+            frames = payloads(response)
+            assert next(frames)[1]["kind"] == "event"
+            changed = http.patch("/api/v1/ops/flags", json={"UA_SCHED_PUSH_ENABLED": "0"})
+            rest = list(frames)
+        refused = http.get(STREAM, params={"once": 1})
+        replay = http.get("/api/v1/ops/scheduling/events").json()
+        config = http.get("/config").json()
+
+    assert changed.json()["flags"]["UA_SCHED_PUSH_ENABLED"]["source"] == "override"
+    assert all(payload["kind"] in ("heartbeat", "event") for _, payload in rest)
+    assert refused.status_code == 503
+    assert "Scheduling push stream disabled." in refused.json()["detail"]
+    assert [event["type"] for event in replay["events"]] == ["cron_job_created", "flag_changed"]
+    assert config["sched_push_enabled"] is False
+
+
+def test_an_override_outlives_a_restart_until_the_environment_says_otherwise(
+    gateway: GatewayProcess,
+) -> None:
+    with client(gateway) as http:
+        http.patch("/api/v1/ops/flags", json={"UA_SCHED_EVENT_PROJECTION_ENABLED": "0"})
+    gateway.restart()
+    with client(gateway) as http:
+        kept = http.get("/api/v1/ops/flags").json()["flags"]
+    gateway.environment["UA_SCHED_EVENT_PROJECTION_ENABLED"] = "0"
+    gateway.restart()
+    with client(gateway) as http:
+        dropped = http.get("/api/v1/ops/flags").json()["flags"]
+
+    name = "UA_SCHED_EVENT_PROJECTION_ENABLED"
+    assert (kept[name]["value"], kept[name]["source"]) == (False, "override")
+    assert (dropped[name]["value"], dropped[name]["source"]) == (False, "environment")
+
+
+@pytest.mark.parametrize("push", ["0", "1"])
+@pytest.mark.parametrize("projection", ["0", "1"])
+@pytest.mark.parametrize("page", ["0", "1"])
+def test_the_gateway_works_with_every_combination_of_the_flags(
+    make_gateway: MakeGateway, push: str, projection: str, page: str
+) -> None:
+    gateway = make_gateway(
+        UA_SCHED_PUSH_ENABLED=push,
+        UA_SCHED_EVENT_PROJECTION_ENABLED=projection,
+        NEXT_PUBLIC_UA_SCHED_PUSH_ENABLED=page,
+    )
+    gateway.start()
+    add_job(gateway, every="1h")
+    with client(gateway) as http:
+        feed = http.get("/api/v1/ops/calendar/events", params={"view": "week"})
+        stream = http.get(STREAM, params={"since_seq": 0, "once": 1})
+        config = http.get("/config").json()
+
+    assert feed.status_code == 200
+    assert feed.json()["events"]
+    assert stream.status_code == (200 if push == "1" else 503)
+    assert config["sched_push_enabled"] is (push == page == "1")
+
+
+def test_a_gateway_with_an_open_stream_stops_at_once(gateway: GatewayProcess) -> None:
+    with client(gateway) as http, http.stream("GET", STREAM) as response:
+        frames = payloads(response)
+        next(frames)
+        assert gateway.stop() == 0
+        with suppress(httpx.TransportError):
+            assert list(frames) == []
+
+
+def test_the_soak_finds_a_sound_gateway_sound_and_writes_it_down(
+    gateway: GatewayProcess, tmp_path: Path
+) -> None:
+    add_job(gateway)
+    report = tmp_path / "reviews" / "short.json"
+
+    soak = run_soak(gateway, report)
+
+    assert soak.returncode == 0, soak.stdout + soak.stderr
+    printed = json.loads(soak.stdout)
+    summary = json.loads(report.read_text())["summary"]
+    status = json.loads((report.parent / "short.status.json").read_text())
+    assert printed["all_checks_ok"] is True
+    assert summary["total_fail"] == 0
+    assert set(summary["by_endpoint"]) == {
+        "health",
+        "scheduling_runtime_metrics",
+        "session_continuity_metrics",
+        "calendar_events",
+        "scheduling_replay",
+        "scheduling_stream_once",
+        "ledger",
+    }
+    assert status["running"] is False
+
+
+def test_the_soak_fails_when_a_check_fails(make_gateway: MakeGateway, tmp_path: Path) -> None:
+    gateway = make_gateway(UA_SCHED_PUSH_ENABLED="0")
+    gateway.start()
+
+    soak = run_soak(gateway, tmp_path / "short.json")
+
+    assert soak.returncode == 1
+    summary = json.loads((tmp_path / "short.json").read_text())["summary"]
+    assert summary["by_endpoint"]["scheduling_stream_once"]["fail"] == summary["cycles"]
+
+
+def run_soak(gateway: GatewayProcess, report: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [
+            sys.executable,
+            str(SOAK),
+            *("--base-url", gateway.base_url),
+            *("--duration-seconds", "2", "--interval-seconds", "1"),
+            *("--timeout-seconds", "6", "--out-json", str(report)),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
