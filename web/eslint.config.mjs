@@ -22,11 +22,14 @@ export default tseslint.config(
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
-      '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
+      '@typescript-eslint/no-unnecessary-condition': [
+        'error',
+        { allowConstantLoopConditions: true },
+      ],
       'no-restricted-syntax': [
         'error',
         {
-          selector: "TSAsExpression > TSAsExpression > TSUnknownKeyword",
+          selector: 'TSAsExpression > TSAsExpression > TSUnknownKeyword',
           message: 'Narrow the type instead of casting through unknown.',
         },
         {

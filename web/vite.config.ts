@@ -1,7 +1,7 @@
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vitest/config';
 
-const gateway = process.env['UA_GATEWAY'] ?? 'http://127.0.0.1:8002';
+const gateway = process.env.UA_GATEWAY ?? 'http://127.0.0.1:8002';
 
 export default defineConfig({
   plugins: [react()],
@@ -21,6 +21,7 @@ export default defineConfig({
     environment: 'happy-dom',
     include: ['src/**/*.test.{ts,tsx}'],
     setupFiles: ['src/test/setup.ts'],
+    testTimeout: 30_000,
     restoreMocks: true,
     unstubGlobals: true,
   },

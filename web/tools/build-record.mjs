@@ -17,7 +17,11 @@ function filesUnder(folder) {
 
 const hash = createHash('sha256');
 const single = ['index.html', 'package-lock.json', 'vite.config.ts'].map((name) => join(web, name));
-for (const file of [...single, ...filesUnder(join(web, 'public')), ...filesUnder(join(web, 'src'))]) {
+for (const file of [
+  ...single,
+  ...filesUnder(join(web, 'public')),
+  ...filesUnder(join(web, 'src')),
+]) {
   hash.update(`${relative(web, file)}\0`);
   hash.update(readFileSync(file));
 }

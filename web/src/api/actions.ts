@@ -7,10 +7,11 @@ import type { ActionBody, BulkBody, Job, JobFields, NotificationStatus } from '.
 import { ApiError, messageOf } from './errors';
 import { keys } from './keys';
 
-function useOutdate(): (...queryKeys: QueryKey[]) => void {
+/** Resolves when what is shown of these has been read anew. */
+function useOutdate(): (...queryKeys: QueryKey[]) => Promise<void> {
   const queries = useQueryClient();
-  return (...queryKeys) => {
-    for (const queryKey of queryKeys) void queries.invalidateQueries({ queryKey });
+  return async (...queryKeys) => {
+    await Promise.all(queryKeys.map((queryKey) => queries.invalidateQueries({ queryKey })));
   };
 }
 
@@ -41,7 +42,11 @@ export function useEventAction() {
         }),
       ),
     onError: tellFailure,
-    onSettled: () => outdate(keys.stasis.all, keys.calendar.all, keys.jobs.all, keys.summary),
+    // Not done before the queue shows it: until then the row must not be decided again.
+    onSettled: () => {
+      void outdate(keys.calendar.all, keys.jobs.all);
+      return outdate(keys.stasis.all);
+    },
   });
 }
 
@@ -58,7 +63,7 @@ export function useUndoDelete() {
       ),
     onSuccess: () => toast('Back in stasis'),
     onError: tellFailure,
-    onSettled: () => outdate(keys.stasis.all, keys.calendar.all, keys.summary),
+    onSettled: () => void outdate(keys.stasis.all, keys.calendar.all),
   });
 }
 
@@ -69,7 +74,7 @@ export function useBulkDecision() {
     mutationFn: (body: BulkBody) =>
       take(api.POST('/api/v1/ops/stasis/bulk', { params: { header: keyed() }, body })),
     onError: tellFailure,
-    onSettled: () => outdate(keys.stasis.all, keys.calendar.all, keys.summary),
+    onSettled: () => void outdate(keys.stasis.all, keys.calendar.all),
   });
 }
 
@@ -90,7 +95,7 @@ export function useRunJob() {
         link: { label: 'Show run', to: `/jobs/${job.job_id}?run=${run.run_id}` },
       }),
     onError: tellFailure,
-    onSettled: () => outdate(keys.runs.list(), keys.jobs.list),
+    onSettled: () => void outdate(keys.runs.lists(), keys.jobs.list),
   });
 }
 
@@ -101,7 +106,7 @@ export function useCancelRun() {
       take(api.POST('/api/v1/cron/runs/{run_id}/cancel', { params: { path: { run_id } } })),
     onSuccess: () => toast('Cancelled'),
     onError: tellFailure,
-    onSettled: (_answer, _error, run_id) => outdate(keys.runs.one(run_id), keys.runs.list()),
+    onSettled: (_answer, _error, run_id) => void outdate(keys.runs.one(run_id), keys.runs.lists()),
   });
 }
 
@@ -109,12 +114,16 @@ export function useCancelRun() {
 export function useEditJob() {
   const outdate = useOutdate();
   return useMutation({
-    mutationFn: ({ job_id, fields }: { job_id: string; fields: JobFields & { version?: number } }) =>
-      take(
-        api.PUT('/api/v1/cron/jobs/{job_id}', { params: { path: { job_id } }, body: fields }),
-      ),
-    onSuccess: (_answer, { job_id }) => outdate(keys.jobs.list, keys.jobs.one(job_id)),
-    onSettled: () => outdate(keys.calendar.all, keys.next),
+    mutationFn: ({
+      job_id,
+      fields,
+    }: {
+      job_id: string;
+      fields: JobFields & { version?: number };
+    }) =>
+      take(api.PUT('/api/v1/cron/jobs/{job_id}', { params: { path: { job_id } }, body: fields })),
+    onSuccess: (_answer, { job_id }) => void outdate(keys.jobs.list, keys.jobs.one(job_id)),
+    onSettled: () => void outdate(keys.calendar.all, keys.next),
   });
 }
 
@@ -128,7 +137,7 @@ export function useCreateJob() {
         tone: 'good',
         link: { label: 'Open', to: `/jobs/${job.job_id}` },
       });
-      outdate(keys.jobs.all, keys.calendar.all, keys.next, keys.summary);
+      void outdate(keys.jobs.all, keys.calendar.all, keys.next);
     },
   });
 }
@@ -156,12 +165,10 @@ export function useDeleteJob() {
   const outdate = useOutdate();
   return useMutation({
     mutationFn: (job: Pick<Job, 'job_id' | 'title'>) =>
-      take(
-        api.DELETE('/api/v1/cron/jobs/{job_id}', { params: { path: { job_id: job.job_id } } }),
-      ),
+      take(api.DELETE('/api/v1/cron/jobs/{job_id}', { params: { path: { job_id: job.job_id } } })),
     onSuccess: (_answer, job) => toast(`Deleted ${job.title}`),
     onError: tellFailure,
-    onSettled: () => outdate(keys.jobs.list, keys.calendar.all, keys.next, keys.stasis.all),
+    onSettled: () => void outdate(keys.jobs.list, keys.calendar.all, keys.next, keys.stasis.all),
   });
 }
 
@@ -173,7 +180,7 @@ export function useWake() {
     onSuccess: (_answer, { mode }) =>
       toast(mode === 'now' ? 'Waking now' : 'Will join the next beat', { tone: 'good' }),
     onError: tellFailure,
-    onSettled: () => outdate(keys.heartbeats),
+    onSettled: () => void outdate(keys.heartbeats),
   });
 }
 
@@ -183,7 +190,7 @@ export function useCreateSession() {
     mutationFn: () => take(api.POST('/api/v1/sessions', { body: {} })),
     onSuccess: ({ session_id }) => toast(`Created session ${session_id}`, { tone: 'good' }),
     onError: tellFailure,
-    onSettled: () => outdate(keys.sessions, keys.heartbeats),
+    onSettled: () => void outdate(keys.sessions, keys.heartbeats),
   });
 }
 
@@ -199,7 +206,7 @@ export function useCancelSession() {
       ),
     onSuccess: () => toast('Cancelled what it was doing'),
     onError: tellFailure,
-    onSettled: () => outdate(keys.sessions, keys.heartbeats),
+    onSettled: () => void outdate(keys.sessions, keys.heartbeats),
   });
 }
 
@@ -214,7 +221,7 @@ export function useDeleteSession() {
       ),
     onSuccess: () => toast('Session deleted'),
     onError: tellFailure,
-    onSettled: () => outdate(keys.sessions, keys.heartbeats),
+    onSettled: () => void outdate(keys.sessions, keys.heartbeats),
   });
 }
 
@@ -229,20 +236,23 @@ export function useChangeNotification() {
   return useMutation({
     mutationFn: ({ id, ...body }: NoteChange) =>
       take(
-        api.PATCH('/api/v1/dashboard/notifications/{id}', { params: { path: { id } }, body }),
+        api.PATCH('/api/v1/dashboard/notifications/{notification_id}', {
+          params: { path: { notification_id: id } },
+          body,
+        }),
       ),
     onError: tellFailure,
-    onSettled: () => outdate(keys.notifications, keys.summary),
+    onSettled: () => void outdate(keys.notifications),
   });
 }
 
 export function useChangeNotifications() {
   const outdate = useOutdate();
   return useMutation({
-    mutationFn: (body: { status: NotificationStatus; notification_ids: string[] }) =>
+    mutationFn: (body: { status: NotificationStatus; ids: string[] }) =>
       take(api.POST('/api/v1/dashboard/notifications/bulk', { body })),
     onError: tellFailure,
-    onSettled: () => outdate(keys.notifications, keys.summary),
+    onSettled: () => void outdate(keys.notifications),
   });
 }
 
@@ -252,6 +262,6 @@ export function useSetFlag() {
     mutationFn: ({ name, value }: { name: string; value: '0' | '1' | null }) =>
       take(api.PATCH('/api/v1/ops/flags', { body: { [name]: value } })),
     onError: tellFailure,
-    onSettled: () => outdate(keys.flags, keys.config),
+    onSettled: () => void outdate(keys.flags, keys.config),
   });
 }

@@ -42,14 +42,7 @@ export type SlotEcho = Schemas['SlotDocument'];
 export type JobFields = Schemas['JobFields'];
 
 export type RunStatus =
-  | 'queued'
-  | 'running'
-  | 'success'
-  | 'error'
-  | 'timeout'
-  | 'cancelled'
-  | 'skipped'
-  | 'interrupted';
+  'queued' | 'running' | 'success' | 'error' | 'timeout' | 'cancelled' | 'skipped' | 'interrupted';
 
 export interface Run {
   run_id: string;
@@ -74,13 +67,7 @@ export interface Run {
 export type Source = 'cron' | 'heartbeat';
 
 export type EventStatus =
-  | 'scheduled'
-  | 'running'
-  | 'success'
-  | 'failed'
-  | 'missed'
-  | 'paused'
-  | 'disabled';
+  'scheduled' | 'running' | 'success' | 'failed' | 'missed' | 'paused' | 'disabled';
 
 export interface CalendarEvent {
   event_id: string;
@@ -139,12 +126,7 @@ export type MissCause =
   | 'interrupted';
 
 export type StasisStatus =
-  | 'pending'
-  | 'approved_and_run'
-  | 'rescheduled'
-  | 'deleted'
-  | 'superseded'
-  | 'expired';
+  'pending' | 'approved_and_run' | 'rescheduled' | 'deleted' | 'superseded' | 'expired';
 
 export interface StasisItem {
   event_id: string;
@@ -155,7 +137,7 @@ export interface StasisItem {
   group: { count: number; first_scheduled_at_utc: string; last_scheduled_at_utc: string };
   cause?: MissCause | null;
   outage_id?: string | null;
-  useful_until?: string | null;
+  useful_until_utc?: string | null;
   changed_since?: boolean;
   note?: string | null;
 }
@@ -207,7 +189,9 @@ export interface BulkBody {
 }
 
 export interface BulkAnswer {
-  results?: { event_id: string; status: string; detail?: string }[];
+  results: { event_id: string; status: 'ok' | 'refused'; detail?: string }[];
+  done: number;
+  refused: number;
 }
 
 export interface Proposal {
@@ -251,6 +235,9 @@ export interface BusEvent {
 export interface EventData {
   run?: RunRecord;
   rows?: CalendarEvent[];
+  /** Where the job's schedule stands now, when the event moved it. */
+  next_run_at?: number | null;
+  consecutive_failures?: number;
   [key: string]: unknown;
 }
 
@@ -411,13 +398,6 @@ export interface Notification {
   metadata?: Record<string, unknown>;
 }
 
-export interface DashboardSummary {
-  sessions: { active: number; total: number };
-  approvals: { pending: number; total: number };
-  cron: { total: number; enabled: number };
-  notifications: { unread: number; total: number };
-}
-
 export interface LogTail {
   file: string;
   cursor: number;
@@ -426,14 +406,4 @@ export interface LogTail {
   partial?: boolean;
   truncated: boolean;
   reset: boolean;
-}
-
-export interface AuditEntry {
-  at?: string;
-  timestamp?: string;
-  actor?: string;
-  action: string;
-  target?: string;
-  note?: string | null;
-  [key: string]: unknown;
 }

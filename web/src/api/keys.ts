@@ -16,7 +16,10 @@ export const keys = {
     one: (jobId: string) => [...pushed, 'jobs', 'one', jobId] as const,
   },
   runs: {
-    list: (jobId?: string) => [...pushed, 'runs', 'list', jobId ?? null] as const,
+    /** The beginning of the keys of all lists of a job, or of all jobs. */
+    lists: (jobId?: string) => [...pushed, 'runs', 'list', jobId ?? null] as const,
+    list: (jobId: string | undefined, limit: number) =>
+      [...pushed, 'runs', 'list', jobId ?? null, limit] as const,
     one: (runId: string) => [...pushed, 'runs', 'one', runId] as const,
   },
   next: [...pushed, 'next'] as const,
@@ -24,14 +27,13 @@ export const keys = {
   heartbeats: [...pushed, 'heartbeats'] as const,
   sessions: [...pushed, 'sessions'] as const,
   notifications: [...pushed, 'notifications'] as const,
-  summary: [...pushed, 'summary'] as const,
   ledger: [...pushed, 'ledger'] as const,
   continuity: ['continuity'] as const,
   config: ['config'] as const,
   flags: ['flags'] as const,
   health: ['health'] as const,
   metrics: ['metrics'] as const,
-  audit: ['audit'] as const,
+  audit: [...pushed, 'audit'] as const,
   explain: (eventId: string) => ['explain', eventId] as const,
   preview: (fields: unknown) => ['preview', fields] as const,
 };

@@ -2,12 +2,11 @@
 import type {
   ActionAnswer,
   ActionBody,
-  AuditEntry,
   BulkAnswer,
   BulkBody,
+  BusEvent,
   CalendarFeed,
   ContinuityMetrics,
-  DashboardSummary,
   Explanation,
   Flag,
   Heartbeat,
@@ -48,9 +47,15 @@ interface Sent<B> {
 
 type None = never;
 type Empty = Record<string, never>;
-type Get<R, Q = None, P = None> = { get: Asked<Q, P> & Told<R> };
-type Post<R, B, P = None> = { post: Asked<None, P> & Sent<B> & Told<R> };
-type Delete<R, P, Q = None> = { delete: Asked<Q, P> & Told<R> };
+interface Get<R, Q = None, P = None> {
+  get: Asked<Q, P> & Told<R>;
+}
+interface Post<R, B, P = None> {
+  post: Asked<None, P> & Sent<B> & Told<R>;
+}
+interface Delete<R, P, Q = None> {
+  delete: Asked<Q, P> & Told<R>;
+}
 
 export interface CalendarQuery {
   source?: 'all' | 'cron' | 'heartbeat';
@@ -71,8 +76,8 @@ interface SessionPath {
 
 export interface ContractPaths {
   '/config': Get<PageConfig>;
-  '/api/v1/auth/login': Post<{ signed_in?: boolean }, { token: string }>;
-  '/api/v1/auth/logout': Post<{ signed_in?: boolean }, Empty>;
+  '/api/v1/auth/login': Post<{ status: 'ok' }, { token: string }>;
+  '/api/v1/auth/logout': Post<{ status: 'ok' }, Empty>;
 
   '/api/v1/ops/calendar/events': Get<CalendarFeed, CalendarQuery>;
   '/api/v1/ops/calendar/events/{event_id}/action': Post<ActionAnswer, ActionBody, EventPath>;
@@ -87,10 +92,7 @@ export interface ContractPaths {
     EventPath
   >;
 
-  '/api/v1/ops/stasis': Get<
-    { stasis_queue?: StasisItem[]; items?: StasisItem[] },
-    { status?: string; limit?: number }
-  >;
+  '/api/v1/ops/stasis': Get<{ stasis_queue: StasisItem[]; total: number }>;
   '/api/v1/ops/stasis/bulk': Post<BulkAnswer, BulkBody>;
   '/api/v1/ops/stasis/{event_id}/undo': Post<{ status?: string }, Empty, EventPath>;
 
@@ -102,7 +104,7 @@ export interface ContractPaths {
       Sent<Record<string, string | null>> &
       Told<{ flags: Record<string, Flag> }>;
   };
-  '/api/v1/ops/audit': Get<{ entries?: AuditEntry[]; audit?: AuditEntry[] }, { limit?: number }>;
+  '/api/v1/ops/audit': Get<{ entries: BusEvent[] }, { limit?: number }>;
 
   '/api/v1/heartbeat/last': Get<{ heartbeats: Record<string, Heartbeat> }>;
   '/api/v1/heartbeat/wake': Post<
@@ -118,19 +120,18 @@ export interface ContractPaths {
   >;
   '/api/v1/ops/sessions/{session_id}/cancel': Post<{ status: string }, Empty, SessionPath>;
 
-  '/api/v1/dashboard/summary': Get<DashboardSummary>;
   '/api/v1/dashboard/notifications': Get<
     { notifications: Notification[] },
     { limit?: number; status?: NotificationStatus; session_id?: string }
   >;
-  '/api/v1/dashboard/notifications/{id}': {
-    patch: Asked<None, { id: string }> &
+  '/api/v1/dashboard/notifications/{notification_id}': {
+    patch: Asked<None, { notification_id: string }> &
       Sent<{ status: NotificationStatus; note?: string; snooze_minutes?: number }> &
       Told<{ notification: Notification }>;
   };
   '/api/v1/dashboard/notifications/bulk': Post<
-    { updated?: number },
-    { status: NotificationStatus; notification_ids?: string[] }
+    { results: { id: string; status: string }[] },
+    { status: NotificationStatus; ids: string[] }
   >;
 
   // The generated answers of these name only the fields that are promised to everybody.
@@ -139,7 +140,11 @@ export interface ContractPaths {
     { limit?: number; cursor?: string }
   > &
     Post<{ job: Job; echo: Schemas['Echo'] }, Schemas['JobCreate']>;
-  '/api/v1/cron/jobs/{job_id}': Get<{ job: Job; echo: Schemas['Echo'] }, None, { job_id: string }> & {
+  '/api/v1/cron/jobs/{job_id}': Get<
+    { job: Job; echo: Schemas['Echo'] },
+    None,
+    { job_id: string }
+  > & {
     put: Asked<None, { job_id: string }> &
       Sent<Schemas['JobEdit']> &
       Told<{ job: Job; echo: Schemas['Echo'] }>;
@@ -154,10 +159,7 @@ export interface ContractPaths {
     { limit?: number; before?: string; status?: string },
     { job_id: string }
   >;
-  '/api/v1/cron/runs': Get<
-    { runs: Run[] },
-    { limit?: number; before?: string; status?: string }
-  >;
+  '/api/v1/cron/runs': Get<{ runs: Run[] }, { limit?: number; before?: string; status?: string }>;
   '/api/v1/cron/runs/{run_id}': Get<{ run: Run }, None, { run_id: string }>;
   '/api/v1/ops/scheduling/events': Get<Replay, { since_seq?: number; limit?: number }>;
   '/api/v1/ops/scheduling/ledger': Get<Ledger, { start?: string; end?: string; job_id?: string }>;

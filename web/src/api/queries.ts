@@ -1,8 +1,9 @@
 // What the pages read. Answers under `pushed` are kept current by the stream; while that is down or
 // off they are asked for at the intervals the gateway names.
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { keepRows } from '../push/apply';
+import { keepRows, upsertRows } from '../push/apply';
 import { mustPoll, usePushPhase } from '../push/context';
+import { rowJournal } from '../push/journal';
 import { api, take } from './client';
 import type { CalendarFeed, PageConfig } from './contract';
 import { ApiError } from './errors';
@@ -23,7 +24,7 @@ export const DEFAULT_CONFIG: PageConfig = {
 
 async function readConfig(): Promise<PageConfig> {
   try {
-    return await take(api.GET('/config'));
+    return { ...DEFAULT_CONFIG, ...(await take(api.GET('/config'))) };
   } catch (error) {
     if (error instanceof ApiError && error.status === 404) return DEFAULT_CONFIG;
     throw error;
@@ -53,14 +54,21 @@ function shareFeed(old: unknown, fresh: unknown): unknown {
 }
 
 function isFeed(value: unknown): value is CalendarFeed {
-  return typeof value === 'object' && value !== null && 'events' in value && 'stasis_queue' in value;
+  return (
+    typeof value === 'object' && value !== null && 'events' in value && 'stasis_queue' in value
+  );
 }
 
 export const useCalendar = (query: CalendarQuery, options: { enabled?: boolean } = {}) =>
   useQuery({
     queryKey: keys.calendar.feed(query),
-    queryFn: ({ signal }) =>
-      take(api.GET('/api/v1/ops/calendar/events', { params: { query }, signal })),
+    queryFn: async ({ signal }) => {
+      const since = rowJournal.position;
+      const feed = await take(
+        api.GET('/api/v1/ops/calendar/events', { params: { query }, signal }),
+      );
+      return upsertRows(feed, rowJournal.since(since));
+    },
     structuralSharing: shareFeed,
     placeholderData: keepPreviousData,
     refetchInterval: useInterval('calendar'),
@@ -72,7 +80,7 @@ export const useStasis = () =>
     queryKey: keys.stasis.all,
     queryFn: async ({ signal }) => {
       const answer = await take(api.GET('/api/v1/ops/stasis', { signal }));
-      return (answer.stasis_queue ?? answer.items ?? []).filter((it) => it.status === 'pending');
+      return answer.stasis_queue;
     },
     refetchInterval: useInterval('calendar'),
   });
@@ -89,9 +97,7 @@ export const useJobs = () =>
       let cursor = first.next_cursor;
       while (cursor !== null && jobs.length < MOST_JOBS) {
         const query = { limit: 1000, cursor };
-        const page = await take(
-          api.GET('/api/v1/cron/jobs', { params: { query }, signal }),
-        );
+        const page = await take(api.GET('/api/v1/cron/jobs', { params: { query }, signal }));
         jobs.push(...page.jobs);
         cursor = page.next_cursor;
       }
@@ -106,21 +112,17 @@ export const useJob = (jobId: string) =>
   useQuery({
     queryKey: keys.jobs.one(jobId),
     queryFn: ({ signal }) =>
-      take(
-        api.GET('/api/v1/cron/jobs/{job_id}', { params: { path: { job_id: jobId } }, signal }),
-      ),
+      take(api.GET('/api/v1/cron/jobs/{job_id}', { params: { path: { job_id: jobId } }, signal })),
     refetchInterval: useInterval('calendar'),
   });
 
 export const useRuns = (jobId?: string, limit = 200) =>
   useQuery({
-    queryKey: keys.runs.list(jobId),
+    queryKey: keys.runs.list(jobId, limit),
     queryFn: async ({ signal }) => {
       const answer =
         jobId === undefined
-          ? await take(
-              api.GET('/api/v1/cron/runs', { params: { query: { limit } }, signal }),
-            )
+          ? await take(api.GET('/api/v1/cron/runs', { params: { query: { limit } }, signal }))
           : await take(
               api.GET('/api/v1/cron/jobs/{job_id}/runs', {
                 params: { query: { limit }, path: { job_id: jobId } },
@@ -216,9 +218,7 @@ export const useEvents = () =>
     queryKey: keys.events,
     queryFn: async ({ signal }) => {
       const ask = (query: { since_seq: number; limit: number }) =>
-        take(
-          api.GET('/api/v1/ops/scheduling/events', { params: { query }, signal }),
-        );
+        take(api.GET('/api/v1/ops/scheduling/events', { params: { query }, signal }));
       const { event_bus_seq } = await ask({ since_seq: 0, limit: 1 });
       const since_seq = Math.max(0, event_bus_seq - RECENT_EVENTS);
       return (await ask({ since_seq, limit: RECENT_EVENTS })).events;
@@ -255,8 +255,7 @@ export const useAudit = () =>
     queryKey: keys.audit,
     queryFn: async ({ signal }) => {
       const params = { query: { limit: 200 } };
-      const answer = await take(api.GET('/api/v1/ops/audit', { params, signal }));
-      return answer.entries ?? answer.audit ?? [];
+      return (await take(api.GET('/api/v1/ops/audit', { params, signal }))).entries;
     },
     staleTime: 5_000,
   });

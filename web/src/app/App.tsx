@@ -1,8 +1,9 @@
 import { type JSX, Suspense, useEffect } from 'react';
 import { Link, Route, Routes, useLocation } from 'react-router';
 import { DEFAULT_CONFIG, useConfig } from '../api/queries';
+import { JobZonesProvider } from '../calendar/jobZones';
 import { usePreferences } from '../lib/preferences';
-import { usePush, usePushClient } from '../push/context';
+import { usePushClient, usePushPhase } from '../push/context';
 import { EmptyState } from '../ui/EmptyState';
 import { Waiting } from '../ui/Loaded';
 import { Page } from '../ui/Page';
@@ -41,15 +42,17 @@ function usePushSwitch(): void {
 
 export function App(): JSX.Element {
   const { data: config } = useConfig();
-  const { phase } = usePush();
+  const phase = usePushPhase();
   usePushSwitch();
   const { auth_required, signed_in } = config ?? DEFAULT_CONFIG;
   if ((auth_required && !signed_in) || phase === 'signed_out') return <SignIn />;
   return (
     <ZoneProvider>
-      <Shell>
-        <Pages />
-      </Shell>
+      <JobZonesProvider>
+        <Shell>
+          <Pages />
+        </Shell>
+      </JobZonesProvider>
     </ZoneProvider>
   );
 }
@@ -68,7 +71,7 @@ function Pages(): JSX.Element {
           <Route path="/stasis" element={<Stasis />} />
           <Route path="/changes" element={<Changes />} />
           <Route path="/activity" element={<Activity />} />
-          <Route path="/metrics" element={<Metrics />} />
+          <Route path="/activity/metrics" element={<Metrics />} />
           <Route path="/logs" element={<Logs />} />
           <Route path="/settings" element={<Settings />} />
           <Route path="*" element={<NotFound />} />

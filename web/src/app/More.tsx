@@ -13,7 +13,7 @@ export default function More(): JSX.Element {
       <ul className={styles.list}>
         {PAGES.map((page) => (
           <li key={page.path}>
-            <NavLink to={page.path} end={page.path === '/'} onClick={() => closeDialog()}>
+            <NavLink to={page.path} end={page.hasMore !== true} onClick={() => closeDialog()}>
               <Icon name={page.icon} />
               {page.label}
             </NavLink>

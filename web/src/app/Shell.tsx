@@ -51,7 +51,12 @@ function usePageKeys(): void {
 function Item({ page, count }: { page: PageLink; count: number | undefined }): JSX.Element {
   return (
     <li>
-      <NavLink to={page.path} end={page.path === '/'} className={styles.link} title={page.label}>
+      <NavLink
+        to={page.path}
+        end={page.hasMore !== true}
+        className={styles.link}
+        title={page.label}
+      >
         <Icon name={page.icon} />
         <span className={styles.label}>{page.label}</span>
         {count ? (

@@ -42,8 +42,7 @@ function useCalendarKeys(view: ViewControls, focusFilter: () => void): void {
       ArrowLeft: () => view.step(-1),
       ArrowRight: () => view.step(1),
       '/': focusFilter,
-      n: () =>
-        document.querySelector('[data-now-line]')?.scrollIntoView({ block: 'center' }),
+      n: () => document.querySelector('[data-now-line]')?.scrollIntoView({ block: 'center' }),
       r: () => void queries.invalidateQueries({ queryKey: keys.calendar.all }),
     }),
     [view, focusFilter, queries],
@@ -111,7 +110,10 @@ function Content({ data, view, zone }: ContentProps): JSX.Element {
       setOpened({ kind: 'events', event_ids: all.map((event) => event.event_id) }),
     [],
   );
-  const openLane = useCallback((lane: Lane, day: Day) => setOpened({ kind: 'lane', lane, day }), []);
+  const openLane = useCallback(
+    (lane: Lane, day: Day) => setOpened({ kind: 'lane', lane, day }),
+    [],
+  );
   if (!feed) {
     return error ? (
       <Failure error={error} what="the calendar" retry={refetch} />

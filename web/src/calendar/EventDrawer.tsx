@@ -12,6 +12,7 @@ import { toast } from '../lib/toasts';
 import { Facts } from '../ui/Facts';
 import { EventBadge } from '../ui/StatusBadge';
 import styles from './EventDrawer.module.css';
+import { useOwnZone } from './jobZones';
 import { slotAt, statusWord } from './words';
 
 const RescheduleDialog = lazy(() => import('../features/stasis/RescheduleDialog'));
@@ -42,8 +43,7 @@ export function EventDrawer({ event, zone, onClose, onBack }: EventDrawerProps):
 function SlotFacts({ event, zone }: { event: CalendarEvent; zone: string }): JSX.Element {
   const now = useNow();
   const at = slotAt(event);
-  const own = event.timezone_display;
-  const isOther = own !== '' && own !== zone;
+  const own = useOwnZone(event.source_ref, zone);
   return (
     <Facts
       of={[
@@ -63,13 +63,13 @@ function SlotFacts({ event, zone }: { event: CalendarEvent; zone: string }): JSX
             <span className="muted">({relative(at, now)})</span>
           </>,
         ],
-        ['In its own zone', isOther ? `${dayClock(at, own)} ${own}` : null],
+        ['In its own zone', own === null ? null : `${dayClock(at, own)} ${own}`],
         ['UTC', zone === 'UTC' ? null : dayClock(at, 'UTC')],
         ['Took', event.duration_seconds == null ? null : elapsed(event.duration_seconds)],
         ['Source', event.source === 'cron' ? '◷ cron job' : '♥ heartbeat'],
-        ['Schedule', event.description || null],
+        ['Schedule', event.description === '' ? null : event.description],
         ['Priority', event.category === 'normal' ? null : event.category],
-        ['Channel', event.channel || null],
+        ['Channel', event.channel],
         ['Session', event.session_id],
         ['Id', <code key="id">{event.event_id}</code>],
       ]}
@@ -114,7 +114,11 @@ function Actions({ event, onClose }: { event: CalendarEvent; onClose: () => void
       {button('open_logs', 'Logs', () => {
         void navigate(event.run_id == null ? '/logs' : `/logs?run=${event.run_id}`);
       })}
-      {button('open_session', 'Session', () => void navigate(`/sessions?id=${event.session_id ?? ''}`))}
+      {button(
+        'open_session',
+        'Session',
+        () => void navigate(`/sessions?id=${event.session_id ?? ''}`),
+      )}
       <Button onClick={() => openDialog({ name: 'change', event_id, title })}>
         Request change…
       </Button>

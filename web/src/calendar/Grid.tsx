@@ -4,6 +4,7 @@ import { clock } from '../lib/time';
 import { EVENT_LOOK } from '../ui/status';
 import type { Day } from './days';
 import styles from './grid.module.css';
+import { useOwnZone } from './jobZones';
 import type { Cell, Timetable } from './timetable';
 import { slotAt, slotClock, slotLabel, slotTip } from './words';
 
@@ -24,6 +25,8 @@ const hourText = (hour: number) => `${String(hour).padStart(2, '0')}:00`;
 export function Grid(props: GridProps): JSX.Element {
   const { table, days, nowHour, now, zone, today } = props;
   return (
+    // The keys move between the slots' own buttons.
+    // eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
     <div role="rowgroup" className={styles.grid} onKeyDown={moveFocus}>
       {table.rows.map((row) => {
         if (row.kind === 'empty') {
@@ -132,7 +135,7 @@ function Chip({ event, time, zone, onOpen }: ChipProps): JSX.Element {
       data-chip
       data-tone={look.tone}
       data-source={event.source}
-      data-tip={slotTip(event, zone)}
+      data-tip={slotTip(event, zone, useOwnZone(event.source_ref, zone))}
       aria-label={slotLabel(event, time)}
       onClick={() => onOpen(event)}
     >

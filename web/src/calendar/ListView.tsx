@@ -46,7 +46,9 @@ export function ListView(props: ListViewProps): JSX.Element {
     </h3>
   );
   if (lines.length === 0) {
-    return <EmptyState title="No slots">Nothing is due in this time, or the filter hides it.</EmptyState>;
+    return (
+      <EmptyState title="No slots">Nothing is due in this time, or the filter hides it.</EmptyState>
+    );
   }
   return (
     <VirtualList

@@ -51,9 +51,14 @@ function squaresOf(
   rows: readonly AlwaysRunning[],
   days: readonly Day[],
 ): Square[] {
-  const squares = days.map(
-    (): Square => ({ total: 0, done: 0, failed: 0, missed: 0, ahead: 0, named: [] }),
-  );
+  const squares = days.map((): Square => ({
+    total: 0,
+    done: 0,
+    failed: 0,
+    missed: 0,
+    ahead: 0,
+    named: [],
+  }));
   const often = new Map<string, number>();
   for (const { source_ref } of events) often.set(source_ref, (often.get(source_ref) ?? 0) + 1);
   for (const event of events) {
@@ -122,7 +127,11 @@ export function MonthView(props: MonthViewProps): JSX.Element {
             </span>
             <Meter square={square} />
             {square.named.slice(0, MOST_NAMED).map((each) => (
-              <span key={each.key} className={styles.named} data-tone={EVENT_LOOK[each.status].tone}>
+              <span
+                key={each.key}
+                className={styles.named}
+                data-tone={EVENT_LOOK[each.status].tone}
+              >
                 <i aria-hidden="true">{EVENT_LOOK[each.status].glyph}</i>
                 {each.title}
                 {each.count > 1 && ` ×${each.count}`}
@@ -141,7 +150,8 @@ function Meter({ square }: { square: Square }): JSX.Element {
   return (
     <span className={styles.meter} aria-hidden="true">
       {Object.entries(parts).map(
-        ([tone, count]) => count > 0 && <i key={tone} data-tone={tone} style={{ flexGrow: count }} />,
+        ([tone, count]) =>
+          count > 0 && <i key={tone} data-tone={tone} style={{ flexGrow: count }} />,
       )}
     </span>
   );

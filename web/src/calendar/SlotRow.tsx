@@ -3,6 +3,7 @@ import type { CalendarEvent } from '../api/contract';
 import { clock, elapsed, isoDate } from '../lib/time';
 import { SOURCE_ICON } from '../ui/status';
 import { EventBadge } from '../ui/StatusBadge';
+import { useOwnZone } from './jobZones';
 import styles from './SlotRow.module.css';
 import { slotAt, slotLabel } from './words';
 
@@ -14,9 +15,8 @@ interface SlotRowProps {
 }
 
 /** The job's own time, when its clock does not show the same. */
-function ownTime(event: CalendarEvent, zone: string): string | null {
-  const own = event.timezone_display;
-  if (own === '' || own === zone) return null;
+function ownTime(event: CalendarEvent, zone: string, own: string | null): string | null {
+  if (own === null) return null;
   const at = slotAt(event);
   const isSame = clock(at, own) === clock(at, zone) && isoDate(at, own) === isoDate(at, zone);
   return isSame ? null : `${clock(at, own)} ${own.split('/').pop()?.replaceAll('_', ' ') ?? own}`;
@@ -24,7 +24,7 @@ function ownTime(event: CalendarEvent, zone: string): string | null {
 
 /** One slot as a line of a list. */
 export function SlotRow({ event, time, zone, onOpen }: SlotRowProps): JSX.Element {
-  const own = ownTime(event, zone);
+  const own = ownTime(event, zone, useOwnZone(event.source_ref, zone));
   return (
     <button
       type="button"

@@ -123,8 +123,13 @@ export function dayOf(told: CalendarDay, zone: string): Day {
   const cuts = told.transitions.map((each) => instant(each.at_utc));
   const inside = cuts.filter((at) => at > start && at < end);
   // A clock that jumps at the very start still has to be told of: the note needs what was before.
-  const atStart = cuts.includes(start) ? [{ from: start - 1, offset: offsetAt(start - 1, zone) }] : [];
-  const stretches = [...atStart, ...[start, ...inside].map((from) => ({ from, offset: offsetAt(from, zone) }))];
+  const atStart = cuts.includes(start)
+    ? [{ from: start - 1, offset: offsetAt(start - 1, zone) }]
+    : [];
+  const stretches = [
+    ...atStart,
+    ...[start, ...inside].map((from) => ({ from, offset: offsetAt(from, zone) })),
+  ];
   const hours = Math.ceil((end - start) / HOUR);
   return { date: told.date, start, end, hours, stretches, notes: notesFor(stretches) };
 }

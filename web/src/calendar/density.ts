@@ -116,7 +116,11 @@ export function laneOfRow(row: AlwaysRunning, days: readonly Day[]): Lane {
   );
 }
 
-function laneOfEvents(events: readonly CalendarEvent[], days: readonly Day[], pinned: boolean): Lane {
+function laneOfEvents(
+  events: readonly CalendarEvent[],
+  days: readonly Day[],
+  pinned: boolean,
+): Lane {
   // A day by itself has room for half hours.
   const tally = new Tally(days, days.length === 1 ? 2 : 1);
   for (const event of events) tally.add(event.scheduled_at_epoch * 1000, event.status, 1);
@@ -194,7 +198,7 @@ export class Splitter {
 
   private eventLane(key: string, events: readonly CalendarEvent[], isPinned: boolean): Lane {
     const known = this.known.get(key);
-    if (known && known.lane.is_pinned === isPinned && sameItems(known.events, events)) {
+    if (known?.lane.is_pinned === isPinned && sameItems(known.events, events)) {
       return known.lane;
     }
     const lane = laneOfEvents(events, this.days, isPinned);

@@ -37,7 +37,7 @@ export function chosen(events: readonly CalendarEvent[], most: number): readonly
 
 function foldRows(isWanted: (hour: number) => boolean): Row[] {
   const rows: Row[] = [];
-  for (let hour = 0; hour < HOURS; ) {
+  for (let hour = 0; hour < HOURS;) {
     let end = hour;
     while (end < HOURS && !isWanted(end)) end++;
     if (end - hour >= FOLD_FROM) {

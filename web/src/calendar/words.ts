@@ -22,14 +22,14 @@ export function statusWord(event: CalendarEvent): string {
 }
 
 /** Lines for the tooltip. */
-export function slotTip(event: CalendarEvent, zone: string): string {
+export function slotTip(event: CalendarEvent, zone: string, own: string | null): string {
   const at = slotAt(event);
-  const own = event.timezone_display;
   const lines = [
     event.title,
     `${dayClock(at, zone)} ${zoneName(at, zone)}`,
-    own !== zone && own !== '' ? `${dayClock(at, own)} in ${own}` : '',
-    statusWord(event) + (event.duration_seconds == null ? '' : ` · ${elapsed(event.duration_seconds)}`),
+    own !== null ? `${dayClock(at, own)} in ${own}` : '',
+    statusWord(event) +
+      (event.duration_seconds == null ? '' : ` · ${elapsed(event.duration_seconds)}`),
     event.description,
   ];
   return lines.filter((line) => line !== '').join('\n');

@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { addMonths, monthDates, weekStart } from './dates';
-import { clock, dayClock, duration, elapsed, isoDate, localInput, relative, zoneName } from './time';
+import {
+  clock,
+  dayClock,
+  duration,
+  elapsed,
+  isoDate,
+  localInput,
+  relative,
+  zoneName,
+} from './time';
 
 const at = Date.parse('2026-10-25T00:30:00Z');
 

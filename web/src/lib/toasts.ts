@@ -28,6 +28,8 @@ export function toast(text: string, options: Partial<Omit<Toast, 'id' | 'text'>>
 
 export const dismissToast = (id: number) => show(shown.filter((each) => each.id !== id));
 
+export const clearToasts = () => show([]);
+
 function subscribe(watcher: () => void): () => void {
   watchers.add(watcher);
   return () => watchers.delete(watcher);

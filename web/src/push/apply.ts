@@ -1,5 +1,5 @@
 // Events into what is shown: pure functions from a cached answer to the next one.
-import type { CalendarEvent, CalendarFeed, Job, Run, RunRecord } from '../api/contract';
+import type { CalendarEvent, CalendarFeed, EventData, Job, Run, RunRecord } from '../api/contract';
 import { instant } from '../lib/time';
 
 /** Where each event of a list stands, worked out once for a list. */
@@ -29,7 +29,6 @@ export function sameRow(a: CalendarEvent, b: CalendarEvent): boolean {
     a.title === b.title &&
     a.description === b.description &&
     a.scheduled_at_epoch === b.scheduled_at_epoch &&
-    a.timezone_display === b.timezone_display &&
     a.category === b.category &&
     sameList(a.actions, b.actions)
   );
@@ -39,11 +38,7 @@ const bySlot = (a: CalendarEvent, b: CalendarEvent) =>
   a.scheduled_at_epoch - b.scheduled_at_epoch || (a.event_id < b.event_id ? -1 : 1);
 
 /** The feed with these rows put in; rows outside its window are left out. */
-export function upsertRows(
-  feed: CalendarFeed,
-  rows: readonly CalendarEvent[],
-  version: number,
-): CalendarFeed {
+export function upsertRows(feed: CalendarFeed, rows: readonly CalendarEvent[]): CalendarFeed {
   const start = instant(feed.start_utc) / 1000;
   const end = instant(feed.end_utc) / 1000;
   const at = positionsOf(feed.events);
@@ -62,15 +57,11 @@ export function upsertRows(
   }
   if (added.length > 0) events = [...events, ...added].sort(bySlot);
   else if (events !== feed.events) positions.set(events, at);
-  if (events === feed.events && version <= feed.version) return feed;
-  return { ...feed, events, version: Math.max(version, feed.version) };
+  return events === feed.events ? feed : { ...feed, events };
 }
 
 /** A fetched feed that keeps the identity of every row which did not change. */
 export function keepRows(old: CalendarFeed, fresh: CalendarFeed): CalendarFeed {
-  const isSameWindow = old.start_utc === fresh.start_utc && old.timezone === fresh.timezone;
-  // An answer that was on its way while events came in knows less than what is shown.
-  if (isSameWindow && fresh.version < old.version) return old;
   const at = positionsOf(old.events);
   const events = fresh.events.map((row) => {
     const known = old.events[at.get(row.event_id) ?? -1];
@@ -112,12 +103,18 @@ export function upsertRun(runs: readonly Run[], record: RunRecord, most: number)
 }
 
 /** The jobs with what a run's change says of its job. */
-export function applyRunToJobs(jobs: readonly Job[], record: RunRecord): readonly Job[] {
+export function applyRunToJobs(
+  jobs: readonly Job[],
+  record: RunRecord,
+  data: EventData,
+): readonly Job[] {
   const index = jobs.findIndex((job) => job.job_id === record.job_id);
   const job = jobs[index];
   if (!job) return jobs;
   const running = record.status === 'running' || (job.running && !isOver(record));
   const last_run_at = record.started_at ?? job.last_run_at;
-  if (job.running === running && job.last_run_at === last_run_at) return jobs;
-  return jobs.with(index, { ...job, running, last_run_at });
+  const next_run_at = data.next_run_at === undefined ? job.next_run_at : data.next_run_at;
+  const consecutive_failures =
+    record.status === 'success' ? 0 : (data.consecutive_failures ?? job.consecutive_failures);
+  return jobs.with(index, { ...job, running, last_run_at, next_run_at, consecutive_failures });
 }

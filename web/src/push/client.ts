@@ -10,6 +10,8 @@ const KEEP_ALIVE_SECONDS = 20;
 const SILENCE_MS = KEEP_ALIVE_SECONDS * 2.5 * 1_000;
 /** Without a leader among the tabs, a hidden one gives its stream up after this long. */
 const HIDDEN_MS = 10_000;
+/** Nobody reads figures faster than this. */
+const ANNOUNCE_MS = 250;
 
 export interface PushSnapshot extends PushState {
   /** When something was last heard, epoch milliseconds. */
@@ -22,7 +24,7 @@ export interface PushSnapshot extends PushState {
 
 export interface PushListener {
   /** Events in order, to be applied to what is shown. */
-  apply: (event: BusEvent, projectionVersion: number) => void;
+  apply: (event: BusEvent) => void;
   /** Something was missed: whatever is shown may be old. */
   refetch: () => void;
 }
@@ -37,7 +39,7 @@ export interface PushParts {
 type TabMessage =
   | { type: 'join' }
   | { type: 'state'; snapshot: PushSnapshot }
-  | { type: 'apply'; event: BusEvent; projection_version: number }
+  | { type: 'apply'; event: BusEvent }
   | { type: 'refetch' };
 
 function isTabMessage(value: unknown): value is TabMessage {
@@ -58,6 +60,7 @@ export class PushClient {
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private silenceTimer: ReturnType<typeof setTimeout> | undefined;
   private hiddenTimer: ReturnType<typeof setTimeout> | undefined;
+  private announceTimer: ReturnType<typeof setTimeout> | undefined;
   private started = false;
 
   constructor(private readonly parts: PushParts) {}
@@ -83,6 +86,7 @@ export class PushClient {
     document.removeEventListener('visibilitychange', this.onVisibility);
     this.close();
     clearTimeout(this.hiddenTimer);
+    this.announce();
     this.parts.tabs.resign();
   }
 
@@ -107,7 +111,18 @@ export class PushClient {
   private change(part: Partial<PushSnapshot>): void {
     const entries = Object.entries(part) as [keyof PushSnapshot, unknown][];
     if (entries.every(([key, value]) => this.snapshot[key] === value)) return;
-    this.snapshot = { ...this.snapshot, ...part };
+    const before = this.snapshot;
+    this.snapshot = { ...before, ...part };
+    const isNews =
+      before.phase !== this.snapshot.phase || before.retry_at !== this.snapshot.retry_at;
+    if (isNews) this.announce();
+    else this.announceTimer ??= setTimeout(() => this.announce(), ANNOUNCE_MS);
+  }
+
+  /** Tells watchers and other tabs how things are; figures that merely rise can wait a little. */
+  private announce(): void {
+    clearTimeout(this.announceTimer);
+    this.announceTimer = undefined;
     if (this.snapshot.is_leader) this.tell({ type: 'state', snapshot: this.snapshot });
     for (const watcher of this.watchers) watcher();
   }
@@ -131,7 +146,7 @@ export class PushClient {
         this.wait(effect.ms);
         break;
       case 'apply':
-        if (payload?.kind === 'event') this.apply(payload.event, payload.projection_version);
+        if (payload?.kind === 'event') this.apply(payload.event);
         break;
       case 'refetch':
         this.refetch();
@@ -139,9 +154,9 @@ export class PushClient {
     }
   }
 
-  private apply(event: BusEvent, version: number): void {
-    for (const listener of this.listeners) listener.apply(event, version);
-    if (this.snapshot.is_leader) this.tell({ type: 'apply', event, projection_version: version });
+  private apply(event: BusEvent): void {
+    for (const listener of this.listeners) listener.apply(event);
+    if (this.snapshot.is_leader) this.tell({ type: 'apply', event });
   }
 
   private refetch(): void {
@@ -156,7 +171,7 @@ export class PushClient {
     }
     if (this.snapshot.is_leader) return;
     if (message.type === 'state') this.change({ ...message.snapshot, is_leader: false });
-    else if (message.type === 'apply') this.apply(message.event, message.projection_version);
+    else if (message.type === 'apply') this.apply(message.event);
     else this.refetch();
   }
 

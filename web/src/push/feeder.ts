@@ -4,6 +4,7 @@ import type { BusEvent, CalendarFeed, Job, Run } from '../api/contract';
 import { keys } from '../api/keys';
 import { applyRunToJobs, upsertRows, upsertRun } from './apply';
 import type { PushListener } from './client';
+import { rowJournal } from './journal';
 
 const GATHER_MS = 40;
 const CALM_MS = 250;
@@ -33,34 +34,33 @@ class Debounce {
 /** What an event makes old, beyond what its rows and its run say themselves. */
 export function outdatedBy(event: BusEvent): QueryKey[] {
   const { type, source } = event;
-  if (type.startsWith('cron_job_')) {
-    return [keys.calendar.all, keys.jobs.all, keys.next, keys.summary, keys.stasis.all];
+  const calendar = event.data.rows ? [] : [keys.calendar.all];
+  switch (type) {
+    case 'cron_job_created':
+    case 'cron_job_updated':
+    case 'cron_job_deleted':
+      return [keys.calendar.all, keys.jobs.all, keys.next, keys.stasis.all, keys.audit];
+    case 'calendar_change_applied':
+      return [keys.calendar.all, keys.jobs.all, keys.next, keys.audit];
+    case 'calendar_missed_resolved':
+      return [keys.stasis.all, keys.ledger, keys.audit, ...calendar];
+    case 'cron_run_missed':
+      return [keys.stasis.all, keys.ledger, keys.notifications, ...calendar];
+    case 'cron_run_failed':
+      return [keys.notifications, keys.ledger, ...calendar];
+    case 'flag_changed':
+      return [keys.config, keys.flags, keys.audit];
+    case 'heartbeat_failed':
+      return [keys.heartbeats, keys.notifications];
   }
-  if (type === 'calendar_change_applied') return [keys.calendar.all, keys.jobs.all, keys.next];
-  if (type === 'calendar_missed_resolved') {
-    return [keys.stasis.all, keys.summary, ...(event.data.rows ? [] : [keys.calendar.all])];
-  }
-  if (type === 'cron_run_missed') {
-    return [
-      keys.stasis.all,
-      keys.notifications,
-      keys.summary,
-      ...(event.data.rows ? [] : [keys.calendar.all]),
-    ];
-  }
-  if (type === 'cron_run_failed') return [keys.notifications, keys.summary, keys.ledger];
-  if (type.startsWith('cron_run_')) return [keys.next, keys.ledger];
-  if (type === 'flag_changed') return [keys.config, keys.flags];
-  if (source === 'heartbeat') {
-    return [keys.heartbeats, ...(type === 'heartbeat_failed' ? [keys.notifications] : [])];
-  }
+  if (type.startsWith('cron_run_')) return [keys.next, keys.ledger, ...calendar];
+  if (source === 'heartbeat') return [keys.heartbeats];
   if (source === 'session') return [keys.sessions, keys.continuity, keys.heartbeats];
   return [];
 }
 
 export class Feeder implements PushListener {
   private gathered: BusEvent[] = [];
-  private version = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private outdated = new Map<string, QueryKey>();
   private readonly refresh = new Debounce(() => {
@@ -71,9 +71,8 @@ export class Feeder implements PushListener {
 
   constructor(private readonly queries: QueryClient) {}
 
-  apply(event: BusEvent, version: number): void {
+  apply(event: BusEvent): void {
     this.gathered.push(event);
-    this.version = Math.max(this.version, version);
     this.timer ??= setTimeout(() => this.flush(), GATHER_MS);
   }
 
@@ -88,8 +87,9 @@ export class Feeder implements PushListener {
     const events = this.gathered;
     this.gathered = [];
     const rows = events.flatMap((event) => event.data.rows ?? []);
+    rowJournal.add(rows);
     this.queries.setQueriesData<CalendarFeed>({ queryKey: keys.calendar.all }, (feed) =>
-      feed ? upsertRows(feed, rows, this.version) : feed,
+      feed ? upsertRows(feed, rows) : feed,
     );
     this.queries.setQueryData<BusEvent[]>(keys.events, (old) =>
       old ? [...old, ...events].slice(-MOST_EVENTS) : old,
@@ -104,13 +104,13 @@ export class Feeder implements PushListener {
   private applyRun(event: BusEvent): void {
     const { run } = event.data;
     if (!run) return;
-    for (const queryKey of [keys.runs.list(), keys.runs.list(run.job_id)]) {
-      this.queries.setQueryData<Run[]>(queryKey, (runs) =>
+    for (const queryKey of [keys.runs.lists(), keys.runs.lists(run.job_id)]) {
+      this.queries.setQueriesData<Run[]>({ queryKey }, (runs) =>
         runs ? upsertRun(runs, run, Math.max(runs.length, MOST_RUNS)) : runs,
       );
     }
     this.queries.setQueryData<readonly Job[]>(keys.jobs.list, (jobs) =>
-      jobs ? applyRunToJobs(jobs, run) : jobs,
+      jobs ? applyRunToJobs(jobs, run, event.data) : jobs,
     );
     this.invalidate(keys.runs.one(run.run_id));
     if (this.queries.getQueryData(keys.jobs.one(run.job_id))) {

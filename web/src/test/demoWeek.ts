@@ -70,7 +70,11 @@ const BEATS = [
 ] as const;
 
 const words = (minutes: number) =>
-  minutes % 1440 === 0 ? 'every day' : minutes % 60 === 0 ? `every ${minutes / 60} h` : `every ${minutes} m`;
+  minutes % 1440 === 0
+    ? 'every day'
+    : minutes % 60 === 0
+      ? `every ${minutes / 60} h`
+      : `every ${minutes} m`;
 
 function statusOf(at: number, now: number, takes: number, chance: number): EventStatus {
   if (at >= now) return 'scheduled';

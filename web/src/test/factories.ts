@@ -81,7 +81,7 @@ export function missed(at: number, part: Partial<StasisItem> = {}): StasisItem {
     },
     cause: 'process_down',
     outage_id: 'out1',
-    useful_until: null,
+    useful_until_utc: null,
     changed_since: false,
     ...part,
   };

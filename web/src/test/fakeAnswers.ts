@@ -26,7 +26,12 @@ function heartbeats(now: number): Record<string, Heartbeat> {
         token: null,
         sent: true,
         suppressed_reason: null,
-        delivery: { mode: 'last', targets: ['orion'], connected_targets: ['orion'], indicator_only: false },
+        delivery: {
+          mode: 'last',
+          targets: ['orion'],
+          connected_targets: ['orion'],
+          indicator_only: false,
+        },
         artifacts: { writes: ['notes/disk.md'], work_products: [], bash_commands: ['df -h /'] },
       },
     }),
@@ -69,7 +74,12 @@ function metrics(now: number) {
       due_lag_seconds_p95: 0.031,
       due_lag_seconds_p99: 0.088,
     },
-    event_bus: { seq: 90_000 + Math.floor(now / 1000) % 1000, max_events: 5_000, buffered_events: 5_000, subscriber_count: 2 },
+    event_bus: {
+      seq: 90_000 + (Math.floor(now / 1000) % 1000),
+      max_events: 5_000,
+      buffered_events: 5_000,
+      subscriber_count: 2,
+    },
     projection_state: { enabled: true, version: 1_284, last_event_seq: 90_412, lag_events: 0 },
   };
 }
@@ -150,17 +160,31 @@ export function answerFixed(
   const now = options.now();
   const isEmpty = options.isEmpty === true;
   const route = parts.join('/');
-  if (route.endsWith('/change-request')) return { status: 200, body: { proposal: proposal(parts, body, now) } };
+  if (route.endsWith('/change-request'))
+    return { status: 200, body: { proposal: proposal(parts, body, now) } };
   if (route.endsWith('/change-request/confirm')) {
     return { status: 200, body: { status: 'applied', proposal: proposal(parts, body, now) } };
   }
   if (route === 'ops/logs/tail') {
     const cursor = Number(url.searchParams.get('cursor') ?? 0);
     const fresh = cursor === 0 ? lines : [`${new Date(now).toISOString()} level=info action=tick`];
-    return { status: 200, body: { file: 'run.log', cursor: cursor + 60, size: 60_000, lines: fresh, truncated: cursor === 0, reset: false } };
+    return {
+      status: 200,
+      body: {
+        file: 'run.log',
+        cursor: cursor + 60,
+        size: 60_000,
+        lines: fresh,
+        truncated: cursor === 0,
+        reset: false,
+      },
+    };
   }
   if (route.startsWith('ops/scheduling/explain')) {
-    const sentences = ['It was expected at 09:00 by version 3 of the job.', 'It started 11 ms later and succeeded.'];
+    const sentences = [
+      'It was expected at 09:00 by version 3 of the job.',
+      'It started 11 ms later and succeeded.',
+    ];
     return { status: 200, body: { event_id: '', outcome: 'ran', sentences, events: [] } };
   }
   const found: Record<string, unknown> = {
@@ -173,12 +197,6 @@ export function answerFixed(
     'ops/scheduling/ledger': isEmpty ? { ...ledger(now), ...EMPTY_LEDGER } : ledger(now),
     'ops/flags': { flags },
     'ops/audit': { entries: audit(now) },
-    'dashboard/summary': {
-      sessions: { active: 3, total: 3 },
-      approvals: { pending: 6, total: 6 },
-      cron: { total: 25, enabled: 24 },
-      notifications: { unread: 2, total: 3 },
-    },
     health: {
       status: 'healthy',
       timestamp: new Date(now).toISOString(),
@@ -205,7 +223,12 @@ const sessions = (now: number) =>
     active_connections: index,
   }));
 
-const flag = (value: string, source = 'default') => ({ value, source, changed_at: null, changed_by: null });
+const flag = (value: string, source = 'default') => ({
+  value,
+  source,
+  changed_at: null,
+  changed_by: null,
+});
 
 const flags = {
   UA_SCHED_EVENT_PROJECTION_ENABLED: flag('1'),
@@ -214,7 +237,25 @@ const flags = {
   UA_SCHED_PROJECTION_SHADOW: flag('0'),
 };
 
+const audited = (now: number, minutes: number, part: object) => ({
+  seq: 90_000 - minutes,
+  source: 'calendar',
+  timestamp: new Date(now - minutes * 60_000).toISOString(),
+  owner_id: 'default',
+  session_id: null,
+  status: null,
+  ...part,
+});
+
 const audit = (now: number) => [
-  { at: new Date(now - 600_000).toISOString(), actor: 'operator', action: 'approve_missed', target: 'cron|daily8|1795058400', note: null },
-  { at: new Date(now - 7_200_000).toISOString(), actor: 'operator', action: 'edit_job', target: 'daily0', note: 'later start' },
+  audited(now, 10, {
+    type: 'calendar_missed_resolved',
+    source_ref: 'daily8',
+    data: { action: 'approve_backfill_run', by: 'operator' },
+  }),
+  audited(now, 120, {
+    type: 'cron_job_updated',
+    source_ref: 'daily0',
+    data: { changed: ['schedule', 'title'] },
+  }),
 ];

@@ -25,7 +25,10 @@ export interface FakeOptions {
   isPushOn?: boolean;
 }
 
-type Answer = { status: number; body: unknown };
+interface Answer {
+  status: number;
+  body: unknown;
+}
 
 const ok = (body: unknown): Answer => ({ status: 200, body });
 const problem = (status: number, detail: string): Answer => ({ status, body: { detail } });
@@ -102,7 +105,12 @@ export class FakeGateway {
   }
 
   keepAlive(): void {
-    this.sendAll({ kind: 'heartbeat', seq: this.seq, projection_version: this.version, stream_id: 'demo' });
+    this.sendAll({
+      kind: 'heartbeat',
+      seq: this.seq,
+      projection_version: this.version,
+      stream_id: 'demo',
+    });
   }
 
   async handle(request: Request): Promise<Response> {
@@ -151,7 +159,7 @@ export class FakeGateway {
     const parts = pathname.split('/').slice(3).map(decodeURIComponent);
     return (
       this.answerCalendar(method, parts, url, body) ??
-      this.answerCron(method, parts, url, body) ??
+      this.answerCron(method, parts, body) ??
       this.answerNotes(method, parts, body) ??
       this.answerLog(parts, url) ??
       answerFixed(parts, url, body, this.options) ??
@@ -182,7 +190,9 @@ export class FakeGateway {
     const start = Date.parse(url.searchParams.get('start') ?? '');
     const end = Date.parse(url.searchParams.get('end') ?? '');
     const events = [...this.slots.values()]
-      .filter((slot) => slot.scheduled_at_epoch * 1000 >= start && slot.scheduled_at_epoch * 1000 < end)
+      .filter(
+        (slot) => slot.scheduled_at_epoch * 1000 >= start && slot.scheduled_at_epoch * 1000 < end,
+      )
       .sort((a, b) => a.scheduled_at_epoch - b.scheduled_at_epoch);
     const first = isoDate(start, zone);
     const count = Math.round((end - start) / DAY);
@@ -210,10 +220,10 @@ export class FakeGateway {
     if (parts[2] === 'bulk') {
       this.stasis = [];
       this.emit({ type: 'calendar_missed_resolved' });
-      return ok({ results: [] });
+      return ok({ results: [], done: 1, refused: 0 });
     }
     if (method === 'POST') return ok({ status: 'ok' });
-    return ok({ stasis_queue: this.stasis });
+    return ok({ stasis_queue: this.stasis, total: this.stasis.length });
   }
 
   private act(event_id: string, body: unknown): Answer {
@@ -229,7 +239,7 @@ export class FakeGateway {
     return ok({ event_id, status: 'ok', action, run: own });
   }
 
-  private answerCron(method: string, parts: string[], url: URL, body: unknown): Answer | null {
+  private answerCron(method: string, parts: string[], body: unknown): Answer | null {
     const [group, what, id, verb] = parts;
     if (group !== 'cron') return null;
     if (what === 'preview') return previewOf(body, this.options.now());
@@ -240,7 +250,8 @@ export class FakeGateway {
       return found ? ok({ run: found }) : problem(404, 'There is no such run.');
     }
     if (id === undefined) {
-      if (method === 'GET') return ok({ jobs: this.jobs, total: this.jobs.length, next_cursor: null });
+      if (method === 'GET')
+        return ok({ jobs: this.jobs, total: this.jobs.length, next_cursor: null });
       const created = job({ ...fieldsOf(body), job_id: `made${this.jobs.length}` });
       this.jobs.push(created);
       this.emit({ type: 'cron_job_created', source_ref: created.job_id });
@@ -255,10 +266,10 @@ export class FakeGateway {
       this.jobs.splice(index, 1);
       return ok({ status: 'deleted', job_id: id });
     }
-    const fresh = method === 'PUT' ? { ...found, ...fieldsOf(body), version: found.version + 1 } : found;
+    const fresh =
+      method === 'PUT' ? { ...found, ...fieldsOf(body), version: found.version + 1 } : found;
     this.jobs[index] = fresh;
     if (method === 'PUT') this.emit({ type: 'cron_job_updated', source_ref: id });
-    void url;
     return ok({ job: fresh, echo: echoOf(this.options.now()) });
   }
 
@@ -347,7 +358,7 @@ function stasisOf(slots: readonly CalendarEvent[], now: number): StasisItem[] {
       event_id: slot.event_id,
       cause: index < 3 ? 'process_down' : index < 5 ? 'host_suspended' : 'capacity',
       outage_id: index < 3 ? 'out1' : index < 5 ? 'out2' : 'out3',
-      useful_until: index % 2 === 0 ? hour(index) : null,
+      useful_until_utc: index % 2 === 0 ? hour(index) : null,
       changed_since: index === 4,
       group: {
         count: index === 1 ? 24 : 1,

@@ -17,7 +17,7 @@ const POLICY =
   "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const [port = '8702', mode = ''] = process.argv.slice(2);
-const built = resolve(process.env['UA_WEB_DIST'] ?? '../src/universal_agent/web_dist');
+const built = resolve(process.env.UA_WEB_DIST ?? '../src/universal_agent/web_dist');
 const gateway = new FakeGateway({
   now: Date.now,
   isEmpty: mode === 'empty',

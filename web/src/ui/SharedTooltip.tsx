@@ -18,7 +18,7 @@ function place(element: HTMLElement): Shown {
   const box = element.getBoundingClientRect();
   const isAbove = box.bottom > window.innerHeight - 140;
   const x = Math.min(Math.max(box.left + box.width / 2, 150), window.innerWidth - 150);
-  const lines = (element.dataset['tip'] ?? '').split('\n');
+  const lines = (element.dataset.tip ?? '').split('\n');
   return { lines, x, y: isAbove ? box.top - 8 : box.bottom + 8, isAbove };
 }
 

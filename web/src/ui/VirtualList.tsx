@@ -39,9 +39,15 @@ export function VirtualList<T>(props: VirtualListProps<T>): JSX.Element {
   }, [items.length, startAt, rows]);
   const first = items[Math.floor((rows.scrollOffset ?? 0) / rowHeight)];
   return (
-    // A region that scrolls has to be reachable by keyboard.
-    // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <div ref={area} className={styles.area} style={{ height }} tabIndex={0} role="region" aria-label={label}>
+    <div
+      ref={area}
+      className={styles.area}
+      style={{ height }}
+      // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- it scrolls
+      tabIndex={0}
+      role="region"
+      aria-label={label}
+    >
       {sticky && first !== undefined && (
         <div className={styles.sticky} style={{ height: rowHeight, marginBottom: -rowHeight }}>
           {sticky(first)}

@@ -20,6 +20,7 @@ export function setAttention(count: number, isCutOff: boolean): void {
   show();
   const icon = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
   const name = isCutOff ? 'favicon-off' : count > 0 ? 'favicon-waiting' : 'favicon';
-  const href = `/assets/${name}.svg`;
+  // Files under /assets are kept for ever: one that changes gets another number.
+  const href = `/assets/${name}-1.svg`;
   if (icon && icon.getAttribute('href') !== href) icon.setAttribute('href', href);
 }

@@ -55,7 +55,7 @@ function Inbox(): JSX.Element {
               onClick={() =>
                 changeAll.mutate({
                   status: 'read',
-                  notification_ids: unread.map((note) => note.id),
+                  ids: unread.map((note) => note.id),
                 })
               }
             >
@@ -108,7 +108,7 @@ const SNOOZES = [
 function Note({ note }: { note: Notification }): JSX.Element {
   const change = useChangeNotification();
   const { id, status } = note;
-  const ref = note.metadata?.['job_id'];
+  const ref = note.metadata?.job_id;
   return (
     <li className={styles.note} data-unread={status === 'new'} data-severity={note.severity}>
       <span className={styles.mark} aria-hidden="true" />

@@ -1,6 +1,8 @@
 import type { JSX } from 'react';
-import { useAudit } from '../../api/queries';
-import { maybeInstant } from '../../lib/time';
+import { Link } from 'react-router';
+import type { BusEvent } from '../../api/contract';
+import { useAudit, useJobs } from '../../api/queries';
+import { instant } from '../../lib/time';
 import { EmptyState } from '../../ui/EmptyState';
 import { Loaded } from '../../ui/Loaded';
 import { Page } from '../../ui/Page';
@@ -9,15 +11,15 @@ import { When } from '../../ui/times';
 import table from '../../ui/table.module.css';
 import { ChangeForm } from './ChangeForm';
 import styles from './ChangeForm.module.css';
+import { detailOf, whatOf, whoOf } from './auditWords';
 
 /** Asking for changes in words, and what was decided and changed, by whom. */
 export default function Changes(): JSX.Element {
   const audit = useAudit();
+  const { data: jobs } = useJobs();
+  const titles = new Map((jobs ?? []).map((job) => [job.job_id, job.title]));
   return (
-    <Page
-      title="Changes"
-      note="Said in words, shown before and after, made only when confirmed."
-    >
+    <Page title="Changes" note="Said in words, shown before and after, made only when confirmed.">
       <Panel title="Request a change">
         <div className={styles.request}>
           <ChangeForm onDone={() => void audit.refetch()} />
@@ -37,22 +39,12 @@ export default function Changes(): JSX.Element {
                       <th scope="col">What</th>
                       <th scope="col">Of</th>
                       <th scope="col">By</th>
-                      <th scope="col">Note</th>
+                      <th scope="col">In detail</th>
                     </tr>
                   </thead>
                   <tbody>
-                    {entries.map((entry, index) => (
-                      <tr key={index}>
-                        <td>
-                          <When at={maybeInstant(entry.at ?? entry.timestamp)} />
-                        </td>
-                        <td>{entry.action.replaceAll('_', ' ')}</td>
-                        <td className="wrap">
-                          <code>{entry.target ?? ''}</code>
-                        </td>
-                        <td>{entry.actor ?? ''}</td>
-                        <td className="wrap">{entry.note ?? ''}</td>
-                      </tr>
+                    {entries.map((entry) => (
+                      <Entry key={entry.seq} entry={entry} title={titles.get(entry.source_ref)} />
                     ))}
                   </tbody>
                 </table>
@@ -62,5 +54,23 @@ export default function Changes(): JSX.Element {
         </Loaded>
       </Panel>
     </Page>
+  );
+}
+
+function Entry({ entry, title }: { entry: BusEvent; title: string | undefined }): JSX.Element {
+  const { source_ref, type } = entry;
+  const isJob = title !== undefined && type !== 'cron_job_deleted';
+  return (
+    <tr>
+      <td>
+        <When at={instant(entry.timestamp)} />
+      </td>
+      <td>{whatOf(entry)}</td>
+      <td className="wrap">
+        {isJob ? <Link to={`/jobs/${source_ref}`}>{title}</Link> : <code>{source_ref}</code>}
+      </td>
+      <td className="wrap">{whoOf(entry)}</td>
+      <td className="wrap">{detailOf(entry)}</td>
+    </tr>
   );
 }

@@ -53,10 +53,7 @@ export function ProposalCard({ proposal }: { proposal: Proposal }): JSX.Element 
       {(then ?? soon) && (
         <div className={styles.slots}>
           <Slots title="Next slots before" schedule={then} />
-          <Slots
-            title="Next slots after"
-            schedule={after['enabled'] === false ? null : soon}
-          />
+          <Slots title="Next slots after" schedule={after.enabled === false ? null : soon} />
         </div>
       )}
     </section>

@@ -149,10 +149,7 @@ function Details({ job }: { job: Job }): JSX.Element {
           ['When missed', ON_MISS[job.on_miss]],
           ['When still running', OVERLAP[job.overlap]],
           ['Grace', duration(job.misfire_grace_seconds)],
-          [
-            'Useful for',
-            job.useful_for_seconds === null ? null : duration(job.useful_for_seconds),
-          ],
+          ['Useful for', job.useful_for_seconds === null ? null : duration(job.useful_for_seconds)],
           ['Timeout', duration(job.timeout_seconds)],
           ['Retries', job.retries === 0 ? 'none' : job.retries],
           ['Jitter', job.jitter_seconds === 0 ? null : `up to ${duration(job.jitter_seconds)}`],

@@ -92,7 +92,9 @@ export default function Jobs(): JSX.Element {
         />
       </div>
       <Loaded query={query} what="the jobs" lines={10}>
-        {(jobs) => <JobTable jobs={jobs.filter((job) => matches(job, filter, q))} all={jobs.length} />}
+        {(jobs) => (
+          <JobTable jobs={jobs.filter((job) => matches(job, filter, q))} all={jobs.length} />
+        )}
       </Loaded>
     </Page>
   );

@@ -13,7 +13,8 @@ import styles from './SchedulePreview.module.css';
 /** The gateway's reading of a schedule; it stores nothing. */
 export function useSchedulePreview(fields: JobFields | null) {
   const settled = useSettled(JSON.stringify(fields));
-  const asked: JobFields | null = fields !== null && settled === JSON.stringify(fields) ? fields : null;
+  const asked: JobFields | null =
+    fields !== null && settled === JSON.stringify(fields) ? fields : null;
   return useQuery({
     queryKey: keys.preview(asked),
     queryFn: ({ signal }) => take(api.POST('/api/v1/cron/preview', { body: asked ?? {}, signal })),

@@ -12,7 +12,10 @@ describe('a followed log', () => {
   });
 
   it('completes a line that was not finished', () => {
-    const log = append(append(EMPTY_LOG, chunk(['a', 'hal'], { partial: true })), chunk(['f', 'c']));
+    const log = append(
+      append(EMPTY_LOG, chunk(['a', 'hal'], { partial: true })),
+      chunk(['f', 'c']),
+    );
     expect(texts(log)).toEqual(['a', 'half', 'c']);
   });
 

@@ -35,7 +35,11 @@ function timeTexts(splits: readonly number[], zone: string): string[] {
   });
 }
 
-function optionsFor(props: Omit<ChartProps, 'columns'>, zone: string, width: number): uPlot.Options {
+function optionsFor(
+  props: Omit<ChartProps, 'columns'>,
+  zone: string,
+  width: number,
+): uPlot.Options {
   const css = getComputedStyle(document.documentElement);
   const color = (name: string) => css.getPropertyValue(name).trim();
   const axis: uPlot.Axis = {
@@ -51,12 +55,14 @@ function optionsFor(props: Omit<ChartProps, 'columns'>, zone: string, width: num
     cursor: { y: false, points: { size: 6 } },
     legend: { live: true },
     scales: { y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.15 : 1] } },
-    axes: [{ ...axis, values: (_plot, splits) => timeTexts(splits, zone) }, { ...axis, size: 52, values: (_plot, values) => values.map((v) => `${v}`) }],
+    axes: [
+      { ...axis, values: (_plot, splits) => timeTexts(splits, zone) },
+      { ...axis, size: 52, values: (_plot, values) => values.map((v) => `${v}`) },
+    ],
     series: [
       {
         label: 'time',
-        value: (_plot: uPlot, at: number | null) =>
-          at === null ? '–' : dayClock(at * 1000, zone),
+        value: (_plot: uPlot, at: number | null) => (at === null ? '–' : dayClock(at * 1000, zone)),
       },
       ...props.lines.map(({ label, color: name, isBar }) => ({
         label,

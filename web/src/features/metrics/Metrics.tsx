@@ -63,9 +63,9 @@ function Figures({ metrics }: { metrics: SchedulingMetrics }): JSX.Element {
     ['start lag p95', lag('p95')],
     ['start lag p99', lag('p99')],
     ['start lag max', lag('max')],
-    ['last event, seq', Number(event_bus['seq'] ?? 0).toLocaleString('en-US')],
-    ['open streams', event_bus['subscriber_count'] ?? '–'],
-    ['events to project', Number(projection_state['lag_events'] ?? 0)],
+    ['last event, seq', Number(event_bus.seq ?? 0).toLocaleString('en-US')],
+    ['open streams', event_bus.subscriber_count ?? '–'],
+    ['events to project', Number(projection_state.lag_events ?? 0)],
     ['up for', duration(uptime_seconds)],
   ];
   return (

@@ -29,7 +29,10 @@ describe('series', () => {
 
   it('turn a rising seq into a rate', () => {
     const samples = [0, 5_000, 10_000].map((ms, i) => ({ at: ms, seq: i * 10, subscribers: 1 }));
-    expect(rateColumns(samples)).toEqual([[5, 10], [2, 2]]);
+    expect(rateColumns(samples)).toEqual([
+      [5, 10],
+      [2, 2],
+    ]);
   });
 
   it('never hold more samples than their bound', () => {

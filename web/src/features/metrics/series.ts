@@ -36,7 +36,7 @@ function axis(starts: readonly number[], pace: number): number[] {
 const lagOf = (run: Run) =>
   run.started_at === null || run.trigger === 'manual'
     ? null
-    : Math.max(0, run.started_at - run.scheduled_at) * 1000;
+    : Math.round(Math.max(0, run.started_at - run.scheduled_at) * 1e5) / 100;
 
 const sorted = (values: readonly (number | null)[]) =>
   values.filter((value) => value !== null).sort((a, b) => a - b);
@@ -61,7 +61,10 @@ export function outcomeColumns(runs: readonly Run[], pace: number): Columns {
   const count = (wanted: (run: Run) => boolean) =>
     x.map((start) => (groups.get(start) ?? []).filter(wanted).length);
   const isFailure = ({ status }: Run) =>
-    status === 'error' || status === 'timeout' || status === 'cancelled' || status === 'interrupted';
+    status === 'error' ||
+    status === 'timeout' ||
+    status === 'cancelled' ||
+    status === 'interrupted';
   return [x, count((run) => run.status === 'success'), count(isFailure)];
 }
 

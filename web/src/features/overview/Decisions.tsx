@@ -25,7 +25,13 @@ export function Decisions(): JSX.Element {
       title="Needs a decision"
       count={count}
       urgent={count > 0}
-      actions={count > MOST && <Link to="/stasis" className={styles.all}>All {count}</Link>}
+      actions={
+        count > MOST && (
+          <Link to="/stasis" className={styles.all}>
+            All {count}
+          </Link>
+        )
+      }
     >
       <Loaded query={query} what="the stasis queue">
         {(items) =>

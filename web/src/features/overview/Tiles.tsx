@@ -101,10 +101,10 @@ function HeartbeatTile(): JSX.Element {
 function NextTile(): JSX.Element {
   const { data } = useComing();
   const now = useNow('second');
-  const next = data?.find((slot) => typeof slot['at'] === 'number' && slot['at'] * 1000 > now);
-  const at = typeof next?.['at'] === 'number' ? next['at'] * 1000 : null;
-  const title = typeof next?.['title'] === 'string' ? next['title'] : null;
-  const job = typeof next?.['job_id'] === 'string' ? next['job_id'] : null;
+  const next = data?.find((slot) => typeof slot.at === 'number' && slot.at * 1000 > now);
+  const at = typeof next?.at === 'number' ? next.at * 1000 : null;
+  const title = typeof next?.title === 'string' ? next.title : null;
+  const job = typeof next?.job_id === 'string' ? next.job_id : null;
   return (
     <Tile
       to={job === null ? '/jobs' : `/jobs/${job}`}

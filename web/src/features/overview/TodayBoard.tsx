@@ -24,13 +24,17 @@ export default function TodayBoard({ data, zone }: TodayBoardProps): JSX.Element
   const [lane, setLane] = useState<{ lane: Lane; day: Day } | null>(null);
   const now = useNow();
   const openLane = useCallback((each: Lane, day: Day) => setLane({ lane: each, day }), []);
-  const openFirst = useCallback(
-    (all: readonly CalendarEvent[]) => setEvent(all[0] ?? null),
-    [],
-  );
+  const openFirst = useCallback((all: readonly CalendarEvent[]) => setEvent(all[0] ?? null), []);
   const present = event && (events.find((each) => each.event_id === event.event_id) ?? event);
   return (
-    <Panel title="Today" actions={<Link to="/calendar?view=week" className={styles.all}>Week</Link>}>
+    <Panel
+      title="Today"
+      actions={
+        <Link to="/calendar?view=week" className={styles.all}>
+          Week
+        </Link>
+      }
+    >
       {!feed && error && <Failure error={error} what="today" retry={refetch} />}
       {!feed && !error && <Waiting lines={6} />}
       {feed && (

@@ -6,7 +6,8 @@ import { Panel } from '../../ui/Panel';
 import { WordBadge } from '../../ui/StatusBadge';
 import styles from './Sessions.module.css';
 
-const percent = (rate: number | null) => (rate === null ? '–' : `${Math.round(rate * 1000) / 10} %`);
+const percent = (rate: number | null) =>
+  rate === null ? '–' : `${Math.round(rate * 1000) / 10} %`;
 
 /** How well clients get back to their sessions. */
 export function ContinuityPanel(): JSX.Element {

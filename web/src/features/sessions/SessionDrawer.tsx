@@ -49,7 +49,9 @@ export function SessionDrawer(props: { row: SessionRow; onClose: () => void }): 
             <Button variant="filled" onClick={() => wake.mutate({ session_id, mode: 'now' })}>
               Wake now
             </Button>
-            <Button onClick={() => wake.mutate({ session_id, mode: 'next' })}>Wake with next</Button>
+            <Button onClick={() => wake.mutate({ session_id, mode: 'next' })}>
+              Wake with next
+            </Button>
           </>
         )}
         {beat?.busy === true && (
@@ -80,7 +82,12 @@ function BeatFacts({ beat }: { beat: Heartbeat }): JSX.Element {
   return (
     <Facts
       of={[
-        ['Every', schedule?.every_seconds === undefined ? schedule?.every : duration(schedule.every_seconds)],
+        [
+          'Every',
+          schedule?.every_seconds === undefined
+            ? schedule?.every
+            : duration(schedule.every_seconds),
+        ],
         ['Active hours', schedule?.active_hours],
         ['Zone', schedule?.timezone],
         ['Delivery', delivery?.mode],

@@ -116,7 +116,7 @@ function Gateway(): JSX.Element {
                 ],
                 ['Reasons', document.reasons.length === 0 ? null : document.reasons.join(', ')],
                 ['Version', document.version],
-                ['Database', `${String(document.deployment_profile['database'] ?? '')} ${document.db_status}`],
+                ['Database', `${databaseOf(document.deployment_profile)} ${document.db_status}`],
                 ['Zone', config?.user_timezone],
                 ['Token', config?.auth_required === true ? 'required' : 'not required'],
                 ['Its clock', <When key="c" at={maybeInstant(document.timestamp)} />],
@@ -128,6 +128,9 @@ function Gateway(): JSX.Element {
     </Panel>
   );
 }
+
+const databaseOf = ({ database }: Record<string, unknown>) =>
+  typeof database === 'string' ? database : '';
 
 const ABOUT: Record<string, string> = {
   UA_SCHED_EVENT_PROJECTION_ENABLED: 'The calendar is read from the event projection.',

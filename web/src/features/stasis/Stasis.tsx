@@ -26,10 +26,7 @@ interface Asked {
 export default function Stasis(): JSX.Element {
   const query = useStasis();
   return (
-    <Page
-      title="Stasis"
-      note="Missed slots wait here. Nothing of it runs before somebody says so."
-    >
+    <Page title="Stasis" note="Missed slots wait here. Nothing of it runs before somebody says so.">
       <Loaded query={query} what="the stasis queue" lines={8}>
         {(items) =>
           items.length === 0 ? (
@@ -164,8 +161,9 @@ function BulkConfirm({ asked, onClose, onDone }: BulkConfirmProps): JSX.Element 
   const bulk = useBulkDecision();
   const confirm = () =>
     bulk.mutate(asked.body, {
-      onSuccess: () => {
-        toast('Decided', { tone: 'good' });
+      onSuccess: ({ done, refused }) => {
+        const others = refused === 0 ? '' : `, ${refused} were already handled`;
+        toast(`${done} decided${others}`, { tone: 'good' });
         onDone();
       },
       onSettled: onClose,

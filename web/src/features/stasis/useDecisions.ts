@@ -1,5 +1,5 @@
 // Deciding about missed slots, one or a group at a time, told kindly whoever was faster.
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import { useEventAction, useUndoDelete } from '../../api/actions';
 import { toast } from '../../lib/toasts';
 
@@ -12,16 +12,20 @@ export interface Decisions {
 
 export function useDecisions(): Decisions {
   const [busy, setBusy] = useState<ReadonlySet<string>>(new Set());
+  // Two clicks may come before the first one is drawn.
+  const begun = useRef(new Set<string>());
   const act = useEventAction();
   const undo = useUndoDelete();
 
-  const during = async (eventId: string, work: Promise<void>) => {
+  const during = async (eventId: string, work: () => Promise<void>) => {
+    begun.current.add(eventId);
     setBusy((ids) => new Set(ids).add(eventId));
     try {
-      await work;
+      await work();
     } catch {
       // The action has told what went wrong.
     } finally {
+      begun.current.delete(eventId);
       setBusy((ids) => new Set([...ids].filter((id) => id !== eventId)));
     }
   };
@@ -29,10 +33,9 @@ export function useDecisions(): Decisions {
   return {
     isBusy: (eventId) => busy.has(eventId),
     approve(eventId, title) {
-      if (busy.has(eventId)) return;
+      if (begun.current.has(eventId)) return;
       const body = { action: 'approve_backfill_run' };
-      void during(
-        eventId,
+      void during(eventId, () =>
         act.mutateAsync({ event_id: eventId, body }).then(({ run }) => {
           const link = run && {
             label: 'Show run',
@@ -43,10 +46,9 @@ export function useDecisions(): Decisions {
       );
     },
     remove(eventId, title) {
-      if (busy.has(eventId)) return;
+      if (begun.current.has(eventId)) return;
       const body = { action: 'delete_missed' };
-      void during(
-        eventId,
+      void during(eventId, () =>
         act.mutateAsync({ event_id: eventId, body }).then(() => {
           const action = { label: 'Undo', run: () => undo.mutate(eventId) };
           toast(`Deleted ${title} from stasis`, { action });

@@ -28,8 +28,8 @@ export function groupText({ group }: StasisItem, zone: string, now: number): str
 
 /** How long running it is still of use; null where that is not limited. */
 export function usefulText(item: StasisItem, now: number): string | null {
-  if (item.useful_until == null) return null;
-  const left = (instant(item.useful_until) - now) / 1000;
+  if (item.useful_until_utc == null) return null;
+  const left = (instant(item.useful_until_utc) - now) / 1000;
   return left > 0 ? `useful for ${duration(left)} more` : 'no longer useful';
 }
 

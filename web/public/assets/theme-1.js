@@ -1,5 +1,5 @@
 // Sets the colour scheme before the first paint. A file of its own: the page's policy allows no
-// inline script.
+// inline script. Browsers keep it for ever: when it changes, the number in its name does.
 (function () {
   var chosen = null;
   try {
@@ -8,7 +8,6 @@
     chosen = null;
   }
   var dark =
-    chosen === 'dark' ||
-    (chosen !== 'light' && matchMedia('(prefers-color-scheme: dark)').matches);
+    chosen === 'dark' || (chosen !== 'light' && matchMedia('(prefers-color-scheme: dark)').matches);
   document.documentElement.setAttribute('data-mantine-color-scheme', dark ? 'dark' : 'light');
 })();
