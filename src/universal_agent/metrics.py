@@ -126,7 +126,7 @@ class Metrics:
         )
         self.slots_unaccounted = prometheus.Gauge(
             "ua_slots_unaccounted",
-            "Expected slots of the last day without an outcome; must be 0.",
+            "Expected slots of the last ten minutes without an outcome; must be 0.",
             registry=self.registry,
         )
         self.loop_restarts = prometheus.Counter(

@@ -8,6 +8,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+import structlog
+
 from universal_agent.clock import Clock, SystemClock
 from universal_agent.domain.events import Event
 from universal_agent.engine.changes import Changes
@@ -41,6 +43,13 @@ from universal_agent.views.scheduling_metrics import SchedulingMetrics
 
 _PROJECTION = "UA_SCHED_EVENT_PROJECTION_ENABLED"
 _SHADOW = "UA_SCHED_PROJECTION_SHADOW"
+
+
+_log = structlog.get_logger(__name__)
+
+#: How often the ledger is reckoned unasked, and how far back.
+_LEDGER_SECONDS = 60.0
+_LEDGER_WINDOW = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +197,7 @@ class Runtime:
             self.supervisor.keep("executor", self.executor.run)
             self.executor.look_for_work()
             self.supervisor.keep("scheduler", self.scheduler.run)
+            self.supervisor.keep("ledger", self._watch_ledger)
             self.watchdog.start()
         else:
             self.supervisor.keep("scheduler", self.scheduler.run_off)
@@ -243,6 +253,17 @@ class Runtime:
         """What people decided and changed, newest first, as events."""
         found = await self.store.audit(limit=limit, before_seq=before_seq)
         return [event.envelope() for event in found]
+
+    async def _watch_ledger(self) -> None:
+        """Reckon the last minutes again and again, so that a lost slot raises an alarm."""
+        while True:
+            await self.clock.sleep(_LEDGER_SECONDS)
+            now = self.clock.now()
+            ledger = await self.ledger.ledger(start=now - _LEDGER_WINDOW, end=now, now=now)
+            lost = ledger["unaccounted"]
+            self.metrics.slots_unaccounted.set(len(lost))
+            if lost:
+                _log.error("slots_unaccounted", action="slots_unaccounted", event_ids=lost[:20])
 
     async def _keep_journal(self, journal: Callable[[Sequence[Event]], None]) -> None:
         """Hand every new event to the journal, in order, from the log itself."""
