@@ -413,9 +413,14 @@ ORDER BY run_id;
 -- events_of_slot --
 SELECT seq, source, type, timestamp, source_ref, owner_id, session_id, status, data
 FROM events
-WHERE source_ref = :source_ref AND (
-  json_extract(data, '$.run.event_id') = :event_id
-  OR json_extract(data, '$.event_id') = :event_id
+WHERE json_extract(data, '$.run.scheduled_at') = :at AND source_ref = :source_ref
+  AND json_extract(data, '$.run.event_id') = :event_id
+UNION ALL
+SELECT seq, source, type, timestamp, source_ref, owner_id, session_id, status, data
+FROM events
+WHERE source_ref = :source_ref
+  AND type NOT IN ('cron_run_queued', 'cron_run_started', 'cron_run_completed', 'cron_run_failed')
+  AND (json_extract(data, '$.event_id') = :event_id
   OR (type = 'cron_run_missed' AND json_extract(data, '$.first_at') <= :at
       AND json_extract(data, '$.last_at') >= :at)
   OR EXISTS (SELECT 1 FROM json_each(data, '$.spans')
