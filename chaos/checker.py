@@ -68,7 +68,9 @@ class Checker:
         self.followers = {name: list(evidence.read(name)) for name in evidence.followers()}
         self.runs = {run["run_id"]: run for run in evidence.read("runs")}
         self.ledgers = {record["job_id"]: record for record in evidence.read("ledgers")}
-        self.events = max(self.followers.values(), key=len, default=[])
+        longest = max(self.followers.values(), key=len, default=[])
+        self.events = [event for event in longest if "type" in event]
+        self.pending = {item["event_id"] for item in evidence.read("stasis")}
         until = self.rounds[-1]["ended_at"] if self.rounds else 0.0
         self.expected = expectations(self.writes, until=until)
         self._fold()
@@ -108,6 +110,7 @@ class Checker:
             self.rounds_were_clean,
             self.every_follower_saw_every_event,
             self.acknowledged_is_true,
+            self.decisions_were_made_once,
             self.nothing_was_admitted_twice,
             self.every_slot_is_accounted_for,
             self.no_slot_is_invented,
@@ -137,7 +140,7 @@ class Checker:
 
     def every_follower_saw_every_event(self) -> Iterator[Fault]:
         """Each seq once, in order, without a hole, in one stream."""
-        longest = [event["seq"] for event in self.events]
+        last = max((event["seq"] for event in self.events), default=0)
         for name, events in self.followers.items():
             seqs = [event["seq"] for event in events]
             streams = {event["stream_id"] for event in events}
@@ -145,9 +148,9 @@ class Checker:
                 yield Fault(LOST, f"{name} saw {len(streams)} streams")
             if any(event["gap"] for event in events):
                 yield Fault(LOST, f"{name} was told of a gap")
-            if seqs == list(range(1, len(longest) + 1)):
+            if seqs == list(range(1, last + 1)):
                 continue
-            if missing := sorted(set(range(1, max(longest) + 1)) - set(seqs)):
+            if missing := sorted(set(range(1, last + 1)) - set(seqs)):
                 yield Fault(LOST, f"{name} never saw {len(missing)} events: {missing[:5]}...")
             else:
                 yield Fault(TWICE, f"{name} saw events again, or out of order")
@@ -173,7 +176,7 @@ class Checker:
 
     def _refusals(self) -> Iterator[Fault]:
         for write in self.writes:
-            if write["phase"] != "refused":
+            if write["phase"] != "refused" or write["operation"] == "decide":
                 continue
             if write["operation"] != "create":
                 what = f"{write['operation']} of {write['job_id']}"
@@ -190,6 +193,30 @@ class Checker:
                 yield Fault(
                     TWICE, f"{job_id} was run {made[job_id]} times by hand, asked {asked[job_id]}"
                 )
+
+    def decisions_were_made_once(self) -> Iterator[Fault]:
+        """An approval is one run, and what was deleted is not pending any more."""
+        decisions = [w for w in self.writes if w["operation"] == "decide"]
+        latest: dict[str, str] = {}
+        approved: Counter[str] = Counter()
+        for write in decisions:
+            if write["phase"] == "refused" and write["status"] not in (404, 409):
+                yield Fault(OTHER, f"a decision was refused ({write['status']}): {write['answer']}")
+            if write["phase"] == "acknowledged":
+                latest[write["event_id"]] = write["answer"]["action"]
+                if run := write["answer"].get("run"):
+                    approved[run["run_id"]] += 1
+        made = {r["run_id"] for r in self.runs.values() if r["trigger"] == "approved"}
+        for run_id, count in approved.items():
+            if count > 1:
+                yield Fault(TWICE, f"{count} approvals were answered with {run_id}")
+        for run_id in approved.keys() - made:
+            yield Fault(LOST, f"{run_id} was approved and is not there")
+        for run_id in made - approved.keys():
+            yield Fault(TWICE, f"{run_id} ran as approved, and no approval was answered with it")
+        for event_id, action in latest.items():
+            if action == "delete_missed" and event_id in self.pending:
+                yield Fault(LOST, f"{event_id} was deleted from the queue and is back")
 
     def nothing_was_admitted_twice(self) -> Iterator[Fault]:
         """One run for each attempt at a slot, one line for each run, one attempt at a time."""
@@ -222,10 +249,14 @@ class Checker:
                 yield Fault(TWICE, f"{event_id} was executed {count} times as a first attempt")
 
     def _reasons_to_try_again(self, event_id: str, runs: list[Record]) -> Iterator[Fault]:
-        """A further attempt follows an error, or an interruption where the job says so."""
+        """A further attempt follows an approval, an error, or an interruption where the job says
+        so.
+        """
         for before, after in pairwise(runs):
             job = self.expected.get(before["job_id"])
             again = job is not None and KINDS[job.kind].retries_interrupted
+            if after["trigger"] == "approved":
+                continue
             if before["status"] != "error" and not (before["status"] == "interrupted" and again):
                 yield Fault(
                     TWICE,

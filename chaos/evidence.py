@@ -8,9 +8,9 @@ else; they can be kept, copied, tampered with and checked again.
 | --- | --- |
 | writes.jsonl | request of the driver when it is first sent, and its answer |
 | lines.log | thing that a run's child did: `phase event_id run_id attempt trigger time` |
-| follower-N.jsonl | event that follower N was given, in the order it came |
+| follower-*.jsonl | event that a follower was given, in the order it came |
 | rounds.jsonl | life of the gateway: how it began, what was found, how it ended |
-| runs.jsonl, ledgers.jsonl | what the gateway itself says in the end |
+| runs.jsonl, ledgers.jsonl, stasis.jsonl | what the gateway itself says in the end |
 """
 
 from collections.abc import Iterator

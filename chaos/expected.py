@@ -63,7 +63,9 @@ def expectations(writes: Iterable[Record], *, until: float) -> dict[str, Expecta
     """Every job that was acknowledged, and what is expected of it up to `until`."""
     changes: dict[str, list[tuple[Record, Record | None]]] = {}
     for sent, answered in _paired(writes):
-        job_id = sent["job_id"]
+        job_id = sent.get("job_id")
+        if sent["operation"] in ("run", "decide"):
+            continue
         if sent["operation"] == "create" and answered and answered["phase"] == "acknowledged":
             job_id = answered["answer"]["job"]["job_id"]
         if job_id is not None and (answered is None or answered["phase"] == "acknowledged"):

@@ -13,11 +13,13 @@ from typing import Any
 
 import httpx
 
+from chaos.approver import Approver
 from chaos.checker import Verdict, check, summary
-from chaos.driver import Line, Writer, differences
+from chaos.client import Line
+from chaos.driver import Writer, differences
 from chaos.durability import Durability, has_strace, watch_syncs
 from chaos.evidence import Evidence, Record
-from chaos.follower import Follower
+from chaos.follower import followers
 from chaos.gateway import SERVE, Gateway, GatewayDied
 from chaos.orphans import orphans_after
 from chaos.plan import End, plan
@@ -46,7 +48,8 @@ class Options:
     jobs: int = 200
     writes_per_second: float = 50.0
     writers: int = 5
-    followers: int = 3
+    followers: int = 2
+    streams: int = 3
     concurrency: int = 64
     #: How the gateway is started.
     argv: Sequence[str] = SERVE
@@ -119,10 +122,20 @@ class Rig:
             )
             for number, share in enumerate(shares)
         ]
-        self.followers = [
-            Follower(number, seed=options.seed, line=self.line, evidence=self.evidence)
-            for number in range(options.followers)
-        ]
+        self.approver = Approver(
+            seed=options.seed,
+            line=self.line,
+            evidence=self.evidence,
+            pace=10 / options.writes_per_second,
+        )
+        self.followers = followers(
+            options.followers,
+            options.streams,
+            seed=options.seed,
+            line=self.line,
+            evidence=self.evidence,
+            listen=self.approver.hear,
+        )
         self._http = httpx.AsyncClient(base_url=self.gateway.base_url, timeout=60)
         self._restarts: list[float] = []
 
@@ -136,17 +149,18 @@ class Rig:
         )
         try:
             async with asyncio.TaskGroup() as tasks:
-                writing = [tasks.create_task(writer.run()) for writer in self.writers]
+                load: list[Writer | Approver] = [*self.writers, self.approver]
+                writing = [tasks.create_task(writer.run()) for writer in load]
                 following = [tasks.create_task(follower.run()) for follower in self.followers]
                 for life, end in enumerate(ends, start=1):
                     await self._live(life, end)
                 await self._live(len(ends) + 1, End(), last=True)
-                for writer in self.writers:
+                for writer in load:
                     writer.stop()
                 await asyncio.gather(*writing)
-                await self._settle()
+                last = await self._settle()
                 for follower in self.followers:
-                    follower.stop()
+                    follower.stop(last)
                 await asyncio.gather(*following)
                 await collect(self.gateway.base_url, self.evidence)
         finally:
@@ -252,8 +266,11 @@ class Rig:
 
     # -- the end
 
-    async def _settle(self) -> None:
-        """Return when every slot has its outcome, or after a while: the checker will tell."""
+    async def _settle(self) -> int:
+        """Wait until every slot has its outcome, or a while: the checker will tell.
+
+        The seq of the last event there is then.
+        """
         deadline = time.monotonic() + _SETTLE_SECONDS
         while time.monotonic() < deadline:
             ledger = await _get(self._http, "/api/v1/ops/scheduling/ledger")
@@ -262,8 +279,10 @@ class Rig:
                 for status in ("queued", "running")
             ]
             if not ledger["outcomes"]["in_flight"] and not any(page["runs"] for page in active):
-                return
+                break
             await asyncio.sleep(0.2)
+        page = await _get(self._http, "/api/v1/ops/scheduling/events", limit=1)
+        return int(page["event_bus_seq"])
 
 
 async def collect(base_url: str, evidence: Evidence) -> None:
@@ -280,6 +299,8 @@ async def collect(base_url: str, evidence: Evidence) -> None:
             for job_id in sorted(job_ids)
         ]
         evidence.replace("ledgers", ledgers)
+        queue = await _get(http, "/api/v1/ops/stasis")
+        evidence.replace("stasis", queue["stasis_queue"])
 
 
 async def _get(http: httpx.AsyncClient, path: str, **params: Any) -> Record:

@@ -12,12 +12,14 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
+
 from chaos.checker import LOST, OTHER, TWICE, UNACCOUNTED, check
-from chaos.driver import Line
+from chaos.client import Line
 from chaos.durability import has_strace, watch_syncs
 from chaos.evidence import Evidence
-from chaos.follower import Follower
+from chaos.follower import PollingFollower
 from chaos.gateway import Gateway
 from chaos.rig import Options, Report, Rig, collect
 
@@ -65,7 +67,7 @@ def test_after_eighteen_kills_nothing_is_lost_twice_or_unaccounted(report: Repor
 
 def test_the_short_form_has_looked_at_something_of_everything(report: Report) -> None:
     figures = report.verdict.figures
-    assert figures["acknowledged"].keys() == {"create", "delete", "edit", "run"}
+    assert figures["acknowledged"].keys() == {"create", "decide", "delete", "edit", "run"}
     assert figures["runs"].keys() >= {"success", "error", "interrupted"}
     assert figures["sent_again"] > 0
     assert figures["slots_missed"] > 0
@@ -119,21 +121,26 @@ def leave_a_run_running(evidence: Evidence) -> None:
     evidence.replace("runs", runs)
 
 
+def run_what_nobody_approved(evidence: Evidence) -> None:
+    run = next(run for run in evidence.read("runs") if run["trigger"] == "schedule")
+    evidence.append("runs", run | {"run_id": "run_planted", "trigger": "approved", "attempt": 2})
+
+
 def drop_an_event(evidence: Evidence) -> None:
-    events = list(evidence.read("follower-1"))
+    events = list(evidence.read("follower-stream-1"))
     del events[len(events) // 2]
-    evidence.replace("follower-1", events)
+    evidence.replace("follower-stream-1", events)
 
 
 def show_an_event_again(evidence: Evidence) -> None:
-    events = list(evidence.read("follower-1"))
-    evidence.replace("follower-1", [*events[:10], *events[9:]])
+    events = list(evidence.read("follower-stream-1"))
+    evidence.replace("follower-stream-1", [*events[:10], *events[9:]])
 
 
 def change_the_stream(evidence: Evidence) -> None:
-    events = list(evidence.read("follower-1"))
+    events = list(evidence.read("follower-stream-1"))
     events[-1]["stream_id"] = "another"
-    evidence.replace("follower-1", events)
+    evidence.replace("follower-stream-1", events)
 
 
 def leave_a_slot_out_of_the_ledger(evidence: Evidence) -> None:
@@ -159,6 +166,7 @@ def refuse_a_write(evidence: Evidence) -> None:
         (forget_a_slot, UNACCOUNTED),
         (run_a_slot_off_the_grid, OTHER),
         (leave_a_run_running, UNACCOUNTED),
+        (run_what_nobody_approved, TWICE),
         (drop_an_event, LOST),
         (show_an_event_again, TWICE),
         (change_the_stream, LOST),
@@ -176,14 +184,19 @@ def test_the_checker_finds_a_fault_that_was_planted_in_the_evidence(
 # -- planted in the product
 
 
+def newest_seq(gateway: Gateway) -> int:
+    page = httpx.get(f"{gateway.base_url}/api/v1/ops/scheduling/events?limit=1").json()
+    return int(page["event_bus_seq"])
+
+
 async def look_again(gateway: Gateway, evidence: Evidence) -> None:
     """Replace what the gateway had said by what it says now."""
     for name in evidence.followers():
         evidence.replace(name, [])
     line = Line(gateway.base_url)
     line.up.set()
-    follower = Follower(0, seed=7, line=line, evidence=evidence)
-    follower.stop()
+    follower = PollingFollower("poll-0", line=line, evidence=evidence)
+    follower.stop(newest_seq(gateway))
     await follower.run()
     await collect(gateway.base_url, evidence)
 

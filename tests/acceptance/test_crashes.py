@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import httpx
 import pytest
-from chaos.orphans import orphans
 
+from chaos.orphans import orphans
 from tests.acceptance.gateway import PATIENCE_SECONDS, GatewayProcess
 
 T = TypeVar("T")
