@@ -249,9 +249,6 @@ _STARTS = frozenset({"http.response.start", "websocket.http.response.start"})
 #: What a server calls its way of answering a WebSocket's handshake with more than a bare 403.
 _DENIAL = "websocket.http.response"
 
-#: After these the rest of the request is not read, and the connection is of no more use.
-_HANG_UP = frozenset({413, 431})
-
 
 class _Answer:
     """A `send` that adds the headers an answer does not set itself, and takes CORS headers away."""
@@ -292,8 +289,6 @@ async def _refuse(
         if cookie.encode() in head.headers.get(b"cookie", b""):
             # A session from before the token changed would be taken for a guess at each request.
             response.delete_cookie(cookie, httponly=True, samesite="strict")
-    if error.status in _HANG_UP:
-        response.headers["Connection"] = "close"
     await response(scope, receive, answer)
 
 

@@ -41,6 +41,8 @@ class _Awaited(Enum):
     HEAD = auto()
     BODY = auto()
     NOTHING = auto()
+    #: The client's end of a connection that was given up; what still comes is not looked at.
+    END = auto()
 
 
 def bounded_protocol(clock: Clock) -> type[asyncio.Protocol]:
@@ -71,6 +73,8 @@ class _BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._awaited is _Awaited.END:
+            return
         was_in_head = self._awaited is _Awaited.HEAD
         super().data_received(data)
         # What came together with the end of another request is not counted: it is not known where
@@ -114,11 +118,14 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def _is_too_slow(self) -> None:
         self._alarm = None
-        if self.pipeline:
+        if self._awaited is _Awaited.END:
+            self.transport.close()
+        elif self.pipeline:
             # It waits for the answer to the request before it, and is not read meanwhile.
             self._set_alarm()
         else:
             self._give_up(_TOO_SLOW)
+            self._set_alarm()
 
     def _give_up(self, answer: bytes) -> None:
         """Close the connection; with an answer, if the client waits for that one."""
@@ -131,10 +138,13 @@ class _BoundedProtocol(HttpToolsProtocol):
                 is_next = cycle is not None and not cycle.response_started
             case _:
                 is_next = False
-        self._await(_Awaited.NOTHING)
+        self._await(_Awaited.END)
         if is_next:
+            # To close at once would reset a client that is still sending, before it has read this.
             self.transport.write(answer)
-        self.transport.close()
+            self.transport.write_eof()
+        else:
+            self.transport.close()
 
     def _say_the_absolute_host(self) -> None:
         """Add the host of a target like `http://other/path` to the Host header it contradicts.

@@ -24,6 +24,7 @@ class Wire(asyncio.Transport):
         super().__init__({"peername": ("127.0.0.1", 50000), "sockname": ("127.0.0.1", 8002)})
         self.received = b""
         self._closed = False
+        self.has_ended = False
         self.protocol = asyncio.Protocol()
 
     def write(self, data: Any) -> None:
@@ -33,6 +34,9 @@ class Wire(asyncio.Transport):
         if not self._closed:
             self._closed = True
             asyncio.get_running_loop().call_soon(self.protocol.connection_lost, None)
+
+    def write_eof(self) -> None:
+        self.has_ended = True
 
     def is_closing(self) -> bool:
         return self._closed
@@ -121,7 +125,7 @@ async def test_a_head_that_trickles_in_is_cut_off(connect: Connect, clock: Manua
         protocol.data_received(b"X-A: b\r\n")
     assert not wire.is_closing()
     await clock.advance(1)
-    assert wire.is_closing()
+    assert wire.has_ended
     assert wire.received.count(b"HTTP/1.1 408 Request Timeout\r\n") == 1
     assert b"\r\n\r\n{" in wire.received
 
@@ -143,7 +147,7 @@ async def test_a_head_that_grows_without_end_is_refused(
     protocol, wire = connect()
     protocol.data_received(b"GET / HTTP/1.1\r\nX-Start: ")
     sent = 0
-    while not wire.is_closing():
+    while not wire.has_ended:
         protocol.data_received(endless)
         sent += len(endless)
         assert sent <= MAX_HEAD_BYTES + len(endless)
@@ -165,9 +169,26 @@ async def test_a_body_that_trickles_in_is_cut_off(
         protocol.data_received(b"x")
     assert not wire.is_closing()
     await clock.advance(1)
-    assert wire.is_closing()
+    assert wire.has_ended
     assert wire.received.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert bodies == []
+
+
+async def test_a_client_that_was_given_up_may_read_its_answer_before_the_end(
+    connect: Connect, clock: ManualClock, scopes: list[Scope]
+) -> None:
+    protocol, wire = connect()
+    protocol.data_received(b"GET / HTTP/1.1\r\n")
+    await clock.advance(HEAD_SECONDS)
+    assert wire.has_ended
+    answer = wire.received
+    protocol.data_received(b"Host: localhost\r\n\r\n")
+    await clock.advance(HEAD_SECONDS - 1)
+    assert not wire.is_closing()
+    await clock.advance(1)
+    assert wire.is_closing()
+    assert wire.received == answer
+    assert scopes == []
 
 
 async def test_a_body_in_time_calls_the_alarm_off(
