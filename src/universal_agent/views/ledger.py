@@ -44,7 +44,6 @@ class LedgerView:
         ledger = await asyncio.to_thread(reckon, facts, start=start, end=end, now=now)
         return ledger_document(ledger)
 
-
     async def explain(self, slot: SlotKey, *, now: datetime) -> dict[str, Any]:
         """Why a slot ran, did not, or ran late, with the events that prove it."""
         history = await self._store.slot_history(slot)
