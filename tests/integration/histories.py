@@ -1,0 +1,256 @@
+"""A product whose history is made up, step by step, through its own verbs.
+
+Nothing runs by itself: each step is one thing that people, the clock or runs do. A step that the
+state does not allow (there is no such slot, it was decided) is refused as it would be over HTTP,
+and the history goes on.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from universal_agent.domain.exceptions import ExceptionKind
+from universal_agent.domain.job import Job, OffLabel
+from universal_agent.domain.judge import Cause, MissedStatus
+from universal_agent.domain.run import JobId, RunStatus
+from universal_agent.domain.slot import SlotKey, Source
+from universal_agent.domain.stasis import Scope, StasisAction
+from universal_agent.engine.ids import new_id
+from universal_agent.errors import UniversalAgentError
+from universal_agent.runtime import Runtime
+from universal_agent.settings import Settings
+from universal_agent.store.base import Claimed, Finished
+from universal_agent.store.sql import sqlite_store
+from universal_agent.testing import ManualClock
+
+SCHEDULES: Sequence[dict[str, Any]] = (
+    {"every": "20m"},
+    {"every": "1s"},
+    {"every": "2m"},
+    {"cron_expr": "*/7 * * * *"},
+    {"cron_expr": "0 9 * * *", "timezone": "Europe/Berlin"},
+    {"run_at": "in 15 minutes"},
+)
+
+POLICIES: Sequence[dict[str, Any]] = (
+    {},
+    {"overlap": "queue_one", "on_miss": "run_latest"},
+    {"overlap": "cancel_previous", "on_miss": "run_all"},
+    {"overlap": "allow", "on_miss": "skip", "misfire_grace_seconds": 5},
+    {"retries": 2, "auto_pause_after": 2, "retry_interrupted": True},
+    {"useful_for_seconds": 600, "queue_limit_seconds": 60, "delete_after_run": True},
+    {"jitter_seconds": 90, "metadata": {"session_id": "s1", "channel": "ops"}},
+)
+
+
+@dataclass
+class History:
+    """The product and what the outside world holds of it."""
+
+    runtime: Runtime
+    clock: ManualClock
+    running: list[Claimed] = field(default_factory=list)
+    #: Free workers at the next admission.
+    workers: int = 1
+
+    @classmethod
+    async def begin(cls, folder: Path, clock: ManualClock) -> "History":
+        folder.mkdir(exist_ok=True)
+        runtime = Runtime(
+            Settings(data_dir=folder, cron_mock_response=True),
+            clock=clock,
+            store=sqlite_store(folder / "ua.db", synchronous="OFF"),
+        )
+        await runtime.store.open()
+        history = cls(runtime, clock)
+        executor: Any = runtime.executor
+        executor.reserve = lambda: history.workers
+        executor.release = lambda count: None
+        executor.launch = history.running.extend
+        return history
+
+    async def end(self) -> None:
+        await self.runtime.store.close()
+
+    async def jobs(self) -> Sequence[Job]:
+        return (await self.runtime.store.list_jobs(limit=1000)).jobs
+
+    async def step(self, name: str, *choices: int) -> None:
+        """Take a step; what the product refuses is passed over."""
+        act: Callable[..., Any] = getattr(self, name)
+        with suppress(UniversalAgentError):
+            await act(*choices)
+
+    # -- the steps: each takes three numbers that choose among what there is
+
+    async def create(self, schedule: int, policy: int, _: int) -> None:
+        await self.runtime.jobs.create(
+            {
+                "command": "true",
+                "runner": "shell",
+                **_one_of(SCHEDULES, schedule),
+                **_one_of(POLICIES, policy),
+            }
+        )
+
+    async def edit(self, which: int, what: int, schedule: int) -> None:
+        fields = {"title": f"edited {what}"} if what % 2 else _one_of(SCHEDULES, schedule)
+        await self.runtime.jobs.edit(await self._job_id(which), fields)
+
+    async def switch(self, which: int, how: int, _: int) -> None:
+        job_id = await self._job_id(which)
+        if how % 3 == 0:
+            await self.runtime.jobs.resume(job_id)
+        else:
+            label = OffLabel.PAUSED if how % 3 == 1 else OffLabel.DISABLED
+            await self.runtime.jobs.switch_off(job_id, label)
+
+    async def delete(self, which: int, _: int, __: int) -> None:
+        await self.runtime.jobs.delete(await self._job_id(which))
+
+    async def run_now(self, which: int, _: int, __: int) -> None:
+        await self.runtime.jobs.run_now(await self._job_id(which))
+
+    async def wait(self, seconds: int, workers: int, cause: int) -> None:
+        """Let time pass; then the scheduler decides what has come due meanwhile."""
+        self.clock.step(1 + seconds * seconds % 5000)
+        self.workers = workers % 4
+        await self.runtime.scheduler.catch_up(_one_of(list(Cause)[:4], cause))
+
+    async def clock_back(self, seconds: int, _: int, __: int) -> None:
+        self.clock.step(-(seconds % 600))
+
+    async def claim(self, workers: int, _: int, __: int) -> None:
+        settled = await self.runtime.store.claim(
+            free_workers=workers % 5, host="here", now=self.clock.now()
+        )
+        self.running.extend(settled.claimed)
+
+    async def finish(self, which: int, how: int, workers: int) -> None:
+        if not self.running:
+            return
+        claimed = self.running.pop(which % len(self.running))
+        started_at = claimed.run.started_at or self.clock.now()
+        self.clock.step(0.25)
+        ended = Finished(
+            claimed=claimed,
+            status=_one_of(
+                (RunStatus.SUCCESS, RunStatus.ERROR, RunStatus.TIMEOUT, RunStatus.CANCELLED), how
+            ),
+            started_at=started_at,
+            finished_at=self.clock.now(),
+        )
+        settled = await self.runtime.store.finish(
+            [ended], free_workers=workers % 2, host="here", now=self.clock.now()
+        )
+        self.running.extend(settled.claimed)
+
+    async def crash(self, _: int, __: int, ___: int) -> None:
+        """The process dies, and another closes what it left."""
+        self.running.clear()
+        now = self.clock.now()
+        await self.runtime.store.interrupt_runs(
+            host="here",
+            now=now,
+            outage_id=new_id("out", now),
+            missed_ids=[new_id("mis", now) for _ in range(50)],
+        )
+
+    async def drop_waiting(self, _: int, __: int, ___: int) -> None:
+        now = self.clock.now()
+        await self.runtime.store.miss_queued(
+            now=now,
+            cause=Cause.PROCESS_DOWN,
+            outage_id=new_id("out", now),
+            missed_ids=[new_id("mis", now) for _ in range(50)],
+            after_grace=True,
+        )
+
+    async def cancel_waiting(self, which: int, _: int, __: int) -> None:
+        runs = await self.runtime.store.list_runs(status=RunStatus.QUEUED, limit=50)
+        if runs:
+            run = runs[which % len(runs)]
+            await self.runtime.store.cancel_queued(run.run_id, now=self.clock.now())
+
+    async def resolve(self, which: int, action: int, scope: int) -> None:
+        pending = await self.runtime.stasis.pending()
+        if pending:
+            record = pending[which % len(pending)]
+            span = record.span
+            at = span.last_at if scope % 2 else span.first_at
+            await self.runtime.stasis.resolve(
+                SlotKey(Source.CRON, record.source_ref, at),
+                _one_of(list(StasisAction), action),
+                scope=_one_of(list(Scope), scope // 2),
+                by="somebody",
+            )
+
+    async def undo_delete(self, which: int, _: int, __: int) -> None:
+        spans = await self._deleted_spans()
+        if spans:
+            await self.runtime.stasis.undo_delete(spans[which % len(spans)], by="somebody")
+
+    async def _deleted_spans(self) -> list[SlotKey]:
+        found = await self.runtime.store.missed_spans(status=MissedStatus.DELETED, limit=100)
+        return [SlotKey(Source.CRON, r.source_ref, r.span.last_at) for r in found]
+
+    async def make_exception(self, which: int, kind: int, ahead: int) -> None:
+        slot = await self._future_slot(which, ahead)
+        if slot is not None:
+            kinds = list(ExceptionKind)
+            chosen = kinds[kind % len(kinds)]
+            move_to = None
+            if chosen is ExceptionKind.MOVE:
+                move_to = self.clock.now().timestamp() + 60 * (ahead % 200)
+            await self.runtime.exceptions.make(slot, chosen, by="somebody", move_to=move_to)
+
+    async def undo_exception(self, which: int, _: int, ahead: int) -> None:
+        slot = await self._future_slot(which, ahead)
+        if slot is not None:
+            await self.runtime.exceptions.undo(slot, by="somebody")
+
+    # -- what there is
+
+    async def _job_id(self, which: int) -> JobId:
+        jobs = await self.jobs()
+        return jobs[which % len(jobs)].job_id if jobs else JobId("job_none")
+
+    async def _future_slot(self, which: int, ahead: int) -> SlotKey | None:
+        """One of the next slots of a job, by its schedule."""
+        jobs = await self.jobs()
+        if not jobs:
+            return None
+        job = jobs[which % len(jobs)]
+        at = job.spec.schedule.next_after(self.clock.now())
+        for _ in range(ahead % 3):
+            at = at and job.spec.schedule.next_after(at)
+        return at and SlotKey(Source.CRON, job.job_id, at)
+
+
+STEPS = (
+    "create",
+    "edit",
+    "switch",
+    "delete",
+    "run_now",
+    "wait",
+    "clock_back",
+    "claim",
+    "finish",
+    "crash",
+    "drop_waiting",
+    "cancel_waiting",
+    "resolve",
+    "undo_delete",
+    "make_exception",
+    "undo_exception",
+)
+
+#: What a lively history is made of: these come more often than the others.
+FREQUENT_STEPS = ("create", "wait", "wait", "claim", "finish", "resolve", "make_exception")
+
+
+def _one_of(choices: Sequence[Any], number: int) -> Any:
+    return choices[number % len(choices)]

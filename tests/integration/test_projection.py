@@ -1,0 +1,141 @@
+"""Whatever has happened, the log alone makes the same calendar as the runtime tables."""
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import hypothesis.strategies as st
+import orjson
+from hypothesis import HealthCheck, given, settings
+
+from tests.integration.histories import FREQUENT_STEPS, STEPS, History
+from universal_agent.domain.calendar import CalendarFacts, Window, build_feed
+from universal_agent.store.sql import sqlite_store
+from universal_agent.testing import ManualClock
+from universal_agent.views.calendar_text import FeedText, RowWriter
+
+DAY = timedelta(days=1)
+
+numbers = st.integers(0, 200)
+steps = st.tuples(st.sampled_from(STEPS + FREQUENT_STEPS), numbers, numbers, numbers)
+histories = st.lists(steps, min_size=5, max_size=40)
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def written(facts: CalendarFacts, window: Window) -> FeedText:
+    return RowWriter().write(build_feed(facts, window), facts, window.zone)
+
+
+async def windows(history: History) -> list[Window]:
+    """Windows of every kind: all there is, hours cut in two, single jobs, past and to come."""
+    now = history.clock.now()
+    everything = Window(start=now - 30 * DAY, end=now + 14 * DAY, zone=ZoneInfo("America/Chicago"))
+    kolkata = Window(
+        start=now - timedelta(hours=2, minutes=17),
+        end=now + timedelta(minutes=23),
+        zone=ZoneInfo("Asia/Kolkata"),
+    )
+    day = replace(kolkata, start=now - DAY, end=now + timedelta(minutes=30))
+    return [
+        everything,
+        replace(everything, include_resolved=True),
+        replace(everything, end=now - timedelta(minutes=1)),
+        kolkata,
+        replace(kolkata, start=now - timedelta(minutes=3), end=now + timedelta(minutes=3)),
+        *(replace(day, source_ref=job.job_id) for job in (await history.jobs())[:3]),
+    ]
+
+
+async def assert_same_both_ways(history: History) -> None:
+    for window in await windows(history):
+        scanned, projected = await history.runtime.store.both_calendars(window)
+        scan, projection = written(scanned, window), written(projected, window)
+        assert scan.differences(projection) == []
+        assert (scan.version, scan.last_event_at) == (
+            projection.version,
+            projection.last_event_at,
+        )
+
+
+async def assert_hours_add_up(history: History) -> None:
+    """A frequent job's hours count exactly the slots that are served when it is named."""
+    now = history.clock.now()
+    window = Window(start=now - DAY, end=now + timedelta(hours=1), zone=ZoneInfo("UTC"))
+    whole = written(await history.runtime.store.projected_calendar(window), window)
+    listed = [orjson.loads(row.json) for row in whole.rows]
+    for text in whole.always_running:
+        row = orjson.loads(text.json)
+        alone = replace(window, source_ref=row["source_ref"])
+        single = written(await history.runtime.store.projected_calendar(alone), alone)
+        counted: dict[str, int] = {}
+        for hour in row["hourly"]:
+            for status, count in hour["counts"].items():
+                counted[status] = counted.get(status, 0) + count
+        for one in listed:
+            if one["source_ref"] == row["source_ref"]:
+                counted[one["status"]] = counted.get(one["status"], 0) + 1
+        served: dict[str, int] = {}
+        for one in single.rows:
+            status = orjson.loads(one.json)["status"]
+            served[status] = served.get(status, 0) + 1
+        assert counted == served
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@given(histories)
+def test_both_ways_of_making_the_calendar_agree_after_any_history(
+    history_of: list[tuple[str, int, int, int]],
+) -> None:
+    async def check() -> None:
+        with folder() as path:
+            history = await History.begin(path, ManualClock())
+            try:
+                for number, step in enumerate(history_of):
+                    await history.step(*step)
+                    if number % 7 == 6:
+                        await assert_same_both_ways(history)
+                await assert_same_both_ways(history)
+                await assert_hours_add_up(history)
+            finally:
+                await history.end()
+
+    asyncio.run(check())
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@given(histories, st.lists(st.tuples(st.integers(0, 30), st.integers(1, 9)), max_size=12))
+def test_events_handed_in_again_and_in_any_batches_are_applied_once(
+    history_of: list[tuple[str, int, int, int]], batches: list[tuple[int, int]]
+) -> None:
+    async def check() -> None:
+        with folder() as path:
+            history = await History.begin(path, ManualClock())
+            other = sqlite_store(path / "other.db", synchronous="OFF")
+            await other.open()
+            try:
+                for step in history_of:
+                    await history.step(*step)
+                log = await history.runtime.store.read_events(after_seq=0, limit=100_000)
+                for back, count in batches:
+                    start = max(0, await other.projection_position() - back)
+                    await other.project(log[start : start + count])
+                await other.project(log)
+                await history.runtime.projector.catch_up()
+                verdict = await history.runtime.projector.verify()
+                assert verdict.ok
+                assert verdict.hash == (await other.projection_digest()).hash
+            finally:
+                await other.close()
+                await history.end()
+
+    asyncio.run(check())
