@@ -416,20 +416,19 @@ class TestTls:
         async with local_server(tls) as server:
             yield server
 
-    async def deliver(
-        self, host: str, webhook: Webhook, server: LocalServer, certificate: Path, asked: Asked
-    ) -> RunResult:
-        runner = webhook(
+    @pytest.fixture
+    def secure_webhook(self, webhook: Webhook, certificate: Path) -> WebhookRunner:
+        return webhook(
             allow=("127.0.0.1",),
             resolve=Names(hooks_test=["127.0.0.1"], other_test=["127.0.0.1"]),
             tls=ssl.create_default_context(cafile=certificate),
         )
-        return await runner.run(asked(f"https://{host}:{server.port}/")[0])
 
     async def test_the_certificate_is_checked_against_the_name_and_not_the_address(
-        self, webhook: Webhook, secure_server: LocalServer, certificate: Path, asked: Asked
+        self, secure_webhook: WebhookRunner, secure_server: LocalServer, asked: Asked
     ) -> None:
-        result = await self.deliver("hooks.test", webhook, secure_server, certificate, asked)
+        request, _ = asked(f"https://hooks.test:{secure_server.port}/")
+        result = await secure_webhook.run(request)
         assert result.status is RunStatus.SUCCESS
         assert self.names_asked_for == ["hooks.test"]
 
@@ -437,25 +436,39 @@ class TestTls:
     async def test_a_certificate_for_another_name_is_refused(
         self,
         host: str,
-        webhook: Webhook,
+        secure_webhook: WebhookRunner,
         secure_server: LocalServer,
-        certificate: Path,
         asked: Asked,
     ) -> None:
-        result = await self.deliver(host, webhook, secure_server, certificate, asked)
+        request, _ = asked(f"https://{host}:{secure_server.port}/")
+        result = await secure_webhook.run(request)
         assert result.error is not None
         assert "certificate verify failed" in result.error
         assert secure_server.received == []
 
+    async def test_a_connection_that_was_verified_for_one_host_is_not_used_for_another(
+        self, secure_webhook: WebhookRunner, secure_server: LocalServer, asked: Asked
+    ) -> None:
+        async def stays_open(_: Received, connection: Connection) -> None:
+            await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            await connection.hang()
+
+        secure_server.answer = stays_open
+        statuses = []
+        for host in ("hooks.test", "other.test"):
+            request, _ = asked(f"https://{host}:{secure_server.port}/")
+            statuses.append((await secure_webhook.run(request)).status)
+        assert statuses == [RunStatus.SUCCESS, RunStatus.ERROR]
+
     async def test_a_redirect_does_not_lead_out_of_tls(
         self,
-        webhook: Webhook,
+        secure_webhook: WebhookRunner,
         server: LocalServer,
         secure_server: LocalServer,
-        certificate: Path,
         asked: Asked,
     ) -> None:
         secure_server.answer = answers(302, Location=f"http://127.0.0.1:{server.port}/")
-        result = await self.deliver("hooks.test", webhook, secure_server, certificate, asked)
+        request, _ = asked(f"https://hooks.test:{secure_server.port}/")
+        result = await secure_webhook.run(request)
         assert result.error == "ssrf_blocked: redirected from https to what is not"
         assert server.received == []
