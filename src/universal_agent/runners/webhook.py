@@ -47,13 +47,16 @@ _SECRET_PREFIX = "whsec_"  # noqa: S105 - says that what follows is base64
 
 
 def signing_key(secret: str) -> bytes:
-    """The bytes that sign. Raises SettingsError when a `whsec_` secret is not base64."""
+    """The bytes that sign. Raises SettingsError when there are none after `whsec_`."""
     if not secret.startswith(_SECRET_PREFIX):
         return secret.encode()
     try:
-        return base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
+        key = base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
     except binascii.Error:
-        raise SettingsError("UA_WEBHOOK_SECRET: expected base64 after whsec_") from None
+        key = b""
+    if not key:
+        raise SettingsError("UA_WEBHOOK_SECRET: expected a key in base64 after whsec_")
+    return key
 
 
 def signature(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:

@@ -91,6 +91,7 @@ def test_a_plug_in_that_cannot_be_loaded_stops_the_start_by_name(
         ({"agent_base_url": "localhost:11434/v1"}, "UA_AGENT_BASE_URL"),
         ({"agent_base_url": "http://[::1"}, "UA_AGENT_BASE_URL"),
         ({"webhook_secret": "whsec_not base64"}, "UA_WEBHOOK_SECRET"),
+        ({"webhook_secret": "whsec_"}, "UA_WEBHOOK_SECRET"),
         ({"webhook_allow": ("http://inside",)}, "UA_WEBHOOK_ALLOW"),
     ],
 )
