@@ -51,6 +51,11 @@ _log = structlog.get_logger(__name__)
 _LEDGER_SECONDS = 60.0
 _LEDGER_WINDOW = timedelta(minutes=10)
 
+#: How long an Idempotency-Key and a change request are remembered, and how often that is looked at.
+_REQUESTS_KEPT = timedelta(hours=24)
+_PROPOSALS_KEPT = timedelta(days=30)
+_HOUSE_SECONDS = 3600.0
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -191,6 +196,7 @@ class Runtime:
         self.supervisor.keep("notifier", self.notifier.run)
         if self.settings.notify_urls:
             self.supervisor.keep("delivery", self.notifier.deliver)
+        self.supervisor.keep("housekeeping", self._keep_house)
         cron = self.settings.enable_cron
         await self.recovery.run(scheduling=cron)
         if cron:
@@ -253,6 +259,15 @@ class Runtime:
         """What people decided and changed, newest first, as events."""
         found = await self.store.audit(limit=limit, before_seq=before_seq)
         return [event.envelope() for event in found]
+
+    async def _keep_house(self) -> None:
+        """Drop what is kept for a while only."""
+        while True:
+            now = self.clock.now()
+            await self.store.forget(
+                requests_before=now - _REQUESTS_KEPT, proposals_before=now - _PROPOSALS_KEPT
+            )
+            await self.clock.sleep(_HOUSE_SECONDS)
 
     async def _watch_ledger(self) -> None:
         """Reckon the last minutes again and again, so that a lost slot raises an alarm."""

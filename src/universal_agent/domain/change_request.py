@@ -5,7 +5,7 @@ it, it is a sentence that is not understood, and changes nothing.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -209,10 +209,22 @@ def _schedule(phrase: str, now: datetime, timezone: str, instruction: str) -> Un
     )
 
 
-def side(spec: JobSpec, *, now: datetime) -> dict[str, Any]:
-    """One side of a proposal: the job as it is, or as it would be, with its next slots."""
+def side(
+    spec: JobSpec,
+    *,
+    now: datetime,
+    without: datetime | None = None,
+    moved_to: datetime | None = None,
+) -> dict[str, Any]:
+    """One side of a proposal: the job as it is, or as it would be, with its next slots.
+
+    `without` leaves out a slot that is skipped or moved, `moved_to` puts it in its new place.
+    """
     zone = ZoneInfo(spec.timezone)
-    slots = islice(_coming(spec.schedule, now), SLOTS_SHOWN) if spec.enabled else ()
+    coming = (slot for slot in _coming(spec.schedule, now) if slot != without)
+    slots = list(islice(coming, SLOTS_SHOWN)) if spec.enabled else []
+    if moved_to is not None:
+        slots = sorted([*slots, moved_to])[:SLOTS_SHOWN]
     return {
         "title": spec.display_title,
         "enabled": spec.enabled,
@@ -224,7 +236,7 @@ def side(spec: JobSpec, *, now: datetime) -> dict[str, Any]:
     }
 
 
-def _coming(schedule: Schedule, now: datetime) -> Any:
+def _coming(schedule: Schedule, now: datetime) -> Iterator[datetime]:
     slot = schedule.next_after(now)
     while slot is not None:
         yield slot

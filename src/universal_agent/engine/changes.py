@@ -5,7 +5,7 @@ it is void when the job is not at the version that was shown.
 """
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from universal_agent.clock import Clock
@@ -14,7 +14,7 @@ from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.job import Job, JobSpec, OffLabel
 from universal_agent.domain.proposal import Proposal, ProposalStatus
 from universal_agent.domain.run import JobId
-from universal_agent.domain.slot import SlotKey
+from universal_agent.domain.slot import SlotKey, from_epoch
 from universal_agent.engine.exceptions import Exceptions
 from universal_agent.engine.ids import new_id
 from universal_agent.engine.jobs import Jobs
@@ -60,7 +60,7 @@ class Changes:
                 "instruction": instruction,
                 "summary": understood.summary,
                 "before": side(job.spec, now=now),
-                "after": side(after, now=now),
+                "after": _after_side(after, understood, slot.scheduled_at, now),
                 "operation": understood.operation,
                 "arguments": dict(understood.arguments),
                 "warnings": list(understood.warnings),
@@ -165,6 +165,19 @@ class Changes:
                     slot, ExceptionKind.MOVE, by=by, move_to=arguments["move_to"]
                 )
         return {"job_id": job.job_id, "version": job.version}
+
+
+def _after_side(
+    spec: JobSpec, understood: Understood, slot: datetime, now: datetime
+) -> dict[str, Any]:
+    match understood.operation:
+        case Operation.SKIP_SLOT:
+            return side(spec, now=now, without=slot)
+        case Operation.MOVE_SLOT:
+            moved_to = from_epoch(understood.arguments["move_to"])
+            return side(spec, now=now, without=slot, moved_to=moved_to)
+        case _:
+            return side(spec, now=now)
 
 
 def proposal_document(proposal: Proposal) -> dict[str, Any]:
