@@ -78,7 +78,7 @@ class Executor:
         self._admitting = False
         #: Whether runs may be waiting in the queue; when not, ends are recorded without a claim.
         self._queue_may_have_runs = True
-        #: After a batch could not be recorded: how many ends are tried one by one.
+        #: After a batch could not be recorded: how many ends are tried one by one, without claims.
         self._singly = 0
         self._waiters: dict[RunId, list[asyncio.Future[None]]] = {}
         self._closing = False
@@ -97,8 +97,10 @@ class Executor:
         return count
 
     def release(self, count: int) -> None:
-        """Give back workers that were reserved."""
+        """Give back workers that were reserved: a waiting run may have been refused one."""
         self._reserved -= count
+        if self._queue_may_have_runs:
+            self._work.set()
 
     @property
     def running_count(self) -> int:
@@ -143,33 +145,37 @@ class Executor:
 
         Whether there is more to do right away.
         """
+        if not self._ended:
+            self._singly = 0
         count = 1 if self._singly else len(self._ended)
         ended, self._ended = self._ended[:count], self._ended[count:]
-        reserved = self.reserve() if self._queue_may_have_runs else 0
-        self._queue_may_have_runs = False
+        claiming = self._queue_may_have_runs and not self._singly
+        reserved = self.reserve() if claiming else 0
         if not ended and not reserved:
             return False
+        if reserved:
+            self._queue_may_have_runs = False
         try:
             settled = await self._commit(ended, reserved)
-        except StoreUnavailable as error:
-            self._ended = ended + self._ended
+        except Exception as error:
             self._queue_may_have_runs = True
-            _log.error("store_unavailable", action="store_unavailable", error=error.message)
+            if isinstance(error, StoreUnavailable):
+                self._ended = ended + self._ended
+                _log.error("store_unavailable", action="store_unavailable", error=error.message)
+            else:
+                self._isolate(ended, claimed=reserved > 0)
             await self._clock.sleep(_STORE_RETRY_SECONDS)
             return True
-        except Exception:
-            self._queue_may_have_runs = True
-            self._isolate(ended)
-            return True
         finally:
-            self.release(reserved)
+            self._reserved -= reserved
         self._singly = max(0, self._singly - 1)
         if ended:
             passing(Failpoint.AFTER_FINISH_COMMIT)
         self._after_commit(ended, settled)
-        if settled.more_queued:
-            self._queue_may_have_runs = True
-        return bool(self._ended) or (settled.more_queued and len(settled.claimed) == reserved > 0)
+        self._queue_may_have_runs = self._queue_may_have_runs or settled.more_queued
+        # Where a worker was left, what waits is waiting for another run of its own job to end.
+        served = len(settled.claimed) == reserved
+        return bool(self._ended) or (self._queue_may_have_runs and served and self.free_workers > 0)
 
     async def _commit(self, ended: list[Finished], free_workers: int) -> Settled:
         now = self._clock.now()
@@ -179,7 +185,7 @@ class Executor:
             )
         return await self._store.claim(free_workers=free_workers, host=self._host, now=now)
 
-    def _isolate(self, ended: list[Finished]) -> None:
+    def _isolate(self, ended: list[Finished], *, claimed: bool) -> None:
         """One end that cannot be recorded must not hold up the others: try each by itself.
 
         The one that fails alone stays `running` in the store, and so becomes `interrupted` at
@@ -190,9 +196,11 @@ class Executor:
             action="outcome_not_recorded",
             run_ids=[end.claimed.run.run_id for end in ended],
         )
-        if len(ended) > 1:
+        if len(ended) > 1 or claimed:
             self._ended = ended + self._ended
             self._singly = len(ended)
+        else:
+            self._singly = max(0, self._singly - 1)
 
     def _after_commit(self, ended: list[Finished], settled: Settled) -> None:
         for end in ended:
@@ -298,13 +306,14 @@ class Executor:
 
     def _stop(self, run_id: RunId, status: RunStatus, reason: str) -> bool:
         worker = self._workers.get(run_id)
-        if worker is None or worker.stop_status is not None:
+        if worker is None:
             return False
-        worker.stop_status = status
-        worker.stop_reason = reason
-        # A task that is cancelled before its first step never gets to record its end.
-        if worker.deadline is not None:
-            worker.task.cancel()
+        if worker.stop_status is None:
+            worker.stop_status = status
+            worker.stop_reason = reason
+            # A task that is cancelled before its first step never gets to record its end.
+            if worker.deadline is not None:
+                worker.task.cancel()
         return True
 
     def cancel(self, run_id: RunId, reason: str) -> bool:

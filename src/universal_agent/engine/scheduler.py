@@ -86,15 +86,20 @@ class Scheduler:
             self._begin_outage(Cause.CAPACITY)
 
     async def run(self) -> None:
-        """Wait and decide, for ever."""
+        """Decide and wait, for ever.
+
+        It begins with a look at what is due: a loop that is started again after a failure does
+        not know what its predecessor forgot.
+        """
+        cause = Cause.CAPACITY
         while True:
+            await self._survive(cause)
             gap = await self._timer.wait()
+            cause = Cause.CAPACITY
             if gap is not None:
                 self._ahead.clear()
                 self._log_gap(gap)
-                await self._survive(_GAP_CAUSES[gap.jump])
-            else:
-                await self._survive(Cause.CAPACITY)
+                cause = _GAP_CAUSES[gap.jump]
 
     async def run_off(self) -> None:
         """Start nothing, but record each minute what passed while cron is switched off."""
@@ -102,7 +107,7 @@ class Scheduler:
         while True:
             now = self._clock.now()
             due = await self._store.due(until=now, limit=_OFF_LIMIT)
-            decisions = [self._decide(job, now, admitting=False) for job in due.jobs]
+            decisions = await self._decisions(due.jobs, now=now, admitting=False)
             passed = [decision for decision in decisions if decision.missed]
             for first in range(0, len(passed), BATCH):
                 await self._store.admit(
@@ -167,14 +172,23 @@ class Scheduler:
 
     async def decide(self, jobs: Sequence[Job], *, now: datetime) -> None:
         """Judge the due slots of these jobs and commit what was decided."""
+        await self._admit(await self._decisions(jobs, now=now), now=now)
+
+    async def _decisions(
+        self, jobs: Sequence[Job], *, now: datetime, admitting: bool = True
+    ) -> list[Decision]:
         decisions: list[Decision] = []
         for job in jobs:
             try:
-                decisions.append(self._decide(job, now))
+                decisions.append(self._decide(job, now, admitting=admitting))
             except Exception:
-                _log.exception("job_undecidable", action="job_undecidable", job_id=job.job_id)
-                await self._store.postpone(job, due_at=now + _POSTPONE)
-        await self._admit(decisions, now=now)
+                await self._postpone(job, now)
+        return decisions
+
+    async def _postpone(self, job: Job, now: datetime) -> None:
+        """Leave a job alone for a while: what fails for it must not stop the others."""
+        _log.exception("job_undecidable", action="job_undecidable", job_id=job.job_id)
+        await self._store.postpone(job, due_at=now + _POSTPONE)
 
     async def _look_ahead(self) -> None:
         """Decide what comes due within a moment, each slot as of its own time."""
@@ -192,6 +206,19 @@ class Scheduler:
                 await self._clock.sleep(0)
 
     async def _admit(self, decisions: Sequence[Decision], *, now: datetime) -> None:
+        """Commit what was decided, each by itself where that cannot be done together."""
+        try:
+            await self._admit_together(decisions, now=now)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            if len(decisions) == 1:
+                await self._postpone(decisions[0].job, now)
+                return
+            for decision in decisions:
+                await self._admit([decision], now=now)
+
+    async def _admit_together(self, decisions: Sequence[Decision], *, now: datetime) -> None:
         """Commit what was decided, and hand what was admitted to the executor."""
         reserved = self._executor.reserve()
         try:

@@ -6,7 +6,6 @@ from universal_agent.domain.proposal import Proposal, ProposalStatus
 from universal_agent.domain.slot import from_epoch
 from universal_agent.store.tx import Tx, from_json, to_json
 
-
 #: How long a change request is kept, whatever became of it.
 _KEPT = timedelta(days=30)
 

@@ -60,7 +60,8 @@ T = TypeVar("T")
 class Database(Protocol):
     """Runs functions in transactions."""
 
-    last_error: str | None
+    @property
+    def last_error(self) -> str | None: ...
 
     async def open(self) -> None: ...
     async def close(self) -> None: ...

@@ -1,8 +1,10 @@
-"""Stand-ins for tests: time that is moved by hand.
+"""Stand-ins for tests: time that is moved by hand, runs that end as they are told.
 
 Nothing of the product imports this package.
 """
 
 from universal_agent.testing.clock import ManualClock
+from universal_agent.testing.database import ManualStore
+from universal_agent.testing.runners import FAILURE, SUCCESS, RecordingRunner
 
-__all__ = ["ManualClock"]
+__all__ = ["FAILURE", "SUCCESS", "ManualClock", "ManualStore", "RecordingRunner"]

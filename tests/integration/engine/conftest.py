@@ -1,0 +1,24 @@
+"""A started gateway on a data directory of its own."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.engine.gateway import Gateway
+from universal_agent.testing import ManualClock, RecordingRunner
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Gateway]:
+    """A gateway with eight workers, at noon."""
+    gateway = Gateway(tmp_path / "data", clock)
+    await gateway.start()
+    yield gateway
+    await gateway.stop()
+
+
+@pytest.fixture
+def runner(gateway: Gateway) -> RecordingRunner:
+    """What the gateway's runs are handed to."""
+    return gateway.runner

@@ -1,0 +1,283 @@
+"""How runs end, and what follows from it."""
+
+import asyncio
+
+import pytest
+
+from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway
+from universal_agent.domain.job import OffLabel
+from universal_agent.domain.run import RunId, RunStatus, Trigger
+from universal_agent.errors import Conflict, JobNotFound, RunNotFound
+from universal_agent.testing import FAILURE, SUCCESS, ManualClock, RecordingRunner
+
+
+class TestTimeLimit:
+    async def test_a_run_that_takes_too_long_is_stopped_and_called_a_timeout(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(run_at="1m", timeout_seconds=30)
+        runner.hold()
+        await clock.advance(60 + 29.9)
+        assert await gateway.statuses() == [RunStatus.RUNNING]
+        await clock.advance(0.1)
+        (run,) = await gateway.runs()
+        assert (run.status, run.error) == (RunStatus.TIMEOUT, "stopped after its limit of 30 s")
+        assert (run.finished_at, runner.stopped) == (gateway.began + 90 * SECOND, [run.run_id])
+        assert (await gateway.ledger()).ran["timeout"] == 1
+
+    async def test_the_limit_is_of_the_run_and_not_of_the_wall_clock(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(run_at="1m", timeout_seconds=600)
+        runner.hold()
+        await clock.advance(60)
+        clock.step(86_400)
+        await clock.advance(300)
+        assert await gateway.statuses() == [RunStatus.RUNNING]
+        clock.step(-2 * 86_400)
+        await clock.advance(300)
+        assert await gateway.statuses() == [RunStatus.TIMEOUT]
+        (run,) = await gateway.runs()
+        assert run.duration is not None and run.duration >= 0 * SECOND
+
+
+class TestCancel:
+    async def test_a_run_in_execution_is_stopped_and_its_end_is_recorded(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(run_at="1m")
+        runner.hold()
+        await clock.advance(60)
+        (run,) = await gateway.runs()
+        cancelled = await gateway.runtime.jobs.cancel_run(run.run_id)
+        assert (cancelled.status, cancelled.error) == (
+            RunStatus.CANCELLED,
+            "cancelled by an operator",
+        )
+        assert runner.stopped == [run.run_id]
+
+    async def test_a_run_that_waits_never_starts(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        job = await gateway.create(every="1h")
+        runner.hold()
+        await gateway.runtime.jobs.run_now(job.job_id)
+        waits = await gateway.runtime.jobs.run_now(job.job_id)
+        await clock.settle()
+        cancelled = await gateway.runtime.jobs.cancel_run(waits.run_id)
+        runner.release()
+        await clock.advance(1)
+        assert cancelled.status is RunStatus.CANCELLED
+        assert len(runner.requests) == 1
+
+    async def test_a_run_that_has_ended_cannot_be_cancelled(
+        self, gateway: Gateway, clock: ManualClock
+    ) -> None:
+        await gateway.create(run_at="1m")
+        await clock.advance(60)
+        (run,) = await gateway.runs()
+        with pytest.raises(Conflict, match="success"):
+            await gateway.runtime.jobs.cancel_run(run.run_id)
+
+    async def test_a_run_that_never_was_is_not_found(self, gateway: Gateway) -> None:
+        with pytest.raises(RunNotFound):
+            await gateway.runtime.jobs.cancel_run(RunId("run_x"))
+
+    async def test_of_many_who_cancel_all_hear_how_it_ended(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(run_at="1m")
+        runner.hold()
+        await clock.advance(60)
+        (run,) = await gateway.runs()
+        jobs = gateway.runtime.jobs
+        heard = await asyncio.gather(*(jobs.cancel_run(run.run_id) for _ in range(5)))
+        assert {one.status for one in heard} == {RunStatus.CANCELLED}
+        assert (await gateway.kinds())["cron_run_failed"] == 1
+
+
+class TestExtraRun:
+    async def test_it_starts_at_once_and_takes_no_slot(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        job = await gateway.create(every="1h")
+        await gateway.runtime.jobs.run_now(job.job_id)
+        await clock.settle()
+        (request,) = runner.requests
+        assert (request.trigger, request.scheduled_at) == (Trigger.MANUAL, gateway.began)
+        assert (await gateway.job(job)).next_run_at == gateway.began + HOUR
+        assert (await gateway.ledger()).expected == 0
+
+    async def test_whoever_waits_gets_the_finished_run(
+        self, gateway: Gateway, clock: ManualClock
+    ) -> None:
+        job = await gateway.create(every="1h")
+        jobs = gateway.runtime.jobs
+        run = await jobs.run_now(job.job_id)
+        ended = await jobs.wait_for(run, seconds=30)
+        assert ended.status is RunStatus.SUCCESS
+
+    async def test_whoever_waited_long_enough_gets_it_as_it_is(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        """Pitfall 29: the answer never waits for the run."""
+        job = await gateway.create(every="1h")
+        runner.hold()
+        run = await gateway.runtime.jobs.run_now(job.job_id)
+        waiting = asyncio.create_task(gateway.runtime.jobs.wait_for(run, seconds=30))
+        await clock.advance(29)
+        assert not waiting.done()
+        await clock.advance(1)
+        assert (await waiting).status is RunStatus.RUNNING
+
+    async def test_there_is_none_of_a_job_that_is_not(self, gateway: Gateway) -> None:
+        job = await gateway.create()
+        await gateway.runtime.jobs.delete(job.job_id)
+        with pytest.raises(JobNotFound):
+            await gateway.runtime.jobs.run_now(job.job_id)
+
+
+class TestRetry:
+    async def test_a_run_that_failed_is_tried_again_after_each_wait(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(run_at="1m", retries=3, retry_backoff=[10, 60])
+        runner.answer(FAILURE, FAILURE, FAILURE, SUCCESS)
+        await clock.advance(600)
+        starts = [run.started_at for run in await gateway.runs()]
+        begun = gateway.began + MINUTE
+        assert starts == [begun + n * SECOND for n in (0, 10, 70, 130)]
+        assert [request.attempt for request in runner.requests] == [1, 2, 3, 4]
+        assert [request.trigger for request in runner.requests][1:] == [Trigger.RETRY] * 3
+        assert len(set(runner.slots)) == 1
+        ledger = await gateway.ledger()
+        assert (ledger.expected, ledger.ran["success"], ledger.unaccounted) == (1, 1, [])
+
+    async def test_the_last_attempt_is_how_the_slot_ended(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(run_at="1m", retries=1, retry_backoff=[10])
+        runner.usual = FAILURE
+        await clock.advance(600)
+        assert len(runner.requests) == 2
+        assert (await gateway.ledger()).ran["error"] == 1
+
+    async def test_the_next_slot_cancels_a_pending_retry(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(every="1m", retries=5, retry_backoff=[90])
+        runner.answer(FAILURE)
+        await clock.advance(240)
+        minutes = [(slot - gateway.began) // MINUTE for slot in runner.slots]
+        assert minutes == [1, 2, 3, 4]
+        assert [request.attempt for request in runner.requests] == [1] * 4
+        ledger = await gateway.ledger()
+        assert (ledger.ran["error"], ledger.ran["success"]) == (1, 3)
+
+    async def test_a_slot_that_comes_while_the_retry_runs_overlaps(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(every="1m", retries=5, retry_backoff=[30])
+        runner.answer(FAILURE)
+        await clock.advance(61)
+        runner.seconds = 45
+        await clock.advance(60)
+        assert [request.attempt for request in runner.requests] == [1, 2]
+        assert (await gateway.ledger()).skipped["overlap"] == 1
+
+    async def test_a_retry_outlives_a_restart(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(run_at="1m", retries=1, retry_backoff=[300])
+        runner.answer(FAILURE)
+        await clock.advance(61)
+        await gateway.kill()
+        await gateway.start()
+        await clock.advance(300)
+        assert [request.attempt for request in runner.requests] == [1, 2]
+
+    async def test_an_edit_takes_the_place_of_what_a_retry_would_run(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        """A run has the spec it was admitted under, and so has each attempt at its slot."""
+        job = await gateway.create(run_at="1m", retries=1, retry_backoff=[60])
+        runner.answer(FAILURE)
+        await clock.advance(61)
+        await gateway.runtime.jobs.edit(job.job_id, {"command": "other"})
+        await clock.advance(60)
+        assert [request.command for request in runner.requests] == ["work", "work"]
+
+
+class TestBrokenRunner:
+    async def test_a_runner_that_raises_ends_its_run_and_nothing_else(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(every="1m")
+        runner.answer(OSError("no more processes"), SUCCESS)
+        await clock.advance(120)
+        broken, after = await gateway.runs()
+        assert (broken.status, broken.error) == (
+            RunStatus.ERROR,
+            "the runner failed: OSError: no more processes",
+        )
+        assert after.status is RunStatus.SUCCESS
+        assert gateway.runtime.health().ok
+
+    async def test_a_runner_that_is_not_installed_any_more_is_said_so(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(every="1m")
+        gateway.runtime.executor._runners.pop("shell")  # type: ignore[attr-defined]
+        await clock.advance(60)
+        (run,) = await gateway.runs()
+        assert run.status is RunStatus.ERROR
+        assert "'shell' is not installed" in str(run.error)
+
+
+class TestFailureInARow:
+    async def test_a_job_that_fails_and_fails_is_paused_and_resumes_with_a_new_count(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        job = await gateway.create(every="1m", auto_pause_after=3)
+        runner.usual = FAILURE
+        await clock.advance(600)
+        assert len(runner.requests) == 3
+        paused = await gateway.job(job)
+        assert (paused.spec.enabled, paused.spec.off_label) == (False, OffLabel.AUTO_PAUSED)
+        await gateway.runtime.jobs.resume(job.job_id)
+        assert (await gateway.job(job)).consecutive_failures == 0
+        await clock.advance(120)
+        assert len(runner.requests) == 5
+        ledger = await gateway.ledger()
+        assert (ledger.expected, ledger.ran["error"], ledger.unaccounted) == (5, 5, [])
+
+
+class TestDeleteAfterRun:
+    async def test_a_one_shot_goes_once_it_has_run_well(
+        self, gateway: Gateway, clock: ManualClock
+    ) -> None:
+        await gateway.create(run_at="1m", delete_after_run=True)
+        await clock.advance(60)
+        assert await gateway.store.count_jobs() == 0
+        assert (await gateway.ledger()).ran["success"] == 1
+
+    async def test_it_goes_after_the_attempt_that_ran_well(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(run_at="1m", delete_after_run=True, retries=1, retry_backoff=[10])
+        runner.answer(FAILURE)
+        await clock.advance(65)
+        assert await gateway.store.count_jobs() == 1
+        await clock.advance(5)
+        assert await gateway.store.count_jobs() == 0
+
+    async def test_jobs_that_went_by_themselves_leave_room_for_others(
+        self, gateway: Gateway, clock: ManualClock
+    ) -> None:
+        """Their number is counted anew at the limit, and not from memory."""
+        await gateway.stop()
+        await gateway.start(max_jobs=3)
+        for _ in range(5):
+            await gateway.create(run_at="1s", delete_after_run=True)
+            await clock.advance(1)
+        assert await gateway.store.count_jobs() == 0
