@@ -51,11 +51,6 @@ _log = structlog.get_logger(__name__)
 _LEDGER_SECONDS = 60.0
 _LEDGER_WINDOW = timedelta(minutes=10)
 
-#: How long an Idempotency-Key and a change request are remembered, and how often that is looked at.
-_REQUESTS_KEPT = timedelta(hours=24)
-_PROPOSALS_KEPT = timedelta(days=30)
-_HOUSE_SECONDS = 3600.0
-
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -126,15 +121,19 @@ class Runtime:
         self.event_feed = EventFeed(
             self.store, self.clock, self.metrics, size=settings.sched_event_bus_max
         )
-        self.scheduling_metrics = SchedulingMetrics(
-            self.store, self.metrics, self.event_feed, started_at=self.started_at
-        )
         self.projector = Projector(
             self.store,
             self.clock,
             self.metrics,
             wanted=lambda: self.flags[_PROJECTION] or self.flags[_SHADOW],
             scratch=partial(sqlite_store, synchronous="OFF"),
+        )
+        self.scheduling_metrics = SchedulingMetrics(
+            self.store,
+            self.metrics,
+            self.event_feed,
+            self.projector,
+            started_at=self.started_at,
         )
         self.calendar = CalendarView(
             InternalCalendar(
@@ -196,7 +195,6 @@ class Runtime:
         self.supervisor.keep("notifier", self.notifier.run)
         if self.settings.notify_urls:
             self.supervisor.keep("delivery", self.notifier.deliver)
-        self.supervisor.keep("housekeeping", self._keep_house)
         cron = self.settings.enable_cron
         await self.recovery.run(scheduling=cron)
         if cron:
@@ -259,15 +257,6 @@ class Runtime:
         """What people decided and changed, newest first, as events."""
         found = await self.store.audit(limit=limit, before_seq=before_seq)
         return [event.envelope() for event in found]
-
-    async def _keep_house(self) -> None:
-        """Drop what is kept for a while only."""
-        while True:
-            now = self.clock.now()
-            await self.store.forget(
-                requests_before=now - _REQUESTS_KEPT, proposals_before=now - _PROPOSALS_KEPT
-            )
-            await self.clock.sleep(_HOUSE_SECONDS)
 
     async def _watch_ledger(self) -> None:
         """Reckon the last minutes again and again, so that a lost slot raises an alarm."""

@@ -472,12 +472,6 @@ class Store(Protocol):
         """Bring it from one status to another; False when it was not in the first."""
         ...
 
-    # -- housekeeping
-
-    async def forget(self, *, requests_before: datetime, proposals_before: datetime) -> None:
-        """Drop Idempotency-Keys and change requests that are older than these instants."""
-        ...
-
     # -- what happened
 
     async def audit(self, *, limit: int, before_seq: int | None) -> Sequence[Event]:

@@ -421,15 +421,6 @@ class SqlStore:
             )
         )
 
-    # -- housekeeping
-
-    async def forget(self, *, requests_before: datetime, proposals_before: datetime) -> None:
-        def drop(tx: Tx) -> None:
-            tx.run("forget_once", before=requests_before.timestamp())
-            tx.run("forget_proposals", before=proposals_before.timestamp())
-
-        await self._db.write(drop)
-
     # -- what happened
 
     async def audit(self, *, limit: int, before_seq: int | None) -> Sequence[Event]:
