@@ -21,13 +21,14 @@ from universal_agent.store.base import Store
 _log = structlog.get_logger(__name__)
 
 #: Events folded in one transaction. Others wait for the writer meanwhile.
-BATCH = 500
+BATCH = 200
 
 #: A projection further behind than this is not waited for.
 PATIENCE_EVENTS = 5000
 
-#: Between two batches while events come in: many of them share one commit.
-_PAUSE_SECONDS = 0.2
+#: From an event until it is folded unasked: many share one commit, and slots that come due together
+#: are admitted, and their runs ended, before the first of them is folded.
+_PAUSE_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +73,8 @@ class Projector:
             await self.catch_up()
         async for _ in self._store.appended(after_seq=self.position):
             if self._wanted():
-                await self.catch_up()
                 await self._clock.sleep(_PAUSE_SECONDS)
+                await self.catch_up()
 
     async def catch_up(self) -> None:
         """Fold everything that is in the log."""
