@@ -6,7 +6,7 @@ from typing import Any
 
 from universal_agent.domain.run import Run
 from universal_agent.errors import InvalidInput
-from universal_agent.runners.output import run_log_path
+from universal_agent.runners.output import plain_text, run_log_path
 
 
 def tail(path: Path, *, cursor: int | None, limit: int, max_bytes: int) -> dict[str, Any]:
@@ -56,7 +56,9 @@ def _answer(
         "file": path.name,
         "cursor": cursor,
         "size": size,
-        "lines": [line.removesuffix(b"\n").decode("utf-8", "replace") for line in lines],
+        "lines": [
+            plain_text(line.removesuffix(b"\n").decode("utf-8", "replace")) for line in lines
+        ],
         "partial": bool(lines) and not lines[-1].endswith(b"\n"),
         "truncated": truncated,
         "reset": reset,
