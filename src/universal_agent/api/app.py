@@ -14,6 +14,7 @@ from universal_agent.api import (
     scheduling,
     web_page,
 )
+from universal_agent.api.access import install_access
 from universal_agent.api.problems import install_problem_handlers
 from universal_agent.runtime import Runtime
 
@@ -30,6 +31,9 @@ def create_app(runtime: Runtime) -> FastAPI:
     )
     app.state.runtime = runtime
     install_problem_handlers(app)
-    for module in (health, cron, calendar, scheduling, flags, dashboard, metrics, ops, web_page):
+    for module in (health, cron, calendar, scheduling, flags, dashboard, metrics, ops):
         app.include_router(module.router)
+    install_access(app, runtime.settings, clock=runtime.clock)
+    # The page answers for every address that nothing else does: it comes last.
+    app.include_router(web_page.router)
     return app
