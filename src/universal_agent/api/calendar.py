@@ -60,6 +60,22 @@ class FeedDocument(Answer):
     days: list[dict[str, Any]]
 
 
+class FeedChanges(Answer):
+    """What changed since the version that the client holds; lists where they changed."""
+
+    timezone: str
+    view: str
+    start_utc: str
+    end_utc: str
+    version: int
+    delta: Literal[True]
+    since_version: int
+    upserts: list[dict[str, Any]]
+    removed: list[str]
+    always_running: list[dict[str, Any]] | None = None
+    stasis_queue: list[dict[str, Any]] | None = None
+
+
 class Action(Body):
     action: str = Field(max_length=100, examples=["approve_backfill_run"])
     run_at: str | int | float | None = Field(default=None, examples=["in 20 minutes"])
@@ -102,8 +118,11 @@ class BulkDone(Answer):
 @router.get(
     "/calendar/events",
     summary="The calendar of a window",
-    response_model=FeedDocument,
-    responses=problem_responses(400, 422, 503),
+    response_model=FeedDocument | FeedChanges,
+    responses={
+        304: {"description": "Nothing has changed since the ETag that was sent."},
+        **problem_responses(400, 422, 503),
+    },
 )
 async def calendar_feed(
     request: Request,
