@@ -135,7 +135,7 @@ def identifiers(tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
 
 
 def test_no_source_file_is_too_long_to_be_read_at_once() -> None:
-    code = files_under("src", "tests", "bench", "tools") + files_under(
+    code = files_under("src", "tests", "bench", "chaos", "tools") + files_under(
         "web/src", suffixes=(".ts", ".tsx")
     )
     lengths = {
