@@ -118,9 +118,7 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def _is_too_slow(self) -> None:
         self._alarm = None
-        if self._awaited is _Awaited.END:
-            self.transport.close()
-        elif self.pipeline:
+        if self.pipeline:
             # It waits for the answer to the request before it, and is not read meanwhile.
             self._set_alarm()
         else:
@@ -128,7 +126,7 @@ class _BoundedProtocol(HttpToolsProtocol):
             self._set_alarm()
 
     def _give_up(self, answer: bytes) -> None:
-        """Close the connection; with an answer, if the client waits for that one."""
+        """End the connection: with an answer if the client waits for that one, else at once."""
         # There is no cycle before the first request, whatever uvicorn's annotation says.
         cycle: RequestResponseCycle | None = self.cycle
         match self._awaited:

@@ -322,15 +322,25 @@ async def reading(small: SmallApp, method: str, path: str, query: str) -> tuple[
     return task, sent
 
 
-async def test_a_new_token_ends_what_goes_on_reading(closed: SmallApp) -> None:
+async def test_a_new_token_ends_what_goes_on_reading(closed: SmallApp, clock: ManualClock) -> None:
     stream, frames = await reading(closed, "GET", "/api/v1/ops/scheduling/stream", "once=0")
     socket, messages = await reading(closed, "WEBSOCKET", "/api/v1/sessions/s1/stream", "")
     closed.gate.rotate(TOKEN)
+    await clock.settle()
     assert not stream.done()
     closed.gate.rotate("another-token")
     await asyncio.gather(stream, socket)
+    assert (stream.cancelling(), socket.cancelling()) == (0, 0)
     assert frames[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
     assert messages[-1] == {"type": "websocket.close", "code": 1008}
+
+
+async def test_what_has_been_read_to_its_end_is_left_alone(
+    closed: SmallApp, clock: ManualClock
+) -> None:
+    assert (await exchange(closed.app, headers=SIGNED_IN)).status == 200
+    closed.gate.rotate("another-token")
+    await clock.settle()
 
 
 async def test_a_client_that_leaves_a_stream_is_no_change_of_token(closed: SmallApp) -> None:

@@ -156,6 +156,18 @@ async def test_a_head_that_grows_without_end_is_refused(
     assert scopes == []
 
 
+async def test_each_request_of_a_connection_may_have_a_head_of_the_largest_size(
+    connect: Connect, clock: ManualClock
+) -> None:
+    protocol, wire = connect()
+    for number in range(1, 4):
+        protocol.data_received(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Big: ")
+        protocol.data_received(b"x" * (MAX_HEAD_BYTES - 100))
+        protocol.data_received(b"\r\n\r\n")
+        await clock.settle()
+        assert wire.received.count(b"HTTP/1.1 200 OK") == number
+
+
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n"
 
 

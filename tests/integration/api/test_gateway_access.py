@@ -7,7 +7,6 @@ from fastapi import FastAPI
 
 from tests.integration.api.exchange import SIGNED_IN, TOKEN, exchange
 from tests.integration.api.route_walk import PUBLIC, addresses, open_addresses
-from universal_agent.api.access import install_access
 from universal_agent.api.app import create_app
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings
@@ -18,9 +17,7 @@ from universal_agent.testing import ManualClock
 def gateway(clock: ManualClock, tmp_path: Path) -> FastAPI:
     """The application over a runtime that is not started: nothing here may get that far."""
     settings = Settings(ops_token=TOKEN, data_dir=tmp_path)
-    app = create_app(Runtime(settings, clock=clock))
-    install_access(app, settings, clock=clock)
-    return app
+    return create_app(Runtime(settings, clock=clock))
 
 
 async def test_every_route_of_the_gateway_needs_the_token(gateway: FastAPI) -> None:
@@ -33,6 +30,7 @@ async def test_every_operation_says_in_the_openapi_document_what_it_needs(
     gateway: FastAPI,
 ) -> None:
     reply = await exchange(gateway, path="/api/openapi.json", headers=SIGNED_IN)
+    assert reply.status == 200, reply.body
     operations = {
         (method.upper(), path): operation
         for path, methods in reply.json()["paths"].items()
