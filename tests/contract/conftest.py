@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from universal_agent.api.access import install_access
 from universal_agent.api.app import create_app
-from universal_agent.clock import SystemClock
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings
 
@@ -16,11 +14,7 @@ from universal_agent.settings import Settings
 @pytest.fixture
 async def app(tmp_path: Path) -> FastAPI:
     """The application with all its routes, over a runtime that was not started."""
-    settings = Settings(data_dir=tmp_path)
-    app = create_app(Runtime(settings))
-    if not hasattr(app.state, "gate"):
-        install_access(app, settings, clock=SystemClock())
-    return app
+    return create_app(Runtime(Settings(data_dir=tmp_path)))
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ Operations = dict[str, dict[str, Any]]
 
 
 def _is_query_or_header(parameter: dict[str, Any]) -> bool:
-    return parameter["in"] != "path"
+    return bool(parameter["in"] != "path")
 
 
 async def test_every_route_is_in_the_contract_and_every_route_of_the_contract_exists(

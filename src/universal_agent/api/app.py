@@ -15,7 +15,7 @@ from universal_agent.api import (
     web_page,
 )
 from universal_agent.api.access import install_access
-from universal_agent.api.problems import install_problem_handlers
+from universal_agent.api.problems import EVERYWHERE, install_problem_handlers
 from universal_agent.runtime import Runtime
 
 
@@ -28,6 +28,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         docs_url="/api/docs",
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        responses=EVERYWHERE,
     )
     app.state.runtime = runtime
     install_problem_handlers(app)
