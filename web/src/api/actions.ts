@@ -42,11 +42,7 @@ export function useEventAction() {
         }),
       ),
     onError: tellFailure,
-    // Not done before the queue shows it: until then the row must not be decided again.
-    onSettled: () => {
-      void outdate(keys.calendar.all, keys.jobs.all);
-      return outdate(keys.stasis.all);
-    },
+    onSettled: () => void outdate(keys.stasis.all, keys.calendar.all, keys.jobs.all),
   });
 }
 

@@ -77,7 +77,9 @@ export function Shell({ children }: { children: ReactNode }): JSX.Element {
   const counts = useCounts();
   const { pathname } = useLocation();
   usePageKeys();
-  useEffect(() => window.scrollTo(0, 0), [pathname]);
+  useEffect(() => {
+    window.scrollTo(0, 0);
+  }, [pathname]);
   return (
     <div className={styles.app}>
       <a className={styles.skip} href="#content">

@@ -1,5 +1,5 @@
-import { Button, Drawer } from '@mantine/core';
-import { type JSX, useCallback, useMemo, useRef, useState } from 'react';
+import { Button } from '@mantine/core';
+import { type JSX, lazy, Suspense, useCallback, useMemo, useRef, useState } from 'react';
 import { useQueryClient } from '@tanstack/react-query';
 import { keys } from '../api/keys';
 import type { CalendarEvent } from '../api/contract';
@@ -15,20 +15,16 @@ import styles from './Calendar.module.css';
 import { countsOf } from './counts';
 import type { Day } from './days';
 import type { Lane } from './density';
-import { EventDrawer } from './EventDrawer';
+import type { Opened } from './Drawers';
 import { filterEvents, filterRows, isFiltering } from './filter';
-import { LaneDrawer } from './LaneDrawer';
 import { Legend } from './Legend';
-import { ListView } from './ListView';
-import { MonthView } from './MonthView';
 import { Toolbar } from './Toolbar';
 import { type Feed, useFeed } from './useFeed';
 import { useView, type ViewControls } from './useView';
 
-type Opened =
-  | { kind: 'event'; event: CalendarEvent; from: Opened | null }
-  | { kind: 'events'; event_ids: readonly string[] }
-  | { kind: 'lane'; lane: Lane; day: Day };
+const ListView = lazy(() => import('./ListView'));
+const MonthView = lazy(() => import('./MonthView'));
+const Drawers = lazy(() => import('./Drawers'));
 
 function useCalendarKeys(view: ViewControls, focusFilter: () => void): void {
   const queries = useQueryClient();
@@ -126,96 +122,46 @@ function Content({ data, view, zone }: ContentProps): JSX.Element {
   return (
     <>
       <div className={styles.surface} data-view={view.view} data-old={data.isOld}>
-        {view.view === 'month' ? (
-          <MonthView
-            events={events}
-            rows={rows}
-            days={days}
-            month={view.date.slice(0, 7)}
-            zone={zone}
-            now={now}
-            onDay={toDay}
-          />
-        ) : view.view === 'list' ? (
-          <ListView events={events} days={days} zone={zone} now={now} onOpen={openEvent} />
-        ) : (
-          <Board
-            events={events}
-            rows={rows}
+        <Suspense fallback={<Waiting lines={12} />}>
+          {view.view === 'month' ? (
+            <MonthView
+              events={events}
+              rows={rows}
+              days={days}
+              month={view.date.slice(0, 7)}
+              zone={zone}
+              now={now}
+              onDay={toDay}
+            />
+          ) : view.view === 'list' ? (
+            <ListView events={events} days={days} zone={zone} now={now} onOpen={openEvent} />
+          ) : (
+            <Board
+              events={events}
+              rows={rows}
+              days={days}
+              zone={zone}
+              onEvent={openEvent}
+              onEvents={openEvents}
+              onLane={openLane}
+              onDay={view.view === 'week' ? toDay : null}
+            />
+          )}
+        </Suspense>
+      </div>
+      {opened && (
+        <Suspense>
+          <Drawers
+            opened={opened}
+            events={data.events}
             days={days}
             zone={zone}
             onEvent={openEvent}
-            onEvents={openEvents}
-            onLane={openLane}
-            onDay={view.view === 'week' ? toDay : null}
+            onOpen={setOpened}
           />
-        )}
-      </div>
-      {opened && (
-        <Drawers
-          opened={opened}
-          events={data.events}
-          days={days}
-          zone={zone}
-          onEvent={openEvent}
-          onOpen={setOpened}
-        />
+        </Suspense>
       )}
     </>
-  );
-}
-
-interface DrawersProps {
-  opened: Opened;
-  events: readonly CalendarEvent[];
-  days: readonly Day[];
-  zone: string;
-  onEvent: (event: CalendarEvent) => void;
-  onOpen: (opened: Opened | null) => void;
-}
-
-/** What is open shows the present state of its slots, not that of the moment it was opened. */
-function Drawers(props: DrawersProps): JSX.Element {
-  const { opened, events, days, zone, onEvent, onOpen } = props;
-  const now = useNow();
-  const close = () => onOpen(null);
-  if (opened.kind === 'lane') {
-    return (
-      <LaneDrawer
-        lane={opened.lane}
-        events={events}
-        day={opened.day}
-        zone={zone}
-        now={now}
-        onOpen={onEvent}
-        onClose={close}
-      />
-    );
-  }
-  if (opened.kind === 'events') {
-    const ids = new Set(opened.event_ids);
-    return (
-      <Drawer opened onClose={close} size={480} title={`${ids.size} slots`}>
-        <ListView
-          events={events.filter((event) => ids.has(event.event_id))}
-          days={days}
-          zone={zone}
-          now={now}
-          height="calc(100vh - 110px)"
-          onOpen={onEvent}
-        />
-      </Drawer>
-    );
-  }
-  const { from } = opened;
-  const event = events.find((each) => each.event_id === opened.event.event_id) ?? opened.event;
-  return (
-    <EventDrawer
-      event={event}
-      zone={zone}
-      onClose={close}
-      onBack={from === null ? null : () => onOpen(from)}
-    />
   );
 }
 

@@ -6,7 +6,7 @@ import { longDay } from '../lib/time';
 import { Loaded } from '../ui/Loaded';
 import type { Day } from './days';
 import type { Lane } from './density';
-import { ListView } from './ListView';
+import ListView from './ListView';
 import { slotAt } from './words';
 
 interface LaneDrawerProps {

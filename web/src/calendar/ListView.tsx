@@ -35,7 +35,7 @@ function linesOf(events: readonly CalendarEvent[], days: readonly Day[]): Line[]
 }
 
 /** Every slot, one after another. */
-export function ListView(props: ListViewProps): JSX.Element {
+export default function ListView(props: ListViewProps): JSX.Element {
   const { events, days, zone, now, height = 'calc(100vh - 190px)', onOpen } = props;
   const lines = useMemo(() => linesOf(events, days), [events, days]);
   const next = lines.findIndex((line) => line.kind === 'slot' && slotAt(line.event) >= now);

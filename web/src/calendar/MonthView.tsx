@@ -93,7 +93,7 @@ function squaresOf(
 const WEEKDAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 
 /** A month at a glance: how each day went, and what is due. */
-export function MonthView(props: MonthViewProps): JSX.Element {
+export default function MonthView(props: MonthViewProps): JSX.Element {
   const { events, rows, days, month, zone, now, onDay } = props;
   const squares = useMemo(() => squaresOf(events, rows, days), [events, rows, days]);
   const today = dayIndexAt(days, now);

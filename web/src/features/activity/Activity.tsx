@@ -1,10 +1,11 @@
 import { Button, Menu, SegmentedControl } from '@mantine/core';
-import type { JSX } from 'react';
+import { type JSX, useMemo } from 'react';
 import { Link, useSearchParams } from 'react-router';
 import { useChangeNotification, useChangeNotifications } from '../../api/actions';
 import type { BusEvent, Notification } from '../../api/contract';
-import { useEvents, useNotifications } from '../../api/queries';
-import { instant } from '../../lib/time';
+import { useEvents, useJobs, useNotifications } from '../../api/queries';
+import { useZone } from '../../app/zone';
+import { clockSeconds, dayName, instant } from '../../lib/time';
 import { EmptyState } from '../../ui/EmptyState';
 import { Loaded } from '../../ui/Loaded';
 import { Page } from '../../ui/Page';
@@ -168,6 +169,8 @@ function Note({ note }: { note: Notification }): JSX.Element {
 
 function Events(): JSX.Element {
   const query = useEvents();
+  const { data: jobs } = useJobs();
+  const titles = useMemo(() => new Map((jobs ?? []).map((job) => [job.job_id, job.title])), [jobs]);
   return (
     <Panel title="Events" count={query.data?.length}>
       <Loaded query={query} what="the event log" lines={10}>
@@ -182,7 +185,7 @@ function Events(): JSX.Element {
               height="calc(100vh - 190px)"
               itemKey={(event) => String(event.seq)}
             >
-              {(event) => <EventLine event={event} />}
+              {(event) => <EventLine event={event} title={titles.get(event.source_ref)} />}
             </VirtualList>
           )
         }
@@ -191,18 +194,27 @@ function Events(): JSX.Element {
   );
 }
 
-function EventLine({ event }: { event: BusEvent }): JSX.Element {
-  const isJob = event.source === 'cron' && event.source_ref !== '';
+interface EventLineProps {
+  event: BusEvent;
+  /** The job's, where it is one. */
+  title: string | undefined;
+}
+
+function EventLine({ event, title }: EventLineProps): JSX.Element {
+  const zone = useZone();
+  const at = instant(event.timestamp);
   return (
     <div className={styles.event}>
       <span className={styles.seq}>{event.seq}</span>
-      <When at={instant(event.timestamp)} />
+      <time className="num" dateTime={event.timestamp}>
+        {dayName(at, zone)} {clockSeconds(at, zone)}
+      </time>
       <b>{event.type.replaceAll('_', ' ')}</b>
       <span className="clip">
-        {isJob ? (
-          <Link to={`/jobs/${event.source_ref}`}>{event.source_ref}</Link>
-        ) : (
+        {title === undefined ? (
           event.source_ref
+        ) : (
+          <Link to={`/jobs/${event.source_ref}`}>{title}</Link>
         )}
       </span>
       <span className="muted">{event.status ?? ''}</span>

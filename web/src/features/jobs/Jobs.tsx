@@ -175,7 +175,9 @@ function JobRow({ job, onDelete }: { job: Job; onDelete: (job: Job) => void }): 
       </td>
       <td className={table.wide}>
         {job.description}
-        <span className={styles.zone}>{job.timezone}</span>
+        {!job.description.includes(job.timezone) && (
+          <span className={styles.zone}>{job.timezone}</span>
+        )}
       </td>
       <td className={styles.tight}>
         <NextRun job={job} />

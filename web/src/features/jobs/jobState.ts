@@ -18,7 +18,8 @@ export function stateOf(job: Job): State {
   if (!job.enabled) return state(job.off_label ?? 'disabled', '||', 'off');
   if (job.running) return state('running', '▶', 'run');
   if (job.consecutive_failures > 0) {
-    return state(`failed ${job.consecutive_failures} in a row`, '✕', 'bad', true);
+    const count = job.consecutive_failures;
+    return state(count === 1 ? 'failed' : `failed ${count} in a row`, '✕', 'bad', true);
   }
   if (job.next_run_at === null) return state('will not run again', '!', 'miss', true);
   return state('waiting', '○', 'next');

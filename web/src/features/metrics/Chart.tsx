@@ -3,7 +3,7 @@ import { useComputedColorScheme } from '@mantine/core';
 import { type JSX, useEffect, useId, useRef } from 'react';
 import uPlot from 'uplot';
 import { useZone } from '../../app/zone';
-import { clock, dayClock, dayName, isoDate } from '../../lib/time';
+import { clock, clockSeconds, dayClock, dayName, isoDate } from '../../lib/time';
 import styles from './Chart.module.css';
 import type { Columns } from './series';
 
@@ -30,8 +30,10 @@ function timeTexts(splits: readonly number[], zone: string): string[] {
   return splits.map((seconds, index) => {
     const at = seconds * 1000;
     const before = splits[index - 1];
+    const isFine = (splits[1] ?? 0) - (splits[0] ?? 0) < 60;
+    const text = isFine ? clockSeconds(at, zone) : clock(at, zone);
     const isSame = before !== undefined && isoDate(before * 1000, zone) === isoDate(at, zone);
-    return isSame ? clock(at, zone) : `${clock(at, zone)}\n${dayName(at, zone)}`;
+    return isSame ? text : `${text}\n${dayName(at, zone)}`;
   });
 }
 

@@ -1,16 +1,16 @@
-import { type JSX, useCallback, useState } from 'react';
+import { type JSX, lazy, Suspense, useCallback, useState } from 'react';
 import { Link } from 'react-router';
 import type { CalendarEvent } from '../../api/contract';
 import { Board } from '../../calendar/Board';
 import type { Day } from '../../calendar/days';
 import type { Lane } from '../../calendar/density';
-import { EventDrawer } from '../../calendar/EventDrawer';
-import { LaneDrawer } from '../../calendar/LaneDrawer';
+import type { Opened } from '../../calendar/Drawers';
 import type { Feed } from '../../calendar/useFeed';
-import { useNow } from '../../lib/now';
 import { Failure, Waiting } from '../../ui/Loaded';
 import { Panel } from '../../ui/Panel';
 import styles from './Decisions.module.css';
+
+const Drawers = lazy(() => import('../../calendar/Drawers'));
 
 interface TodayBoardProps {
   data: Feed;
@@ -20,12 +20,25 @@ interface TodayBoardProps {
 /** Today's lanes and hours. */
 export default function TodayBoard({ data, zone }: TodayBoardProps): JSX.Element {
   const { feed, events, days, error, refetch } = data;
-  const [event, setEvent] = useState<CalendarEvent | null>(null);
-  const [lane, setLane] = useState<{ lane: Lane; day: Day } | null>(null);
-  const now = useNow();
-  const openLane = useCallback((each: Lane, day: Day) => setLane({ lane: each, day }), []);
-  const openFirst = useCallback((all: readonly CalendarEvent[]) => setEvent(all[0] ?? null), []);
-  const present = event && (events.find((each) => each.event_id === event.event_id) ?? event);
+  const [opened, setOpened] = useState<Opened | null>(null);
+  const openEvent = useCallback(
+    (event: CalendarEvent) =>
+      setOpened((from) => ({
+        kind: 'event',
+        event,
+        from: from?.kind === 'event' ? from.from : from,
+      })),
+    [],
+  );
+  const openEvents = useCallback(
+    (all: readonly CalendarEvent[]) =>
+      setOpened({ kind: 'events', event_ids: all.map((event) => event.event_id) }),
+    [],
+  );
+  const openLane = useCallback(
+    (lane: Lane, day: Day) => setOpened({ kind: 'lane', lane, day }),
+    [],
+  );
   return (
     <Panel
       title="Today"
@@ -43,32 +56,23 @@ export default function TodayBoard({ data, zone }: TodayBoardProps): JSX.Element
           rows={feed.always_running}
           days={days}
           zone={zone}
-          onEvent={setEvent}
-          onEvents={openFirst}
+          onEvent={openEvent}
+          onEvents={openEvents}
           onLane={openLane}
           onDay={null}
         />
       )}
-      {lane && !present && (
-        <LaneDrawer
-          {...lane}
-          events={events}
-          zone={zone}
-          now={now}
-          onOpen={setEvent}
-          onClose={() => setLane(null)}
-        />
-      )}
-      {present && (
-        <EventDrawer
-          event={present}
-          zone={zone}
-          onBack={lane && (() => setEvent(null))}
-          onClose={() => {
-            setEvent(null);
-            setLane(null);
-          }}
-        />
+      {opened && (
+        <Suspense>
+          <Drawers
+            opened={opened}
+            events={events}
+            days={days}
+            zone={zone}
+            onEvent={openEvent}
+            onOpen={setOpened}
+          />
+        </Suspense>
       )}
     </Panel>
   );

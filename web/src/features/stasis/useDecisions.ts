@@ -1,12 +1,13 @@
 // Deciding about missed slots, one or a group at a time, told kindly whoever was faster.
 import { useRef, useState } from 'react';
 import { useEventAction, useUndoDelete } from '../../api/actions';
+import type { ActionAnswer } from '../../api/contract';
 import { toast } from '../../lib/toasts';
 
 export interface Decisions {
   approve: (eventId: string, title: string) => void;
   remove: (eventId: string, title: string) => void;
-  /** Whether a decision about it is on its way. */
+  /** Whether a decision about it is on its way, or was made. */
   isBusy: (eventId: string) => boolean;
 }
 
@@ -17,43 +18,40 @@ export function useDecisions(): Decisions {
   const act = useEventAction();
   const undo = useUndoDelete();
 
-  const during = async (eventId: string, work: () => Promise<void>) => {
+  const release = (eventId: string) => {
+    begun.current.delete(eventId);
+    setBusy(new Set(begun.current));
+  };
+
+  /** What is decided stays busy until its row goes: a click in between must not decide again. */
+  const decide = async (eventId: string, action: string, told: (answer: ActionAnswer) => void) => {
+    if (begun.current.has(eventId)) return;
     begun.current.add(eventId);
-    setBusy((ids) => new Set(ids).add(eventId));
+    setBusy(new Set(begun.current));
     try {
-      await work();
+      told(await act.mutateAsync({ event_id: eventId, body: { action } }));
     } catch {
       // The action has told what went wrong.
-    } finally {
-      begun.current.delete(eventId);
-      setBusy((ids) => new Set([...ids].filter((id) => id !== eventId)));
+      release(eventId);
     }
   };
 
   return {
     isBusy: (eventId) => busy.has(eventId),
     approve(eventId, title) {
-      if (begun.current.has(eventId)) return;
-      const body = { action: 'approve_backfill_run' };
-      void during(eventId, () =>
-        act.mutateAsync({ event_id: eventId, body }).then(({ run }) => {
-          const link = run && {
-            label: 'Show run',
-            to: `/jobs/${run.job_id}?run=${run.run_id}`,
-          };
-          toast(`Running ${title}`, { tone: 'good', ...(link && { link }) });
-        }),
-      );
+      void decide(eventId, 'approve_backfill_run', ({ run }) => {
+        const link = run && { label: 'Show run', to: `/jobs/${run.job_id}?run=${run.run_id}` };
+        toast(`Running ${title}`, { tone: 'good', ...(link && { link }) });
+      });
     },
     remove(eventId, title) {
-      if (begun.current.has(eventId)) return;
-      const body = { action: 'delete_missed' };
-      void during(eventId, () =>
-        act.mutateAsync({ event_id: eventId, body }).then(() => {
-          const action = { label: 'Undo', run: () => undo.mutate(eventId) };
-          toast(`Deleted ${title} from stasis`, { action });
-        }),
-      );
+      void decide(eventId, 'delete_missed', () => {
+        const run = () => {
+          release(eventId);
+          undo.mutate(eventId);
+        };
+        toast(`Deleted ${title} from stasis`, { action: { label: 'Undo', run } });
+      });
     },
   };
 }
