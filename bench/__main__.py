@@ -26,6 +26,7 @@ class Part(StrEnum):
     CREATE = "create"
     IDLE = "idle"
     STARTUP = "startup"
+    FEED = "feed"
     GROWTH = "growth"
 
 
@@ -58,6 +59,10 @@ def main(
     create_connections: Annotated[int, typer.Option(help="HTTP connections.")] = 8,
     idle_jobs: Annotated[int, typer.Option(help="Jobs while nothing is due.")] = 10_000,
     startup_jobs: Annotated[int, typer.Option(help="Jobs at the start.")] = 100_000,
+    feed_jobs: Annotated[int, typer.Option(help="Daily jobs in the calendar.")] = 500,
+    feed_runs: Annotated[str, typer.Option(help="Stored runs, for each size measured.")] = (
+        "5000,100000"
+    ),
     growth_jobs: Annotated[str, typer.Option(help="Sizes that growth goes through.")] = (
         "1000,10000,100000"
     ),
@@ -79,6 +84,8 @@ def main(
         create_connections=create_connections,
         idle_jobs=idle_jobs,
         startup_jobs=startup_jobs,
+        feed_jobs=feed_jobs,
+        feed_runs=tuple(int(size) for size in feed_runs.split(",")),
         growth_jobs=tuple(int(size) for size in growth_jobs.split(",")),
     )
     began_at = time.time()

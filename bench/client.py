@@ -77,7 +77,8 @@ class Connection(asyncio.Protocol):
             return
         head = bytes(self._received[:end]).lower()
         start = end + len(_END_OF_HEAD)
-        length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
+        # An answer that has nothing to say (304) names no length.
+        length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0] or b"0")
         if len(self._received) < start + length:
             return
         body = bytes(self._received[start : start + length])

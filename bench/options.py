@@ -34,3 +34,6 @@ class Options:
     idle_jobs: int
     startup_jobs: int
     growth_jobs: tuple[int, ...]
+    #: Jobs that run once a day, and how many runs are stored of them.
+    feed_jobs: int
+    feed_runs: tuple[int, ...]

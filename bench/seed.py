@@ -38,7 +38,7 @@ def whole_second(seconds_ahead: float) -> datetime:
 
 def repeating(count: int, *, every: int, first_at: datetime, **fields: Any) -> Iterator[Job]:
     """Jobs with one interval of seconds, their first slots spread evenly over an interval."""
-    make = _maker(**fields)
+    make = maker(**fields)
     for number in range(count):
         anchor = first_at + timedelta(seconds=number % every - every)
         yield make(IntervalSchedule(timedelta(seconds=every), anchor), anchor)
@@ -46,7 +46,7 @@ def repeating(count: int, *, every: int, first_at: datetime, **fields: Any) -> I
 
 def sleeping(count: int) -> Iterator[Job]:
     """Jobs of every kind, none of which is due today or tomorrow."""
-    make = _maker()
+    make = maker()
     created_at = whole_second(-1)
     near = {(created_at + timedelta(days=day)).day for day in (0, 1, 2)}
     days = [day for day in range(1, 29) if day not in near]
@@ -60,7 +60,7 @@ def sleeping(count: int) -> Iterator[Job]:
         yield make(schedules[number % len(schedules)], created_at)
 
 
-def _maker(**fields: Any) -> Callable[[Schedule, datetime], Job]:
+def maker(**fields: Any) -> Callable[[Schedule, datetime], Job]:
     """Makes jobs as the gateway would have made them at their time."""
     template = draft_job(
         {"command": "true", "every": "1h", **fields},

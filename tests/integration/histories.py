@@ -57,7 +57,6 @@ class History:
 
     @classmethod
     async def begin(cls, folder: Path, clock: ManualClock) -> "History":
-        folder.mkdir(exist_ok=True)
         runtime = Runtime(
             Settings(data_dir=folder, cron_mock_response=True),
             clock=clock,
@@ -226,7 +225,7 @@ class History:
         at = job.spec.schedule.next_after(self.clock.now())
         for _ in range(ahead % 3):
             at = at and job.spec.schedule.next_after(at)
-        return at and SlotKey(Source.CRON, job.job_id, at)
+        return None if at is None else SlotKey(Source.CRON, job.job_id, at)
 
 
 STEPS = (

@@ -483,9 +483,8 @@ WHERE seq > :after_seq AND (
   OR (type = 'cron_run_completed' AND (
     EXISTS (SELECT 1 FROM notifications
             WHERE incident = 'failing:' || events.source_ref AND is_open)
-    OR EXISTS (SELECT 1 FROM events failed
-               WHERE failed.source_ref = events.source_ref AND failed.seq > :after_seq
-                 AND failed.seq < events.seq AND failed.type = 'cron_run_failed'))))
+    OR source_ref IN (SELECT source_ref FROM events
+                      WHERE seq > :after_seq AND type = 'cron_run_failed'))))
 ORDER BY seq LIMIT :limit;
 
 -- insert_proposal --

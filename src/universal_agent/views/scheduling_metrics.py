@@ -7,14 +7,22 @@ from universal_agent.domain.continuity import Thresholds, continuity_document
 from universal_agent.metrics import COUNTERS, Metrics
 from universal_agent.store.base import Store
 from universal_agent.views.event_feed import EventFeed
+from universal_agent.views.projection import Projector
 
 
 class SchedulingMetrics:
     """Gathers the document from the counters, the event feed and the store."""
 
     def __init__(
-        self, store: Store, metrics: Metrics, feed: EventFeed, *, started_at: datetime
+        self,
+        store: Store,
+        metrics: Metrics,
+        feed: EventFeed,
+        projector: Projector,
+        *,
+        started_at: datetime,
     ) -> None:
+        self._projector = projector
         self._store = store
         self._metrics = metrics
         self._feed = feed
@@ -33,6 +41,7 @@ class SchedulingMetrics:
         bounds = await self._store.log_bounds()
         sizes = await self._store.sizes()
         newest = bounds.newest_seq
+        position = self._projector.position
         return {
             "started_at": self._started_at.isoformat(),
             "uptime_seconds": (now - self._started_at).total_seconds(),
@@ -61,15 +70,15 @@ class SchedulingMetrics:
             },
             "projection_state": {
                 "enabled": projection_enabled,
-                "seeded": True,
-                "version": self._feed.head,
-                "last_event_seq": self._feed.head,
+                "seeded": position > 0 or newest == 0,
+                "version": position,
+                "last_event_seq": position,
                 "last_updated_at": None
                 if sizes.last_event_at is None
                 else sizes.last_event_at.isoformat(),
                 "cron_jobs": sizes.jobs,
                 "cron_runs": sizes.runs,
                 "heartbeat_sessions": 0,
-                "lag_events": newest - self._feed.head,
+                "lag_events": max(0, newest - position),
             },
         }
