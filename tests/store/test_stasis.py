@@ -142,6 +142,36 @@ async def test_the_same_approval_sent_again_answers_with_the_run_it_made(store: 
     assert again.run.run_id == first.run.run_id
 
 
+async def test_an_approval_sent_again_after_its_run_was_interrupted_answers_with_that_run(
+    store: Store,
+) -> None:
+    await ten_missed(store)
+    once = Once(key="k", fingerprint="f")
+    first = await resolve(store, once=once)
+    await store.claim(free_workers=1, host="h", now=LATER)
+    await store.interrupt_runs(host="h", now=LATER, outage_id="out_2", missed_ids=missed_ids(1))
+
+    again = await resolve(store, once=once)
+
+    assert first.run is not None
+    assert again.run is not None
+    assert again.run.run_id == first.run.run_id
+    assert again.record.span.status is MissedStatus.APPROVED_AND_RUN
+    assert len(await store.list_runs(limit=99)) == 1
+
+
+async def test_a_rescheduling_sent_again_answers_with_the_job_it_made(store: Store) -> None:
+    await ten_missed(store)
+    once = Once(key="k", fingerprint="f")
+
+    first = await resolve(store, action=StasisAction.RESCHEDULE, once=once)
+    again = await resolve(store, action=StasisAction.RESCHEDULE, once=once)
+
+    assert first.job is not None
+    assert again.job is not None
+    assert again.job.job_id == first.job.job_id
+
+
 async def test_an_approved_slot_counts_once_in_the_ledger_whatever_its_run_did(
     store: Store,
 ) -> None:

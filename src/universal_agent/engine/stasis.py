@@ -71,8 +71,11 @@ class Stasis:
         """Decide about a missed slot, or its whole group.
 
         Raises SlotNotFound, AlreadyResolved, Conflict when its job is gone, and InvalidInput for
-        a `run_at` that is not understood or is past.
+        a `run_at` that is not understood or is past. A request that comes again is answered
+        before it is judged.
         """
+        if once is not None and (made := await self._store.decision_made(once)) is not None:
+            return made
         now = self._clock.now()
         resolution = Resolution(action=action, scope=scope, by=by, note=note)
         if action is StasisAction.APPROVE:

@@ -339,6 +339,12 @@ class Store(Protocol):
         """The missed span that has the slot. Raises SlotNotFound when none has."""
         ...
 
+    async def decision_made(self, once: Once) -> Resolved | None:
+        """What came of the decision that `once` made before, or None. Raises Conflict when it is
+        another request's.
+        """
+        ...
+
     async def resolve_missed(
         self,
         slot: SlotKey,

@@ -35,10 +35,11 @@ def recall(tx: Tx, once: Once | None, resource: str, *, now: datetime) -> str | 
         now=now.timestamp(),
     ):
         return None
-    return _made_by(tx, once)
+    return made_by(tx, once)
 
 
-def _made_by(tx: Tx, once: Once) -> str | None:
+def made_by(tx: Tx, once: Once) -> str | None:
+    """What `once` made before, or None. Raises Conflict when it is another request's."""
     row = tx.one("recall_once", key=once.key)
     if row is None:
         return None
@@ -57,7 +58,7 @@ def read_job(tx: Tx, job_id: str, specs: SpecCache) -> Job | None:
 
 
 def job_made(tx: Tx, once: Once, specs: SpecCache) -> Job | None:
-    made = _made_by(tx, once)
+    made = made_by(tx, once)
     return None if made is None else _still_there(tx, made, specs)
 
 

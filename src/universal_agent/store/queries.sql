@@ -178,6 +178,11 @@ SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outa
 FROM missed WHERE source_ref = :source_ref AND first_at <= :at AND last_at >= :at
 ORDER BY status = 'pending' DESC, created_at DESC, missed_id DESC;
 
+-- get_missed --
+SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
+       created_at, updated_at, useful_until, note, decided_by, run_id
+FROM missed WHERE missed_id = :missed_id;
+
 -- pending_group --
 SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
        created_at, updated_at, useful_until, note, decided_by, run_id

@@ -273,6 +273,9 @@ class SqlStore:
     async def find_missed(self, slot: SlotKey) -> MissedRecord:
         return await self._db.read(lambda tx: stasis.find_missed(tx, slot, self._specs))
 
+    async def decision_made(self, once: Once) -> Resolved | None:
+        return await self._db.read(lambda tx: stasis.decision_made(tx, once, self._specs))
+
     async def resolve_missed(
         self,
         slot: SlotKey,

@@ -19,7 +19,7 @@ from universal_agent.domain.stasis import (
 )
 from universal_agent.errors import AlreadyResolved, Conflict, SlotNotFound
 from universal_agent.store.base import Once, Resolution, Resolved
-from universal_agent.store.job_verbs import create_job, read_job, read_spec, recall
+from universal_agent.store.job_verbs import create_job, made_by, read_job, read_spec, recall
 from universal_agent.store.missed_rows import missed_from_row, put_missed
 from universal_agent.store.rows import SpecCache, run_from_row
 from universal_agent.store.slots import NewRun, insert_runs
@@ -49,10 +49,10 @@ def resolve_missed(
     once: Once | None,
     specs: SpecCache,
 ) -> Resolved:
-    made = recall(tx, once, slot.event_id, now=now)
-    named = find_missed(tx, slot, specs)
+    made = None if once is None else decision_made(tx, once, specs)
     if made is not None:
-        return _as_it_was(tx, named, specs)
+        return made
+    named = find_missed(tx, slot, specs)
     if named.span.status is not MissedStatus.PENDING:
         raise AlreadyResolved(
             f"expected a missed slot that waits for a decision, got one that is "
@@ -95,6 +95,8 @@ def resolve_missed(
         closed = MissedStatus.DELETED if delete else MissedStatus.SUPERSEDED
         spans += [decide(record, closed) for record in (*parts, *others)]
     put_missed(tx, spans)
+    new_job_id = resolution.job.job_id if resolution.job else None
+    recall(tx, once, f"{one.missed_id} {new_job_id or ''}", now=now)
     tx.append(
         events.missed_resolved(
             slot.source_ref,
@@ -106,7 +108,7 @@ def resolve_missed(
             spans=spans,
             event_id=one.event_id,
             run_id=resolution.run_id if run else None,
-            new_job_id=resolution.job.job_id if resolution.job else None,
+            new_job_id=new_job_id,
         )
     )
     if run is not None:
@@ -119,10 +121,20 @@ def _group(tx: Tx, record: MissedRecord) -> list[MissedRecord]:
     return [missed_from_row(row) for row in rows]
 
 
-def _as_it_was(tx: Tx, record: MissedRecord, specs: SpecCache) -> Resolved:
-    """What a decision that is asked for again came to."""
-    row = None if record.run_id is None else tx.one("get_run", run_id=record.run_id)
-    return Resolved(record=record, run=None if row is None else run_from_row(row))
+def decision_made(tx: Tx, once: Once, specs: SpecCache) -> Resolved | None:
+    made = made_by(tx, once)
+    if made is None:
+        return None
+    missed_id, _, job_id = made.partition(" ")
+    row = tx.one("get_missed", missed_id=missed_id)
+    assert row is not None
+    record = missed_from_row(row)
+    run = None if record.run_id is None else tx.one("get_run", run_id=record.run_id)
+    return Resolved(
+        record=record,
+        run=None if run is None else run_from_row(run),
+        job=read_job(tx, job_id, specs) if job_id else None,
+    )
 
 
 def _run_late(
