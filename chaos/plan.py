@@ -11,6 +11,9 @@ LONGEST_LIFE = 3.0
 _EARLY = 8
 _EARLIEST_LIFE = 1.0
 
+#: After so many kills it is asked to stop, once.
+_ASKED = 10
+
 #: A failpoint is passed up to so many times before it kills.
 _MOST_PASSES = 8
 
@@ -35,21 +38,27 @@ class End:
     early: bool = False
     #: UA_FAILPOINT; empty for a kill from outside.
     failpoint: str = ""
+    #: SIGTERM instead: it must close what it runs, and leave nothing.
+    asked: bool = False
 
     def __str__(self) -> str:
         if self.failpoint:
             return self.failpoint
+        if self.asked:
+            return f"asked to stop, healthy + {self.after:.3f} s"
         return f"{'started' if self.early else 'healthy'} + {self.after:.3f} s"
 
 
 def plan(seed: int, *, kills: int, failpoint_kills: int) -> Sequence[End]:
-    """Random ends, then `failpoint_kills` at each failpoint, in a shuffled order."""
+    """Random kills and a few stops, then `failpoint_kills` at each failpoint, shuffled."""
     rng = random.Random(f"{seed}/kills")
     ends = []
     for number in range(kills):
         early = number % _EARLY == _EARLY - 1
         longest = _EARLIEST_LIFE if early else LONGEST_LIFE
         ends.append(End(after=rng.uniform(0, longest), early=early))
+        if number % _ASKED == _ASKED - 1:
+            ends.append(End(after=rng.uniform(0, LONGEST_LIFE), asked=True))
     exact = []
     for _ in range(failpoint_kills):
         exact += [End(failpoint=f"{p}:{rng.randint(1, _MOST_PASSES)}") for p in FAILPOINTS]

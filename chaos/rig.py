@@ -21,7 +21,7 @@ from chaos.durability import Durability, has_strace, watch_syncs
 from chaos.evidence import Evidence, Record
 from chaos.follower import followers
 from chaos.gateway import SERVE, Gateway, GatewayDied
-from chaos.orphans import orphans_after
+from chaos.orphans import orphans, orphans_after
 from chaos.plan import End, plan
 
 #: How long orphans may live after a restart.
@@ -168,7 +168,7 @@ class Rig:
             await self._http.aclose()
         return Report(
             self.options,
-            len(ends),
+            sum(not end.asked for end in ends),
             await asyncio.to_thread(check, self.evidence),
             began,
             time.time(),
@@ -191,11 +191,20 @@ class Rig:
                 self.evidence.append("rounds", record | {"ended_at": time.time()})
                 return
             await self._await_end(end, record)
+        if end.asked:
+            await asyncio.to_thread(self._stop, record)
         self.gateway.kill()
         self.line.up.clear()
         record["ended_at"] = time.time()
         record["integrity"] = await asyncio.to_thread(self._integrity)
         self.evidence.append("rounds", record)
+
+    def _stop(self, record: Record) -> None:
+        """Ask the gateway to stop: it must end well, and leave no process behind."""
+        code = self.gateway.stop()
+        if code != 0:
+            record["failure"] = f"exit code {code}: {self.gateway.last_words()}"
+        record["orphans"] += orphans(self.gateway.data_dir, self.gateway.pid)
 
     async def _await_end(self, end: End, record: Record) -> None:
         if not end.failpoint:
