@@ -15,6 +15,7 @@ from universal_agent.api import (
     web_page,
 )
 from universal_agent.api.access import install_access
+from universal_agent.api.access_log import AccessLog
 from universal_agent.api.problems import EVERYWHERE, install_problem_handlers
 from universal_agent.runtime import Runtime
 
@@ -25,7 +26,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         title="Universal Agent",
         version=__version__,
         description="The scheduling runtime for always-on AI agents.",
-        docs_url="/api/docs",
+        docs_url=None,  # its page loads scripts from elsewhere, which ours never do
         redoc_url=None,
         openapi_url="/api/openapi.json",
         responses=EVERYWHERE,
@@ -37,4 +38,5 @@ def create_app(runtime: Runtime) -> FastAPI:
     install_access(app, runtime.settings, clock=runtime.clock)
     # The page answers for every address that nothing else does: it comes last.
     app.include_router(web_page.router)
+    app.add_middleware(AccessLog, clock=runtime.clock)
     return app

@@ -18,6 +18,7 @@ import uvicorn
 
 from universal_agent import failpoint
 from universal_agent.api.app import create_app
+from universal_agent.api.connection import bounded_protocol
 from universal_agent.api.logs import configure_logging, journal
 from universal_agent.errors import SettingsError
 from universal_agent.runtime import Runtime
@@ -114,7 +115,9 @@ async def _serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
             log_config=None,
             server_header=False,
             backlog=_BACKLOG,
-            h11_max_incomplete_event_size=16 * 1024,
+            http=bounded_protocol(runtime.clock),
+            # The client is who connects: a header that says otherwise is anybody's to send.
+            proxy_headers=False,
             timeout_graceful_shutdown=2,
         ),
         runtime.event_feed.close_all,

@@ -28,7 +28,7 @@ _NO_PAGE = """<!doctype html>
 <body><h1>The gateway is running</h1>
 <p>The dashboard is not built into this installation. In a checkout, with Node.js 20.19 or newer,
 <code>./ua web</code> builds it; a released package has it inside.</p>
-<p>The API is here: <a href="/api/docs">/api/docs</a>. Health:
+<p>The API describes itself: <a href="/api/openapi.json">/api/openapi.json</a>. Health:
 <a href="/api/v1/health">/api/v1/health</a>. On the command line: <code>ua --help</code>.</p>
 </body></html>
 """
