@@ -45,10 +45,10 @@ class CommandPage(_Page, TyperCommand):
 
 
 class GroupPage(_Page, TyperGroup):
-    """A group of commands; naming none of them shows the page."""
+    """A group of commands; naming none of them shows the page, unless the group itself acts."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args:
+        if not args and not self.invoke_without_command:
             typer.echo(ctx.get_help(), color=ctx.color)
             raise typer.Exit(ExitCode.USAGE)
         return super().parse_args(ctx, args)

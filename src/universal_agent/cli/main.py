@@ -21,7 +21,7 @@ _EXAMPLES = (
     "ua job add 'every weekday at 9am' './backup.sh /srv' --timezone Europe/Berlin",
     "ua job add 'tomorrow 9:15am' 'Summarise my inbox' --runner agent",
     "ua job run './backup.sh /srv' --wait 60 && echo fine",
-    "ua ledger --start yesterday --json | jq .unaccounted",
+    "ua ledger --json | jq .unaccounted",
 )
 
 

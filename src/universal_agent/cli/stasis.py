@@ -1,8 +1,9 @@
 """`ua stasis`: what was missed, and what is to become of it. `ua explain`: why."""
 
-from datetime import timedelta
+from datetime import UTC
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -174,19 +175,12 @@ def explain(
 
 
 def _epoch(ua: "Invocation", when: str, timezone: str) -> int:
-    """The second that WHEN names; most questions are about the past, so "9am" may be today's."""
+    """The second that WHEN names: read as at the day's first moment, so "9am" is this morning."""
     from universal_agent.domain.phrases import parse_instant
-    from universal_agent.errors import InvalidPhrase
 
-    now = ua.clock.now()
-    try:
-        at = parse_instant(when, now=now, timezone=timezone, field="WHEN")
-    except InvalidPhrase:
-        at = parse_instant(f"today at {when}", now=now, timezone=timezone, field="WHEN")
-    # "9am" said at ten means this morning, though for a plan it would mean tomorrow.
-    day = timedelta(days=1)
-    if at > now and at - now <= day and when.replace(":", "").isalnum():
-        at -= day
+    local = ua.clock.now().astimezone(ZoneInfo(timezone))
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    at = parse_instant(when, now=midnight.astimezone(UTC), timezone=timezone, field="WHEN")
     return int(at.timestamp())
 
 
