@@ -25,11 +25,14 @@ class LogTail:
         self._waiters: set[asyncio.Future[None]] = set()
 
     def grown(self, seq: int, events: Sequence[NewEvent]) -> None:
-        """Take what a commit has appended, the last event under `seq`; on the event loop."""
+        """Take what a commit has appended, the last event under `seq`; on the event loop.
+
+        Followers are woken a turn of the loop later: what the commit has started goes first.
+        """
         for at, event in enumerate(events, start=seq - len(events) + 1):
             self._events.append(_in_log(event, at))
         self._seq = seq
-        self._wake()
+        asyncio.get_running_loop().call_soon(self._wake)
 
     def after(self, seq: int, limit: int) -> list[Event] | None:
         """The first `limit` events after `seq`; None when some of them are not kept here."""

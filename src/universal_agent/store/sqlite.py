@@ -32,8 +32,11 @@ T = TypeVar("T")
 #: Functions that share one commit at the most.
 GROUP_LIMIT = 256
 
-#: Commits after which the writer moves the write-ahead log into the database.
-CHECKPOINT_COMMITS = 500
+#: Changed rows in the write-ahead log that are worth moving into the database file once nobody has
+#: written for _QUIET_SECONDS, and how many are moved at once, whoever has to wait for it.
+CHECKPOINT_WHEN_QUIET = 1_000
+CHECKPOINT_AT_ONCE = 50_000
+_QUIET_SECONDS = 0.25
 
 #: What a verb can do wrong; every other error of the database is its disk's.
 _VERBS_FAULTS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
@@ -109,7 +112,8 @@ class SqliteDatabase:
         self._local = threading.local()
         self._lock_file: IO[str] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._commits = 0
+        #: Rows changed since the write-ahead log was last moved into the database file.
+        self._unmoved = 0
 
     # -- lifecycle
 
@@ -209,7 +213,7 @@ class SqliteDatabase:
 
     def _write_loop(self) -> None:
         connection: sqlite3.Connection | None = None
-        while (first := self._inbox.get()) is not None:
+        while (first := self._next_job(connection)) is not None:
             group = [first]
             closing = False
             with contextlib.suppress(queue.Empty):
@@ -225,6 +229,19 @@ class SqliteDatabase:
         if connection is not None:
             connection.close()
 
+    def _next_job(self, connection: sqlite3.Connection | None) -> _Job | None:
+        """Wait for the next function; None: there are no more.
+
+        A quiet moment is used to move the write-ahead log into the database file, so that nobody
+        who writes has to wait for that.
+        """
+        if connection is not None and self._unmoved >= CHECKPOINT_WHEN_QUIET:
+            if self._unmoved < CHECKPOINT_AT_ONCE:
+                with contextlib.suppress(queue.Empty):
+                    return self._inbox.get(timeout=_QUIET_SECONDS)
+            self._checkpoint(connection)
+        return self._inbox.get()
+
     def _commit_group(
         self, connection: sqlite3.Connection | None, group: list[_Job]
     ) -> sqlite3.Connection | None:
@@ -236,6 +253,7 @@ class SqliteDatabase:
         seq, events = 0, []
         try:
             connection = connection or self._connect(self.path)
+            changes = connection.total_changes
             connection.execute("BEGIN IMMEDIATE")
             tx = SqliteTx(connection)
             for job in group:
@@ -244,7 +262,7 @@ class SqliteDatabase:
             connection.execute("COMMIT")
             seq, events = newest_seq, tx.appended
             self.last_error = None
-            self._checkpoint(connection)
+            self._unmoved += connection.total_changes - changes
         except Exception as error:
             self.last_error = str(error)
             if connection is not None:
@@ -262,9 +280,7 @@ class SqliteDatabase:
         return connection
 
     def _answer(self, group: list[_Job], seq: int, events: Sequence[NewEvent]) -> None:
-        """Hand every function's outcome to the caller that waits for it."""
-        if events:
-            self._on_append(seq, events)
+        """Hand every function's outcome to the caller that waits for it; followers come after."""
         for job in group:
             if job.future.done():
                 continue  # the caller gave up; the change was kept or refused all the same
@@ -272,16 +288,17 @@ class SqliteDatabase:
                 job.future.set_exception(job.outcome)
             else:
                 job.future.set_result(job.outcome[0])
+        if events:
+            self._on_append(seq, events)
 
     def _checkpoint(self, connection: sqlite3.Connection) -> None:
-        """Move the write-ahead log into the database now and then, never waiting for readers.
+        """Move the write-ahead log into the database file, never waiting for readers.
 
         What could not be moved stays in the log and is moved later: failing is harmless.
         """
-        self._commits += 1
-        if self._commits % CHECKPOINT_COMMITS == 0:
-            with contextlib.suppress(sqlite3.Error):
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        self._unmoved = 0
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     # -- reading
 
