@@ -1,8 +1,10 @@
 -- Every statement the product makes. `:name` are parameters; `-- name [dialect] --` is a variant.
 
 -- append_event --
-INSERT INTO events (source, type, timestamp, source_ref, owner_id, session_id, status, data)
-VALUES (:source, :type, :timestamp, :source_ref, :owner_id, :session_id, :status, :data);
+INSERT INTO events (source, type, timestamp, source_ref, owner_id, session_id, status, data,
+                    run_slot_at)
+VALUES (:source, :type, :timestamp, :source_ref, :owner_id, :session_id, :status, :data,
+        :run_slot_at);
 
 -- newest_seq --
 SELECT seq FROM sqlite_sequence WHERE name = 'events';
@@ -418,13 +420,12 @@ ORDER BY run_id;
 -- events_of_slot --
 SELECT seq, source, type, timestamp, source_ref, owner_id, session_id, status, data
 FROM events
-WHERE json_extract(data, '$.run.scheduled_at') = :at AND source_ref = :source_ref
+WHERE run_slot_at = :at AND source_ref = :source_ref
   AND json_extract(data, '$.run.event_id') = :event_id
 UNION ALL
 SELECT seq, source, type, timestamp, source_ref, owner_id, session_id, status, data
 FROM events
-WHERE source_ref = :source_ref
-  AND type NOT IN ('cron_run_queued', 'cron_run_started', 'cron_run_completed', 'cron_run_failed')
+WHERE source_ref = :source_ref AND run_slot_at IS NULL
   AND (json_extract(data, '$.event_id') = :event_id
   OR (type = 'cron_run_missed' AND json_extract(data, '$.first_at') <= :at
       AND json_extract(data, '$.last_at') >= :at)

@@ -69,6 +69,7 @@ def _blocks(text: str) -> Iterator[tuple[str, str, str]]:
 
 def event_params(event: NewEvent) -> dict[str, object]:
     """An event as the parameters of `append_event`."""
+    run = event.data.get("run")
     return {
         "source": event.source,
         "type": event.type,
@@ -78,6 +79,7 @@ def event_params(event: NewEvent) -> dict[str, object]:
         "session_id": event.session_id,
         "status": event.status,
         "data": to_json(event.data),
+        "run_slot_at": None if run is None else run["scheduled_at"],
     }
 
 

@@ -110,13 +110,6 @@ CREATE TABLE events (
   data TEXT NOT NULL
 );
 
--- Two ways to a slot's events. What its runs did is found by the slot's time, since an index by job
--- would write a page for each run; the rest is rare enough for one.
-CREATE INDEX events_of_run ON events (json_extract(data, '$.run.scheduled_at'))
-  WHERE json_extract(data, '$.run.scheduled_at') IS NOT NULL;
-CREATE INDEX events_of ON events (source_ref, seq)
-  WHERE type NOT IN ('cron_run_queued', 'cron_run_started', 'cron_run_completed', 'cron_run_failed');
-
 -- Idempotency-Key of an acknowledged POST and the thing it made; kept a day.
 CREATE TABLE idempotency (
   key TEXT PRIMARY KEY,
