@@ -114,7 +114,7 @@ class TestAppended:
 
     async def watching(self, store: Store) -> tuple[AsyncIterator[int], asyncio.Task[int]]:
         """A watch that waits already: what comes from now on it is told."""
-        watch = store.appended(after_seq=0)
+        watch = store.appended(after_seq=await newest(store))
         task = asyncio.create_task(self.next_seq(watch))
         await asyncio.gather(asyncio.to_thread(int))
         return watch, task
