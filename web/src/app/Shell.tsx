@@ -101,7 +101,6 @@ export function Shell({ children }: { children: ReactNode }): JSX.Element {
           <button
             type="button"
             className={styles.search}
-            aria-label="Search or command"
             onClick={() => openDialog({ name: 'palette' })}
           >
             <Icon name="search" size={16} />

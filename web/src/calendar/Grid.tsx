@@ -136,14 +136,18 @@ function Chip({ event, time, zone, onOpen }: ChipProps): JSX.Element {
       data-tone={look.tone}
       data-source={event.source}
       data-tip={slotTip(event, zone, useOwnZone(event.source_ref, zone))}
-      aria-label={slotLabel(event, time)}
       onClick={() => onOpen(event)}
     >
       <span className={styles.glyph} aria-hidden="true">
         {look.tone === 'next' ? '' : look.glyph}
       </span>
-      <span className={styles.time}>{time}</span>
-      <span className={styles.title}>{event.title}</span>
+      <span className="sr-only">{slotLabel(event, time)}</span>
+      <span className={styles.time} aria-hidden="true">
+        {time}
+      </span>
+      <span className={styles.title} aria-hidden="true">
+        {event.title}
+      </span>
     </button>
   );
 }

@@ -52,10 +52,10 @@ export const LaneRow = memo(function LaneRow(props: LaneRowProps): JSX.Element {
             <button
               type="button"
               className={styles.day}
-              aria-label={label(lane, tally, longDay(day.start, zone))}
               data-tip={tip(lane, tally, longDay(day.start, zone))}
               onClick={() => onOpen(lane, index)}
             >
+              <span className="sr-only">{label(lane, tally, longDay(day.start, zone))}</span>
               <Bars tally={tally} most={lane.most} />
               <Counts tally={tally} />
             </button>

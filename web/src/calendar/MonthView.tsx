@@ -116,10 +116,12 @@ export default function MonthView(props: MonthViewProps): JSX.Element {
             className={styles.day}
             data-other={!day.date.startsWith(month)}
             data-today={index === today}
-            aria-label={`${longDay(day.start, zone)}: ${total} slots, ${failed} failed, ${missed} missed. Show day`}
             onClick={() => onDay(day.date)}
           >
-            <span className={styles.head}>
+            <span className="sr-only">
+              {`${longDay(day.start, zone)}: ${total} slots, ${failed} failed, ${missed} missed. Show day`}
+            </span>
+            <span className={styles.head} aria-hidden="true">
               <b>{Number(day.date.slice(8))}</b>
               {failed > 0 && <i data-tone="bad">{failed}✕</i>}
               {missed > 0 && <i data-tone="miss">{missed}!</i>}

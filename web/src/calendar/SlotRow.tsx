@@ -30,19 +30,19 @@ export function SlotRow({ event, time, zone, onOpen }: SlotRowProps): JSX.Elemen
       type="button"
       className={styles.row}
       data-source={event.source}
-      aria-label={slotLabel(event, time)}
       onClick={() => onOpen(event)}
     >
-      <span className={styles.time}>{time}</span>
-      <span className={styles.icon} aria-hidden="true">
-        {SOURCE_ICON[event.source]}
+      <span className="sr-only">{slotLabel(event, time)}</span>
+      <span className={styles.shown} aria-hidden="true">
+        <span className={styles.time}>{time}</span>
+        <span className={styles.icon}>{SOURCE_ICON[event.source]}</span>
+        <span className={styles.title}>{event.title}</span>
+        {own && <span className={styles.own}>{own}</span>}
+        {event.duration_seconds != null && (
+          <span className={styles.took}>{elapsed(event.duration_seconds)}</span>
+        )}
+        <EventBadge status={event.status} />
       </span>
-      <span className={styles.title}>{event.title}</span>
-      {own && <span className={styles.own}>{own}</span>}
-      {event.duration_seconds != null && (
-        <span className={styles.took}>{elapsed(event.duration_seconds)}</span>
-      )}
-      <EventBadge status={event.status} />
     </button>
   );
 }
