@@ -29,7 +29,7 @@ _log = structlog.get_logger(__name__)
 
 #: Jobs decided in one commit: enough to share its fsync, few enough that the first ones start
 #: while the next are decided, and that the event loop stays responsive.
-BATCH = 100
+BATCH = 250
 
 #: How long a job that cannot be decided is left alone.
 _POSTPONE = timedelta(minutes=1)
