@@ -72,7 +72,7 @@ def test_the_options_of_every_command_exist() -> None:
 
 
 @pytest.mark.parametrize("path", documents(), ids=_name)
-def test_links_lead_somewhere(path: Path) -> None:
+def test_every_link_leads_to_something(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     lost = []
     for link in links(text):

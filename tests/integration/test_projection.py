@@ -88,7 +88,7 @@ async def assert_hours_add_up(history: History) -> None:
         for one in single.rows:
             status = orjson.loads(one.json)["status"]
             served[status] = served.get(status, 0) + 1
-        assert counted == served
+        assert counted == served, row["source_ref"]
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])

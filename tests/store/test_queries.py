@@ -70,6 +70,7 @@ GROWING = {"slots", "runs", "events", "missed", "job_versions", "idempotency"}
 #: What people ask for now and then, over all that there is or was in a window.
 OVERVIEWS = {
     "calendar_missed",
+    "calendar_versions",
     "count_enabled_jobs",
     "ledger_missed",
     "ledger_versions",

@@ -163,7 +163,7 @@ class TestGroupCommit:
 
 
 #: A command that needs room.
-BIG = "x" * 60_000
+BIG = "x" * 600_000
 
 
 @contextmanager
