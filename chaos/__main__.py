@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -41,6 +42,7 @@ def main() -> int:
         for fault in faults:
             print(f"{fault.sort}: {fault.sentence}")
         return 1 if faults else 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # leave no gateway behind
     folder.mkdir(parents=True, exist_ok=True)
     options = Options(
         folder=folder,

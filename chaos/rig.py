@@ -267,11 +267,7 @@ class Rig:
     def _durability(self) -> Durability | None:
         if not has_strace():
             return None
-        gateway = Gateway(self.options.folder / "durability", argv=self.options.argv)
-        try:
-            return watch_syncs(gateway.start())
-        finally:
-            gateway.close()
+        return watch_syncs(self.options.folder / "durability", argv=self.options.argv)
 
     # -- the end
 
