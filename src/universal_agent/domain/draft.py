@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from universal_agent.domain.job import JobSpec, OffLabel, OnMiss, Overlap, Policy, Priority
+from universal_agent.domain.local_time import load_zone
 from universal_agent.domain.phrases import parse_duration, parse_instant, parse_schedule
 from universal_agent.domain.schedule import (
     CronSchedule,
@@ -117,7 +118,7 @@ def _timezone(fields: Mapping[str, Any], base: JobSpec | None) -> str:
     if base is not None and fields.get("timezone") is None:
         return base.timezone
     name = str(_given(fields, "timezone", "UTC"))
-    make_cron("0 0 * * *", name)  # refuses a zone that is not known
+    load_zone(name)  # refuses one that is not known
     return name
 
 
@@ -248,7 +249,7 @@ def _policy(fields: Mapping[str, Any], old: Policy) -> Policy:
             if not least <= value <= most:
                 raise InvalidInput(f"expected {least} to {most}, got {value}", field=name)
         changes[name] = value
-    return replace(old, **changes)
+    return replace(old, **changes) if changes else old
 
 
 def _backoff(value: Any) -> tuple[int, ...]:

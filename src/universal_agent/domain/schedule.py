@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import ClassVar
 
 from universal_agent.domain.cron_pattern import CronPattern
@@ -242,6 +243,7 @@ class OneShotSchedule:
 Schedule = CronSchedule | IntervalSchedule | OneShotSchedule
 
 
+@lru_cache(maxsize=10_000)
 def make_cron(expr: str, timezone: str) -> CronSchedule:
     """A cron schedule; raises InvalidSchedule for a bad expression or zone, or if it never runs."""
     expr = normalised(expr)

@@ -27,6 +27,9 @@ _log = structlog.get_logger(__name__)
 
 _BATCH = 500
 
+#: Between two looks at the log: many events share one.
+_PAUSE_SECONDS = 0.25
+
 #: Waits between tries of a delivery; the last one repeats.
 _WAITS = (5.0, 30.0, 120.0, 600.0)
 
@@ -97,6 +100,7 @@ class Notifier:
             notable, seen = await self._store.has_notable_events(after_seq=seen)
             if notable:
                 await self._fold()
+            await self._clock.sleep(_PAUSE_SECONDS)
 
     async def _fold(self) -> None:
         while True:
