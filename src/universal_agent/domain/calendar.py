@@ -9,18 +9,22 @@ A job version with more than 288 slots a day is frequent: its slots are counted 
 what was recorded of it by the thousand is never looked at one by one.
 """
 
-from array import array
-from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from universal_agent.domain.calendar_row import JobFact, Row, actions, job_part, status_of
+from universal_agent.domain.calendar_slots import (
+    HOUR,
+    is_frequent,
+    rows_to_come,
+    slots_by_hour,
+    slots_within,
+)
 from universal_agent.domain.job import JobSpec
 from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.run import RunStatus
@@ -28,24 +32,14 @@ from universal_agent.domain.schedule import Schedule
 from universal_agent.domain.slot import epoch, from_epoch
 from universal_agent.domain.stasis import MissedRecord
 
-FREQUENT_SLOTS_A_DAY = 288
-
 #: Later than every slot.
 FOREVER = 2**53
-
-_SECOND = timedelta(seconds=1)
-_HOUR = 3600
-_DAY = 86_400
-
-#: A week without clock changes in most zones, to tell how often a schedule comes.
-_REFERENCE = datetime(2026, 1, 5, tzinfo=UTC)
 
 #: Outcomes of recorded slots that did not come to an end by themselves.
 _UNRUN = (RunStatus.INTERRUPTED, "missed")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CalendarSlot:
+class CalendarSlot(NamedTuple):
     """A recorded slot and its last attempt."""
 
     source: str
@@ -58,6 +52,8 @@ class CalendarSlot:
     duration_seconds: float | None
     #: When a slot that was moved is to start.
     moved_to: float | None = None
+    #: It is counted by the hour, being of a frequent version.
+    summed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +79,7 @@ class CalendarFacts:
     missed: Sequence[MissedRecord]
     #: Specs of the job versions that missed spans name.
     specs: Mapping[tuple[str, int], JobSpec]
-    #: Recorded slots of frequent versions within `taken_ranges`.
+    #: Recorded slots within `taken_ranges`.
     taken: Sequence[CalendarSlot]
     #: The seq of the newest event that the facts are made of.
     version: int
@@ -102,14 +98,6 @@ class Window:
     owner_id: str | None = None
     include_resolved: bool = False
 
-    def holds(self, at: int) -> bool:
-        """Whether an epoch lies in it."""
-        return epoch(self.start) <= at < epoch(self.end)
-
-    def clip(self, first: datetime, last: datetime) -> tuple[int, int]:
-        """The part of [first, last] that lies in it, as epochs; empty when the first is greater."""
-        return max(epoch(first), epoch(self.start)), min(epoch(last), epoch(self.end) - 1)
-
 
 @dataclass(slots=True)
 class Feed:
@@ -122,61 +110,6 @@ class Feed:
     stasis: list[tuple[Row, dict[str, Any]]] = field(default_factory=list)
 
 
-# -- how often, and when
-
-
-@lru_cache(maxsize=50_000)
-def is_frequent(schedule: Schedule) -> bool:
-    """Whether the schedule has more than 288 slots on the busiest day of a week."""
-    days = (_REFERENCE + timedelta(days=n) for n in range(7))
-    return any(
-        schedule.count(day - _SECOND, day + timedelta(days=1) - _SECOND) > FREQUENT_SLOTS_A_DAY
-        for day in days
-    ) or _comes_later_but_often(schedule)
-
-
-def _comes_later_but_often(schedule: Schedule) -> bool:
-    """An interval anchored after the reference week has no slots in it to count."""
-    first = schedule.next_after(_REFERENCE + timedelta(days=7))
-    if first is None:
-        return False
-    return schedule.count(first - _SECOND, first + timedelta(days=1) - _SECOND) > (
-        FREQUENT_SLOTS_A_DAY
-    )
-
-
-def slots_within(schedule: Schedule, first: int, last: int) -> Sequence[int]:
-    """The slots in [first, last], as epochs; worked out once for the days that it touches."""
-    if first > last:
-        return ()
-    if is_frequent(schedule):
-        return _expand(schedule, first, last)
-    days = _slots_of_days(schedule, first // _DAY, last // _DAY)
-    return days[bisect_left(days, first) : bisect_right(days, last)]
-
-
-@lru_cache(maxsize=8192)
-def _slots_of_days(schedule: Schedule, first: int, last: int) -> "array[int]":
-    return _expand(schedule, first * _DAY, (last + 1) * _DAY - 1)
-
-
-def _expand(schedule: Schedule, first: int, last: int) -> "array[int]":
-    return array("q", map(epoch, schedule.slots(from_epoch(first - 1), from_epoch(last))))
-
-
-def _by_hour(schedule: Schedule, first: int, last: int) -> Iterable[tuple[int, int]]:
-    """(hour, slots) of [first, last], hours as epochs of their beginning."""
-    if first > last:
-        return
-    for hour in range(first - first % _HOUR, last + 1, _HOUR):
-        yield hour, _count(schedule, max(first, hour) - 1, min(last, hour + _HOUR - 1))
-
-
-@lru_cache(maxsize=100_000)
-def _count(schedule: Schedule, after: int, until: int) -> int:
-    return schedule.count(from_epoch(after), from_epoch(until))
-
-
 def taken_ranges(
     jobs: Iterable[JobFact],
     missed: Iterable[MissedRecord],
@@ -184,7 +117,8 @@ def taken_ranges(
 ) -> list[tuple[str, int, int]]:
     """(job, first, last] of where arithmetic on a frequent job counts slots that were recorded.
 
-    Few are: a slot that was skipped ahead of its time, one that was admitted before it was missed.
+    Few are: a slot that was skipped ahead of its time, one that was admitted before it was missed,
+    one that an earlier version of the job had run early.
     """
     ranges = [
         (job.job_id, epoch(job.next_run_at), FOREVER)
@@ -213,6 +147,10 @@ class _Builder:
     def __init__(self, facts: CalendarFacts, window: Window) -> None:
         self._facts = facts
         self._window = window
+        self._start, self._end = epoch(window.start), epoch(window.end)
+        self._frequent = {
+            job_id for job_id, job in facts.jobs.items() if is_frequent(job.spec.schedule)
+        }
         self._spans: dict[str, list[MissedRecord]] = {}
         for record in facts.missed:
             self._spans.setdefault(record.source_ref, []).append(record)
@@ -250,11 +188,10 @@ class _Builder:
     # -- rows
 
     def _recorded(self) -> Iterator[Row]:
-        start, end = epoch(self._window.start), epoch(self._window.end)
         shown = {job_id: self._shown(job_id) for job_id in self._facts.jobs}
         for slot in self._facts.slots:
             job = shown.get(slot.source_ref)
-            if job is None or not start <= slot.scheduled_at < end or self._is_hidden(slot):
+            if job is None or self._is_hidden(slot):
                 continue
             yield Row(
                 slot.scheduled_at,
@@ -288,7 +225,7 @@ class _Builder:
             default=None,
         )
 
-    def _missed(self, recorded: Container[tuple[str, int]]) -> Iterator[Row]:
+    def _missed(self, recorded: set[tuple[str, int]]) -> Iterator[Row]:
         for record in self._facts.missed:
             job = self._shown(record.source_ref)
             schedule = self._schedule(record)
@@ -319,17 +256,27 @@ class _Builder:
             MissedStatus.SKIPPED,
         )
 
-    def _coming(self, recorded: Container[tuple[str, int]]) -> Iterator[Row]:
-        end = self._window.end
+    def _coming(self, recorded: set[tuple[str, int]]) -> Iterator[Row]:
+        # Slots after the mark that were decided all the same: skipped, moved or run early.
+        ahead = {ref for ref, at in recorded if at >= self._mark(ref)}
+        summing = self._window.source_ref is None
         for job_id, job in self._facts.jobs.items():
-            if job.next_run_at is None or job.next_run_at >= end or self._shown(job_id) is None:
+            first = max(self._mark(job_id), self._start)
+            if first >= self._end or self._shown(job_id) is None:
                 continue
-            schedule = job.spec.schedule
-            if self._is_summed(schedule):
+            if summing and job_id in self._frequent:
                 continue
-            for at in slots_within(schedule, *self._window.clip(job.next_run_at, end)):
-                if (job_id, at) not in recorded:  # skipped, moved or run early
-                    yield Row(at, "cron", job_id, job.version, False, "scheduled")
+            rows = rows_to_come(job, first, self._end - 1)
+            if job_id in ahead:
+                rows = [row for row in rows if (job_id, row.at) not in recorded]
+            yield from rows
+
+    def _mark(self, job_id: str) -> int:
+        """From where on the job's slots are not decided; beyond all of them when there is none."""
+        job = self._facts.jobs.get(job_id)
+        if job is None or job.next_run_at is None:
+            return FOREVER
+        return epoch(job.next_run_at)
 
     # -- frequent jobs
 
@@ -337,11 +284,14 @@ class _Builder:
         if self._window.source_ref is not None:
             return
         for job_id in sorted(self._facts.jobs):
+            frequent = job_id in self._frequent
+            if not frequent and job_id not in self._hours and job_id not in self._spans:
+                continue
             job = self._shown(job_id)
             if job is None:
                 continue
             hours = self._hours_of(job)
-            if hours or (is_frequent(job.spec.schedule) and not job.deleted):
+            if hours or (frequent and not job.deleted):
                 yield self._frequent_row(job, hours)
 
     def _frequent_row(self, job: JobFact, hours: Mapping[int, Counter[str]]) -> dict[str, Any]:
@@ -377,26 +327,27 @@ class _Builder:
             hours.setdefault(hour, Counter())[status] += count
 
         def add_slots(schedule: Schedule, first: int, last: int, status: str) -> None:
-            for hour, count in _by_hour(schedule, first, last):
+            for hour, count in slots_by_hour(schedule, first, last):
                 add(hour, status, count)
             for at in taken:
                 if first <= at <= last:
-                    add(at - at % _HOUR, status, -1)
+                    add(at - at % HOUR, status, -1)
 
         taken = self._taken.get(job.job_id, {})
         for fact in self._hours.get(job.job_id, ()):
             add(fact.hour, status_of(fact.outcome), fact.count)
         for slot in taken.values():
-            if self._window.holds(slot.scheduled_at) and self._is_hidden(slot):
-                add(slot.scheduled_at - slot.scheduled_at % _HOUR, status_of(slot.outcome), -1)
+            in_window = self._start <= slot.scheduled_at < self._end
+            if slot.summed and in_window and self._is_hidden(slot):
+                add(slot.scheduled_at - slot.scheduled_at % HOUR, status_of(slot.outcome), -1)
         for record in self._spans.get(job.job_id, ()):
             schedule = self._schedule(record)
             if is_frequent(schedule) and self._shows(record):
                 skipped = record.span.status is MissedStatus.SKIPPED
                 add_slots(schedule, *self._clip(record), "disabled" if skipped else "missed")
-        if job.next_run_at is not None and is_frequent(job.spec.schedule):
-            clip = self._window.clip(job.next_run_at, self._window.end)
-            add_slots(job.spec.schedule, *clip, "scheduled")
+        if job.job_id in self._frequent:
+            first = max(self._mark(job.job_id), self._start)
+            add_slots(job.spec.schedule, first, self._end - 1, "scheduled")
         return {hour: left for hour, counts in hours.items() if (left := +counts)}
 
     # -- stasis
@@ -440,7 +391,9 @@ class _Builder:
         }
 
     def _clip(self, record: MissedRecord) -> tuple[int, int]:
-        return self._window.clip(record.span.first_at, record.span.last_at)
+        """The part of the span that lies in the window; empty when the first is greater."""
+        span = record.span
+        return max(epoch(span.first_at), self._start), min(epoch(span.last_at), self._end - 1)
 
     def _schedule(self, record: MissedRecord) -> Schedule:
         return self._facts.specs[record.source_ref, record.job_version].schedule

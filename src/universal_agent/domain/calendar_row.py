@@ -87,14 +87,19 @@ class Row(NamedTuple):
         return f"{self.source}|{self.source_ref}|{self.at}"
 
 
-def row_document(row: Row, spec: JobSpec, zone: ZoneInfo | None) -> dict[str, Any]:
-    """The row's wire form; without a zone, the fields that are local are left out."""
+def row_document(
+    row: Row, spec: JobSpec, zone: ZoneInfo | None, part: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The row's wire form, with the `job_part` of its job.
+
+    Without a zone, the fields that are local are left out.
+    """
     utc = from_epoch(row.at)
     document = {
         "event_id": row.event_id,
         "source": row.source,
         "source_ref": row.source_ref,
-        **job_part(spec),
+        **part,
         "color_key": row.status if row.status in LEGEND else row.source,
         "status": row.status,
         "scheduled_at_epoch": row.at,

@@ -5,6 +5,7 @@ reads; what is made of them is the same code.
 """
 
 from collections.abc import Iterable
+from itertools import starmap
 from typing import Protocol
 
 from universal_agent.domain.calendar import (
@@ -12,10 +13,10 @@ from universal_agent.domain.calendar import (
     CalendarSlot,
     HourCount,
     Window,
-    is_frequent,
     taken_ranges,
 )
 from universal_agent.domain.calendar_row import JobFact
+from universal_agent.domain.calendar_slots import is_frequent
 from universal_agent.domain.job import JobSpec
 from universal_agent.domain.slot import epoch, from_epoch
 from universal_agent.store.job_verbs import read_spec
@@ -52,28 +53,7 @@ def projected_calendar(tx: Tx, window: Window, specs: SpecCache) -> CalendarFact
 
 def _gather(tables: _Tables, window: Window, specs: SpecCache) -> CalendarFacts:
     jobs = {row[0]: _job_fact(row, specs) for row in tables.jobs(window)}
-    slots = [
-        CalendarSlot(
-            source=source,
-            source_ref=source_ref,
-            scheduled_at=scheduled_at,
-            outcome=outcome,
-            reason=reason,
-            run_id=run_id,
-            duration_seconds=duration,
-            moved_to=moved_to,
-        )
-        for (
-            source,
-            source_ref,
-            scheduled_at,
-            outcome,
-            reason,
-            run_id,
-            duration,
-            moved_to,
-        ) in tables.slots(window)
-    ]
+    slots = list(starmap(CalendarSlot, tables.slots(window)))
     single = window.source_ref is not None
     hours = [] if single else [_hour_count(row) for row in tables.hours(window)]
     missed = [missed_from_row(row) for row in tables.missed(window)]
@@ -137,7 +117,7 @@ class _RuntimeTables:
     def taken(self, ranges: list[tuple[str, int, int]]) -> list[Row]:
         rows = self._tx.all("calendar_taken", ranges=to_json(ranges))
         specs = self.specs({(source_ref, version) for _, source_ref, *_, version in rows})
-        return [row for row in rows if is_frequent(specs[row[1], row[6]].schedule)]
+        return [(*row[:6], is_frequent(specs[row[1], row[6]].schedule)) for row in rows]
 
     def version(self) -> tuple[int, float | None]:
         newest = log_bounds(self._tx).newest_seq
@@ -226,7 +206,7 @@ def _hour_count(row: Row) -> HourCount:
 
 
 def _taken_slot(row: Row) -> CalendarSlot:
-    source, source_ref, scheduled_at, outcome, reason, run_id, _ = row
+    source, source_ref, scheduled_at, outcome, reason, run_id, summed = row
     return CalendarSlot(
         source=source,
         source_ref=source_ref,
@@ -235,4 +215,5 @@ def _taken_slot(row: Row) -> CalendarSlot:
         reason=reason,
         run_id=run_id,
         duration_seconds=None,
+        summed=bool(summed),
     )

@@ -92,11 +92,12 @@ GROUP BY s.source_ref, s.outcome;
 
 -- feed_taken --
 SELECT DISTINCT s.source, s.source_ref, s.scheduled_at, s.outcome, s.reason, s.run_id,
-       s.job_version
+       s.lane <> ''
 FROM json_each(:ranges) d
-CROSS JOIN feed_slots s ON s.lane = json_extract(d.value, '$[0]')
+CROSS JOIN feed_slots s ON s.lane IN ('', json_extract(d.value, '$[0]'))
   AND s.scheduled_at >= json_extract(d.value, '$[1]')
-  AND s.scheduled_at <= json_extract(d.value, '$[2]');
+  AND s.scheduled_at <= json_extract(d.value, '$[2]')
+  AND s.source_ref = json_extract(d.value, '$[0]');
 
 -- feed_missed --
 SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,

@@ -9,7 +9,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from universal_agent.domain.calendar import is_frequent
+from universal_agent.domain.calendar_slots import is_frequent
 from universal_agent.domain.events import Event
 from universal_agent.domain.job import schedule_from_record
 from universal_agent.domain.projection import (

@@ -4,7 +4,7 @@ Most rows of a feed are the same as a moment ago. Each is written once and kept 
 is asked for, so that a feed after one change costs the reading and one new row.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from universal_agent.domain.calendar import CalendarFacts, Feed
-from universal_agent.domain.calendar_row import Row, row_document
+from universal_agent.domain.calendar_row import JobFact, Row, job_part, row_document
 
 #: Rows kept: those of a few busy weeks.
 _KEPT = 20_000
@@ -79,34 +79,44 @@ class RowWriter:
 
     def write(self, feed: Feed, facts: CalendarFacts, zone: ZoneInfo) -> FeedText:
         """The feed as JSON."""
-        stasis = [
-            Text(
-                item["event_id"],
-                orjson.dumps({**item, "event": orjson.Fragment(self._row(row, facts, zone).json)}),
-            )
-            for row, item in feed.stasis
-        ]
+        jobs = facts.jobs
+        parts: dict[str, dict[str, Any]] = {}
         return FeedText(
-            rows=[self._row(row, facts, zone) for row in feed.rows],
-            always_running=[Text(row["source_ref"], _dumps(row)) for row in feed.always_running],
-            stasis_queue=stasis,
+            rows=[self._row(row, jobs, zone, parts) for row in feed.rows],
+            always_running=[
+                Text(row["source_ref"], orjson.dumps(row)) for row in feed.always_running
+            ],
+            stasis_queue=[
+                _item(item, self._row(row, jobs, zone, parts)) for row, item in feed.stasis
+            ],
             version=facts.version,
             last_event_at=facts.last_event_at,
         )
 
-    def _row(self, row: Row, facts: CalendarFacts, zone: ZoneInfo) -> Text:
+    def _row(
+        self,
+        row: Row,
+        jobs: Mapping[str, JobFact],
+        zone: ZoneInfo,
+        parts: dict[str, dict[str, Any]],
+    ) -> Text:
         key = zone.key, row
         text = self._young.get(key)
         if text is None:
             text = self._old.get(key)
             if text is None:
-                spec = facts.jobs[row.source_ref].spec
-                text = Text(row.event_id, _dumps(row_document(row, spec, zone)))
+                spec = jobs[row.source_ref].spec
+                part = parts.get(row.source_ref)
+                if part is None:
+                    part = parts[row.source_ref] = job_part(spec)
+                text = Text(row.event_id, orjson.dumps(row_document(row, spec, zone, part)))
             if len(self._young) >= self._kept:
                 self._old, self._young = self._young, {}
             self._young[key] = text
         return text
 
 
-def _dumps(document: dict[str, Any]) -> bytes:
-    return orjson.dumps(document)
+def _item(item: Mapping[str, Any], row: Text) -> Text:
+    """A stasis item, with the row of its latest slot."""
+    document = {**item, "event": orjson.Fragment(row.json)}
+    return Text(item["event_id"], orjson.dumps(document))
