@@ -314,6 +314,17 @@ class TestLateByPolicy:
         await admit(store, late, workers=0, now=THIRD_SLOT)
         assert not (await store.due(until=NOON + 600 * MINUTE, limit=0)).overdue
 
+    async def test_a_slot_that_is_on_time_is_not_skipped_for_it(self, store: Store) -> None:
+        job = await a_job(store, on_miss="run_latest")
+        miss = a_miss(job, FIRST, FIRST, MissedStatus.APPROVED_AND_RUN)
+        late = decide(job, FIRST, missed=[miss], trigger=Trigger.CATCH_UP)
+        on_time = decide(job, SECOND_SLOT).starts
+        both = replace(late, starts=late.starts + on_time, next_run_at=THIRD_SLOT)
+        admission = await admit(store, both, now=SECOND_SLOT)
+        assert [c.run.scheduled_at for c in admission.started] == [SECOND_SLOT]
+        settled = await finish(store, *admission.started, workers=1, now=SECOND_SLOT)
+        assert [c.run.scheduled_at for c in settled.claimed] == [FIRST]
+
     async def test_all_of_them_run_one_after_another(self, store: Store) -> None:
         job = await a_job(store, on_miss="run_all", overlap="cancel_previous")
         miss = a_miss(job, FIRST, THIRD_SLOT, MissedStatus.APPROVED_AND_RUN)

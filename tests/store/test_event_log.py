@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -109,38 +108,44 @@ class TestReading:
 
 
 class TestAppended:
-    async def next_seq(self, watch: AsyncIterator[int]) -> int:
-        return await anext(watch)
-
-    async def watching(self, store: Store) -> tuple[AsyncIterator[int], asyncio.Task[int]]:
-        """A watch that waits already: what comes from now on it is told."""
+    async def waiting(self, store: Store) -> asyncio.Task[int]:
+        """Somebody who has read all there is, and waits for more."""
         watch = store.appended(after_seq=await newest(store))
-        task = asyncio.create_task(self.next_seq(watch))
+
+        async def next_seq() -> int:
+            return await anext(watch)
+
+        task = asyncio.create_task(next_seq())
         await asyncio.gather(asyncio.to_thread(int))
-        return watch, task
+        return task
 
     async def test_a_watcher_is_told_the_newest_seq_once_it_can_be_read(self, store: Store) -> None:
-        _, told = await self.watching(store)
+        told = await self.waiting(store)
         await a_job(store)
         assert await told == 1
         assert await seqs(store) == [1]
 
+    async def test_what_came_before_it_began_to_wait_is_told_too(self, store: Store) -> None:
+        watch = store.appended(after_seq=0)
+        await a_job(store)
+        assert await anext(watch) == 1
+
     async def test_a_watcher_that_was_away_is_told_the_latest_alone(self, store: Store) -> None:
-        watch, told = await self.watching(store)
+        watch = store.appended(after_seq=0)
         await a_job(store, "job_a")
-        await told
+        assert await anext(watch) == 1
         for n in range(5):
             await a_job(store, f"job_{n}")
         assert await anext(watch) == 6
 
     async def test_every_watcher_is_told(self, store: Store) -> None:
-        watchers = [await self.watching(store) for _ in range(5)]
+        watchers = [await self.waiting(store) for _ in range(5)]
         await a_job(store)
-        assert [await told for _, told in watchers] == [1] * 5
+        assert [await told for told in watchers] == [1] * 5
 
     async def test_a_verb_without_an_event_wakes_nobody(self, store: Store) -> None:
         job = await a_job(store)
-        _, told = await self.watching(store)
+        told = await self.waiting(store)
         await store.postpone(job, due_at=FIRST + MINUTE)
         assert not told.done()
         await store.add_run(job, run_id(), now=NOON)
@@ -148,7 +153,7 @@ class TestAppended:
 
     async def test_a_verb_that_failed_wakes_nobody(self, store: Store) -> None:
         await a_job(store)
-        _, told = await self.watching(store)
+        told = await self.waiting(store)
         with pytest.raises(Exception, match="UNIQUE"):
             await a_job(store)
         assert not told.done()
@@ -156,15 +161,14 @@ class TestAppended:
         assert await told == 2
 
     async def test_the_watch_ends_as_the_store_closes(self, store: Store) -> None:
-        watch, told = await self.watching(store)
+        told = await self.waiting(store)
         await store.close()
         with pytest.raises(StopAsyncIteration):
             await told
-        assert [seq async for seq in watch] == []
 
     async def test_a_watcher_that_is_cancelled_leaves_the_others_alone(self, store: Store) -> None:
-        _, gone = await self.watching(store)
-        _, told = await self.watching(store)
+        gone = await self.waiting(store)
+        told = await self.waiting(store)
         gone.cancel()
         await a_job(store)
         assert await told == 1

@@ -162,8 +162,8 @@ class TestGroupCommit:
         await asyncio.gather(closing, held)
 
 
-#: A command that needs room.
-BIG = "x" * 600_000
+#: A command that needs more room than a small database has.
+BIG = "x" * 1_000_000
 
 
 @contextmanager

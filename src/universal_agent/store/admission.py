@@ -50,10 +50,7 @@ def admit(
             insert_missed(tx, missed, decision.job.spec, now=now, mark=mark)
     starts = _untaken(tx, [(decision, start) for decision in applied for start in decision.starts])
     desk = _Desk(_active_runs(tx, applied), starts, free_workers, host=host, now=now)
-    # A stable sort: the slots of one job stay in the order of their times.
-    for decision, start in sorted(
-        starts, key=lambda pair: PRIORITY_ORDER[pair[0].job.spec.priority]
-    ):
+    for decision, start in sorted(starts, key=_rank):
         desk.place(decision, start)
     desk.record(tx, specs)
     passing(Failpoint.BEFORE_ADMIT_COMMIT)
@@ -63,6 +60,15 @@ def admit(
         cancel=tuple(desk.cancel),
         stale_count=len(decisions) - len(applied),
     )
+
+
+def _rank(pair: tuple[Decision, SlotStart]) -> tuple[int, bool]:
+    """The most urgent first; late work holds up none that is on time, least of all its own job's.
+
+    Slots of one job and one rank stay in the order of their times.
+    """
+    decision, start = pair
+    return PRIORITY_ORDER[decision.job.spec.priority], start.missed_id is not None
 
 
 def _advance(tx: Tx, decisions: Sequence[Decision]) -> list[Decision]:

@@ -133,7 +133,10 @@ class SqliteDatabase:
         except BaseException:
             self._unlock()
             raise
-        self._thread = threading.Thread(target=self._write_loop, name="ua-store-writer")
+        # A daemon: a process that ends without `close` is not held up, and loses nothing it told.
+        self._thread = threading.Thread(
+            target=self._write_loop, name="ua-store-writer", daemon=True
+        )
         self._thread.start()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="ua-store-reader")
 

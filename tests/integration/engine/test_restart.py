@@ -1,0 +1,252 @@
+"""The gateway is killed, stopped, switched off: what a start makes of what happened meanwhile."""
+
+import pytest
+
+from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway, slots_after
+from universal_agent.domain.judge import Cause, MissedStatus
+from universal_agent.domain.run import RunStatus, Trigger
+from universal_agent.testing import ManualClock, RecordingRunner
+
+
+async def test_a_run_that_was_cut_short_by_a_kill_waits_for_an_operator(
+    gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+) -> None:
+    """Pitfall 14: there was no record of it at all, and a one-shot ran again."""
+    await gateway.create(run_at="1m")
+    runner.hold()
+    await clock.advance(60)
+    await gateway.kill()
+    clock.step(10)
+    await gateway.start()
+    await clock.advance(3600)
+    (run,) = await gateway.runs()
+    assert run.status is RunStatus.INTERRUPTED
+    (missed,) = await gateway.pending()
+    assert (missed.cause, missed.span.last_at) == (Cause.INTERRUPTED, gateway.began + MINUTE)
+    assert len(runner.requests) == 1
+    ledger = await gateway.ledger()
+    assert (ledger.expected, ledger.interrupted, ledger.unaccounted) == (1, 1, [])
+
+
+async def test_slots_that_passed_meanwhile_are_missed_once(
+    gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+) -> None:
+    """Pitfall 14: one of 72 ran, the others left no trace."""
+    await gateway.create(every="5m")
+    await clock.advance(301)
+    await gateway.kill()
+    clock.step(6 * 3600)
+    await gateway.start()
+    (missed,) = await gateway.pending()
+    assert (missed.cause, missed.span.count) == (Cause.PROCESS_DOWN, 71)
+    await gateway.kill()
+    await gateway.start()
+    await clock.advance(60)
+    assert await gateway.pending() == [missed]
+    ledger = await gateway.ledger()
+    assert (ledger.expected, ledger.unaccounted) == (73, [])
+
+
+async def test_a_slot_that_passed_within_its_grace_runs_at_the_start(
+    gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+) -> None:
+    await gateway.create(every="5m")
+    await clock.advance(290)
+    await gateway.kill()
+    clock.step(40)
+    await gateway.start()
+    assert runner.slots == [gateway.began + 5 * MINUTE]
+    assert await gateway.pending() == []
+
+
+async def test_health_says_no_until_the_past_is_settled(
+    gateway: Gateway, clock: ManualClock
+) -> None:
+    await gateway.create(every="1m")
+    await gateway.kill()
+    clock.step(3600)
+    seen: list[bool] = []
+    catch_up = gateway.runtime.scheduler.__class__.catch_up
+
+    async def watched(scheduler: object, cause: Cause) -> None:
+        seen.append(gateway.runtime.health().ok)
+        await catch_up(scheduler, cause)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("universal_agent.engine.scheduler.Scheduler.catch_up", watched)
+        await gateway.start()
+    assert seen[0] is False
+    assert gateway.runtime.health().ok
+
+
+class TestWhatWaited:
+    async def waiting(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> RecordingRunner:
+        """All workers are busy, and one more slot waits for one."""
+        runner.hold()
+        for _ in range(8):
+            await gateway.create(run_at="1s", timeout_seconds=86_400)
+        self.job = await gateway.create(run_at="10s")
+        await clock.advance(10)
+        await gateway.kill()
+        runner.release()
+        return runner
+
+    async def test_starts_after_a_short_outage(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await self.waiting(gateway, runner, clock)
+        clock.step(30)
+        await gateway.start()
+        assert await gateway.statuses(self.job) == [RunStatus.SUCCESS]
+
+    async def test_is_missed_after_a_long_one(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await self.waiting(gateway, runner, clock)
+        clock.step(3600)
+        await gateway.start()
+        assert await gateway.statuses(self.job) == [RunStatus.SKIPPED]
+        causes = {one.source_ref: one.cause for one in await gateway.pending()}
+        assert causes[self.job.job_id] is Cause.PROCESS_DOWN
+        assert (await gateway.ledger()).unaccounted == []
+
+
+class TestPolicyAtTheStart:
+    async def test_run_latest_runs_one_and_says_how_late_it_is(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(every="10m", on_miss="run_latest")
+        await gateway.kill()
+        clock.step(3600 + 300)
+        await gateway.start()
+        (request,) = runner.requests
+        assert (request.trigger, request.scheduled_at) == (
+            Trigger.CATCH_UP,
+            gateway.began + HOUR,
+        )
+        assert request.late_seconds == 300
+        assert (await gateway.ledger()).missed == {"superseded": 5, "approved_and_run": 1}
+
+    async def test_run_all_runs_one_after_another(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(every="10m", on_miss="run_all")
+        await gateway.kill()
+        clock.step(3600 + 300)
+        runner.seconds = 10
+        await gateway.start()
+        await clock.advance(100)
+        assert runner.slots == slots_after(gateway.began, 6, 10 * MINUTE)
+        starts = sorted((run.scheduled_at, run.started_at) for run in await gateway.runs())
+        begun = clock.now() - 100 * SECOND
+        assert [at for _, at in starts] == [begun + n * 10 * SECOND for n in range(6)]
+
+    async def test_a_second_kill_before_they_have_run_loses_none_of_them(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(every="10m", on_miss="run_all")
+        await gateway.kill()
+        clock.step(3600 + 300)
+        runner.hold()
+        await gateway.start()
+        await gateway.kill()
+        clock.step(7200)
+        runner.release()
+        await gateway.start()
+        await clock.advance(1)
+        runs = sorted(await gateway.runs(), key=lambda run: run.scheduled_at)
+        statuses = [run.status for run in runs]
+        assert statuses[:6] == [RunStatus.INTERRUPTED] + [RunStatus.SUCCESS] * 5
+        assert (await gateway.ledger()).unaccounted == []
+
+    async def test_a_job_may_have_interrupted_work_done_again(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(run_at="1m", retry_interrupted=True)
+        runner.hold()
+        await clock.advance(60)
+        await gateway.kill()
+        runner.release()
+        clock.step(10)
+        await gateway.start()
+        await clock.advance(1)
+        assert await gateway.statuses() == [RunStatus.INTERRUPTED, RunStatus.SUCCESS]
+        assert [request.attempt for request in runner.requests] == [1, 2]
+        assert await gateway.pending() == []
+
+
+async def test_ninety_days_off_cost_one_row_a_job(
+    gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+) -> None:
+    for _ in range(100):
+        await gateway.create(cron_expr="* * * * *")
+    await gateway.kill()
+    clock.step(90 * 86_400)
+    await gateway.start()
+    missed = await gateway.pending()
+    assert len(missed) == 100
+    assert {one.span.count for one in missed} == {90 * 1440 - 2}
+    assert len({one.outage_id for one in missed}) == 1
+    assert len(runner.requests) == 100, "of the two that are within the grace one overlaps"
+    assert len(await gateway.events()) < 600
+
+
+class TestStop:
+    async def test_runs_are_stopped_and_recorded_as_interrupted(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(run_at="1m")
+        runner.hold()
+        await clock.advance(60)
+        await gateway.stop()
+        assert len(runner.stopped) == 1
+        await gateway.start()
+        assert await gateway.statuses() == [RunStatus.INTERRUPTED]
+        assert len(await gateway.pending()) == 1
+
+    async def test_runs_that_have_ended_are_recorded_as_they_ended(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(run_at="1m")
+        runner.hold()
+        await clock.advance(60)
+        runner.release()
+        await gateway.stop()
+        await gateway.start()
+        assert (await gateway.statuses())[0] in (RunStatus.SUCCESS, RunStatus.INTERRUPTED)
+
+    async def test_stopping_twice_is_harmless(self, gateway: Gateway) -> None:
+        await gateway.stop()
+        await gateway.stop()
+
+
+class TestSwitchedOff:
+    async def test_what_passes_is_recorded_with_that_as_its_cause(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(every="10m")
+        await gateway.stop()
+        await gateway.start(enable_cron=False)
+        await clock.advance(3600)
+        assert runner.requests == []
+        missed = await gateway.pending()
+        assert {one.cause for one in missed} == {Cause.ENGINE_OFF}
+        assert len({one.outage_id for one in missed}) == 1
+        ledger = await gateway.ledger()
+        assert (ledger.unaccounted, ledger.missed["pending"], ledger.in_flight) == ([], 5, 1)
+
+    async def test_switched_on_again_it_goes_on_from_there(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(every="10m")
+        await gateway.stop()
+        await gateway.start(enable_cron=False)
+        await clock.advance(3600)
+        await gateway.stop()
+        await gateway.start(enable_cron=True)
+        await clock.advance(600)
+        assert runner.slots == [gateway.began + HOUR, gateway.began + HOUR + 10 * MINUTE]
+        assert {one.span.status for one in await gateway.pending()} == {MissedStatus.PENDING}
+        assert (await gateway.ledger()).unaccounted == []
