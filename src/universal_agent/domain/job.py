@@ -168,6 +168,16 @@ class Job:
         """When the next slot is to start: its nominal time, shifted by the jitter."""
         return None if self.next_run_at is None else self.next_run_at + self.jitter
 
+    def before(self, ahead: datetime | None) -> Self:
+        """The job without the slots from `ahead` on, which a person decided ahead of their time.
+
+        They do not count where its expectation is to end: else a schedule that is changed after
+        tomorrow's slot was skipped would begin the day after tomorrow.
+        """
+        if ahead is None or (self.next_run_at is not None and self.next_run_at <= ahead):
+            return self
+        return replace(self, next_run_at=ahead)
+
     def boundary(self, now: datetime) -> datetime:
         """Where this version's expectation ends when it is replaced at `now`.
 

@@ -138,7 +138,8 @@ class Jobs:
             changed = _differences(job.spec, draft.spec)
             if not changed:
                 return job
-            edited = job.replaced_by(
+            undecided = await self._undecided(job, now)
+            edited = undecided.replaced_by(
                 draft.spec,
                 now=now,
                 next_run_at=job.next_run_at,
@@ -146,8 +147,10 @@ class Jobs:
             )
             if draft.schedule_changed:
                 edited = _begin(replace(edited, consecutive_failures=0))
+            # A one-shot of "now" may begin before this second is over; no slot is expected twice.
+            closed_at = min(undecided.boundary(now), edited.effective_from)
             stored = await self._store.update_job(
-                edited, replaces=job, closed_at=job.boundary(now), changed=changed, now=now
+                edited, replaces=job, closed_at=closed_at, changed=changed, now=now
             )
             if stored is not None:
                 self._scheduler.bring_forward(stored.due_at)
@@ -167,11 +170,14 @@ class Jobs:
         """Delete a job; its history stays, a run in execution goes on to its end."""
 
         async def drop(job: Job, now: datetime) -> Job | None:
-            closed_at = job.boundary(now)
+            closed_at = (await self._undecided(job, now)).boundary(now)
             deleted = await self._store.delete_job(job, closed_at=closed_at, now=now)
             return job if deleted else None
 
         await self._apply(job_id, drop)
+
+    async def _undecided(self, job: Job, now: datetime) -> Job:
+        return job.before(await self._store.first_decided_ahead(job.job_id, after=now))
 
     async def _apply(
         self, job_id: JobId, change: Callable[[Job, datetime], Awaitable[Job | None]]

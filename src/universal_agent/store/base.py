@@ -218,6 +218,10 @@ class Store(Protocol):
         """
         ...
 
+    async def first_decided_ahead(self, job_id: JobId, *, after: datetime) -> datetime | None:
+        """The job's first slot after `after` that a person decided ahead of its time, or None."""
+        ...
+
     async def delete_job(self, job: Job, *, closed_at: datetime, now: datetime) -> bool:
         """Delete the job at that version; its waiting runs are cancelled, its history stays.
 

@@ -7,7 +7,7 @@ from universal_agent.domain import events
 from universal_agent.domain.exceptions import OPERATOR
 from universal_agent.domain.job import Job, JobSpec, OffLabel, spec_to_record
 from universal_agent.domain.run import Run, RunId, RunStatus
-from universal_agent.domain.slot import epoch
+from universal_agent.domain.slot import epoch, from_epoch
 from universal_agent.errors import Conflict
 from universal_agent.store.base import Once
 from universal_agent.store.missed_rows import close_missed_of_job
@@ -142,6 +142,11 @@ def put_version(tx: Tx, job: Job, *, replaces: int, closed_at: datetime) -> None
         _drop_exceptions(tx, job.job_id, closed_at)
 
 
+def first_decided_ahead(tx: Tx, job_id: str, *, after: datetime) -> datetime | None:
+    row = tx.one("first_decided_ahead", job_id=job_id, after=after.timestamp(), reason=OPERATOR)
+    return None if row is None or row[0] is None else from_epoch(row[0])
+
+
 def _drop_exceptions(tx: Tx, job_id: str, after: datetime) -> None:
     tx.run("drop_exceptions_after", job_id=job_id, after=after.timestamp(), reason=OPERATOR)
 
@@ -220,13 +225,14 @@ def read_spec(tx: Tx, job_id: str, version: int, specs: SpecCache) -> JobSpec:
 def pause_job(tx: Tx, job: Job, *, label: OffLabel, now: datetime) -> None:
     """Switch a job off from inside a transaction, whatever of it is due at this moment."""
     spec = replace(job.spec, enabled=False, off_label=label)
-    paused = job.replaced_by(spec, now=now, next_run_at=None, continues=False)
+    undecided = job.before(first_decided_ahead(tx, job.job_id, after=now))
+    paused = undecided.replaced_by(spec, now=now, next_run_at=None, continues=False)
     tx.run(
         "switch_off_job",
         job_id=job.job_id,
         version=paused.version,
         effective_from=paused.effective_from.timestamp(),
     )
-    closed_at = job.boundary(now)
+    closed_at = undecided.boundary(now)
     put_version(tx, paused, replaces=job.version, closed_at=closed_at)
     tx.append(events.job_updated(paused, now=now, changed=["enabled"], effective_until=closed_at))

@@ -226,6 +226,12 @@ DELETE FROM slots
 WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :scheduled_at
   AND run_id IS NULL AND (outcome = 'moved' OR (outcome = 'skipped' AND reason = :reason));
 
+-- first_decided_ahead --
+SELECT min(s.scheduled_at) FROM slots s LEFT JOIN runs r ON r.run_id = s.run_id
+WHERE s.scheduled_at > :after AND s.source = 'cron' AND s.source_ref = :job_id
+  AND (r.trigger = 'early' OR (s.run_id IS NULL AND (
+    s.outcome = 'moved' OR (s.outcome = 'skipped' AND s.reason = :reason))));
+
 -- drop_exceptions_after --
 DELETE FROM slots
 WHERE source = 'cron' AND source_ref = :job_id AND scheduled_at > :after AND run_id IS NULL

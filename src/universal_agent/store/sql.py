@@ -112,6 +112,11 @@ class SqlStore:
             )
         )
 
+    async def first_decided_ahead(self, job_id: JobId, *, after: datetime) -> datetime | None:
+        return await self._db.read(
+            lambda tx: job_verbs.first_decided_ahead(tx, job_id, after=after)
+        )
+
     async def delete_job(self, job: Job, *, closed_at: datetime, now: datetime) -> bool:
         return await self._db.write(
             lambda tx: job_verbs.delete_job(

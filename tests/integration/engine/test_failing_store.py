@@ -1,0 +1,237 @@
+"""The store fails for a while, or something in it for good: the loops go on, and health tells."""
+
+from typing import Any
+
+import pytest
+
+from tests.integration.engine.gateway import MINUTE, SECOND, Gateway, slots_after
+from universal_agent.domain.job import Job
+from universal_agent.domain.judge import Cause
+from universal_agent.domain.run import RunStatus
+from universal_agent.engine.scheduler import Scheduler
+from universal_agent.errors import StoreUnavailable
+from universal_agent.store.base import Decision, Finished
+from universal_agent.testing import ManualClock, RecordingRunner
+
+
+class TestOutage:
+    async def test_what_could_not_be_admitted_in_time_is_missed_with_that_as_its_cause(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        """Pitfall 7: one disk-full exception ended the loop for ever."""
+        await gateway.create(every="1m")
+        await clock.advance(61)
+        gateway.store.database.failure = "disk full"
+        await clock.advance(600)
+        gateway.store.database.failure = None
+        await clock.advance(1)
+        (missed,) = await gateway.pending()
+        assert (missed.cause, missed.span.first_at) == (
+            Cause.STORE_UNAVAILABLE,
+            gateway.began + 2 * MINUTE,
+        )
+        await clock.advance(120)
+        assert (await gateway.ledger()).unaccounted == []
+        assert len(runner.slots) == len(set(runner.slots)) == 4
+
+    async def test_what_is_within_its_grace_just_runs_late(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(every="1m")
+        await clock.advance(55)
+        gateway.store.database.failure = "disk full"
+        await clock.advance(30)
+        assert runner.requests == []
+        gateway.store.database.failure = None
+        await clock.advance(1)
+        assert runner.slots == [gateway.began + MINUTE]
+        assert await gateway.pending() == []
+
+    async def test_commands_are_refused_and_health_says_why_until_it_is_over(
+        self, gateway: Gateway, clock: ManualClock
+    ) -> None:
+        assert gateway.runtime.health().ok
+        gateway.store.database.failure = "disk full"
+        with pytest.raises(StoreUnavailable):
+            await gateway.create()
+        health = gateway.runtime.health()
+        assert (health.ok, health.store_error) == (False, "disk full")
+        gateway.store.database.failure = None
+        await gateway.create()
+        assert gateway.runtime.health().ok
+
+    async def test_a_run_that_ends_meanwhile_is_recorded_afterwards(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(run_at="1m")
+        runner.seconds = 30
+        await clock.advance(61)
+        gateway.store.database.failure = "disk full"
+        await clock.advance(120)
+        assert await gateway.statuses() == [RunStatus.RUNNING]
+        gateway.store.database.failure = None
+        await clock.advance(1)
+        (run,) = await gateway.runs()
+        assert (run.status, run.finished_at) == (
+            RunStatus.SUCCESS,
+            gateway.began + 90 * SECOND,
+        )
+
+    async def test_nothing_runs_twice_however_often_it_fails(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(every="10s", overlap="queue_one")
+        runner.seconds = 3
+        for _ in range(20):
+            gateway.store.database.failure = "flaky"
+            await clock.advance(7)
+            gateway.store.database.failure = None
+            await clock.advance(4)
+        await clock.advance(5)
+        assert runner.slots == slots_after(gateway.began, len(runner.slots), 10 * SECOND)
+        assert (await gateway.ledger()).unaccounted == []
+
+
+class TestOneBadJob:
+    async def test_one_that_cannot_be_judged_does_not_stop_the_others(
+        self,
+        gateway: Gateway,
+        runner: RecordingRunner,
+        clock: ManualClock,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        bad, good = await gateway.create(), await gateway.create()
+        decide = Scheduler._decide
+
+        def failing(scheduler: Scheduler, job: Job, *rest: Any, **more: Any) -> Decision:
+            if job.job_id == bad.job_id:
+                raise ArithmeticError("no such day")
+            return decide(scheduler, job, *rest, **more)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Scheduler, "_decide", failing)
+            await clock.advance(180)
+            assert [request.job_id for request in runner.requests] == [good.job_id] * 3
+        await clock.advance(120)
+        assert gateway.runtime.health().ok
+        assert (await gateway.ledger()).unaccounted == []
+        assert bad.job_id in {request.job_id for request in runner.requests}
+
+    async def test_one_that_cannot_be_committed_does_not_stop_the_others(
+        self,
+        gateway: Gateway,
+        runner: RecordingRunner,
+        clock: ManualClock,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        bad, good = await gateway.create(), await gateway.create()
+        admit = gateway.store.admit
+
+        async def failing(decisions: list[Decision], **more: Any) -> object:
+            if any(decision.job.job_id == bad.job_id for decision in decisions):
+                raise ValueError("not JSON")
+            return await admit(decisions, **more)
+
+        monkeypatch.setattr(gateway.store, "admit", failing)
+        await clock.advance(180)
+        assert [request.job_id for request in runner.requests] == [good.job_id] * 3
+        assert gateway.runtime.health().ok
+
+    async def test_an_end_that_cannot_be_recorded_does_not_hold_up_the_others(
+        self,
+        gateway: Gateway,
+        runner: RecordingRunner,
+        clock: ManualClock,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        bad, good = await gateway.create(run_at="1m"), await gateway.create(run_at="1m")
+        finish = gateway.store.finish
+
+        async def failing(ended: list[Finished], **more: Any) -> object:
+            if any(end.claimed.run.source_ref == bad.job_id for end in ended):
+                raise ValueError("not JSON")
+            return await finish(ended, **more)
+
+        monkeypatch.setattr(gateway.store, "finish", failing)
+        await clock.advance(70)
+        assert await gateway.statuses(good) == [RunStatus.SUCCESS]
+        assert await gateway.statuses(bad) == [RunStatus.RUNNING]
+        await gateway.kill()
+        await gateway.start()
+        assert await gateway.statuses(bad) == [RunStatus.INTERRUPTED]
+
+    async def test_a_claim_that_fails_costs_no_end_that_shares_its_commit(
+        self,
+        gateway: Gateway,
+        runner: RecordingRunner,
+        clock: ManualClock,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        for _ in range(10):
+            await gateway.create(run_at="1m")
+        runner.seconds = 5
+        await clock.advance(61)
+        finish = gateway.store.finish
+
+        async def failing_finish(ended: list[Finished], **more: Any) -> object:
+            if more["free_workers"]:
+                raise ValueError("a run that cannot be read")
+            return await finish(ended, **more)
+
+        async def failing_claim(**more: Any) -> object:
+            raise ValueError("a run that cannot be read")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(gateway.store, "finish", failing_finish)
+            patch.setattr(gateway.store, "claim", failing_claim)
+            await clock.advance(9)
+            assert (await gateway.statuses()).count(RunStatus.SUCCESS) == 8
+        await clock.advance(30)
+        assert await gateway.statuses() == [RunStatus.SUCCESS] * 10
+
+
+class TestSupervision:
+    async def test_a_loop_that_fails_is_started_again_and_health_tells_meanwhile(
+        self,
+        gateway: Gateway,
+        runner: RecordingRunner,
+        clock: ManualClock,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        await gateway.create(every="1m")
+
+        async def failing(*_: Any, **__: Any) -> object:
+            raise RuntimeError("out of luck")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(gateway.store, "due", failing)
+            await clock.advance(65)
+            health = gateway.runtime.health()
+            assert not health.ok
+            assert "the scheduler loop is down (RuntimeError: out of luck)" in health.reasons[0]
+        await clock.advance(10)
+        assert gateway.runtime.health().ok
+        assert runner.slots == [gateway.began + MINUTE]
+
+    async def test_what_the_failed_loop_was_about_to_do_is_not_forgotten(
+        self,
+        gateway: Gateway,
+        runner: RecordingRunner,
+        clock: ManualClock,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Nobody edits a job, no clock jumps: nothing but the loop itself can look again."""
+        await gateway.create(run_at="10m")
+        due, calls = gateway.store.due, 0
+
+        async def failing_once(**more: Any) -> object:
+            nonlocal calls
+            calls += 1
+            if calls == 1:
+                raise RuntimeError("out of luck")
+            return await due(**more)
+
+        monkeypatch.setattr(gateway.store, "due", failing_once)
+        await clock.advance(700)
+        assert calls > 1
+        assert runner.slots == [gateway.began + 10 * MINUTE]
