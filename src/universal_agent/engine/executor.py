@@ -74,6 +74,8 @@ class Executor:
         self._workers: dict[RunId, _Worker] = {}
         self._reserved = 0
         self._ended: list[Finished] = []
+        #: Runs that have ended, until that is recorded.
+        self._unrecorded: set[RunId] = set()
         self._work = asyncio.Event()
         self._admitting = False
         #: Whether runs may be waiting in the queue; when not, ends are recorded without a claim.
@@ -201,10 +203,12 @@ class Executor:
             self._singly = len(ended)
         else:
             self._singly = max(0, self._singly - 1)
+            self._unrecorded.difference_update(end.claimed.run.run_id for end in ended)
 
     def _after_commit(self, ended: list[Finished], settled: Settled) -> None:
         for end in ended:
             self._metrics.runs_finished(end.status).inc()
+            self._unrecorded.discard(end.claimed.run.run_id)
             for future in self._waiters.pop(end.claimed.run.run_id, ()):
                 _resolve(future)
         self.launch(settled.claimed)
@@ -253,6 +257,7 @@ class Executor:
             output.close()
             self._workers.pop(run.run_id, None)
             self._metrics.runs_running.set(len(self._workers))
+        self._unrecorded.add(run.run_id)
         self._ended.append(
             Finished(
                 claimed=item,
@@ -315,6 +320,10 @@ class Executor:
             if worker.deadline is not None:
                 worker.task.cancel()
         return True
+
+    def has(self, run_id: RunId) -> bool:
+        """Whether the run is in execution here, or its end is still to be recorded."""
+        return run_id in self._workers or run_id in self._unrecorded
 
     def cancel(self, run_id: RunId, reason: str) -> bool:
         """Stop a run; False when it is not in execution here."""

@@ -219,7 +219,8 @@ class Jobs:
         run = await self._run(run_id)
         if run.status.is_final:
             raise Conflict(f"expected a run that waits or runs, got one that ended: {run.status}")
-        if self._executor.cancel(run_id, "cancelled by an operator"):
+        self._executor.cancel(run_id, "cancelled by an operator")
+        if self._executor.has(run_id):
             await self._executor.wait(run, seconds=30)
         return await self._run(run_id)
 

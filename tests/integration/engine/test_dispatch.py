@@ -113,7 +113,9 @@ async def test_a_one_shot_runs_once_and_never_again(
     assert (await gateway.job(job)).next_run_at is None
 
 
-async def test_now_is_the_present_moment(gateway: Gateway, runner: RecordingRunner, clock: ManualClock) -> None:
+async def test_now_is_the_present_moment(
+    gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+) -> None:
     await gateway.create(run_at="now")
     await clock.settle()
     assert runner.slots == [gateway.began]
