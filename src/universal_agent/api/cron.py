@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
 from universal_agent.api.problems import problem_responses
+from universal_agent.api.short_route import ShortRoute
 from universal_agent.api.wire import Answer, Body, IdempotencyKey, answer, once_from, runtime_of
 from universal_agent.domain.run import JobId, RunId, RunStatus
 from universal_agent.errors import InvalidInput
@@ -173,17 +174,22 @@ async def list_jobs(
     return answer(await runtime.cron.jobs(limit=limit, cursor=cursor, owner_id=user_id))
 
 
-@router.post(
-    "/jobs",
-    summary="Create a job",
-    response_model=JobWithEcho,
-    responses=problem_responses(400, 409, 413, 422, 429, 503),
-)
 async def create_job(request: Request, body: JobCreate, key: IdempotencyKey = None) -> Response:
     runtime = runtime_of(request)
     fields = body.given()
     job = await runtime.jobs.create(fields, once=once_from(key, request, fields))
     return answer(runtime.cron.echo_document(job, now=runtime.clock.now()))
+
+
+router.add_api_route(
+    "/jobs",
+    create_job,
+    methods=["POST"],
+    summary="Create a job",
+    response_model=JobWithEcho,
+    responses=problem_responses(400, 409, 413, 422, 429, 503),
+    route_class_override=ShortRoute,
+)
 
 
 @router.post(
