@@ -7,14 +7,14 @@ whether there is anything new, and beside somebody who asks for health.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from bench.client import Connection, request
-from bench.figure import Better, Figure, spread
+from bench.figure import Better, Figure, middle, spread
 from bench.gateway import Gateway, fresh_directory, running
 from bench.options import Options
 from bench.seed import maker
@@ -34,11 +34,15 @@ _REQUESTS = 300
 
 
 async def measure(options: Options) -> list[Figure]:
-    rounds = {}
-    for runs in options.feed_runs:
-        with fresh_directory(options) as directory:
+    rounds: dict[int, list[dict[str, Any]]] = {runs: [] for runs in options.feed_runs}
+    with ExitStack() as stack:
+        directories = {runs: stack.enter_context(fresh_directory(options)) for runs in rounds}
+        for runs, directory in directories.items():
             await seed(directory, options.feed_jobs, runs)
-            rounds[runs] = await _measure(directory, options)
+        # By turns, so that what else the machine does is shared fairly.
+        for _ in range(options.rounds):
+            for runs, directory in directories.items():
+                rounds[runs].append(await _measure(directory, options))
     few, many = min(rounds), max(rounds)
     found = rounds[many]
 
@@ -47,13 +51,13 @@ async def measure(options: Options) -> list[Figure]:
             name=f"{name}, {share}",
             unit="ms",
             better=Better.LESS,
-            value=found[key][share],
+            value=middle([one[key] for one in found], share),
             must=must,
             goal=goal,
-            detail={str(runs): one[key] for runs, one in rounds.items()},
+            detail={str(runs): [one[key] for one in each] for runs, each in rounds.items()},
         )
 
-    events = f"week feed, {found['events']} events, {many} runs stored"
+    events = f"week feed, {found[0]['events']} events, {many} runs stored"
     return [
         figure(f"{events}, after a change", "changed", "p50", 25, 12),
         figure(f"{events}, after a change", "changed", "p99", 60),
@@ -64,7 +68,8 @@ async def measure(options: Options) -> list[Figure]:
             name=f"week feed after a change, {many} runs stored over {few}",
             unit="x",
             better=Better.LESS,
-            value=found["changed"]["p50"] / rounds[few]["changed"]["p50"],
+            value=min(one["changed"]["p50"] for one in found)
+            / min(one["changed"]["p50"] for one in rounds[few]),
             must=1.2,
         ),
     ]

@@ -24,7 +24,7 @@ BACK = timedelta(days=30)
 AHEAD = timedelta(days=14)
 
 #: Feeds kept to tell changes from, and how much of encoded answers.
-_HELD_FEEDS = 64
+_HELD_FEEDS = 16
 _KEPT_BYTES = 32_000_000
 
 
