@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Protocol
 
 from universal_agent.domain.calendar import CalendarFacts, Window
+from universal_agent.domain.calendar_row import JobFact
 from universal_agent.domain.events import Event
 from universal_agent.domain.exceptions import SlotException
 from universal_agent.domain.explain import SlotHistory
@@ -519,6 +520,10 @@ class Store(Protocol):
         ...
 
     # -- the calendar and its projection
+
+    async def job_facts(self, job_ids: Sequence[str]) -> Sequence[JobFact]:
+        """These jobs as they are now; deleted ones too."""
+        ...
 
     async def scan_calendar(self, window: Window) -> CalendarFacts:
         """What the runtime tables hold for a window of the calendar, from one snapshot."""

@@ -4,7 +4,7 @@ The runtime scan (V1) and the projection (V2) are two sources of the same facts.
 reads; what is made of them is the same code.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import starmap
 from typing import Protocol
 
@@ -49,6 +49,11 @@ def scan_calendar(tx: Tx, window: Window, specs: SpecCache) -> CalendarFacts:
 def projected_calendar(tx: Tx, window: Window, specs: SpecCache) -> CalendarFacts:
     """The facts of a window, read from what the event log was folded into."""
     return _gather(_Projection(tx, specs), window, specs)
+
+
+def job_facts(tx: Tx, job_ids: Sequence[str], specs: SpecCache) -> list[JobFact]:
+    rows = tx.all("calendar_jobs_named", refs=to_json(job_ids))
+    return [_job_fact(row, specs) for row in rows]
 
 
 def _gather(tables: _Tables, window: Window, specs: SpecCache) -> CalendarFacts:

@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 from uuid import uuid4
 
 from universal_agent.domain.calendar import CalendarFacts, Window
+from universal_agent.domain.calendar_row import JobFact
 from universal_agent.domain.events import Event
 from universal_agent.domain.exceptions import SlotException
 from universal_agent.domain.explain import SlotHistory
@@ -464,6 +465,9 @@ class SqlStore:
         )
 
     # -- the calendar and its projection
+
+    async def job_facts(self, job_ids: Sequence[str]) -> Sequence[JobFact]:
+        return await self._db.read(lambda tx: calendar_rows.job_facts(tx, job_ids, self._specs))
 
     async def scan_calendar(self, window: Window) -> CalendarFacts:
         return await self._db.read(lambda tx: calendar_rows.scan_calendar(tx, window, self._specs))

@@ -8,7 +8,7 @@ cut and told, and slows nobody.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -19,6 +19,7 @@ from universal_agent.clock import Clock
 from universal_agent.domain.events import Event
 from universal_agent.metrics import Metrics
 from universal_agent.store.base import LogBounds, Store
+from universal_agent.views.event_rows import EventRows
 
 #: A subscriber this far behind the head, though it was being served, is cut.
 SLOW_EVENTS = 1000
@@ -76,14 +77,13 @@ class EventFeed:
         metrics: Metrics,
         *,
         size: int,
-        rows_for: Callable[[Event], list[dict[str, Any]]] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._metrics = metrics
         self._ring: deque[Frame] = deque(maxlen=size)
         self._subscribers: set[Subscriber] = set()
-        self._rows_for = rows_for
+        self._rows = EventRows(store)
         self._stream_id = ""
         self._head = 0
         self.size = size
@@ -99,6 +99,7 @@ class EventFeed:
                 events = await self._store.read_events(after_seq=self._head, limit=_BATCH)
                 if not events:
                     break
+                await self._rows.learn(events)
                 self._publish(events)
 
     async def start(self) -> None:
@@ -129,9 +130,13 @@ class EventFeed:
         }
 
     def envelope(self, event: Event) -> dict[str, Any]:
-        """An event's wire form, with the calendar rows that it changes."""
+        """An event's wire form, with the calendar rows that it changes.
+
+        Without `rows`, a client asks for those of `source_ref`.
+        """
         envelope = event.envelope()
-        if self._rows_for is not None and (rows := self._rows_for(event)):
+        rows = self._rows.of(event)
+        if rows is not None:
             envelope["data"] = {**event.data, "rows": rows}
         return envelope
 
@@ -243,6 +248,7 @@ class EventFeed:
             last = min(first + _BATCH, len(self._ring))
             return [self._ring[index] for index in range(first, last)]
         events = await self._store.read_events(after_seq=seq, limit=_BATCH)
+        await self._rows.learn(events)
         return [_frame(event.seq, self._payload(event)) for event in events]
 
     async def _news(self, subscriber: Subscriber, seconds: float) -> bool:
@@ -263,6 +269,7 @@ class EventFeed:
         self._metrics.count("push_replay_requests")
         bounds = await self._store.log_bounds()
         events = await self._store.read_events(after_seq=since_seq, limit=limit)
+        await self._rows.learn(events)
         newest = max(bounds.newest_seq, events[-1].seq if events else 0)
         last = events[-1].seq if events else since_seq
         return {
