@@ -1,0 +1,192 @@
+"""Every way for a client to keep a calendar comes to the same calendar."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from structlog.testing import capture_logs
+
+from tests.integration.histories import History
+from tests.integration.test_projection import folder, histories
+from universal_agent.domain.calendar_days import View
+from universal_agent.domain.job import OffLabel
+from universal_agent.store import projection_rows
+from universal_agent.testing import ManualClock
+from universal_agent.views.calendar import FeedQuery
+from universal_agent.views.event_rows import EventRows
+
+DAY = FeedQuery(view=View.DAY, timezone="UTC")
+LOCAL = ("scheduled_at_local", "timezone_display")
+
+
+@pytest.fixture
+async def history(tmp_path: Path, clock: ManualClock) -> AsyncIterator[History]:
+    """A product at the beginning of its history, with two jobs."""
+    history = await History.begin(tmp_path, clock)
+    await history.create(0, 0, 0)
+    await history.create(1, 0, 0)
+    yield history
+    await history.end()
+
+
+async def feed_of(history: History, **asked: Any) -> dict[str, Any]:
+    answer = await history.runtime.calendar.answer(DAY, now=history.clock.now(), **asked)
+    assert answer.body is not None
+    document: dict[str, Any] = orjson.loads(answer.body)
+    return document
+
+
+def with_delta(held: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any]:
+    """What a client makes of a delta."""
+    rows = {row["event_id"]: row for row in held["events"]}
+    for event_id in delta["removed"]:
+        del rows[event_id]
+    rows |= {row["event_id"]: row for row in delta["upserts"]}
+    order = sorted(rows.values(), key=lambda row: (row["scheduled_at_epoch"], row["source_ref"]))
+    lists = {name: delta.get(name, held[name]) for name in ("always_running", "stasis_queue")}
+    times = {name: delta[name] for name in ("version", "last_event_at_utc")}
+    return {**held, **lists, **times, "events": order}
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@given(histories)
+def test_changes_since_a_version_turn_its_feed_into_the_present_one(
+    history_of: list[tuple[str, int, int, int]],
+) -> None:
+    async def check() -> None:
+        with folder() as path:
+            history = await History.begin(path, ManualClock())
+            try:
+                held = await feed_of(history)
+                for step in history_of:
+                    await history.step(*step)
+                    asked = await feed_of(history, since_version=held["version"])
+                    held = with_delta(held, asked) if asked.get("delta") else asked
+                    assert held == await feed_of(history)
+            finally:
+                await history.end()
+
+    asyncio.run(check())
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@given(histories)
+def test_rows_of_events_bring_a_feed_to_the_present_but_for_jobs_to_ask_for(
+    history_of: list[tuple[str, int, int, int]],
+) -> None:
+    async def rows_now(history: History) -> dict[str, dict[str, Any]]:
+        rows = (await feed_of(history))["events"]
+        return {row["event_id"]: {key: row[key] for key in row if key not in LOCAL} for row in rows}
+
+    async def check() -> None:
+        with folder() as path:
+            history = await History.begin(path, ManualClock())
+            store = history.runtime.store
+            told = EventRows(store)
+            try:
+                held, seq = await rows_now(history), 0
+                for step in history_of:
+                    await history.step(*step)
+                    asked: set[str] = set()
+                    for event in await store.read_events(after_seq=seq, limit=10_000):
+                        seq = event.seq
+                        await told.learn([event])
+                        rows = told.of(event)
+                        if rows is None:
+                            asked.add(event.source_ref)
+                        for row in rows or ():
+                            held[row["event_id"]] = held.get(row["event_id"], {}) | row
+                    present = await rows_now(history)
+                    start = (await feed_of(history))["start_utc"]
+                    end = (await feed_of(history))["end_utc"]
+                    for event_id, row in [*present.items(), *held.items()]:
+                        if row["source_ref"] not in asked and (
+                            start <= row["scheduled_at_utc"] < end
+                        ):
+                            assert held.get(event_id) == present.get(event_id)
+                    held = present
+            finally:
+                await history.end()
+
+    asyncio.run(check())
+
+
+async def test_a_client_that_has_the_feed_is_told_so_without_a_body(history: History) -> None:
+    now = history.clock.now()
+    first = await history.runtime.calendar.answer(DAY, now=now)
+    again = await history.runtime.calendar.answer(DAY, now=now, if_none_match=first.etag)
+    assert (again.etag, again.body) == (first.etag, None)
+    await history.create(2, 0, 0)
+    after = await history.runtime.calendar.answer(DAY, now=now, if_none_match=first.etag)
+    assert after.etag != first.etag
+    assert after.body is not None
+
+
+async def test_a_version_that_is_not_held_any_more_is_answered_with_the_whole_feed(
+    history: History,
+) -> None:
+    whole = await feed_of(history)
+    assert await feed_of(history, since_version=12345) == whole
+
+
+async def test_the_flag_chooses_the_way_at_run_time(history: History) -> None:
+    runtime = history.runtime
+    first = await feed_of(history)
+    assert runtime.metrics.counters["projection_read_hits"] == 1
+    await runtime.flags.change({"UA_SCHED_EVENT_PROJECTION_ENABLED": False}, by="somebody")
+    scanned = await feed_of(history)
+    assert runtime.metrics.counters["projection_read_hits"] == 1
+    for same in ("events", "always_running", "stasis_queue"):
+        assert scanned[same] == first[same]
+
+
+async def test_the_shadow_counts_and_logs_what_is_not_the_same(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = history.runtime
+    await runtime.flags.change({"UA_SCHED_PROJECTION_SHADOW": True}, by="somebody")
+    await feed_of(history)
+    assert runtime.metrics.counters["projection_shadow_compares"] == 1
+    assert runtime.metrics.counters["projection_shadow_mismatches"] == 0
+
+    def forgetful(*_: object) -> None:
+        """Folds nothing, yet says that it is done."""
+
+    monkeypatch.setattr(projection_rows, "_fold", forgetful)
+    await history.switch(0, 1, 0)
+    with capture_logs() as logs:
+        await feed_of(history)
+    assert runtime.metrics.counters["projection_shadow_mismatches"] == 1
+    (record,) = [log for log in logs if log["event"] == "projection_mismatch"]
+    assert record["count"] > 0
+
+
+async def test_what_was_tampered_with_is_found_and_a_rebuild_mends_it(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    projector = history.runtime.projector
+    await projector.catch_up()
+    assert (await projector.verify()).ok
+    with monkeypatch.context() as patched:
+        patched.setattr(projection_rows, "_fold", lambda *_: None)
+        await history.switch(0, 1, 0)
+        await projector.catch_up()
+    assert not (await projector.verify()).ok
+    assert not (await projector.rebuild()).ok
+    assert (await projector.verify()).ok
+
+
+async def test_a_start_goes_on_where_the_projection_is(history: History) -> None:
+    await history.runtime.projector.catch_up()
+    position = await history.runtime.store.projection_position()
+    await history.runtime.jobs.switch_off((await history.jobs())[0].job_id, OffLabel.PAUSED)
+    again = History(history.runtime, history.clock)
+    again.runtime.projector.position = 0  # as a new process has it
+    before = again.runtime.metrics.counters["projection_applied"]
+    await again.runtime.projector.catch_up()
+    newest = (await history.runtime.store.log_bounds()).newest_seq
+    assert again.runtime.metrics.counters["projection_applied"] - before == newest - position
