@@ -80,6 +80,7 @@ class Scheduler:
             with self._executor.starts_first():
                 while decisions := self._ahead.take(now=(now := self._clock.now()), limit=BATCH):
                     await self._admit(decisions, now=now)
+                await self._clock.sleep(0)  # what was admitted starts before more is looked for
                 while await self._turn():
                     pass
         finally:
