@@ -1,5 +1,6 @@
 import asyncio
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -24,10 +25,11 @@ from tests.store.making import (
     running,
     waiting,
 )
+from universal_agent.domain.exceptions import ExceptionKind, SlotException
 from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.run import RunId, RunStatus, Trigger
 from universal_agent.domain.schedule import make_once
-from universal_agent.domain.slot import epoch
+from universal_agent.domain.slot import SlotKey, Source, epoch
 from universal_agent.store.base import Admission, Store
 
 SECOND_SLOT = FIRST + MINUTE
@@ -37,6 +39,17 @@ THIRD_SLOT = SECOND_SLOT + MINUTE
 async def statuses(store: Store) -> list[RunStatus]:
     """Of every run, oldest first."""
     return [run.status for run in reversed(await store.list_runs(limit=100))]
+
+
+async def skip(store: Store, slot: datetime) -> None:
+    """Decide ahead of its time that a slot of job_a is not to run."""
+    await store.make_exception(
+        SlotKey(Source.CRON, "job_a", slot),
+        SlotException(kind=ExceptionKind.SKIP),
+        run_id=run_id(),
+        by="ada",
+        now=NOON,
+    )
 
 
 class TestDue:
@@ -145,6 +158,51 @@ class TestAdmit:
         await admit(store, late)
         admission = await admit(store, decide(job, FIRST, SECOND_SLOT, THIRD_SLOT))
         assert [c.run.scheduled_at for c in admission.started] == [FIRST, THIRD_SLOT]
+
+    async def test_the_mark_never_stands_on_a_slot_that_was_decided_ahead(
+        self, store: Store
+    ) -> None:
+        """Or its time would come, nothing would be told, and who follows the log would wait."""
+        job = await a_job(store)
+        for slot in (SECOND_SLOT, THIRD_SLOT):
+            await skip(store, slot)
+        await admit(store, decide(job))
+        assert (await fresh(store)).next_run_at == THIRD_SLOT + MINUTE
+        assert (await events(store))[-1].data["next_run_at"] == epoch(THIRD_SLOT + MINUTE)
+
+    async def test_so_it_is_when_the_next_slot_is_decided_ahead_last(self, store: Store) -> None:
+        await a_job(store)
+        for slot in (SECOND_SLOT, FIRST):
+            await skip(store, slot)
+        assert (await fresh(store)).next_run_at == THIRD_SLOT
+        assert (await events(store))[-1].data["next_run_at"] == epoch(THIRD_SLOT)
+
+    async def test_no_missed_span_has_a_slot_in_it_that_was_decided_ahead(
+        self, store: Store
+    ) -> None:
+        """Nobody is asked about it again, and an early run is not run a second time."""
+        job = await a_job(store)
+        for minute in (1, 4, 5, 9):
+            await skip(store, FIRST + minute * MINUTE)
+        miss = a_miss(job, FIRST, FIRST + 9 * MINUTE)
+        await admit(store, decide(job, missed=[miss]), now=FIRST + 9 * MINUTE)
+        parts = await store.missed_spans(status=MissedStatus.PENDING, limit=9)
+        spans = sorted((part.span.first_at, part.span.last_at, part.span.count) for part in parts)
+        assert spans == [
+            (FIRST + first * MINUTE, FIRST + last * MINUTE, number)
+            for first, last, number in [(0, 0, 1), (2, 3, 2), (6, 8, 3)]
+        ]
+        assert miss.missed_id in {part.missed_id for part in parts}
+        assert {part.outage_id for part in parts} == {miss.outage_id}
+
+    async def test_a_span_of_nothing_else_is_none(self, store: Store) -> None:
+        job = await a_job(store)
+        for slot in (SECOND_SLOT, FIRST):
+            await skip(store, slot)
+        again = replace(job, next_run_at=THIRD_SLOT)
+        miss = a_miss(again, FIRST, SECOND_SLOT)
+        await admit(store, decide(again, THIRD_SLOT, missed=[miss]), now=THIRD_SLOT)
+        assert await store.missed_spans(status=MissedStatus.PENDING, limit=9) == []
 
     async def test_when_workers_are_scarce_the_others_wait(self, store: Store) -> None:
         jobs = [await a_job(store, f"job_{n}") for n in range(5)]

@@ -10,6 +10,7 @@ from universal_agent.domain.job import PRIORITY_ORDER, Job, Overlap
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import epoch, from_epoch
 from universal_agent.failpoint import Failpoint, passing
+from universal_agent.store.ahead import heed
 from universal_agent.store.base import Admission, Claimed, Decision, Due, Once, SlotStart
 from universal_agent.store.job_verbs import cancel_queued, recall
 from universal_agent.store.misses import insert_missed
@@ -43,12 +44,12 @@ def admit(
     now: datetime,
     specs: SpecCache,
 ) -> Admission:
-    applied = _advance(tx, decisions)
+    applied = heed(tx, _advance(tx, decisions))
     for decision in applied:
         for missed in decision.missed:
             mark = events.high_water(decision.next_run_at)
             insert_missed(tx, missed, decision.job.spec, now=now, mark=mark)
-    starts = _untaken(tx, [(decision, start) for decision in applied for start in decision.starts])
+    starts = [(decision, start) for decision in applied for start in decision.starts]
     desk = _Desk(_active_runs(tx, applied), starts, free_workers, host=host, now=now)
     for decision, start in sorted(starts, key=_rank):
         desk.place(decision, start)
@@ -85,15 +86,6 @@ def _advance(tx: Tx, decisions: Sequence[Decision]) -> list[Decision]:
         rows.append((job.job_id, job.version, epoch(job.next_run_at), next_run_at, due_at))
     moved = {job_id for (job_id,) in tx.all("advance_jobs", rows=to_json(rows))}
     return [decision for decision in decisions if decision.job.job_id in moved]
-
-
-def _untaken(
-    tx: Tx, starts: Sequence[tuple[Decision, SlotStart]]
-) -> list[tuple[Decision, SlotStart]]:
-    """Those of the slots that were not decided before: moved, skipped or run early by somebody."""
-    keys = [(decision.job.job_id, epoch(start.scheduled_at)) for decision, start in starts]
-    taken = {(ref, at) for ref, at in tx.all("taken_slots", keys=to_json(keys))}
-    return [pair for pair, key in zip(starts, keys, strict=True) if key not in taken]
 
 
 @dataclass(frozen=True, slots=True)

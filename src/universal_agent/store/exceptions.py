@@ -12,6 +12,7 @@ from universal_agent.domain.job import Job
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, epoch
 from universal_agent.errors import Conflict, JobNotFound, SlotNotFound
+from universal_agent.store.ahead import first_open, put_mark
 from universal_agent.store.job_verbs import read_job
 from universal_agent.store.rows import SpecCache
 from universal_agent.store.slots import NewRun, insert_runs
@@ -74,7 +75,7 @@ def make_exception(
         )
     mark = job.next_run_at
     if mark == slot.scheduled_at:
-        mark = _set_mark(tx, job, job.spec.schedule.next_after(slot.scheduled_at))
+        mark = put_mark(tx, job, first_open(tx, job, mark))
     tx.append(
         events.slot_exception(
             job, slot, exception.kind, now=now, by=by, move_to=exception.move_to, next_run_at=mark
@@ -99,16 +100,6 @@ def _job_with_future_slot(tx: Tx, slot: SlotKey, specs: SpecCache) -> Job:
     return job
 
 
-def _set_mark(tx: Tx, job: Job, next_run_at: datetime | None) -> datetime | None:
-    tx.run(
-        "move_mark",
-        job_id=job.job_id,
-        next_run_at=None if next_run_at is None else epoch(next_run_at),
-        due_at=None if next_run_at is None else stamp(next_run_at + job.jitter),
-    )
-    return next_run_at
-
-
 def undo_exception(tx: Tx, slot: SlotKey, *, by: str, now: datetime, specs: SpecCache) -> Job:
     job = read_job(tx, slot.source_ref, specs)
     if job is None:
@@ -126,7 +117,7 @@ def undo_exception(tx: Tx, slot: SlotKey, *, by: str, now: datetime, specs: Spec
         raise SlotNotFound(f"No exception that can be taken back is set on {slot.event_id!r}.")
     mark = job.next_run_at
     if mark is None or slot.scheduled_at < mark:
-        mark = _set_mark(tx, job, slot.scheduled_at)
+        mark = put_mark(tx, job, slot.scheduled_at)
     tx.append(
         events.slot_exception(job, slot, "undo", now=now, by=by, move_to=None, next_run_at=mark)
     )

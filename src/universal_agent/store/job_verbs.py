@@ -9,6 +9,7 @@ from universal_agent.domain.job import Job, JobSpec, OffLabel, spec_to_record
 from universal_agent.domain.run import Run, RunId, RunStatus
 from universal_agent.domain.slot import epoch, from_epoch
 from universal_agent.errors import Conflict
+from universal_agent.store.ahead import first_open, put_mark
 from universal_agent.store.base import Once
 from universal_agent.store.missed_rows import close_missed_of_job
 from universal_agent.store.rows import SpecCache, job_from_row, run_from_row
@@ -122,6 +123,9 @@ def update_job(
     if not replaced:
         return None
     put_version(tx, job, replaces=replaces.version, closed_at=closed_at)
+    mark = first_open(tx, job, job.next_run_at)
+    if mark != job.next_run_at:
+        job = replace(job, next_run_at=put_mark(tx, job, mark))
     tx.append(events.job_updated(job, now=now, changed=changed, effective_until=closed_at))
     return job
 

@@ -146,6 +146,12 @@ SELECT s.source_ref, s.scheduled_at FROM json_each(:keys) d
 CROSS JOIN slots s ON s.source = 'cron' AND s.source_ref = json_extract(d.value, '$[0]')
             AND s.scheduled_at = json_extract(d.value, '$[1]');
 
+-- decided_between --
+SELECT scheduled_at FROM slots
+WHERE scheduled_at >= :first_at AND scheduled_at <= :last_at AND source = 'cron'
+  AND source_ref = :source_ref
+ORDER BY scheduled_at;
+
 -- claim_slot --
 INSERT INTO slots (source, source_ref, scheduled_at, job_version, outcome, reason, run_id, missed_id)
 VALUES (:source, :source_ref, :scheduled_at, :job_version, :outcome, :reason, :run_id, :missed_id)

@@ -3,8 +3,10 @@
 import pytest
 
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway, slots_after
+from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.run import RunStatus, Trigger
+from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.testing import ManualClock, RecordingRunner
 
 
@@ -57,6 +59,27 @@ async def test_a_slot_that_passed_within_its_grace_runs_at_the_start(
     await gateway.start()
     assert runner.slots == [gateway.began + 5 * MINUTE]
     assert await gateway.pending() == []
+
+
+async def test_a_slot_that_was_run_early_is_not_missed_in_an_outage(
+    gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+) -> None:
+    """It ran: to have it decided, and run, once more would be to run it twice."""
+    job = await gateway.create(every="10m", on_miss="run_all")
+    slot = SlotKey(Source.CRON, job.job_id, gateway.began + 30 * MINUTE)
+    await gateway.runtime.exceptions.make(slot, ExceptionKind.RUN_EARLY, by="ada")
+    await clock.advance(1)
+    await gateway.kill()
+    clock.step(3600 + 300)
+    await gateway.start()
+    await clock.advance(1)
+    assert sorted(runner.slots) == slots_after(gateway.began, 6, 10 * MINUTE)
+    ledger = await gateway.ledger()
+    assert (ledger.ran, ledger.missed, ledger.unaccounted) == (
+        {"success": 1},
+        {"approved_and_run": 5},
+        [],
+    )
 
 
 async def test_health_says_no_until_the_past_is_settled(
