@@ -35,6 +35,7 @@ from universal_agent.views.calendar import CalendarView
 from universal_agent.views.calendar_provider import InternalCalendar
 from universal_agent.views.cron import CronView
 from universal_agent.views.event_feed import EventFeed
+from universal_agent.views.ics import IcsView
 from universal_agent.views.ledger import LedgerView
 from universal_agent.views.notifications import NotificationView
 from universal_agent.views.projection import Projector
@@ -147,6 +148,7 @@ class Runtime:
             stream_id=lambda: self.event_feed.stream_id,
             default_zone=settings.user_timezone,
         )
+        self.ics = IcsView(self.calendar)
         self.ledger = LedgerView(self.store)
         self.run_logs = RunLogs(settings.run_logs_dir, settings.data_dir)
         self.notifier = Notifier(

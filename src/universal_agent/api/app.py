@@ -9,8 +9,10 @@ from universal_agent.api import (
     dashboard,
     flags,
     health,
+    ics,
     metrics,
     ops,
+    projection,
     scheduling,
     web_page,
 )
@@ -33,7 +35,18 @@ def create_app(runtime: Runtime) -> FastAPI:
     )
     app.state.runtime = runtime
     install_problem_handlers(app)
-    for module in (health, cron, calendar, scheduling, flags, dashboard, metrics, ops):
+    for module in (
+        health,
+        cron,
+        calendar,
+        ics,
+        scheduling,
+        projection,
+        flags,
+        dashboard,
+        metrics,
+        ops,
+    ):
         app.include_router(module.router)
     install_access(app, runtime.settings, clock=runtime.clock)
     # The page answers for every address that nothing else does: it comes last.

@@ -44,9 +44,9 @@ class Gateway:
         """Let go of connections and files."""
         self._http.close()
 
-    def get(self, path: str, **params: object) -> Document:
+    def get(self, path: str, *, patience: float = 0, **params: object) -> Document:
         """The document at `path`; parameters that are None are left out."""
-        return self._document(self.send("GET", path, params=params))
+        return self._document(self.send("GET", path, params=params, patience=patience))
 
     def post(self, path: str, body: Document, *, patience: float = 0) -> Document:
         """What posting a document answers; `patience` in seconds is added to the time limit."""

@@ -8,13 +8,24 @@ import typer
 from typer.main import get_command
 
 from universal_agent import __version__
-from universal_agent.cli import coming, doctor, events, jobs, ledger, runs, serve, stasis, token
+from universal_agent.cli import (
+    coming,
+    doctor,
+    events,
+    jobs,
+    ledger,
+    projection,
+    runs,
+    serve,
+    stasis,
+    token,
+)
 from universal_agent.cli.failure import EXIT_CODES, CommandFailed, ExitCode
 from universal_agent.cli.help_page import CONTEXT, GroupPage, epilog
 from universal_agent.errors import UniversalAgentError
 
 #: One module for each group of commands, in the order of the help page.
-GROUPS = (serve, doctor, token, jobs, runs, coming, stasis, ledger, events)
+GROUPS = (serve, doctor, token, jobs, runs, coming, stasis, ledger, events, projection)
 
 _EXAMPLES = (
     "ua serve",

@@ -80,8 +80,7 @@ class CalendarView:
 
         Raises InvalidInput for a zone or window that makes no sense.
         """
-        window = self.window(query, now=now)
-        key = (query, window)
+        key = (query, self.window(query, now=now))
         version = await self._provider.version()
         tag = self._etag(key, version)
         if if_none_match is not None and tag in if_none_match:
@@ -99,6 +98,20 @@ class CalendarView:
         body = await asyncio.to_thread(_document, key, feed)
         self._keep_body(key, feed.version, body)
         return FeedAnswer(etag=tag, body=body)
+
+    async def feed(self, query: FeedQuery, *, now: datetime) -> tuple[Window, FeedText]:
+        """What a query comes to, for those who write it in another form."""
+        key = (query, self.window(query, now=now))
+        return key[1], await self._feed(key)
+
+    async def etag(
+        self, query: FeedQuery, *, now: datetime, form: str, version: int | None = None
+    ) -> str:
+        """The tag of the feed in another form, as it is now or at a version."""
+        key = (query, self.window(query, now=now))
+        if version is None:
+            version = await self._provider.version()
+        return self._etag(key, version, form)
 
     async def _feed(self, key: _Key) -> FeedText:
         query, window = key
@@ -123,9 +136,9 @@ class CalendarView:
         while sum(len(body) for _, body in self._bodies.values()) > _KEPT_BYTES:
             self._bodies.popitem(last=False)
 
-    def _etag(self, key: _Key, version: int) -> str:
+    def _etag(self, key: _Key, version: int, form: str = "json") -> str:
         """Strong: the same for the same version of the same window of the same database."""
-        parts = repr((self._stream_id(), version, *key))
+        parts = repr((self._stream_id(), version, form, *key))
         return f'"{hashlib.blake2b(parts.encode(), digest_size=12).hexdigest()}"'
 
     async def stasis_queue(self, *, now: datetime) -> list[orjson.Fragment]:
