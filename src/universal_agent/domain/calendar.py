@@ -10,7 +10,7 @@ what was recorded of it by the thousand is never looked at one by one.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
@@ -114,21 +114,24 @@ def taken_ranges(
     jobs: Iterable[JobFact],
     missed: Iterable[MissedRecord],
     specs: Mapping[tuple[str, int], JobSpec],
+    counted: Container[str],
 ) -> list[tuple[str, int, int]]:
-    """(job, first, last] of where arithmetic on a frequent job counts slots that were recorded.
+    """(job, first, last] of where recorded slots may be that arithmetic on a schedule also has.
 
-    Few are: a slot that was skipped ahead of its time, one that was admitted before it was missed,
-    one that an earlier version of the job had run early.
+    Few are there: a slot that was skipped ahead of its time, one that was admitted before it was
+    missed, one that another version of the job had run early. Only jobs matter of which slots are
+    counted by the hour, now or (`counted`) formerly.
     """
     ranges = [
         (job.job_id, epoch(job.next_run_at), FOREVER)
         for job in jobs
-        if job.next_run_at is not None and is_frequent(job.spec.schedule)
+        if job.next_run_at is not None and (job.job_id in counted or is_frequent(job.spec.schedule))
     ]
     ranges += [
         (record.source_ref, epoch(record.span.first_at), epoch(record.span.last_at))
         for record in missed
-        if is_frequent(specs[record.source_ref, record.job_version].schedule)
+        if record.source_ref in counted
+        or is_frequent(specs[record.source_ref, record.job_version].schedule)
     ]
     return ranges
 
@@ -162,7 +165,8 @@ class _Builder:
             self._taken.setdefault(slot.source_ref, {})[slot.scheduled_at] = slot
 
     def build(self) -> Feed:
-        recorded = {(slot.source_ref, slot.scheduled_at) for slot in self._facts.slots}
+        slots = (*self._facts.slots, *self._facts.taken)
+        recorded = {(slot.source_ref, slot.scheduled_at) for slot in slots}
         rows = [*self._recorded(), *self._missed(recorded), *self._coming(recorded)]
         rows.sort(key=itemgetter(0, 1, 2))
         return Feed(rows, list(self._always_running()), self._stasis())

@@ -63,11 +63,11 @@ def _gather(tables: _Tables, window: Window, specs: SpecCache) -> CalendarFacts:
     hours = [] if single else [_hour_count(row) for row in tables.hours(window)]
     missed = [missed_from_row(row) for row in tables.missed(window)]
     named = {slot.source_ref for slot in slots} | {record.source_ref for record in missed}
-    named |= {count.source_ref for count in hours}
-    for row in tables.jobs_named(sorted(named - jobs.keys())):
+    counted = {count.source_ref for count in hours}
+    for row in tables.jobs_named(sorted((named | counted) - jobs.keys())):
         jobs[row[0]] = _job_fact(row, specs)
     missed_specs = tables.specs({(record.source_ref, record.job_version) for record in missed})
-    ranges = [] if single else taken_ranges(jobs.values(), missed, missed_specs)
+    ranges = [] if single else taken_ranges(jobs.values(), missed, missed_specs, counted)
     version, last_event_at = tables.version()
     return CalendarFacts(
         jobs=jobs,
