@@ -225,6 +225,22 @@ class TestFailingDisk:
         assert await again.count_jobs() == 2
         await again.close()
 
+    async def test_it_is_found_out_without_a_request_that_the_disk_is_well_again(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("universal_agent.store.sqlite._PROBE_SECONDS", 0.01)
+        await filled(path, 0)
+        database = CrampedDatabase(path, synchronous="OFF")
+        database.most_pages = size_of(path) // 4096
+        store = SqlStore(database, LogTail())
+        await store.open()
+        with pytest.raises(StoreUnavailable):
+            await a_job(store, command=BIG)
+        while is_failing(store):
+            await store.count_jobs()
+        await a_job(store)
+        await store.close()
+
     async def test_a_full_database_refuses_writes_until_there_is_room(self, path: Path) -> None:
         await filled(path, 1)
         database = CrampedDatabase(path, synchronous="OFF")

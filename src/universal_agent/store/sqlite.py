@@ -38,6 +38,9 @@ CHECKPOINT_WHEN_QUIET = 1_000
 CHECKPOINT_AT_ONCE = 50_000
 _QUIET_SECONDS = 0.25
 
+#: While writes fail and nobody asks for one: how often one is tried.
+_PROBE_SECONDS = 1.0
+
 #: What a verb can do wrong; every other error of the database is its disk's.
 _VERBS_FAULTS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
 
@@ -243,7 +246,22 @@ class SqliteDatabase:
                 with contextlib.suppress(queue.Empty):
                     return self._inbox.get(timeout=_QUIET_SECONDS)
             self._checkpoint(connection)
+        while self.last_error is not None:
+            try:
+                return self._inbox.get(timeout=_PROBE_SECONDS)
+            except queue.Empty:
+                self._probe()
         return self._inbox.get()
+
+    def _probe(self) -> None:
+        """Find out whether writes go through again: health must not wait for somebody's request."""
+        try:
+            with contextlib.closing(self._connect(self.path)) as connection:
+                connection.execute(queries("sqlite")["set_meta"], {"name": "probe", "value": ""})
+        except sqlite3.Error as error:
+            self.last_error = str(error)
+        else:
+            self.last_error = None
 
     def _commit_group(
         self, connection: sqlite3.Connection | None, group: list[_Job]
