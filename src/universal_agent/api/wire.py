@@ -1,6 +1,7 @@
 """How are answers written, and what do all routers share?"""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -56,7 +57,8 @@ def once_from(key: str | None, request: Request, body: Mapping[str, Any]) -> Onc
     """What the store remembers of an Idempotency-Key: the key in its route, and the request."""
     if key is None:
         return None
-    content = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    # Not orjson, which refuses integers beyond 64 bits: judging the body is not for this place.
+    content = json.dumps(body, sort_keys=True).encode()
     return Once(
         key=f"{request.method} {request.url.path} {key}",
         fingerprint=hashlib.blake2b(content, digest_size=16).hexdigest(),

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import uvloop
@@ -70,7 +71,9 @@ def asked(tmp_path: Path) -> Iterator[Asked]:
     outputs: dict[str, HeardOutput] = {}
 
     def ask(command: str, **facts: Any) -> tuple[RunRequest, HeardOutput]:
-        run_id = f"run-{tmp_path.name}-{len(outputs)}"
+        # Unlike any other's: the same test may run beside this one, on the other event loop,
+        # and whoever has the id in its environment is ended with the test.
+        run_id = uuid4().hex
         output = HeardOutput(tmp_path / "runs" / f"{run_id}.log")
         outputs[run_id] = output
         given: dict[str, Any] = {

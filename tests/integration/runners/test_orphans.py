@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from structlog.testing import capture_logs
@@ -22,7 +22,13 @@ Left = Callable[..., subprocess.Popen[bytes]]
 
 
 @pytest.fixture
-def left(tmp_path: Path) -> Iterator[Left]:
+def prefix() -> str:
+    """Of ids that no test beside this one looks for."""
+    return uuid4().hex
+
+
+@pytest.fixture
+def left(prefix: str) -> Iterator[Left]:
     """Starts a process as a gateway would have; it is up when it has printed a line."""
     started: list[subprocess.Popen[bytes]] = []
 
@@ -30,7 +36,7 @@ def left(tmp_path: Path) -> Iterator[Left]:
         process = subprocess.Popen(
             ["/bin/sh", "-c", command],
             stdout=subprocess.PIPE,
-            env={**os.environ, "UA_RUN_ID": f"{tmp_path.name}-{run_id}"},
+            env={**os.environ, "UA_RUN_ID": f"{prefix}-{run_id}"},
             start_new_session=True,
         )
         started.append(process)
@@ -45,8 +51,8 @@ def left(tmp_path: Path) -> Iterator[Left]:
 
 
 @pytest.fixture
-def run_ids(tmp_path: Path) -> list[str]:
-    return [f"{tmp_path.name}-lost", f"{tmp_path.name}-lost-too"]
+def run_ids(prefix: str) -> list[str]:
+    return [f"{prefix}-lost", f"{prefix}-lost-too"]
 
 
 async def test_what_works_for_a_lost_run_is_asked_to_end(left: Left, run_ids: list[str]) -> None:
