@@ -23,6 +23,9 @@ FALSY = frozenset({"0", "false", "no", "off"})
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 
+#: Characters of a token where other machines may guess at it.
+SHORTEST_WIDE_TOKEN = 32
+
 
 def _flag(value: object) -> object:
     if isinstance(value, str):
@@ -229,6 +232,12 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError(
             f"UA_GATEWAY_HOST={settings.gateway_host} lets other machines in, so UA_OPS_TOKEN "
             "must be set. Make one with `ua token new`, or stay on 127.0.0.1."
+        )
+    if not settings.is_loopback and len(settings.ops_token) < SHORTEST_WIDE_TOKEN:
+        raise SettingsError(
+            f"UA_OPS_TOKEN: expected at least {SHORTEST_WIDE_TOKEN} characters where other "
+            f"machines are let in (UA_GATEWAY_HOST={settings.gateway_host}), got "
+            f"{len(settings.ops_token)}. `ua token new` makes a good one."
         )
     return settings
 
