@@ -209,6 +209,16 @@ class Store(Protocol):
         """
         ...
 
+    async def answer_of(self, once: Once) -> str | None:
+        """What was answered to the request that `once` names, or None. Raises Conflict when the
+        key is another request's.
+        """
+        ...
+
+    async def keep_answer(self, once: Once, answer: str, *, now: datetime) -> None:
+        """Remember it for a day; the first answer stays."""
+        ...
+
     async def update_job(
         self, job: Job, *, replaces: Job, closed_at: datetime, changed: list[str], now: datetime
     ) -> Job | None:

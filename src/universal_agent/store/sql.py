@@ -104,6 +104,12 @@ class SqlStore:
     async def job_made(self, once: Once) -> Job | None:
         return await self._db.read(lambda tx: job_verbs.job_made(tx, once, self._specs))
 
+    async def answer_of(self, once: Once) -> str | None:
+        return await self._db.read(lambda tx: job_verbs.made_by(tx, once))
+
+    async def keep_answer(self, once: Once, answer: str, *, now: datetime) -> None:
+        await self._db.write(lambda tx: job_verbs.recall(tx, once, answer, now=now))
+
     async def update_job(
         self, job: Job, *, replaces: Job, closed_at: datetime, changed: list[str], now: datetime
     ) -> Job | None:
