@@ -14,7 +14,7 @@ from rich.console import Console
 
 from bench.figure import Figure, Verdict
 from bench.options import Options
-from bench.report import document, show
+from bench.report import document, explain, show
 
 
 class Part(StrEnum):
@@ -91,7 +91,7 @@ def main(
     began_at = time.time()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         figures = runner.run(_measure(parts or _USUAL, options))
-    show(_console, figures, options)
+    explain(_console, options)
     result = orjson.dumps(document(figures, options, began_at), option=orjson.OPT_INDENT_2)
     if json is None:
         print(result.decode())
@@ -105,7 +105,9 @@ async def _measure(parts: list[Part], options: Options) -> list[Figure]:
     figures: list[Figure] = []
     for part in parts:
         with _console.status(f"measuring {part}..."):
-            figures += await import_module(f"bench.parts.{part}").measure(options)
+            measured = await import_module(f"bench.parts.{part}").measure(options)
+        show(_console, measured)  # at once: the next part may take minutes
+        figures += measured
     return figures
 
 

@@ -60,12 +60,12 @@ def document(figures: Sequence[Figure], options: Options, began_at: float) -> di
     }
 
 
-def show(console: Console, figures: Sequence[Figure], options: Options) -> None:
-    """The table."""
+def show(console: Console, figures: Sequence[Figure]) -> None:
+    """One part's figures, as a table."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("figure")
+    table.add_column("figure", min_width=56)
     for title in ("ours", "must", "goal", "peer", "ratio"):
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", min_width=6)
     table.add_column("")
     for figure in figures:
         ratio = figure.ratio
@@ -80,6 +80,10 @@ def show(console: Console, figures: Sequence[Figure], options: Options) -> None:
             style=_STYLES.get(figure.verdict),
         )
     console.print(table)
+
+
+def explain(console: Console, options: Options) -> None:
+    """How to read the tables."""
     console.print(
         f"\nMedian of {options.rounds} rounds. {options.concurrency} runs at once, log level "
         f"{options.log_level}. Load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores."
