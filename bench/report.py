@@ -63,9 +63,9 @@ def document(figures: Sequence[Figure], options: Options, began_at: float) -> di
 def show(console: Console, figures: Sequence[Figure]) -> None:
     """One part's figures, as a table."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("figure", min_width=56)
+    table.add_column("figure", min_width=26)
     for title in ("ours", "must", "goal", "peer", "ratio"):
-        table.add_column(title, justify="right", min_width=6)
+        table.add_column(title, justify="right", min_width=5)
     table.add_column("")
     for figure in figures:
         ratio = figure.ratio

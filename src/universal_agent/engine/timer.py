@@ -10,7 +10,6 @@ from datetime import datetime
 
 from universal_agent.clock import Clock, ClockGap, ClockWatch
 
-
 #: The longest sleep, in seconds.
 _LOOK_SECONDS = 1.5
 
