@@ -3,9 +3,12 @@
 import os
 
 # First of all, so that nothing can have read them: a test sees the defaults and what it sets.
-for name in list(os.environ):
-    if name.startswith(("UA_", "NEXT_PUBLIC_")) or name == "USER_TIMEZONE":
-        del os.environ[name]
+#: What was set outside: for what is said to a test itself, such as how often to try.
+GIVEN = {
+    name: os.environ.pop(name)
+    for name in list(os.environ)
+    if name.startswith(("UA_", "NEXT_PUBLIC_")) or name == "USER_TIMEZONE"
+}
 
 from pathlib import Path  # noqa: E402 - see above
 

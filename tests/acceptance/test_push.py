@@ -7,27 +7,30 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
 
 from tests.acceptance.conftest import MakeGateway
 from tests.acceptance.gateway import GatewayProcess
+from tests.conftest import GIVEN
 
 STREAM = "/api/v1/ops/scheduling/stream"
+CALENDAR = "/api/v1/ops/calendar/events"
 SOAK = Path("src/universal_agent/scripts/scheduling_v2_soak.py").resolve()
 
-#: Kills of the gateway under a reader that must not notice more than a pause.
-KILLS = 4
+#: Kills of the gateway under a reader that must not notice more than a pause: UA_KILLS=20 for more.
+KILLS = int(GIVEN.get("UA_KILLS", "4"))
 
 
 def client(gateway: GatewayProcess) -> httpx.Client:
     return httpx.Client(base_url=gateway.base_url, trust_env=False, timeout=30)
 
 
-def add_job(gateway: GatewayProcess, every: str = "1s") -> str:
+def add_job(gateway: GatewayProcess, **schedule: str) -> str:
     with client(gateway) as http:
-        body = {"command": "true", "every": every, "overlap": "allow"}
+        body = {"command": "true", "overlap": "allow", **(schedule or {"every": "1s"})}
         answer = http.post("/api/v1/cron/jobs", json=body)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["job"]["job_id"])
@@ -70,6 +73,38 @@ def test_a_client_that_reconnects_across_kills_sees_every_seq_once_and_in_order(
     seen += read_events(gateway, seen[-1], 3)
 
     assert seen == list(range(1, len(seen) + 1))
+
+
+def test_rows_that_come_with_events_keep_a_fetched_calendar_current(
+    gateway: GatewayProcess,
+) -> None:
+    for _ in range(3):
+        add_job(gateway, run_at="in 2 hours")
+    with client(gateway) as http:
+        held = http.get(CALENDAR).json()
+        rows = {row["event_id"]: row for row in held["events"]}
+        for event_id in rows:
+            early = http.post(f"{CALENDAR}/{quote(event_id)}/exception", json={"run_early": True})
+            assert early.is_success, early.text
+        place = {"since_seq": held["version"]}
+        running = set(rows)
+        with http.stream("GET", STREAM, params=place) as response:
+            for _, payload in payloads(response):
+                if payload["kind"] == "event":
+                    event = payload["event"]
+                    for row in event["data"]["rows"]:
+                        rows[row["event_id"]] = rows[row["event_id"]] | row
+                    if event["type"] == "cron_run_completed":
+                        running.remove(event["data"]["run"]["event_id"])
+                if not running:
+                    break
+        replay = http.get("/api/v1/ops/scheduling/events", params=place).json()
+        present = http.get(CALENDAR).json()
+
+    assert {row["status"] for row in held["events"]} == {"scheduled"}
+    assert {row["status"] for row in present["events"]} == {"success"}
+    assert list(rows.values()) == present["events"]
+    assert all("rows" in event["data"] for event in replay["events"])
 
 
 def test_switching_push_off_ends_open_streams_and_replay_goes_on(
