@@ -19,6 +19,7 @@ from universal_agent.engine.flags import Flags
 from universal_agent.engine.jobs import Jobs
 from universal_agent.engine.notify import AppriseDelivery, Notifier
 from universal_agent.engine.recovery import Recovery
+from universal_agent.engine.retention import Retention
 from universal_agent.engine.scheduler import Scheduler
 from universal_agent.engine.stasis import Stasis
 from universal_agent.engine.supervisor import Supervisor
@@ -30,6 +31,7 @@ from universal_agent.runners.base import Runner, load_runners
 from universal_agent.runners.mock import mocked
 from universal_agent.settings import Settings
 from universal_agent.store.base import Store
+from universal_agent.store.checkpoint import Checkpoint
 from universal_agent.store.sql import sqlite_store
 from universal_agent.views.calendar import CalendarView
 from universal_agent.views.calendar_provider import InternalCalendar
@@ -122,8 +124,18 @@ class Runtime:
         self.event_feed = EventFeed(
             self.store, self.clock, self.metrics, size=settings.sched_event_bus_max
         )
+        self.checkpoint = Checkpoint(settings.database_path, sqlite_store)
+        self.retention = Retention(
+            self.store,
+            self.checkpoint,
+            self.clock,
+            events_for=_days(settings.event_retention_days),
+            run_logs_for=_days(settings.run_log_retention_days),
+            run_logs_dir=settings.run_logs_dir,
+        )
         self.projector = Projector(
             self.store,
+            self.checkpoint,
             self.clock,
             self.metrics,
             wanted=lambda: self.flags[_PROJECTION] or self.flags[_SHADOW],
@@ -207,6 +219,7 @@ class Runtime:
             self.watchdog.start()
         else:
             self.supervisor.keep("scheduler", self.scheduler.run_off)
+        self.supervisor.keep("retention", self.retention.run)
         self._recovered = True
 
     async def stop(self) -> None:
@@ -295,3 +308,8 @@ class Runtime:
         if error is not None:
             reasons.append(f"the database cannot take writes ({error})")
         return Health(ok=not reasons, reasons=tuple(reasons), store_error=error)
+
+
+def _days(count: int) -> timedelta | None:
+    """How long something is kept; None: for good."""
+    return timedelta(days=count) if count else None

@@ -94,6 +94,10 @@ class Settings(BaseSettings):
     workspaces_dir: Path | None = None
     database_url: str = ""
 
+    # -- how long; 0 is for good
+    event_retention_days: int = Field(default=90, ge=0, le=36_500)
+    run_log_retention_days: int = Field(default=90, ge=0, le=36_500)
+
     # -- notifications
     notifications_max: int = Field(default=500, ge=1, le=100_000)
     notification_snooze_minutes_default: int = Field(default=30, ge=1)

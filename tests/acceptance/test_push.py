@@ -1,10 +1,11 @@
 """Push, replay and flags, as a client of a real gateway sees them."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -105,6 +106,35 @@ def test_rows_that_come_with_events_keep_a_fetched_calendar_current(
     assert {row["status"] for row in present["events"]} == {"success"}
     assert list(rows.values()) == present["events"]
     assert all("rows" in event["data"] for event in replay["events"])
+
+
+def test_a_log_whose_beginning_was_forgotten_says_so_and_is_verified_as_before(
+    make_gateway: MakeGateway,
+) -> None:
+    gateway = make_gateway(UA_EVENT_RETENTION_DAYS="30")
+    gateway.start()
+    for _ in range(3):
+        add_job(gateway, every="24h")
+    with client(gateway) as http:
+        before = http.get(CALENDAR).json()
+    gateway.stop()
+    with closing(sqlite3.connect(gateway.data_dir / "ua.db")) as database, database:
+        database.execute("UPDATE events SET timestamp = timestamp - 31 * 86400 WHERE seq <= 2")
+    gateway.start()
+    gateway.wait_for_output(b"events_forgotten")
+
+    with client(gateway) as http:
+        replay = http.get("/api/v1/ops/scheduling/events", params={"since_seq": 1}).json()
+        behind = http.get(STREAM, params={"since_seq": 1, "once": 1}).text
+        at_the_edge = http.get(STREAM, params={"since_seq": 2, "once": 1}).text
+        after = http.get(CALENDAR).json()
+    assert (replay["gap"], replay["oldest_seq"], len(replay["events"])) == (True, 3, 1)
+    assert '"kind":"reset","reason":"gap"' in behind
+    assert at_the_edge.startswith("id: 3\n")
+    assert after["events"] == before["events"]
+    for command in ("verify", "rebuild"):
+        done = gateway.ua("projection", command)
+        assert done.returncode == 0, done.stderr
 
 
 def test_switching_push_off_ends_open_streams_and_replay_goes_on(

@@ -195,3 +195,59 @@ async def test_replay_pages_without_a_hole_and_tells_a_gap(store: Store, feed: E
     assert [event["seq"] for event in rest["events"]] == [3, 4, 5]
     assert not rest["has_more"]
     assert beyond["gap"]
+
+
+async def test_a_reader_of_forgotten_events_is_told_of_the_gap(
+    store: Store, feed: EventFeed
+) -> None:
+    await append(store, *"abcde")
+    await store.forget_events(until=3)
+    behind, at_the_edge = Reader(feed, since_seq=2), Reader(feed, since_seq=3)
+
+    seq, payload = await behind.next()
+    await append(store, "f")
+
+    assert (payload["kind"], payload["reason"], seq) == ("reset", "gap", 5)
+    assert await behind.seqs(1) == [6]
+    assert await at_the_edge.seqs(3) == [4, 5, 6]
+
+
+async def test_a_reader_from_zero_begins_with_the_oldest_event_kept(
+    store: Store, feed: EventFeed
+) -> None:
+    await append(store, *"abcde")
+    await store.forget_events(until=3)
+
+    assert await Reader(feed, since_seq=0).seqs(2) == [4, 5]
+
+
+async def test_a_reader_that_is_overtaken_by_forgetting_is_told_of_the_gap(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("universal_agent.views.event_feed._BATCH", 2)
+    small = EventFeed(store, SystemClock(), Metrics(), size=2)
+    await small.start()
+    task = asyncio.create_task(small.run())
+    await append(store, *"abcdefghi")
+    await Reader(small, since_seq=8).seqs(1)
+    reader = Reader(small, since_seq=1)
+    assert await reader.seqs(2) == [2, 3]
+
+    await store.forget_events(until=6)
+    seq, payload = await reader.next()
+
+    assert (payload["kind"], payload["reason"], seq) == ("reset", "gap", 9)
+    small.close_all()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_replay_tells_of_forgotten_events(store: Store, feed: EventFeed) -> None:
+    await append(store, *"abcde")
+    await store.forget_events(until=3)
+
+    pages = [await feed.replay(since_seq=seq, limit=10) for seq in (0, 2, 3)]
+
+    assert [page["oldest_seq"] for page in pages] == [4, 4, 4]
+    assert [page["gap"] for page in pages] == [False, True, False]
+    assert [[event["seq"] for event in page["events"]] for page in pages] == [[4, 5]] * 3

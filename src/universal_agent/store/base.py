@@ -11,7 +11,7 @@ A verb raises StoreUnavailable when the database cannot take the write; nothing 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from universal_agent.domain.calendar import CalendarFacts, Window
 from universal_agent.domain.calendar_row import JobFact
@@ -179,6 +179,14 @@ class ProjectionDigest:
 
     position: int
     hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectionPage:
+    """Some of what the projection holds: rows of one of its tables, as they are stored."""
+
+    table: str
+    rows: Sequence[tuple[Any, ...]]
 
 
 class Store(Protocol):
@@ -511,6 +519,10 @@ class Store(Protocol):
         """The first `limit` events after `after_seq`, oldest first."""
         ...
 
+    async def forget_events(self, *, until: int) -> None:
+        """Take the events up to that seq out of the log. The newest one stays, whatever its seq."""
+        ...
+
     async def log_bounds(self) -> LogBounds:
         """Where the event log begins and ends."""
         ...
@@ -564,6 +576,16 @@ class Store(Protocol):
 
     async def projection_digest(self) -> ProjectionDigest:
         """A hash of all that the projection holds, from one snapshot."""
+        ...
+
+    async def read_projection(
+        self, *, after: ProjectionPage | None, limit: int
+    ) -> ProjectionPage | None:
+        """The rows that come next after a page of it; None when there are no more."""
+        ...
+
+    async def write_projection(self, page: ProjectionPage) -> None:
+        """Put the rows of a page. The last page has the position."""
         ...
 
     async def ledger_facts(

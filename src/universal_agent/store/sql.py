@@ -31,6 +31,7 @@ from universal_agent.store import (
     log_verbs,
     misses,
     notification_rows,
+    projection_copy,
     projection_rows,
     proposal_rows,
     starts,
@@ -45,6 +46,7 @@ from universal_agent.store.base import (
     Once,
     Page,
     ProjectionDigest,
+    ProjectionPage,
     Resolution,
     Resolved,
     Settled,
@@ -457,6 +459,10 @@ class SqlStore:
             lambda tx: log_verbs.read_events(tx, after_seq=after_seq, limit=limit)
         )
 
+    async def forget_events(self, *, until: int) -> None:
+        await self._db.write(lambda tx: tx.run("forget_events", until=until))
+        self._tail.forget(until)
+
     async def log_bounds(self) -> LogBounds:
         return await self._db.read(log_verbs.log_bounds)
 
@@ -500,10 +506,18 @@ class SqlStore:
         return await self._db.write(lambda tx: projection_rows.project(tx, events))
 
     async def clear_projection(self) -> None:
-        await self._db.write(projection_rows.clear)
+        await self._db.write(projection_copy.clear)
 
     async def projection_digest(self) -> ProjectionDigest:
-        return await self._db.read(projection_rows.digest)
+        return await self._db.read(projection_copy.digest)
+
+    async def read_projection(
+        self, *, after: ProjectionPage | None, limit: int
+    ) -> ProjectionPage | None:
+        return await self._db.read(lambda tx: projection_copy.read_page(tx, after, limit=limit))
+
+    async def write_projection(self, page: ProjectionPage) -> None:
+        await self._db.write(lambda tx: projection_copy.write_page(tx, page))
 
     async def ledger_facts(
         self, *, start: datetime, end: datetime, job_id: JobId | None

@@ -184,7 +184,10 @@ class EventFeed:
         self._subscribers.add(subscriber)
         self._metrics.count("push_stream_connects")
         try:
-            reason = await self._misplaced(since_seq, stream_id)
+            bounds = await self._store.log_bounds()
+            if since_seq == 0:
+                subscriber.after_seq = bounds.oldest_seq - 1
+            reason = _wrong_place(since_seq, stream_id, bounds)
             if reason is not None:
                 yield self._reset(subscriber, reason)
                 if once:
@@ -195,7 +198,9 @@ class EventFeed:
                     yield self._reset(subscriber, ResetReason.SLOW_CONSUMER)
                     return
                 frames = await self._after(subscriber.after_seq)
-                if frames:
+                if frames and frames[0].seq > subscriber.after_seq + 1:
+                    yield self._reset(subscriber, ResetReason.GAP)  # forgotten under its eyes
+                elif frames:
                     if once:
                         frames = frames[:1]
                     subscriber.after_seq = frames[-1].seq
@@ -211,14 +216,6 @@ class EventFeed:
         finally:
             self._subscribers.discard(subscriber)
             self._metrics.count("push_stream_disconnects")
-
-    async def _misplaced(self, since_seq: int | None, stream_id: str | None) -> ResetReason | None:
-        bounds = await self._store.log_bounds()
-        if stream_id is not None and stream_id != bounds.stream_id:
-            return ResetReason.NEW_STREAM
-        if since_seq is None or since_seq == 0:
-            return None
-        return misplaced(since_seq, bounds)
 
     def _reset(self, subscriber: Subscriber, reason: ResetReason) -> bytes:
         subscriber.after_seq = self._head
@@ -267,20 +264,20 @@ class EventFeed:
         the reader knows a seq which this log has not reached.
         """
         self._metrics.count("push_replay_requests")
-        bounds = await self._store.log_bounds()
         events = await self._store.read_events(after_seq=since_seq, limit=limit)
+        bounds = await self._store.log_bounds()
         await self._rows.learn(events)
-        newest = max(bounds.newest_seq, events[-1].seq if events else 0)
         last = events[-1].seq if events else since_seq
+        follows = events[0].seq == since_seq + 1 if events else not misplaced(since_seq, bounds)
         return {
             "events": [self.envelope(event) for event in events],
-            "event_bus_seq": newest,
-            "projection_version": newest,
-            "projection_last_event_seq": newest,
+            "event_bus_seq": bounds.newest_seq,
+            "projection_version": bounds.newest_seq,
+            "projection_last_event_seq": bounds.newest_seq,
             "stream_id": bounds.stream_id,
             "oldest_seq": bounds.oldest_seq,
-            "has_more": last < newest,
-            "gap": since_seq > 0 and misplaced(since_seq, bounds) is not None,
+            "has_more": last < bounds.newest_seq,
+            "gap": since_seq > 0 and not follows,
         }
 
 
@@ -291,3 +288,12 @@ def misplaced(since_seq: int, bounds: LogBounds) -> ResetReason | None:
     if since_seq > bounds.newest_seq:
         return ResetReason.NEW_STREAM
     return None
+
+
+def _wrong_place(
+    since_seq: int | None, stream_id: str | None, bounds: LogBounds
+) -> ResetReason | None:
+    """Why a client cannot go on where it says that it is; None when it can."""
+    if stream_id is not None and stream_id != bounds.stream_id:
+        return ResetReason.NEW_STREAM
+    return misplaced(since_seq, bounds) if since_seq else None
