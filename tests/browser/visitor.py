@@ -56,7 +56,7 @@ class Visitor:
     def hold(self, pattern: str) -> list[Route]:
         """Let requests for these addresses wait; each is in the list, to be let go."""
         held: list[Route] = []
-        self.context.route(pattern, held.append)
+        self.context.route(pattern, lambda route: held.append(route))
         return held
 
     def _on_request(self, request: Request) -> None:
