@@ -19,6 +19,7 @@ from universal_agent.engine.flags import Flags
 from universal_agent.engine.jobs import Jobs
 from universal_agent.engine.notify import AppriseDelivery, Notifier
 from universal_agent.engine.recovery import Recovery
+from universal_agent.engine.rephrasing import PATIENCE_SECONDS, Rephraser
 from universal_agent.engine.retention import Retention
 from universal_agent.engine.scheduler import Scheduler
 from universal_agent.engine.stasis import Stasis
@@ -28,6 +29,7 @@ from universal_agent.engine.watchdog import Watchdog
 from universal_agent.errors import EngineOff
 from universal_agent.metrics import Metrics
 from universal_agent.runners.base import Runner, load_runners
+from universal_agent.runners.chat import ChatEndpoint
 from universal_agent.runners.mock import mocked
 from universal_agent.settings import Settings
 from universal_agent.store.base import Store
@@ -118,7 +120,8 @@ class Runtime:
         self.cron = CronView(self.store, workspaces_root=settings.workspaces_root.absolute())
         self.stasis = Stasis(self.store, self.clock, self.scheduler, self.executor)
         self.exceptions = Exceptions(self.store, self.clock, self.scheduler, self.executor)
-        self.changes = Changes(self.store, self.clock, self._jobs, self.exceptions)
+        self._rephraser = _rephraser(settings, self.clock)
+        self.changes = Changes(self.store, self.clock, self._jobs, self.exceptions, self._rephraser)
         self.flags = Flags(self.store, self.clock, settings)
         self.flags.on_change(self._flag_changed)
         self.event_feed = EventFeed(
@@ -233,6 +236,8 @@ class Runtime:
             await self.executor.close()
             await self.recovery.close_interrupted()
         await asyncio.gather(*(runner.close() for runner in self.runners.values()))
+        if self._rephraser is not None:
+            await self._rephraser.close()
         await self.store.close()
 
     def _rearm(self) -> None:
@@ -308,6 +313,20 @@ class Runtime:
         if error is not None:
             reasons.append(f"the database cannot take writes ({error})")
         return Health(ok=not reasons, reasons=tuple(reasons), store_error=error)
+
+
+def _rephraser(settings: Settings, clock: Clock) -> Rephraser | None:
+    """Who helps with instructions; None without an endpoint, or when nothing is to be asked."""
+    if not settings.agent_base_url or settings.cron_mock_response:
+        return None
+    endpoint = ChatEndpoint(
+        settings.agent_base_url,
+        model=settings.agent_model,
+        api_key=settings.agent_api_key,
+        connect_seconds=PATIENCE_SECONDS,
+        silence_seconds=PATIENCE_SECONDS,
+    )
+    return Rephraser(endpoint, clock)
 
 
 def _days(count: int) -> timedelta | None:

@@ -100,7 +100,7 @@ def test_moving_a_one_shot_changes_its_own_time() -> None:
 
 @pytest.mark.parametrize("instruction", ["skip it", "move it to tomorrow 9am"])
 def test_a_slot_of_the_past_is_neither_skipped_nor_moved(instruction: str) -> None:
-    with pytest.raises(InvalidPhrase, match="past"):
+    with pytest.raises(InvalidInput, match="past"):
         understand(instruction, SPEC, NOW, now=NOW, timezone="UTC")
 
 
