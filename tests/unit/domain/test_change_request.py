@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from universal_agent.domain.change_request import Operation, understand
 from universal_agent.domain.job import JobSpec
 from universal_agent.domain.schedule import make_cron, make_once
-from universal_agent.errors import InvalidInput, InvalidPhrase
+from universal_agent.errors import InvalidInput
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SLOT = datetime(2026, 11, 25, 8, tzinfo=UTC)
