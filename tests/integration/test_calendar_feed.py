@@ -197,20 +197,20 @@ async def test_a_start_goes_on_where_the_projection_is(history: History) -> None
 @pytest.mark.parametrize(
     ("asked", "field"),
     [
-        ({"start": "2026-01-01T00:00Z", "end": "2026-03-05T00:00Z"}, "end"),
-        ({"start": "2026-01-02T00:00Z", "end": "2026-01-01T00:00Z"}, "start"),
+        (FeedQuery(start="2026-01-01T00:00Z", end="2026-03-05T00:00Z"), "end"),
+        (FeedQuery(start="2026-01-02T00:00Z", end="2026-01-01T00:00Z"), "start"),
         (
-            {"source_ref": "job_a", "start": "2026-01-01T00:00Z", "end": "2026-01-03T00:00Z"},
+            FeedQuery(source_ref="job_a", start="2026-01-01T00:00Z", end="2026-01-03T00:00Z"),
             "source_ref",
         ),
-        ({"timezone": "Mars/Olympus"}, "timezone_name"),
+        (FeedQuery(timezone="Mars/Olympus"), "timezone_name"),
     ],
 )
 async def test_a_window_that_is_too_wide_or_makes_no_sense_is_refused_not_cut(
-    history: History, asked: dict[str, str], field: str
+    history: History, asked: FeedQuery, field: str
 ) -> None:
     with pytest.raises(InvalidInput) as refused:
-        await history.runtime.calendar.answer(FeedQuery(**asked), now=history.clock.now())
+        await history.runtime.calendar.answer(asked, now=history.clock.now())
     assert refused.value.field == field
 
 
