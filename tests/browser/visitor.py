@@ -1,10 +1,9 @@
 """Somebody's browser at a gateway. What its pages do wrong is noted, wherever a test looks."""
 
-from collections import Counter
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Route
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
 
 from tests.acceptance.gateway import PATIENCE_SECONDS
 
@@ -53,12 +52,6 @@ class Visitor:
         """How many requests had this in their method and address."""
         return sum(part in request for request in self.requests)
 
-    def hold(self, pattern: str) -> list[Route]:
-        """Let requests for these addresses wait; each is in the list, to be let go."""
-        held: list[Route] = []
-        self.context.route(pattern, lambda route: held.append(route))
-        return held
-
     def _on_request(self, request: Request) -> None:
         parts = urlsplit(request.url)
         query = f"?{parts.query}" if parts.query else ""
@@ -75,11 +68,6 @@ class Visitor:
         )
         if not is_expected:
             self.faults.append(f"{message.type}: {message.text} ({url})")
-
-
-def counts_of(requests: list[str]) -> Counter[str]:
-    """How often each address was asked for, without queries."""
-    return Counter(request.partition("?")[0] for request in requests)
 
 
 def document_facts(page: Page) -> dict[str, Any]:

@@ -25,7 +25,19 @@ from universal_agent.domain.flags import FLAGS
 from universal_agent.settings import Settings, variable_name
 
 #: Commands of the `ua` script in a checkout, which are not the product's.
-_SCRIPT = ("setup", "test", "check", "fmt", "relock", "bench", "chaos", "path", "web", "help")
+_SCRIPT = (
+    "setup",
+    "test",
+    "check",
+    "fmt",
+    "relock",
+    "bench",
+    "chaos",
+    "path",
+    "web",
+    "openapi",
+    "help",
+)
 
 #: What the glossary's words replace; wire names in code spans may have them.
 _SYNONYMS = re.compile(r"\b(misfires?|occurrences?|backfills?|cronjobs?)\b", re.IGNORECASE)
