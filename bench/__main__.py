@@ -27,6 +27,7 @@ class Part(StrEnum):
     IDLE = "idle"
     STARTUP = "startup"
     FEED = "feed"
+    STREAM = "stream"
     GROWTH = "growth"
 
 
@@ -63,6 +64,10 @@ def main(
     feed_runs: Annotated[str, typer.Option(help="Stored runs, for each size measured.")] = (
         "5000,100000"
     ),
+    stream_clients: Annotated[str, typer.Option(help="Readers of the stream, in turn.")] = (
+        "1,100,1000"
+    ),
+    stuck_readers: Annotated[int, typer.Option(help="Streams that nobody reads.")] = 1000,
     growth_jobs: Annotated[str, typer.Option(help="Sizes that growth goes through.")] = (
         "1000,10000,100000"
     ),
@@ -86,6 +91,8 @@ def main(
         startup_jobs=startup_jobs,
         feed_jobs=feed_jobs,
         feed_runs=tuple(int(size) for size in feed_runs.split(",")),
+        stream_clients=tuple(int(size) for size in stream_clients.split(",")),
+        stuck_readers=stuck_readers,
         growth_jobs=tuple(int(size) for size in growth_jobs.split(",")),
     )
     began_at = time.time()
