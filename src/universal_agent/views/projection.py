@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 
 from universal_agent.clock import Clock
-from universal_agent.errors import Conflict
+from universal_agent.errors import Conflict, StoreUnavailable
 from universal_agent.metrics import Metrics
 from universal_agent.store.base import ProjectionPage, Store
 from universal_agent.store.checkpoint import Checkpoint
@@ -131,14 +131,21 @@ class Projector:
         return await into.projection_position()
 
     async def is_caught_up(self) -> bool:
-        """Whether the projection has every event up to now; waits while few are missing."""
+        """Whether the projection has every event up to now; waits while few are missing.
+
+        It cannot catch up while the database takes no writes. What is asked for can be read all
+        the same, from the tables.
+        """
         newest = (await self._store.log_bounds()).newest_seq
         if not self.position:
             self.position = await self._store.projection_position()
         if newest - self.position > PATIENCE_EVENTS:
             return False
         if newest > self.position:
-            await self.catch_up()
+            try:
+                await self.catch_up()
+            except StoreUnavailable:
+                return False
         return True
 
     # -- whether it is right
