@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,12 @@ _NO_PAGE = """the dashboard is not built, so nothing is known about it.
 _OPTIONAL = ("/api/v1/heartbeat/", "/api/v1/ops/sessions", "/session-continuity")
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """The browser. Each test has profiles of its own in it."""
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """A Chromium without a window. Raises LookupError where there is none."""
     program = next(filter(None, map(shutil.which, _CHROMIUM)), None)
     if program is None:
-        pytest.fail(_NO_CHROMIUM, pytrace=False)
-    if not (WEB_DIST / "index.html").is_file():
-        pytest.fail(_NO_PAGE, pytrace=False)
-    expect.set_options(timeout=PATIENCE_MS)
+        raise LookupError(_NO_CHROMIUM)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=program,
@@ -43,6 +41,19 @@ def chromium() -> Iterator[Browser]:
         )
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The browser. Each test has profiles of its own in it."""
+    if not (WEB_DIST / "index.html").is_file():
+        pytest.fail(_NO_PAGE, pytrace=False)
+    expect.set_options(timeout=PATIENCE_MS)
+    try:
+        with launched() as browser:
+            yield browser
+    except LookupError as missing:
+        pytest.fail(str(missing), pytrace=False)
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,7 @@ _SCRIPT = (
     "chaos",
     "path",
     "web",
+    "web-soak",
     "openapi",
     "help",
 )
