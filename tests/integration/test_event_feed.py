@@ -140,6 +140,19 @@ async def test_once_sends_one_payload_and_ends(store: Store, feed: EventFeed) ->
     ]
 
 
+async def test_what_was_committed_a_moment_ago_is_waited_for(store: Store) -> None:
+    late = EventFeed(store, SystemClock(), Metrics(), size=100)
+    await late.start()
+    await append(store, "a")
+    reading = asyncio.create_task(Reader(late, since_seq=0, once=True).rest())
+    await store.log_bounds()
+    task = asyncio.create_task(late.run())
+
+    assert [payload["kind"] for _, payload in await reading] == ["event"]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 @pytest.mark.parametrize(
     ("since_seq", "stream_id", "reason"),
     [(99, None, "new_stream"), (1, "another", "new_stream")],
@@ -251,3 +264,24 @@ async def test_replay_tells_of_forgotten_events(store: Store, feed: EventFeed) -
     assert [page["oldest_seq"] for page in pages] == [4, 4, 4]
     assert [page["gap"] for page in pages] == [False, True, False]
     assert [[event["seq"] for event in page["events"]] for page in pages] == [[4, 5]] * 3
+
+
+async def test_many_readers_do_not_hold_up_what_else_there_is_to_do(
+    store: Store, feed: EventFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("universal_agent.views.event_feed._WOKEN_AT_ONCE", 2)
+    readers = [Reader(feed) for _ in range(9)]
+    for reader in readers:
+        await reader.next()
+    reading = [asyncio.create_task(reader.seqs(1)) for reader in readers]
+    loop, done_at_a_turn = asyncio.get_running_loop(), set[int]()
+
+    def other_work() -> None:
+        done_at_a_turn.add(sum(task.done() for task in reading))
+        if not all(task.done() for task in reading):
+            loop.call_soon(other_work)
+
+    other_work()
+    await append(store, "a")
+    assert await asyncio.gather(*reading) == [[1]] * 9
+    assert len(done_at_a_turn) > 4

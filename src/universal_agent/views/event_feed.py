@@ -7,7 +7,7 @@ cut and told, and slows nobody.
 """
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +23,9 @@ from universal_agent.views.event_rows import EventRows
 
 #: A subscriber this far behind the head, though it was being served, is cut.
 SLOW_EVENTS = 1000
+
+#: Subscribers that are written to before anything else has its turn.
+_WOKEN_AT_ONCE = 25
 
 #: Events read from the log in one go.
 _BATCH = 500
@@ -57,14 +60,15 @@ class Subscriber:
     def __init__(self, after_seq: int) -> None:
         self.after_seq = after_seq
         self.closed = False
-        self._woken = asyncio.Event()
+        self._waiter: asyncio.Future[None] | None = None
 
     def wake(self) -> None:
-        self._woken.set()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     async def woken(self) -> None:
-        await self._woken.wait()
-        self._woken.clear()
+        self._waiter = asyncio.get_running_loop().create_future()
+        await self._waiter
 
 
 class EventFeed:
@@ -83,6 +87,9 @@ class EventFeed:
         self._metrics = metrics
         self._ring: deque[Frame] = deque(maxlen=size)
         self._subscribers: set[Subscriber] = set()
+        #: Those that wait for an event, the one first that has waited longest.
+        self._idle: OrderedDict[Subscriber, None] = OrderedDict()
+        self._is_waking = False
         self._rows = EventRows(store)
         self._stream_id = ""
         self._head = 0
@@ -104,10 +111,9 @@ class EventFeed:
 
     async def start(self) -> None:
         """Take up where the log ends; harmless when called again."""
-        bounds = await self._store.log_bounds()
-        self._stream_id = bounds.stream_id
-        if not self._head:
-            self._head = bounds.newest_seq
+        if not self._stream_id:
+            bounds = await self._store.log_bounds()
+            self._stream_id, self._head = bounds.stream_id, bounds.newest_seq
 
     def _publish(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -118,8 +124,25 @@ class EventFeed:
                 self._metrics.count(f"{event.source}_events_total")
                 self.event_counts[event.source][event.type.value] += 1
         self._head = events[-1].seq
-        for subscriber in self._subscribers:
-            subscriber.wake()
+        if not self._is_waking:
+            self._wake_some()
+
+    def _wake_some(self) -> None:
+        """Let those go on that wait and lack something: a few, then what else there is to do.
+
+        Whoever is written to when an event comes costs the event loop a little. A thousand of
+        them in one go would hold up a slot that is due.
+        """
+        for _ in range(_WOKEN_AT_ONCE):
+            longest = next(iter(self._idle), None)
+            # They began to wait one after the other, and each had all there was.
+            if longest is None or longest.after_seq >= self._head:
+                self._is_waking = False
+                return
+            del self._idle[longest]
+            longest.wake()
+        self._is_waking = True
+        asyncio.get_running_loop().call_soon(self._wake_some)
 
     def _payload(self, event: Event) -> dict[str, Any]:
         return {
@@ -192,6 +215,10 @@ class EventFeed:
                 yield self._reset(subscriber, reason)
                 if once:
                     return
+            while since_seq is not None and self._head < bounds.newest_seq:
+                # Committed a moment ago: "nothing to tell" would be wrong.
+                if not await self._news(subscriber, heartbeat_seconds):
+                    break
             caught_up = False
             while not subscriber.closed:
                 if self._head - subscriber.after_seq > SLOW_EVENTS and caught_up:
@@ -251,9 +278,11 @@ class EventFeed:
     async def _news(self, subscriber: Subscriber, seconds: float) -> bool:
         """Wait for an event; False when none came for `seconds`."""
         timer = self._clock.call_later(seconds, subscriber.wake)
+        self._idle[subscriber] = None
         try:
             await subscriber.woken()
         finally:
+            self._idle.pop(subscriber, None)
             timer.cancel()
         return subscriber.closed or subscriber.after_seq < self._head
 
