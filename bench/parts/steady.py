@@ -54,13 +54,15 @@ async def steady(
     options: Options,
     registered: int,
     beside: Beside = lambda _: nullcontext(),
+    beside_seconds: float = 0,
 ) -> dict[str, float]:
     """One round, all jobs repeating so that each is one of those that are due at some second.
 
-    `beside` makes what goes on with the gateway meanwhile.
+    `beside` makes what goes on with the gateway meanwhile, and has so many seconds for it before
+    the first slot.
     """
     rate, seconds = options.steady_per_second, options.seconds
-    first_at = whole_second(_START_SECONDS + registered / 2000)
+    first_at = whole_second(_START_SECONDS + registered / 2000 + beside_seconds)
     await fill(directory, repeating(registered, every=registered // rate, first_at=first_at))
     async with running(directory, options) as gateway, beside(gateway):
         began_at = first_at.timestamp() + 2

@@ -25,6 +25,9 @@ _STREAM = request("GET", "/api/v1/ops/scheduling/stream")
 #: Seconds between two events.
 _PAUSE = 0.1
 
+#: Streams that any machine opens in a second.
+_OPENED_A_SECOND = 200
+
 #: What a stuck reader's system takes in for it.
 _STUCK_BYTES = 4096
 
@@ -42,8 +45,16 @@ async def measure(options: Options) -> list[Figure]:
         with fresh_directory(options) as directory:
             alone.append(await steady(directory, options, options.steady_registered))
         with fresh_directory(options) as directory:
-            stuck = partial(_stuck, count=options.stuck_readers)
-            beside_stuck.append(await steady(directory, options, options.steady_registered, stuck))
+            count = options.stuck_readers
+            beside_stuck.append(
+                await steady(
+                    directory,
+                    options,
+                    options.steady_registered,
+                    partial(_stuck, count=count),
+                    beside_seconds=count / _OPENED_A_SECOND,
+                )
+            )
     figures = []
     for count, found in pushed.items():
         must, goal = _PROMISED.get(count, (None, None))

@@ -27,6 +27,9 @@ SLOW_EVENTS = 1000
 #: Subscribers that are written to before anything else has its turn.
 _WOKEN_AT_ONCE = 25
 
+#: A round of them that takes less than this needs no pause before the next.
+_SHORT_ROUND_SECONDS = 0.005
+
 #: Events read from the log in one go.
 _BATCH = 500
 
@@ -125,24 +128,38 @@ class EventFeed:
                 self.event_counts[event.source][event.type.value] += 1
         self._head = events[-1].seq
         if not self._is_waking:
-            self._wake_some()
+            self._wake()
 
-    def _wake_some(self) -> None:
-        """Let those go on that wait and lack something: a few, then what else there is to do.
+    def _wake(self) -> None:
+        """Let everybody go on who waits for what has come up to now."""
+        self._is_waking = True
+        self._wake_some(self._head, self._clock.monotonic())
 
-        Whoever is written to when an event comes costs the event loop a little. A thousand of
-        them in one go would hold up a slot that is due.
+    def _wake_some(self, seq: int, began: float) -> None:
+        """Let a few of them go on, then what else there is to do.
+
+        To write to a client costs the event loop a little. A thousand in one go would hold up a
+        slot that is due, and so would one round after the other: where events come faster than
+        they are handed on, others get as much time as the round took, and clients more at once.
         """
         for _ in range(_WOKEN_AT_ONCE):
             longest = next(iter(self._idle), None)
             # They began to wait one after the other, and each had all there was.
-            if longest is None or longest.after_seq >= self._head:
-                self._is_waking = False
-                return
+            if longest is None or longest.after_seq >= seq:
+                break
             del self._idle[longest]
             longest.wake()
-        self._is_waking = True
-        asyncio.get_running_loop().call_soon(self._wake_some)
+        else:
+            asyncio.get_running_loop().call_soon(self._wake_some, seq, began)
+            return
+        self._is_waking = False
+        if self._head > seq:
+            took = self._clock.monotonic() - began
+            if took < _SHORT_ROUND_SECONDS:
+                self._wake()
+            else:
+                self._is_waking = True
+                self._clock.call_later(took, self._wake)
 
     def _payload(self, event: Event) -> dict[str, Any]:
         return {
