@@ -56,6 +56,8 @@ _log = structlog.get_logger(__name__)
 _LEDGER_SECONDS = 60.0
 _LEDGER_WINDOW = timedelta(minutes=10)
 
+_DAY = 86_400.0
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -78,7 +80,11 @@ class Runtime:
         store: Store | None = None,
         runners: Mapping[str, Runner] | None = None,
         journal: Callable[[Sequence[Event]], None] | None = None,
+        watched: bool = True,
     ) -> None:
+        """`watched=False`: on a clock that cannot jump, nobody looks again and again whether it
+        did, whether the loop stands still, and whether a slot was lost.
+        """
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
         self.metrics = Metrics()
@@ -89,7 +95,8 @@ class Runtime:
         if settings.cron_mock_response:
             self.runners = mocked(self.runners)
 
-        self.timer = Timer(self.clock)
+        self._watched = watched
+        self.timer = Timer(self.clock) if watched else Timer(self.clock, longest_sleep=_DAY)
         self.executor = Executor(
             self.store,
             self.clock,
@@ -218,8 +225,9 @@ class Runtime:
             self.supervisor.keep("executor", self.executor.run)
             self.executor.look_for_work()
             self.supervisor.keep("scheduler", self.scheduler.run)
-            self.supervisor.keep("ledger", self._watch_ledger)
-            self.watchdog.start()
+            if self._watched:
+                self.supervisor.keep("ledger", self._watch_ledger)
+                self.watchdog.start()
         else:
             self.supervisor.keep("scheduler", self.scheduler.run_off)
         self.supervisor.keep("retention", self.retention.run)

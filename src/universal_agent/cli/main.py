@@ -10,6 +10,7 @@ from typer.main import get_command
 from universal_agent import __version__
 from universal_agent.cli import (
     coming,
+    demo,
     doctor,
     events,
     jobs,
@@ -25,7 +26,7 @@ from universal_agent.cli.help_page import CONTEXT, GroupPage, epilog
 from universal_agent.errors import UniversalAgentError
 
 #: One module for each group of commands, in the order of the help page.
-GROUPS = (serve, doctor, token, jobs, runs, coming, stasis, ledger, events, projection)
+GROUPS = (serve, demo, doctor, token, jobs, runs, coming, stasis, ledger, events, projection)
 
 _EXAMPLES = (
     "ua serve",
