@@ -41,6 +41,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if place := _place(item):
             item.add_marker(pytest.mark.xdist_group(REAL[place - 1]))
+            # A browser on a busy machine is slow, and no fault of what is tested.
+            item.add_marker(pytest.mark.timeout(300))
     items.sort(key=_place)
 
 

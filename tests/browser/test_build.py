@@ -49,7 +49,6 @@ def uv(*arguments: str) -> None:
     pytest.fail(f"uv {' '.join(arguments)}: {done.stderr}")
 
 
-@pytest.mark.timeout(300)
 def test_an_installed_package_brings_the_dashboard_without_node(tmp_path: Path) -> None:
     expected = first_files() | {"index.html"}
     uv("build", "--quiet", "--out-dir", str(tmp_path), str(ROOT))

@@ -27,7 +27,6 @@ WIDE: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("window", [WIDE, PHONE], ids=["wide", "phone"])
 def test_every_page_is_accessible_and_fits_its_window(
     gateway: GatewayProcess, visit: Visit, window: ViewportSize
