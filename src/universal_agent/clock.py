@@ -115,8 +115,8 @@ class _Reading:
 class ClockWatch:
     """Finds jumps of the wall clock by comparing it with the monotonic one.
 
-    Look at least every LONGEST_SLEEP; each jump is told once. Between two looks both clocks should
-    move on alike, and by little:
+    Look at least every `longest_sleep`; each jump is told once. Between two looks both clocks
+    should move on alike, and by little:
 
     - the wall clock fell behind the other: it was set back (BACKWARD);
     - it ran ahead: the host was asleep (SUSPENDED), or else it was set forward (FORWARD). Where
@@ -125,9 +125,16 @@ class ClockWatch:
       paused VM), which for its slots is a suspend too (SUSPENDED).
     """
 
-    def __init__(self, clock: Clock, *, tolerance: timedelta = timedelta(seconds=2)) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        tolerance: timedelta = timedelta(seconds=2),
+        longest_sleep: timedelta = LONGEST_SLEEP,
+    ) -> None:
         self._clock = clock
         self._tolerance = tolerance.total_seconds()
+        self._longest_sleep = longest_sleep.total_seconds()
         self._last = self._read()
 
     def look(self) -> ClockGap | None:
@@ -140,7 +147,7 @@ class ClockWatch:
             jump = ClockJump.BACKWARD
         elif wall - ran > self._tolerance:
             jump = ClockJump.SUSPENDED if slept > self._tolerance else ClockJump.FORWARD
-        elif ran > LONGEST_SLEEP.total_seconds() + self._tolerance:
+        elif ran > self._longest_sleep + self._tolerance:
             jump = ClockJump.SUSPENDED
         else:
             return None

@@ -56,7 +56,7 @@ _log = structlog.get_logger(__name__)
 _LEDGER_SECONDS = 60.0
 _LEDGER_WINDOW = timedelta(minutes=10)
 
-_DAY = 86_400.0
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)

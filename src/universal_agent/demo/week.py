@@ -22,12 +22,12 @@ from universal_agent.settings import Settings
 from universal_agent.testing import ManualClock, ManualStore
 
 _WEEK = timedelta(days=7)
-#: When the night of the outage was, before the end of the week, and how long it took.
-_DIED = timedelta(days=2, hours=20)
-_DOWN = timedelta(hours=5, minutes=35)
-
 #: Between the making of two jobs.
 _APART = timedelta(minutes=7, seconds=12)
+
+#: When it died, before the end of the week: while the first job ran; and for how long.
+_DIED = timedelta(days=2, hours=20) - _APART - timedelta(seconds=20)
+_DOWN = timedelta(hours=5, minutes=35)
 
 _BY = "ada"
 
@@ -78,7 +78,7 @@ class _Week:
         while self._to_make:
             part = self._to_make[0]
             # Not all in one moment, or an interval's slots would all come at once for ever.
-            made_at = self._now - timedelta(hours=part.hours_ago) + _APART * PARTS.index(part)
+            made_at = self._now - timedelta(hours=part.hours_ago) + _APART * (PARTS.index(part) + 1)
             if made_at >= end:
                 break
             if made_at > self._clock.now():

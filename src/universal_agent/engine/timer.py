@@ -6,7 +6,7 @@ noticed that soon after resume. While nothing is due, that look is all that happ
 """
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from universal_agent.clock import Clock, ClockGap, ClockWatch
 
@@ -17,10 +17,14 @@ _LOOK_SECONDS = 1.5
 class Timer:
     """Sleeps until it is time, or until somebody says that the time has changed."""
 
-    def __init__(self, clock: Clock, *, longest_sleep: float = _LOOK_SECONDS) -> None:
+    def __init__(self, clock: Clock, *, longest_sleep: timedelta | None = None) -> None:
+        """`longest_sleep`: of a clock that is known not to jump, and need not be looked at."""
         self._clock = clock
-        self._longest_sleep = longest_sleep
+        self._longest_sleep = _LOOK_SECONDS
         self._watch = ClockWatch(clock)
+        if longest_sleep is not None:
+            self._longest_sleep = longest_sleep.total_seconds()
+            self._watch = ClockWatch(clock, longest_sleep=longest_sleep)
         self._due_at: datetime | None = None
         self._changed = asyncio.Event()
         self._ticked = clock.monotonic()
