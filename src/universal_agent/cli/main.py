@@ -12,6 +12,7 @@ from universal_agent.cli import (
     coming,
     doctor,
     events,
+    heartbeats,
     jobs,
     ledger,
     projection,
@@ -25,7 +26,7 @@ from universal_agent.cli.help_page import CONTEXT, GroupPage, epilog
 from universal_agent.errors import UniversalAgentError
 
 #: One module for each group of commands, in the order of the help page.
-GROUPS = (serve, doctor, token, jobs, runs, coming, stasis, ledger, events, projection)
+GROUPS = (serve, doctor, token, jobs, runs, coming, stasis, ledger, events, projection, heartbeats)
 
 _EXAMPLES = (
     "ua serve",
