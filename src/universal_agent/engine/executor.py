@@ -18,6 +18,7 @@ import structlog
 from universal_agent.clock import Cancellable, Clock
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.schedule import stable_jitter
+from universal_agent.domain.system_event import asks_now
 from universal_agent.errors import StoreUnavailable
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.metrics import Metrics
@@ -265,6 +266,7 @@ class Executor:
                 started_at=started_at,
                 finished_at=max(started_at, self._clock.now()),
                 error=result.error,
+                reason=result.reason,
                 exit_code=result.exit_code,
                 output_preview=output.preview,
             )
@@ -291,12 +293,13 @@ class Executor:
             output=output,
             scheduled_at=run.scheduled_at,
             attempt=run.attempt,
-            trigger=run.trigger,
+            trigger=Trigger.WAKE if asks_now(item.notes) else run.trigger,
             late_seconds=late,
             approved_by=run.approved_by,
             model=spec.model,
             title=spec.display_title,
             metadata=spec.metadata,
+            notes=item.notes,
         )
         try:
             return await runner.run(request)

@@ -254,6 +254,7 @@ class Scheduler:
             missed.append(
                 MissedRecord(
                     missed_id=missed_id,
+                    source=job.source,
                     source_ref=job.job_id,
                     job_version=job.version,
                     span=span,

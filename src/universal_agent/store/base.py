@@ -25,8 +25,10 @@ from universal_agent.domain.ledger import LedgerFacts
 from universal_agent.domain.notifications import Notification
 from universal_agent.domain.proposal import Proposal, ProposalStatus
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus, Trigger
-from universal_agent.domain.slot import SlotKey
+from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.domain.stasis import MissedRecord, Scope, StasisAction
+from universal_agent.domain.system_event import SystemEvent
+from universal_agent.store.session_store import SessionStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,8 @@ class Claimed:
 
     run: Run
     spec: JobSpec
+    #: What a beat is to be told; it is acknowledged when the run ends well.
+    notes: tuple[SystemEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +96,8 @@ class Finished:
     started_at: datetime
     finished_at: datetime
     error: str | None = None
+    #: Why it was skipped, in one word.
+    reason: str | None = None
     exit_code: int | None = None
     output_preview: str = ""
 
@@ -169,6 +175,8 @@ class Sizes:
     """How much there is."""
 
     jobs: int
+    #: Sessions that have heartbeats.
+    sessions_with_beats: int
     runs: int
     last_event_at: datetime | None
 
@@ -181,7 +189,7 @@ class ProjectionDigest:
     hash: str
 
 
-class Store(Protocol):
+class Store(SessionStore, Protocol):
     """The durable state. Opened and closed once, by the composition root."""
 
     async def open(self) -> None:
@@ -254,8 +262,11 @@ class Store(Protocol):
 
     # -- from due to done
 
-    async def due(self, *, until: datetime, limit: int) -> Due:
-        """Jobs with `due_at` up to `until`, earliest first, at most `limit`."""
+    async def due(self, *, until: datetime, limit: int, without: Source | None = None) -> Due:
+        """Jobs with `due_at` up to `until`, earliest first, at most `limit`.
+
+        Nothing is said of jobs whose source is `without`.
+        """
         ...
 
     async def admit(
@@ -299,6 +310,7 @@ class Store(Protocol):
         cause: Cause,
         outage_id: str,
         now: datetime,
+        without: Source | None = None,
     ) -> int:
         """Queue the slots that wait for a time of their own, retries and moved ones, once it is
         there; at most one for each of `run_ids` and `missed_ids`.
@@ -320,11 +332,13 @@ class Store(Protocol):
         outage_id: str,
         missed_ids: Sequence[str],
         after_grace: bool,
+        of: Source | None = None,
     ) -> int:
         """Turn runs that waited too long into missed slots; at most one for each of `missed_ids`.
 
         Too long is past the job's queue limit, or with `after_grace` past its misfire grace (a
-        gateway that was down does not start late work by itself).
+        gateway that was down does not start late work by itself). With `of` it is everything of
+        that source, for its engine was switched off.
         """
         ...
 
@@ -405,11 +419,12 @@ class Store(Protocol):
         self,
         *,
         job_id: JobId | None = None,
+        source: str | None = "cron",
         status: RunStatus | None = None,
         limit: int,
         before: str | None = None,
     ) -> Sequence[Run]:
-        """Runs newest first, from before the run `before`."""
+        """Runs newest first, from before the run `before`; without a `source` of every kind."""
         ...
 
     # -- flags

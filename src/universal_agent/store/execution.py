@@ -12,6 +12,7 @@ from universal_agent.store.base import Claimed, Finished, Settled
 from universal_agent.store.job_verbs import delete_job, pause_job, read_job
 from universal_agent.store.rows import RUN_WIDTH, SpecCache, run_from_row
 from universal_agent.store.slots import set_outcomes
+from universal_agent.store.system_events import acknowledge, hand_over
 from universal_agent.store.tx import Tx, stamp, to_json
 
 _FAILED = (RunStatus.ERROR, RunStatus.TIMEOUT)
@@ -22,17 +23,17 @@ def claim(tx: Tx, *, free_workers: int, host: str, now: datetime, specs: SpecCac
     busy: set[str] = set()
     for row in tx.all("claimable_runs", limit=free_workers) if free_workers else ():
         run = run_from_row(row)
-        serial, text = row[RUN_WIDTH:]
+        serial, text, own = row[RUN_WIDTH:]
         if serial and run.source_ref in busy:
             continue
         busy.add(run.source_ref)
         run = replace(run, status=RunStatus.RUNNING, started_at=now, host=host)
-        spec = specs.get(run.source_ref, run.job_version, text)
-        claimed.append(Claimed(run=run, spec=spec))
+        claimed.append(Claimed(run=run, spec=specs.of_run(run, text, own)))
     started = [{"run_id": c.run.run_id, "now": now.timestamp(), "host": host} for c in claimed]
     tx.many("start_run", started)
     set_outcomes(tx, [(c.run, None) for c in claimed])
     tx.append_all([events.run_changed(c.run, c.spec, now=now) for c in claimed])
+    claimed = [hand_over(tx, c) for c in claimed]
     waiting = tx.one("any_queued")
     return Settled(claimed=tuple(claimed), more_queued=bool(waiting and waiting[0]))
 
@@ -51,16 +52,22 @@ def finish(
     runs = [(run, spec) for run, spec in runs if run.run_id in closed]
     tx.many(
         "count_outcome",
-        [{"job_id": run.source_ref, "failed": run.status in _FAILED} for run, _ in runs],
+        [
+            {"job_id": run.source_ref, "failed": run.status in _FAILED}
+            for run, _ in runs
+            if not run.brings_spec and run.status is not RunStatus.SKIPPED
+        ],
     )
     # Most runs end well and nothing follows: only the others look at the job as it is now.
     jobs = {
         run.source_ref: read_job(tx, run.source_ref, specs)
         for run, spec in runs
-        if run.status in _FAILED or spec.delete_after_run
+        if (run.status in _FAILED or spec.delete_after_run) and not run.brings_spec
     }
     retries = [_retry_at(run, spec, jobs.get(run.source_ref), now) for run, spec in runs]
     set_outcomes(tx, [(run, at) for (run, _), at in zip(runs, retries, strict=True)])
+    for run, _ in runs:
+        acknowledge(tx, run)
     tx.append_all(
         [
             events.run_changed(
@@ -94,6 +101,7 @@ def _ended_run(end: Finished) -> Run:
         started_at=end.started_at,
         finished_at=end.finished_at,
         error=end.error,
+        reason=end.reason,
         exit_code=end.exit_code,
         output_preview=end.output_preview,
     )
@@ -110,6 +118,7 @@ def end_runs(tx: Tx, runs: Sequence[Run]) -> set[str]:
             run.error,
             run.exit_code,
             run.output_preview,
+            run.reason,
         )
         for run in runs
     ]

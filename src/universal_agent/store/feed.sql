@@ -38,12 +38,12 @@ SELECT DISTINCT s.source, s.source_ref, s.scheduled_at, s.outcome, s.reason, s.r
        s.job_version
 FROM json_each(:ranges) d
 CROSS JOIN slots s ON s.scheduled_at >= json_extract(d.value, '$[1]')
-  AND s.scheduled_at <= json_extract(d.value, '$[2]') AND s.source = 'cron'
+  AND s.scheduled_at <= json_extract(d.value, '$[2]')
   AND s.source_ref = json_extract(d.value, '$[0]');
 
 -- calendar_missed --
-SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
-       created_at, updated_at, useful_until, note, decided_by, run_id
+SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
+       status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM missed
 WHERE (status = 'pending' OR (last_at >= :start AND first_at < :end))
   AND (:source_ref IS NULL OR source_ref = :source_ref)
@@ -100,8 +100,8 @@ CROSS JOIN feed_slots s ON s.lane IN ('', json_extract(d.value, '$[0]'))
   AND s.source_ref = json_extract(d.value, '$[0]');
 
 -- feed_missed --
-SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
-       created_at, updated_at, useful_until, note, decided_by, run_id
+SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
+       status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM feed_missed
 WHERE (status = 'pending' OR (last_at >= :start AND first_at < :end))
   AND (:source_ref IS NULL OR source_ref = :source_ref)
@@ -176,11 +176,11 @@ DELETE FROM feed_hours
 WHERE hour = :hour AND source_ref = :source_ref AND outcome = :outcome AND count = 0;
 
 -- put_feed_missed --
-INSERT INTO feed_missed (missed_id, source_ref, job_version, first_at, last_at, count, cause,
-                         outage_id, status, created_at, updated_at, useful_until, note, decided_by,
-                         run_id)
-VALUES (:missed_id, :source_ref, :job_version, :first_at, :last_at, :count, :cause, :outage_id,
-        :status, :created_at, :updated_at, :useful_until, :note, :decided_by, :run_id)
+INSERT INTO feed_missed (missed_id, source, source_ref, job_version, first_at, last_at, count,
+                         cause, outage_id, status, created_at, updated_at, useful_until, note,
+                         decided_by, run_id)
+VALUES (:missed_id, :source, :source_ref, :job_version, :first_at, :last_at, :count, :cause,
+        :outage_id, :status, :created_at, :updated_at, :useful_until, :note, :decided_by, :run_id)
 ON CONFLICT (missed_id) DO UPDATE
 SET first_at = excluded.first_at, last_at = excluded.last_at, count = excluded.count,
     status = excluded.status, updated_at = excluded.updated_at, note = excluded.note,
@@ -203,8 +203,8 @@ ORDER BY lane, scheduled_at, source, source_ref LIMIT :limit;
 SELECT hour, source_ref, outcome, count FROM feed_hours ORDER BY hour, source_ref, outcome;
 
 -- feed_dump_missed --
-SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
-       created_at, updated_at, useful_until, note, decided_by, run_id
+SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
+       status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM feed_missed ORDER BY missed_id;
 
 -- clear_feed_jobs --

@@ -38,12 +38,16 @@ WHERE type IN (SELECT value FROM json_each(:types)) AND seq < :before_seq
 ORDER BY seq DESC LIMIT :limit;
 
 -- sizes --
-SELECT (SELECT count(*) FROM jobs WHERE deleted_at IS NULL), (SELECT count(*) FROM runs),
-       (SELECT timestamp FROM events ORDER BY seq DESC LIMIT 1);
+SELECT (SELECT count(*) FROM jobs WHERE deleted_at IS NULL),
+       (SELECT count(*) FROM jobs
+        WHERE source <> 'cron' AND source = 'heartbeat' AND deleted_at IS NULL),
+       (SELECT count(*) FROM runs), (SELECT timestamp FROM events ORDER BY seq DESC LIMIT 1);
 
 -- insert_job --
-INSERT INTO jobs (job_id, version, owner_id, created_at, effective_from, next_run_at, due_at)
-VALUES (:job_id, :version, :owner_id, :created_at, :effective_from, :next_run_at, :due_at);
+INSERT INTO jobs (job_id, source, version, owner_id, created_at, effective_from, next_run_at,
+                  due_at)
+VALUES (:job_id, :source, :version, :owner_id, :created_at, :effective_from, :next_run_at,
+        :due_at);
 
 -- insert_job_version --
 INSERT INTO job_versions (job_id, version, spec, effective_from)
@@ -72,7 +76,8 @@ WHERE job_id = :job_id AND version = :version AND next_run_at IS :mark
 
 -- get_job --
 SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at,
-       (SELECT started_at FROM runs WHERE source_ref = j.job_id AND started_at IS NOT NULL
+       (SELECT started_at FROM runs
+        WHERE source_ref = j.job_id AND source = j.source AND started_at IS NOT NULL
         ORDER BY run_id DESC LIMIT 1),
        j.consecutive_failures,
        EXISTS (SELECT 1 FROM runs
@@ -88,19 +93,30 @@ SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_a
        EXISTS (SELECT 1 FROM runs
                WHERE source_ref = j.job_id AND finished_at IS NULL AND status = 'running')
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
-WHERE j.job_id > :cursor AND j.deleted_at IS NULL
+WHERE j.job_id > :cursor AND j.deleted_at IS NULL AND j.source = 'cron'
   AND (:owner_id IS NULL OR j.owner_id = :owner_id)
 ORDER BY j.job_id LIMIT :limit;
 
 -- count_jobs --
 SELECT count(*) FROM jobs
-WHERE deleted_at IS NULL AND (:owner_id IS NULL OR owner_id = :owner_id);
+WHERE deleted_at IS NULL AND source = 'cron' AND (:owner_id IS NULL OR owner_id = :owner_id);
+
+-- list_beats --
+SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at,
+       (SELECT started_at FROM runs
+        WHERE source_ref = j.job_id AND source = j.source AND started_at IS NOT NULL
+        ORDER BY run_id DESC LIMIT 1),
+       j.consecutive_failures,
+       EXISTS (SELECT 1 FROM runs
+               WHERE source_ref = j.job_id AND finished_at IS NULL AND status = 'running')
+FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
+WHERE j.source <> 'cron' AND j.source = 'heartbeat' AND j.deleted_at IS NULL ORDER BY j.job_id;
 
 -- due_jobs --
 SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at, NULL,
        j.consecutive_failures, 0
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
-WHERE j.due_at <= :until ORDER BY j.due_at LIMIT :limit;
+WHERE j.due_at <= :until AND j.source <> :without ORDER BY j.due_at LIMIT :limit;
 
 -- next_jobs --
 SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at,
@@ -113,14 +129,17 @@ FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 WHERE j.due_at IS NOT NULL ORDER BY j.due_at LIMIT :limit;
 
 -- next_due --
-SELECT (SELECT min(due_at) FROM jobs WHERE due_at > :until),
-       (SELECT min(retry_at) FROM slots WHERE retry_at IS NOT NULL),
+SELECT (SELECT min(due_at) FROM jobs WHERE due_at > :until AND source <> :without),
+       (SELECT min(retry_at) FROM slots WHERE retry_at IS NOT NULL AND source <> :without),
        (SELECT min(queue_until) FROM runs WHERE status = 'queued'),
        (SELECT min(useful_until) FROM missed
         WHERE status = 'pending' AND useful_until IS NOT NULL);
 
 -- spec_of --
 SELECT spec FROM job_versions WHERE job_id = :job_id AND version = :version;
+
+-- own_spec --
+SELECT spec FROM runs WHERE run_id = :run_id AND spec IS NOT NULL;
 
 -- advance_jobs --
 UPDATE jobs
@@ -143,13 +162,13 @@ CROSS JOIN runs r ON r.source_ref = d.value AND r.finished_at IS NULL;
 
 -- taken_slots --
 SELECT s.source_ref, s.scheduled_at FROM json_each(:keys) d
-CROSS JOIN slots s ON s.source = 'cron' AND s.source_ref = json_extract(d.value, '$[0]')
-            AND s.scheduled_at = json_extract(d.value, '$[1]');
+CROSS JOIN slots s ON s.source = json_extract(d.value, '$[0]')
+            AND s.source_ref = json_extract(d.value, '$[1]')
+            AND s.scheduled_at = json_extract(d.value, '$[2]');
 
 -- decided_between --
 SELECT scheduled_at FROM slots
-WHERE scheduled_at >= :first_at AND scheduled_at <= :last_at AND source = 'cron'
-  AND source_ref = :source_ref
+WHERE scheduled_at >= :first_at AND scheduled_at <= :last_at AND source_ref = :source_ref
 ORDER BY scheduled_at;
 
 -- claim_slot --
@@ -160,13 +179,14 @@ ON CONFLICT DO NOTHING;
 -- insert_run --
 INSERT INTO runs (run_id, source, source_ref, scheduled_at, has_slot, job_version, status, trigger,
                   attempt, priority, serial, queued_at, queue_until, started_at, host,
-                  approved_by)
+                  approved_by, spec)
 VALUES (:run_id, :source, :source_ref, :scheduled_at, :has_slot, :job_version, :status, :trigger,
-        :attempt, :priority, :serial, :queued_at, :queue_until, :started_at, :host, :approved_by);
+        :attempt, :priority, :serial, :queued_at, :queue_until, :started_at, :host, :approved_by,
+        :spec);
 
 -- drop_retries --
 UPDATE slots SET retry_at = NULL
-WHERE source = 'cron' AND source_ref IN (SELECT value FROM json_each(:refs))
+WHERE source_ref IN (SELECT value FROM json_each(:refs))
   AND retry_at IS NOT NULL AND run_id IS NOT NULL;
 
 -- put_missed --
@@ -181,37 +201,37 @@ SET first_at = excluded.first_at, last_at = excluded.last_at, count = excluded.c
     decided_by = excluded.decided_by, run_id = excluded.run_id;
 
 -- missed_with_slot --
-SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
-       created_at, updated_at, useful_until, note, decided_by, run_id
+SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
+       status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM missed WHERE source_ref = :source_ref AND first_at <= :at AND last_at >= :at
 ORDER BY status = 'pending' DESC, created_at DESC, missed_id DESC;
 
 -- get_missed --
-SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
-       created_at, updated_at, useful_until, note, decided_by, run_id
+SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
+       status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM missed WHERE missed_id = :missed_id;
 
 -- pending_group --
-SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
-       created_at, updated_at, useful_until, note, decided_by, run_id
+SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
+       status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM missed
 WHERE source_ref = :source_ref AND outage_id = :outage_id AND status = 'pending';
 
 -- pending_of_job --
-SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
-       created_at, updated_at, useful_until, note, decided_by, run_id
+SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
+       status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM missed WHERE source_ref = :job_id AND status = 'pending' ORDER BY last_at;
 
 -- decided_together --
-SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
-       created_at, updated_at, useful_until, note, decided_by, run_id
+SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
+       status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM missed
 WHERE source_ref = :source_ref AND outage_id = :outage_id AND status = :status
   AND updated_at = :updated_at;
 
 -- useless_missed --
-SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
-       created_at, updated_at, useful_until, note, decided_by, run_id
+SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
+       status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM missed WHERE status = 'pending' AND useful_until <= :now
 ORDER BY useful_until LIMIT :limit;
 
@@ -234,13 +254,13 @@ WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :schedule
 
 -- first_decided_ahead --
 SELECT min(s.scheduled_at) FROM slots s LEFT JOIN runs r ON r.run_id = s.run_id
-WHERE s.scheduled_at > :after AND s.source = 'cron' AND s.source_ref = :job_id
+WHERE s.scheduled_at > :after AND s.source_ref = :job_id
   AND (r.trigger = 'early' OR (s.run_id IS NULL AND (
     s.outcome = 'moved' OR (s.outcome = 'skipped' AND s.reason = :reason))));
 
 -- drop_exceptions_after --
 DELETE FROM slots
-WHERE source = 'cron' AND source_ref = :job_id AND scheduled_at > :after AND run_id IS NULL
+WHERE source_ref = :job_id AND scheduled_at > :after AND run_id IS NULL
   AND (outcome = 'moved' OR (outcome = 'skipped' AND reason = :reason));
 
 -- put_slot --
@@ -253,8 +273,8 @@ SET outcome = excluded.outcome, reason = excluded.reason, run_id = excluded.run_
 -- claimable_runs --
 SELECT r.run_id, r.source, r.source_ref, r.status, r.trigger, r.attempt, r.scheduled_at,
        r.has_slot, r.job_version, r.queued_at, r.started_at, r.finished_at, r.error, r.reason,
-       r.exit_code, r.output_preview, r.host, r.approved_by, r.serial, v.spec
-FROM runs r JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
+       r.exit_code, r.output_preview, r.host, r.approved_by, r.serial, v.spec, r.spec
+FROM runs r LEFT JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
 WHERE r.status = 'queued' AND NOT (r.serial AND EXISTS (
   SELECT 1 FROM runs x
   WHERE x.source_ref = r.source_ref AND x.finished_at IS NULL AND (
@@ -268,15 +288,15 @@ SELECT EXISTS (SELECT 1 FROM runs WHERE status = 'queued');
 -- queued_runs --
 SELECT r.run_id, r.source, r.source_ref, r.status, r.trigger, r.attempt, r.scheduled_at,
        r.has_slot, r.job_version, r.queued_at, r.started_at, r.finished_at, r.error, r.reason,
-       r.exit_code, r.output_preview, r.host, r.approved_by, r.queue_until, v.spec
-FROM runs r JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
+       r.exit_code, r.output_preview, r.host, r.approved_by, r.queue_until, v.spec, r.spec
+FROM runs r LEFT JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
 WHERE r.status = 'queued' ORDER BY r.priority, r.scheduled_at, r.run_id;
 
 -- overdue_runs --
 SELECT r.run_id, r.source, r.source_ref, r.status, r.trigger, r.attempt, r.scheduled_at,
        r.has_slot, r.job_version, r.queued_at, r.started_at, r.finished_at, r.error, r.reason,
-       r.exit_code, r.output_preview, r.host, r.approved_by, r.queue_until, v.spec
-FROM runs r JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
+       r.exit_code, r.output_preview, r.host, r.approved_by, r.queue_until, v.spec, r.spec
+FROM runs r LEFT JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
 WHERE r.status = 'queued' AND r.queue_until <= :now LIMIT :limit;
 
 -- start_run --
@@ -303,7 +323,8 @@ WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :schedule
 UPDATE runs
 SET status = json_extract(d.value, '$[1]'), started_at = json_extract(d.value, '$[2]'),
     finished_at = json_extract(d.value, '$[3]'), error = json_extract(d.value, '$[4]'),
-    exit_code = json_extract(d.value, '$[5]'), output_preview = json_extract(d.value, '$[6]')
+    exit_code = json_extract(d.value, '$[5]'), output_preview = json_extract(d.value, '$[6]'),
+    reason = json_extract(d.value, '$[7]')
 FROM json_each(:rows) d
 WHERE runs.run_id = json_extract(d.value, '$[0]') AND runs.status = 'running'
 RETURNING run_id;
@@ -322,7 +343,7 @@ WHERE job_id = :job_id AND (:failed OR consecutive_failures > 0);
 -- due_starts --
 SELECT s.source, s.source_ref, s.scheduled_at, s.retry_at, s.job_version, s.run_id, r.attempt
 FROM slots s LEFT JOIN runs r ON r.run_id = s.run_id
-WHERE s.retry_at <= :now ORDER BY s.retry_at LIMIT :limit;
+WHERE s.retry_at <= :now AND s.source <> :without ORDER BY s.retry_at LIMIT :limit;
 
 -- drop_start --
 UPDATE slots SET retry_at = NULL
@@ -361,7 +382,8 @@ SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_s
        job_version, queued_at, started_at, finished_at, error, reason, exit_code,
        output_preview, host, approved_by
 FROM runs
-WHERE run_id < :before AND (:status IS NULL OR status = :status)
+WHERE run_id < :before AND (:source IS NULL OR source = :source)
+  AND (:status IS NULL OR status = :status)
 ORDER BY run_id DESC LIMIT :limit;
 
 -- list_runs_of_job --
@@ -369,7 +391,8 @@ SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_s
        job_version, queued_at, started_at, finished_at, error, reason, exit_code,
        output_preview, host, approved_by
 FROM runs
-WHERE source_ref = :job_id AND run_id < :before AND (:status IS NULL OR status = :status)
+WHERE source_ref = :job_id AND run_id < :before AND (:source IS NULL OR source = :source)
+  AND (:status IS NULL OR status = :status)
 ORDER BY run_id DESC LIMIT :limit;
 
 -- remember_once --
@@ -380,8 +403,8 @@ VALUES (:key, :fingerprint, :resource, :now) ON CONFLICT DO NOTHING;
 SELECT fingerprint, resource FROM idempotency WHERE key = :key;
 
 -- missed_spans --
-SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
-       created_at, updated_at, useful_until, note, decided_by, run_id
+SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
+       status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM missed WHERE status = :status AND (:job_id IS NULL OR source_ref = :job_id)
 ORDER BY created_at, missed_id LIMIT :limit;
 
@@ -395,15 +418,15 @@ WHERE effective_from < :end AND (effective_until IS NULL OR effective_until > :s
 
 -- ledger_slots --
 SELECT source_ref, scheduled_at, outcome, reason, missed_id IS NOT NULL FROM slots
-WHERE scheduled_at > :start AND scheduled_at <= :end AND source = 'cron';
+WHERE scheduled_at > :start AND scheduled_at <= :end;
 
 -- ledger_slots_of_job --
 SELECT source_ref, scheduled_at, outcome, reason, missed_id IS NOT NULL FROM slots
-WHERE source = 'cron' AND source_ref = :job_id AND scheduled_at > :start AND scheduled_at <= :end;
+WHERE source_ref = :job_id AND scheduled_at > :start AND scheduled_at <= :end;
 
 -- ledger_missed --
 SELECT source_ref, first_at, last_at, job_version, cause, status FROM missed
-WHERE source = 'cron' AND last_at > :start AND first_at <= :end
+WHERE last_at > :start AND first_at <= :end
   AND (:job_id IS NULL OR source_ref = :job_id)
 ORDER BY status = 'pending' DESC, created_at DESC, missed_id DESC;
 
@@ -439,7 +462,7 @@ SELECT seq, source, type, timestamp, source_ref, owner_id, session_id, status, d
 FROM events
 WHERE source_ref = :source_ref AND run_slot_at IS NULL
   AND (json_extract(data, '$.event_id') = :event_id
-  OR (type = 'cron_run_missed' AND json_extract(data, '$.first_at') <= :at
+  OR (type IN ('cron_run_missed', 'heartbeat_missed') AND json_extract(data, '$.first_at') <= :at
       AND json_extract(data, '$.last_at') >= :at)
   OR EXISTS (SELECT 1 FROM json_each(data, '$.spans')
              WHERE json_extract(value, '$.first_at') <= :at
@@ -491,18 +514,19 @@ UPDATE notifications SET delivered = 1 WHERE notification_id = :notification_id;
 
 -- count_enabled_jobs --
 SELECT count(*) FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
-WHERE j.deleted_at IS NULL AND json_extract(v.spec, '$.enabled');
+WHERE j.deleted_at IS NULL AND j.source = 'cron' AND json_extract(v.spec, '$.enabled');
 
 -- notable_events --
 SELECT seq, source, type, timestamp, source_ref, owner_id, session_id, status, data
 FROM events
 WHERE seq > :after_seq AND (
-  type IN ('cron_run_missed', 'cron_run_failed', 'cron_job_updated')
-  OR (type = 'cron_run_completed' AND (
+  type IN ('cron_run_missed', 'cron_run_failed', 'cron_job_updated', 'heartbeat_missed',
+           'heartbeat_failed', 'heartbeat_scheduled')
+  OR (type IN ('cron_run_completed', 'heartbeat_completed') AND (
     EXISTS (SELECT 1 FROM notifications
             WHERE incident = 'failing:' || events.source_ref AND is_open)
     OR source_ref IN (SELECT source_ref FROM events
-                      WHERE seq > :after_seq AND type = 'cron_run_failed'))))
+                      WHERE seq > :after_seq AND type IN ('cron_run_failed', 'heartbeat_failed')))))
 ORDER BY seq LIMIT :limit;
 
 -- insert_proposal --
@@ -521,3 +545,42 @@ WHERE proposal_id = :proposal_id AND status = :expected;
 
 -- forget_proposals --
 DELETE FROM proposals WHERE created_at < :before;
+
+-- queue_system_event --
+INSERT INTO system_events (session_id, event_type, payload, created_at, created_by)
+VALUES (:session_id, :event_type, :payload, :created_at, :created_by);
+
+-- trim_system_events --
+DELETE FROM system_events WHERE session_id = :session_id AND event_id <= (
+  SELECT event_id FROM system_events WHERE session_id = :session_id
+  ORDER BY event_id DESC LIMIT 1 OFFSET :keep);
+
+-- system_events_of --
+SELECT event_id, session_id, event_type, payload, created_at, created_by
+FROM system_events WHERE session_id = :session_id ORDER BY event_id;
+
+-- waiting_beat --
+SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
+       job_version, queued_at, started_at, finished_at, error, reason, exit_code,
+       output_preview, host, approved_by
+FROM runs
+WHERE source_ref = :session_id AND status = 'queued' AND finished_at IS NULL
+  AND source = 'heartbeat'
+ORDER BY run_id LIMIT 1;
+
+-- drop_wakes --
+DELETE FROM system_events
+WHERE session_id = :session_id AND event_type = 'heartbeat_wake' AND run_id IS NULL
+RETURNING json_extract(payload, '$.mode');
+
+-- hand_over --
+UPDATE system_events SET run_id = :run_id WHERE session_id = :session_id
+RETURNING event_id, session_id, event_type, payload, created_at, created_by;
+
+-- acknowledge --
+DELETE FROM system_events
+WHERE run_id = :run_id AND (:ran_well OR (event_type = 'heartbeat_wake' AND (
+  :ran OR json_extract(payload, '$.mode') = 'now')));
+
+-- forget_system_events --
+DELETE FROM system_events WHERE session_id = :session_id;

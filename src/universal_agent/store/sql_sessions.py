@@ -1,0 +1,50 @@
+"""The verbs of sessions and their beats, over a SQL database."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from universal_agent.domain.job import Job
+from universal_agent.domain.run import Run, RunId
+from universal_agent.domain.system_event import SystemEvent, WakeMode
+from universal_agent.store import system_events
+from universal_agent.store.rows import SpecCache, job_from_row
+from universal_agent.store.tx import Database, Tx
+
+
+class SqlSessions:
+    """`SessionStore` over a SQL database."""
+
+    def __init__(self, database: Database, specs: SpecCache) -> None:
+        self._db = database
+        self._specs = specs
+
+    # -- heartbeats
+
+    async def list_beats(self) -> Sequence[Job]:
+        def read(tx: Tx) -> list[Job]:
+            return [job_from_row(row, self._specs) for row in tx.all("list_beats")]
+
+        return await self._db.read(read)
+
+    async def wake_beat(
+        self,
+        job: Job,
+        run_id: RunId,
+        *,
+        mode: WakeMode,
+        reason: str | None,
+        by: str,
+        keep: int,
+        now: datetime,
+    ) -> Run | None:
+        return await self._db.write(
+            lambda tx: system_events.wake_beat(
+                tx, job, run_id, mode=mode, reason=reason, by=by, keep=keep, now=now
+            )
+        )
+
+    async def queue_system_event(self, event: SystemEvent, *, keep: int) -> None:
+        await self._db.write(lambda tx: system_events.queue_event(tx, event, keep=keep))
+
+    async def system_events(self, session_id: str) -> Sequence[SystemEvent]:
+        return await self._db.read(lambda tx: system_events.events_of(tx, session_id))
