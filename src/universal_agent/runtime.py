@@ -42,6 +42,9 @@ from universal_agent.views.projection import Projector
 from universal_agent.views.run_logs import RunLogs
 from universal_agent.views.scheduling_metrics import SchedulingMetrics
 
+#: The runner of sessions' beats; no person's job may have it.
+BEATS = "heartbeat"
+
 _PROJECTION = "UA_SCHED_EVENT_PROJECTION_ENABLED"
 _SHADOW = "UA_SCHED_PROJECTION_SHADOW"
 
@@ -83,7 +86,7 @@ class Runtime:
         self.store: Store = store or sqlite_store(settings.database_path)
         self.runners = dict(runners) if runners is not None else load_runners(settings)
         if settings.cron_mock_response:
-            self.runners = mocked(self.runners)
+            self.runners |= mocked(self.runners.keys() - {BEATS})
 
         self.timer = Timer(self.clock)
         self.executor = Executor(
@@ -107,7 +110,7 @@ class Runtime:
             self.clock,
             self.scheduler,
             self.executor,
-            self.runners,
+            {name: runner for name, runner in self.runners.items() if name != BEATS},
             default_runner="agent" if settings.has_agent else "shell",
             max_jobs=settings.max_jobs,
             shortest_interval=timedelta(seconds=settings.min_interval_seconds),
@@ -251,7 +254,9 @@ class Runtime:
             "database": "sqlite",
             "cron": self.settings.enable_cron,
             "heartbeat": self.settings.enable_heartbeat,
-            "mock_responses": self.settings.cron_mock_response,
+            "mock_responses": (
+                self.settings.cron_mock_response or self.settings.heartbeat_mock_response
+            ),
             "auth_required": bool(self.settings.ops_token),
         }
 
