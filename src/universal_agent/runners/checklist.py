@@ -1,7 +1,7 @@
 """How are the checks of a HEARTBEAT.md done? One after the other, as the `shell` runner would.
 
-Each is a process group of its own with an allow-listed environment and a time limit of its own;
-a check that fails, hangs or cannot start does not keep the next one from being done.
+Each is a process group of its own with an allow-listed environment. A check may take its share of
+the time that is left, so one that hangs does not keep the next one from being done.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,19 +30,21 @@ async def run_checks(
     clock: Clock,
     kill_grace: float,
 ) -> list[CheckFailure]:
-    """Do every check; those that failed.
+    """Do every check, all within the limit; those that failed.
 
     Raises CancelledError once nothing that was started is left.
     """
     failures = []
-    for check in checks:
+    deadline = clock.monotonic() + limit_seconds
+    for place, check in enumerate(checks):
+        share = max(0.0, deadline - clock.monotonic()) / (len(checks) - place)
         request.output.write(f"[{one_line(check.name)}]\n".encode())
         heard = Heard(request.output)
         ending = await _ending(
             check,
             replace(request, output=heard),
             environment=environment,
-            limit_seconds=limit_seconds,
+            limit_seconds=share,
             clock=clock,
             kill_grace=kill_grace,
         )
@@ -57,7 +59,7 @@ async def _ending(
     request: RunRequest,
     *,
     environment: Mapping[str, str],
-    limit_seconds: int,
+    limit_seconds: float,
     clock: Clock,
     kill_grace: float,
 ) -> str | None:
@@ -72,7 +74,7 @@ async def _ending(
                 kill_grace=kill_grace,
             )
     except TimeoutError:
-        return f"did not end within {limit_seconds} s"
+        return f"did not end within {round(limit_seconds, 1):g} s"
     if result.status is RunStatus.SUCCESS:
         return None
     if result.exit_code is None:

@@ -6,10 +6,12 @@
     an agent -> gets the prompt, HEARTBEAT.md and what has happened
 
 A beat that found something wrong has run well: its report is an alert. A beat fails when it could
-not find out: the agent did not answer, or one of its files cannot be read as what it should be.
+not find out: the agent did not answer, or HEARTBEAT.md cannot be read. A HEARTBEAT.json that
+cannot be accepted is told, and the last good one stays in force.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from universal_agent.clock import Clock, SystemClock
@@ -57,7 +59,7 @@ _NOBODY_TO_ASK = (
 _ABOUT_CHARS = 80
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Beat:
     """What a beat goes by."""
 
@@ -68,6 +70,8 @@ class _Beat:
     checklist: Checklist
     #: What has happened since the last beat that ran.
     news: tuple[SystemEvent, ...]
+    #: Why the HEARTBEAT.json that is there is not in force.
+    problem: str | None
 
     @property
     def session_id(self) -> str:
@@ -130,23 +134,34 @@ class HeartbeatRunner:
     # -- what there is to do
 
     def _beat(self, request: RunRequest) -> _Beat:
-        """Raises InvalidInput when a file of the workspace is not what it should be."""
-        workspace = request.workspace_dir
-        config = self._config
-        overrides = read_workspace_file(workspace, OVERRIDES_FILE, limit=OVERRIDES_CHARS)
-        if overrides is not None:
-            try:
-                config = overridden(config, overrides)
-            except InvalidInput as error:
-                raise InvalidInput(_of_file(error.message), field=error.field) from None
-        text = read_workspace_file(workspace, CHECKLIST_FILE, limit=CHECKLIST_BYTES)
+        """Raises InvalidInput when HEARTBEAT.md is not what it should be."""
+        config, problem = self._rules(request)
+        text = read_workspace_file(request.workspace_dir, CHECKLIST_FILE, limit=CHECKLIST_BYTES)
         return _Beat(
-            request,
-            _told_as_set(config, request),
-            text,
-            read_checklist(text or ""),
-            news_of(request.notes),
+            request=request,
+            config=_told_as_set(config, request),
+            text=text,
+            checklist=read_checklist(text or ""),
+            news=news_of(request.notes),
+            problem=problem,
         )
+
+    def _rules(self, request: RunRequest) -> tuple[HeartbeatConfig, str | None]:
+        """The rules in force, and why they are not those of the HEARTBEAT.json that is there."""
+        try:
+            overrides = read_workspace_file(
+                request.workspace_dir, OVERRIDES_FILE, limit=OVERRIDES_CHARS
+            )
+            if overrides is None:
+                return self._config, None
+            return overridden(self._config, overrides), None
+        except InvalidInput as error:
+            problem = error.message
+        last_good = request.metadata.get("overrides")
+        try:
+            return overridden(self._config, last_good or "{}"), problem
+        except InvalidInput:
+            return self._config, problem  # it was fine for an earlier version of this product
 
     def _reason_to_skip(self, beat: _Beat) -> str | None:
         config = beat.config
@@ -184,9 +199,7 @@ class HeartbeatRunner:
         about = [failure.check.name for failure in failures]
         about += [one_line(event.event_type, _ABOUT_CHARS) for event in beat.news]
         commands = Artifacts(bash_commands=tuple(check.command for check in checks))
-        report = BeatReport.of(
-            verdict, beat.config, beat.session_id, about=about, artifacts=commands
-        )
+        report = _report(beat, verdict, about=about, artifacts=commands)
         return RunResult(status=RunStatus.SUCCESS, exit_code=0, report=report)
 
     async def _ask(self, agent: AgentRunner, beat: _Beat) -> RunResult:
@@ -206,8 +219,19 @@ class HeartbeatRunner:
         if verdict is None:
             return replace(result, status=RunStatus.ERROR, error="the reply was empty")
         first_line = one_line(verdict.text.strip().partition("\n")[0], _ABOUT_CHARS)
-        report = BeatReport.of(verdict, beat.config, beat.session_id, about=[first_line])
-        return replace(result, report=report)
+        return replace(result, report=_report(beat, verdict, about=[first_line]))
+
+
+def _report(
+    beat: _Beat, verdict: Verdict, *, about: Sequence[str], artifacts: Artifacts | None = None
+) -> BeatReport:
+    """What the beat has to say, with what is wrong with its own rules."""
+    if beat.problem is not None:
+        problem = _of_file(beat.problem)
+        text = f"{verdict.text}\n\n{problem}\nThe last good one stays in force.".strip()
+        about = [OVERRIDES_FILE, *(() if verdict.ok_only else about)]
+        verdict = Verdict(ok_only=False, text=text, token=None)
+    return BeatReport.of(verdict, beat.config, beat.session_id, about=about, artifacts=artifacts)
 
 
 def _told_as_set(config: HeartbeatConfig, request: RunRequest) -> HeartbeatConfig:
