@@ -6,14 +6,15 @@ nothing and a later change of the rules changes nothing that was said before.
 """
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
 from universal_agent.domain.heartbeat import DeliveryMode, HeartbeatConfig
 from universal_agent.domain.heartbeat_reply import Verdict
+from universal_agent.domain.run import PREVIEW_CHARS
 
 #: How much of a reply is kept and told.
 REPORT_CHARS = 16_000
@@ -109,10 +110,20 @@ class BeatReport:
         """Whether this is an alert that people want to see, wherever they are."""
         return not self.ok_only and self.show_alerts and self.mode is not DeliveryMode.NONE
 
+    def headline(self) -> dict[str, Any]:
+        """What the event of the beat's end says of it."""
+        return {
+            "ok_only": self.ok_only,
+            "told": self.is_told,
+            "about": list(self.about),
+            "text": self.text[:PREVIEW_CHARS],
+        }
+
     @property
     def fingerprint(self) -> str:
         """The same for alerts with the same words."""
-        return hashlib.sha256(" ".join(self.text.split()).encode()).hexdigest()
+        words = " ".join(self.text.split())
+        return hashlib.sha256(f"{self.ok_only} {words}".encode()).hexdigest()
 
     def record(self) -> dict[str, Any]:
         """The report as the store keeps it."""
@@ -159,25 +170,17 @@ class Delivery:
     indicator_only: bool = False
     reason: SuppressedReason | None = None
 
-    @property
-    def waits(self) -> bool:
-        """Whether the summary is kept for the next client that attaches."""
-        return self.reason is SuppressedReason.NO_CONNECTED_TARGETS
+
+def waits(report: BeatReport, delivery: Delivery) -> bool:
+    """Whether the next client that attaches is to get it: an alert that nobody was there for."""
+    return not report.ok_only and delivery.reason is SuppressedReason.NO_CONNECTED_TARGETS
 
 
-def decide(report: BeatReport, *, connected: Collection[str], told_before: bool) -> Delivery:
-    """Who is told: `connected` are the targets with a client, `told_before` within the window."""
-    reason = _reason(report, connected=connected, told_before=told_before)
-    if reason is None:
-        return Delivery(sent=True)
-    hidden = reason in (SuppressedReason.OK_SUPPRESSED, SuppressedReason.ALERTS_SUPPRESSED)
-    indicator = hidden and report.use_indicator and bool(connected)
-    return Delivery(sent=False, indicator_only=indicator, reason=reason)
+def reason_to_withhold(report: BeatReport, *, told_before: bool) -> SuppressedReason | None:
+    """Why nobody is told, whoever is connected; None when the targets are to be told.
 
-
-def _reason(
-    report: BeatReport, *, connected: Collection[str], told_before: bool
-) -> SuppressedReason | None:
+    `told_before`: an alert with the same words was told within the dedupe window.
+    """
     if report.mode is DeliveryMode.NONE:
         return SuppressedReason.DELIVERY_NONE
     if report.ok_only and not report.show_ok:
@@ -188,6 +191,43 @@ def _reason(
         return SuppressedReason.DEDUPE
     if not report.targets:
         return SuppressedReason.NO_TARGETS
-    if not connected:
-        return SuppressedReason.NO_CONNECTED_TARGETS
     return None
+
+
+def is_hidden(reason: SuppressedReason) -> bool:
+    """Whether it is withheld for what it is, so that an indicator may go out instead."""
+    return reason in (SuppressedReason.OK_SUPPRESSED, SuppressedReason.ALERTS_SUPPRESSED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptReport:
+    """A report in the store, and what became of it."""
+
+    run_id: str
+    session_id: str
+    ended_at: datetime
+    report: BeatReport
+    #: None: who is told is still to be decided.
+    delivery: Delivery | None = None
+    #: The targets whose clients were told.
+    connected: tuple[str, ...] = ()
+
+    def summary(self) -> dict[str, Any]:
+        """The wire form: `last_summary`, and the data of a `heartbeat_summary`."""
+        report, delivery = self.report, self.delivery or Delivery(sent=False)
+        return {
+            "run_id": self.run_id,
+            "timestamp": self.ended_at.isoformat(),
+            "ok_only": report.ok_only,
+            "text": report.text or report.token or "",
+            "token": report.token,
+            "sent": delivery.sent,
+            "artifacts": report.artifacts.document(),
+            "delivery": {
+                "mode": report.mode,
+                "targets": list(report.targets),
+                "connected_targets": list(self.connected),
+                "indicator_only": delivery.indicator_only,
+            },
+            "suppressed_reason": delivery.reason,
+        }

@@ -20,7 +20,7 @@ calendar's projection is built from these events alone.
 | flag_changed | a flag was overridden, or an override taken back | name, value, override, by |
 | heartbeat_scheduled | a session's beats were planned, or planned otherwise | as of a job |
 | heartbeat_removed | a session has no beats any more | as of a job |
-| heartbeat_queued .. heartbeat_skipped | a beat; it goes the way of a run | as of a run |
+| heartbeat_queued .. heartbeat_skipped | a beat; it goes the way of a run | as of a run; beat |
 | heartbeat_wake_requested | somebody asked for a beat | mode, reason, by, run_id |
 | session_turn_queued .. session_turn_failed | a turn; it goes the way of a run | run |
 
@@ -42,6 +42,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from universal_agent.domain.beat import BeatReport
 from universal_agent.domain.job import Job, JobSpec, spec_to_record
 from universal_agent.domain.run import Run, RunStatus
 from universal_agent.domain.slot import SlotKey, Source, epoch
@@ -273,6 +274,7 @@ def run_changed(
     retry_at: datetime | None = None,
     mark: dict[str, Any] | None = None,
     consecutive_failures: int | None = None,
+    report: BeatReport | None = None,
 ) -> NewEvent:
     """A run came to its present status."""
     data: dict[str, Any] = {"run": run_record(run), **(mark or {})}
@@ -280,6 +282,8 @@ def run_changed(
         data["retry_at"] = epoch(retry_at)
     if consecutive_failures is not None:
         data["consecutive_failures"] = consecutive_failures
+    if report is not None:
+        data["beat"] = report.headline()
     kind = _RUN_EVENTS[run.source].get(run.status, _RUN_FAILED[run.source])
     return _about(kind, run.source_ref, spec, now, run.status, data)
 

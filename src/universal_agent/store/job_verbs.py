@@ -185,6 +185,7 @@ def close_job(tx: Tx, job: Job, *, specs: SpecCache, closed_at: datetime, now: d
     close_missed_of_job(tx, job.job_id, job.spec, now=now)
     if job.source is Source.HEARTBEAT:
         tx.run("forget_system_events", session_id=job.job_id)
+        tx.run("forget_reports", session_id=job.job_id)
     tx.append(events.job_deleted(job, now=now, effective_until=closed_at))
 
 
