@@ -12,12 +12,17 @@ import structlog
 
 from universal_agent.clock import Clock, SystemClock
 from universal_agent.domain.events import Event
+from universal_agent.domain.heartbeat import config_from
+from universal_agent.domain.slot import Source
+from universal_agent.engine.beats import Beats
 from universal_agent.engine.changes import Changes
 from universal_agent.engine.exceptions import Exceptions
 from universal_agent.engine.executor import Executor
 from universal_agent.engine.flags import Flags
+from universal_agent.engine.heartbeats import Heartbeats
 from universal_agent.engine.jobs import Jobs
 from universal_agent.engine.notify import AppriseDelivery, Notifier
+from universal_agent.engine.presence import Presence
 from universal_agent.engine.recovery import Recovery
 from universal_agent.engine.scheduler import Scheduler
 from universal_agent.engine.stasis import Stasis
@@ -99,27 +104,55 @@ class Runtime:
             run_logs_dir=settings.run_logs_dir,
             workspaces_root=settings.workspaces_root,
             on_retry=self.timer.bring_forward,
+            on_beat=lambda session_id: self._heartbeats.notice(session_id),
+            system_events_max=settings.system_events_max,
         )
-        self.scheduler = Scheduler(
-            self.store, self.clock, self.executor, self.timer, host=self.host
+        #: The sources whose engine is switched off.
+        self._off = tuple(source for source in Source if not self._is_on(source))
+        scheduler = partial(
+            Scheduler, self.store, self.clock, self.executor, self.timer, host=self.host
         )
+        self.scheduler = scheduler(without=self._off[0] if len(self._off) == 1 else None)
+        #: Watches over what passes while an engine is off.
+        self._off_scheduler = scheduler(without=self._on[0] if len(self._on) == 1 else None)
         self.recovery = Recovery(self.store, self.clock, self.scheduler, host=self.host)
         self.supervisor = Supervisor(self.clock, self.metrics)
-        self._jobs = Jobs(
+        shortest_interval = timedelta(seconds=settings.min_interval_seconds)
+        parts = (self.store, self.clock, self.scheduler, self.executor)
+        commands: dict[str, Any] = {
+            "default_runner": "agent" if settings.has_agent else "shell",
+            "max_jobs": settings.max_jobs,
+            "shortest_interval": shortest_interval,
+            "workspaces_root": settings.workspaces_root,
+        }
+        others = {name: runner for name, runner in self.runners.items() if name != BEATS}
+        self._jobs = Jobs(*parts, others, **commands)
+        self._beats = Beats(
+            *parts,
+            self.runners,
+            **commands,
+            config=config_from(settings),
+            system_events_max=settings.system_events_max,
+        )
+        self._heartbeats = Heartbeats(
             self.store,
             self.clock,
             self.scheduler,
-            self.executor,
-            {name: runner for name, runner in self.runners.items() if name != BEATS},
-            default_runner="agent" if settings.has_agent else "shell",
-            max_jobs=settings.max_jobs,
-            shortest_interval=timedelta(seconds=settings.min_interval_seconds),
+            self._beats,
             workspaces_root=settings.workspaces_root,
+            shortest_interval=shortest_interval,
+            enabled=settings.enable_heartbeat,
         )
+        self.presence = Presence(self.clock)
         self.cron = CronView(self.store, workspaces_root=settings.workspaces_root.absolute())
-        self.stasis = Stasis(self.store, self.clock, self.scheduler, self.executor)
+        self.stasis = Stasis(self.store, self.clock, self.scheduler, self.executor, self._beats)
         self.exceptions = Exceptions(self.store, self.clock, self.scheduler, self.executor)
-        self.changes = Changes(self.store, self.clock, self._jobs, self.exceptions)
+        self.changes = Changes(
+            self.store,
+            self.clock,
+            {jobs.source: jobs for jobs in (self._jobs, self._beats)},
+            self.exceptions,
+        )
         self.flags = Flags(self.store, self.clock, settings)
         self.flags.on_change(self._flag_changed)
         self.event_feed = EventFeed(
@@ -174,16 +207,39 @@ class Runtime:
         self._recovered = False
         self._stopped = False
 
+    def _is_on(self, source: Source) -> bool:
+        settings = self.settings
+        return settings.enable_cron if source is Source.CRON else settings.enable_heartbeat
+
+    @property
+    def _on(self) -> Sequence[Source]:
+        return [source for source in Source if source not in self._off]
+
     @property
     def jobs(self) -> Jobs:
         """Commands on jobs. Raises EngineOff while cron is switched off."""
         self.require_cron()
         return self._jobs
 
+    @property
+    def heartbeats(self) -> Heartbeats:
+        """Commands on heartbeats. Raises EngineOff while they are switched off."""
+        self.require(Source.HEARTBEAT)
+        return self._heartbeats
+
+    def commands(self, source: Source) -> Jobs:
+        """Commands on jobs of a source. Raises EngineOff while its engine is switched off."""
+        self.require(source)
+        return self._jobs if source is Source.CRON else self._beats
+
     def require_cron(self) -> None:
         """Raise EngineOff while cron is switched off."""
-        if not self.settings.enable_cron:
-            raise EngineOff("Cron service not available.")
+        self.require(Source.CRON)
+
+    def require(self, source: Source) -> None:
+        """Raise EngineOff while the source's engine is switched off."""
+        if not self._is_on(source):
+            raise EngineOff(f"{source.capitalize()} service not available.")
 
     async def start(self) -> None:
         """Open the store, bring it up to the present, start the loops."""
@@ -200,16 +256,18 @@ class Runtime:
         self.supervisor.keep("notifier", self.notifier.run)
         if self.settings.notify_urls:
             self.supervisor.keep("delivery", self.notifier.deliver)
-        cron = self.settings.enable_cron
-        await self.recovery.run(scheduling=cron)
-        if cron:
-            self.supervisor.keep("executor", self.executor.run)
-            self.executor.look_for_work()
+        await self.recovery.run(off=self._off)
+        self.supervisor.keep("executor", self.executor.run)
+        self.executor.look_for_work()
+        if Source.HEARTBEAT in self._on:
+            await self._heartbeats.sync()
+            self.supervisor.keep("heartbeats", self._heartbeats.run)
+        if self._off:
+            self.supervisor.keep("scheduler of what is off", self._off_scheduler.run_off)
+        if self._on:
             self.supervisor.keep("scheduler", self.scheduler.run)
             self.supervisor.keep("ledger", self._watch_ledger)
             self.watchdog.start()
-        else:
-            self.supervisor.keep("scheduler", self.scheduler.run_off)
         self._recovered = True
 
     async def stop(self) -> None:

@@ -119,6 +119,9 @@ class Settings(BaseSettings):
     notification_snooze_minutes_max: int = Field(default=1440, ge=1)
     notify_urls: Words = ()
 
+    # -- what waits to be told to a session's next beat
+    system_events_max: int = Field(default=100, ge=1, le=10_000)
+
     # -- when losing sessions is an alarm
     continuity_resume_success_min: float = Field(default=0.90, ge=0, le=1)
     continuity_attach_success_min: float = Field(default=0.90, ge=0, le=1)

@@ -9,11 +9,13 @@ from universal_agent.api import (
     dashboard,
     flags,
     health,
+    heartbeat,
     ics,
     metrics,
     ops,
     projection,
     scheduling,
+    system,
     web_page,
 )
 from universal_agent.api.access import install_access
@@ -46,6 +48,8 @@ def create_app(runtime: Runtime) -> FastAPI:
         dashboard,
         metrics,
         ops,
+        heartbeat,
+        system,
     ):
         app.include_router(module.router)
     install_access(app, runtime.settings, clock=runtime.clock)

@@ -18,13 +18,17 @@ import structlog
 from universal_agent.clock import Cancellable, Clock
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.schedule import stable_jitter
+from universal_agent.domain.slot import Source
 from universal_agent.domain.system_event import asks_now
+from universal_agent.domain.wake import woken_by
+from universal_agent.engine.ids import new_id
 from universal_agent.errors import StoreUnavailable
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.metrics import Metrics
 from universal_agent.runners.base import Runner, RunRequest, RunResult
 from universal_agent.runners.output import RunOutput, run_log_path
 from universal_agent.store.base import Claimed, Finished, Settled, Store
+from universal_agent.store.session_store import Wake
 
 _log = structlog.get_logger(__name__)
 
@@ -62,6 +66,8 @@ class Executor:
         run_logs_dir: Path,
         workspaces_root: Path,
         on_retry: Callable[[datetime], None],
+        on_beat: Callable[[str], None],
+        system_events_max: int,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -72,6 +78,8 @@ class Executor:
         self._run_logs_dir = run_logs_dir
         self._workspace = lru_cache(maxsize=10_000)(workspaces_root.joinpath)
         self._on_retry = on_retry
+        self._on_beat = on_beat
+        self._system_events_max = system_events_max
         self._workers: dict[RunId, _Worker] = {}
         self._reserved = 0
         self._ended: list[Finished] = []
@@ -231,6 +239,8 @@ class Executor:
         run, spec = item.run, item.spec
         worker = self._workers[run.run_id]
         started_at = self._clock.now()
+        if run.source == Source.HEARTBEAT:
+            self._on_beat(run.source_ref)
         if run.trigger is Trigger.SCHEDULE:
             lag = started_at - run.scheduled_at
             if spec.policy.jitter_seconds:
@@ -269,9 +279,25 @@ class Executor:
                 reason=result.reason,
                 exit_code=result.exit_code,
                 output_preview=output.preview,
+                wake=self._wake(item),
             )
         )
         self._work.set()
+
+    def _wake(self, item: Claimed) -> Wake | None:
+        """Whom the end of a session's job wakes."""
+        woken = woken_by(item.spec)
+        if woken is None:
+            return None
+        session_id, mode = woken
+        return Wake(
+            session_id=session_id,
+            run_id=RunId(new_id("run", self._clock.now())),
+            mode=mode,
+            reason=f"the job “{item.spec.display_title}” has ended",
+            by=item.run.source_ref,
+            keep=self._system_events_max,
+        )
 
     async def _run(self, item: Claimed, output: RunOutput, started_at: datetime) -> RunResult:
         run, spec = item.run, item.spec

@@ -16,6 +16,7 @@ from universal_agent.clock import Clock, ClockGap, ClockJump
 from universal_agent.domain.job import Job
 from universal_agent.domain.judge import Cause, MissedStatus, judge
 from universal_agent.domain.run import RunId, Trigger
+from universal_agent.domain.slot import Source
 from universal_agent.domain.stasis import MissedRecord
 from universal_agent.engine.executor import Executor
 from universal_agent.engine.ids import new_id
@@ -39,7 +40,7 @@ _SAME_OUTAGE = timedelta(minutes=10)
 
 _STORE_RETRY_SECONDS = 0.5
 
-#: While cron is switched off: how often is recorded what passed, and for how many jobs at most.
+#: While an engine is off: how often is recorded what passed, and for how many jobs at most.
 _OFF_SECONDS = 60.0
 _OFF_LIMIT = 100_000
 
@@ -51,12 +52,21 @@ _GAP_CAUSES = {
 
 
 class Scheduler:
-    """The cron scheduler of record."""
+    """The scheduler of record, of cron jobs and heartbeats alike."""
 
     def __init__(
-        self, store: Store, clock: Clock, executor: Executor, timer: Timer, *, host: str
+        self,
+        store: Store,
+        clock: Clock,
+        executor: Executor,
+        timer: Timer,
+        *,
+        host: str,
+        without: Source | None = None,
     ) -> None:
         self._store = store
+        #: Whose slots are not for this one to decide.
+        self._without = without
         self._clock = clock
         self._executor = executor
         self._timer = timer
@@ -103,11 +113,11 @@ class Scheduler:
                 cause = _GAP_CAUSES[gap.jump]
 
     async def run_off(self) -> None:
-        """Start nothing, but record each minute what passed while cron is switched off."""
+        """Start nothing, but record each minute what passed while the engine is switched off."""
         self._begin_outage(Cause.ENGINE_OFF)
         while True:
             now = self._clock.now()
-            due = await self._store.due(until=now, limit=_OFF_LIMIT)
+            due = await self._store.due(until=now, limit=_OFF_LIMIT, without=self._without)
             decisions = await self._decisions(due.jobs, now=now, admitting=False)
             passed = [decision for decision in decisions if decision.missed]
             for first in range(0, len(passed), BATCH):
@@ -159,7 +169,7 @@ class Scheduler:
         """Decide one batch; whether there may be more that is due already."""
         now = self._clock.now()
         self._timer.forget()
-        due = await self._store.due(until=now, limit=BATCH)
+        due = await self._store.due(until=now, limit=BATCH, without=self._without)
         self.bring_forward(due.next_at)
         if due.starts:
             await self._make_starts(now)
@@ -197,7 +207,7 @@ class Scheduler:
         soon = now + AHEAD
         if self._ahead or self._timer.due_at is None or self._timer.due_at > soon:
             return
-        due = await self._store.due(until=soon, limit=LIMIT)
+        due = await self._store.due(until=soon, limit=LIMIT, without=self._without)
         for number, job in enumerate(due.jobs):
             if job.due_at is None or job.due_at <= now:
                 continue
@@ -294,6 +304,7 @@ class Scheduler:
             cause=self._cause,
             outage_id=self._outage(now),
             now=now,
+            without=self._without,
         )
         self._executor.look_for_work()
 

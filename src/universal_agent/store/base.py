@@ -28,7 +28,7 @@ from universal_agent.domain.run import JobId, Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.domain.stasis import MissedRecord, Scope, StasisAction
 from universal_agent.domain.system_event import SystemEvent
-from universal_agent.store.session_store import SessionStore
+from universal_agent.store.session_store import SessionStore, Wake
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +100,8 @@ class Finished:
     reason: str | None = None
     exit_code: int | None = None
     output_preview: str = ""
+    #: Whom its end wakes.
+    wake: Wake | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +125,7 @@ class Resolution:
     note: str | None = None
     #: The id that the run of an approved slot will have.
     run_id: RunId | None = None
-    #: The one-shot job that a rescheduled slot becomes.
+    #: The one-shot job that a rescheduled slot becomes; a beat becomes none.
     job: Job | None = None
 
 

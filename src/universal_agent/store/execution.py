@@ -1,18 +1,19 @@
 """How does a run get from admitted to done? Each verb is one transaction, many runs in one go."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from universal_agent.domain import events
 from universal_agent.domain.job import Job, JobSpec, OffLabel
 from universal_agent.domain.run import Run, RunStatus
+from universal_agent.domain.slot import Source
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.store.base import Claimed, Finished, Settled
 from universal_agent.store.job_verbs import delete_job, pause_job, read_job
 from universal_agent.store.rows import RUN_WIDTH, SpecCache, run_from_row
 from universal_agent.store.slots import set_outcomes
-from universal_agent.store.system_events import acknowledge, hand_over
+from universal_agent.store.system_events import acknowledge, hand_over, wake_beat
 from universal_agent.store.tx import Tx, stamp, to_json
 
 _FAILED = (RunStatus.ERROR, RunStatus.TIMEOUT)
@@ -84,9 +85,27 @@ def finish(
         job = jobs.get(run.source_ref)
         if job is not None and at is None and _follow_up(tx, run, spec, job, specs, now=now):
             jobs[run.source_ref] = None  # paused or gone: once is enough
+    _wake(
+        tx,
+        ended,
+        {run.run_id for (run, _), at in zip(runs, retries, strict=True) if not at},
+        specs,
+        now=now,
+    )
     passing(Failpoint.BEFORE_FINISH_COMMIT)
     settled = claim(tx, free_workers=free_workers, host=host, now=now, specs=specs)
     return replace(settled, next_retry_at=min((at for at in retries if at), default=None))
+
+
+def _wake(
+    tx: Tx, ended: Sequence[Finished], done: Collection[str], specs: SpecCache, *, now: datetime
+) -> None:
+    """Wake the sessions that the ends of these runs are news to."""
+    for end in ended:
+        if end.wake is not None and end.claimed.run.run_id in done:
+            job = read_job(tx, end.wake.session_id, specs)
+            if job is not None and job.source is Source.HEARTBEAT:
+                wake_beat(tx, job, end.wake, now=now)
 
 
 def _failures(run: Run, job: Job | None) -> int | None:

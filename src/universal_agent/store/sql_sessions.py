@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from universal_agent.domain.job import Job
-from universal_agent.domain.run import Run, RunId
-from universal_agent.domain.system_event import SystemEvent, WakeMode
+from universal_agent.domain.run import Run
+from universal_agent.domain.slot import Source
+from universal_agent.domain.system_event import SystemEvent
+from universal_agent.errors import SessionNotFound
 from universal_agent.store import system_events
+from universal_agent.store.job_verbs import read_job
 from universal_agent.store.rows import SpecCache, job_from_row
+from universal_agent.store.session_store import Wake
 from universal_agent.store.tx import Database, Tx
 
 
@@ -26,22 +30,14 @@ class SqlSessions:
 
         return await self._db.read(read)
 
-    async def wake_beat(
-        self,
-        job: Job,
-        run_id: RunId,
-        *,
-        mode: WakeMode,
-        reason: str | None,
-        by: str,
-        keep: int,
-        now: datetime,
-    ) -> Run | None:
-        return await self._db.write(
-            lambda tx: system_events.wake_beat(
-                tx, job, run_id, mode=mode, reason=reason, by=by, keep=keep, now=now
-            )
-        )
+    async def wake_beat(self, wake: Wake, *, now: datetime) -> Run | None:
+        def put(tx: Tx) -> Run | None:
+            job = read_job(tx, wake.session_id, self._specs)
+            if job is None or job.source is not Source.HEARTBEAT:
+                raise SessionNotFound(f"There is no session {wake.session_id!r} with heartbeats.")
+            return system_events.wake_beat(tx, job, wake, now=now)
+
+        return await self._db.write(put)
 
     async def queue_system_event(self, event: SystemEvent, *, keep: int) -> None:
         await self._db.write(lambda tx: system_events.queue_event(tx, event, keep=keep))

@@ -85,8 +85,7 @@ def resolve_missed(
         assert resolution.run_id is not None
         one = replace(one, run_id=resolution.run_id)
         run = _run_late(tx, one, job.spec, job.version, resolution.run_id, now=now)
-    elif resolution.action is StasisAction.RESCHEDULE:
-        assert resolution.job is not None
+    elif resolution.job is not None:
         create_job(tx, resolution.job, specs=specs, now=now, once=None)
     spans = [one]
     others = [record for record in group if record is not latest]

@@ -14,6 +14,7 @@ from universal_agent.domain.slot import Source, from_epoch
 from universal_agent.domain.system_event import SystemEvent, WakeMode, wake
 from universal_agent.store.base import Claimed
 from universal_agent.store.rows import run_from_row
+from universal_agent.store.session_store import Wake
 from universal_agent.store.slots import NewRun, insert_runs
 from universal_agent.store.tx import Row, Tx, from_json, to_json
 
@@ -71,27 +72,23 @@ def acknowledge(tx: Tx, run: Run) -> None:
         )
 
 
-def wake_beat(
-    tx: Tx,
-    job: Job,
-    run_id: RunId,
-    *,
-    mode: WakeMode,
-    reason: str | None,
-    by: str,
-    keep: int,
-    now: datetime,
-) -> Run | None:
+def wake_beat(tx: Tx, job: Job, asked: Wake, *, now: datetime) -> Run | None:
     waiting = [WakeMode(word) for (word,) in tx.all("drop_wakes", session_id=job.job_id)]
-    kept = WakeMode.NOW if WakeMode.NOW in waiting else mode
-    queue_event(tx, wake(job.job_id, kept, reason=reason, by=by, now=now), keep=keep)
-    run = _beat_now(tx, job, run_id, now=now) if mode is WakeMode.NOW else None
+    kept = WakeMode.NOW if WakeMode.NOW in waiting else asked.mode
+    note = wake(job.job_id, kept, reason=asked.reason, by=asked.by, now=now)
+    queue_event(tx, note, keep=asked.keep)
+    run = _beat_now(tx, job, asked.run_id, now=now) if asked.mode is WakeMode.NOW else None
     tx.append(
         events.wake_requested(
-            job, now=now, mode=mode, reason=reason, by=by, run_id=run.run_id if run else None
+            job,
+            now=now,
+            mode=asked.mode,
+            reason=asked.reason,
+            by=asked.by,
+            run_id=run.run_id if run else None,
         )
     )
-    if run is not None and run.run_id == run_id:
+    if run is not None and run.run_id == asked.run_id:
         tx.append(events.run_changed(run, job.spec, now=now))
     return run
 

@@ -1,0 +1,46 @@
+"""The heartbeats of sessions (docs/contract.md, Heartbeats)."""
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from universal_agent.api.problems import problem_responses
+from universal_agent.api.wire import Answer, Body, answer, operator, runtime_of
+from universal_agent.domain.system_event import WakeMode
+
+router = APIRouter(prefix="/api/v1/heartbeat", tags=["heartbeats"])
+
+
+class WakeBody(Body):
+    """Which session is to beat, and when; without an id every one."""
+
+    session_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    reason: str | None = Field(default=None, max_length=1000)
+    mode: Literal["now", "next"] = "now"
+
+
+class Woken(Answer):
+    status: Literal["queued"]
+    reason: str | None
+    mode: Literal["now", "next"]
+
+
+@router.post(
+    "/wake",
+    summary="Ask for a session's beat, at once or with the next one",
+    response_model=Woken,
+    responses=problem_responses(404, 413, 422, 503),
+)
+async def wake(request: Request, body: WakeBody) -> Response:
+    runtime = runtime_of(request)
+    runtime.metrics.count("heartbeat_wake_requests")
+    heartbeats = runtime.heartbeats
+    mode, by = WakeMode(body.mode), operator(request)
+    result: dict[str, Any]
+    if body.session_id is None:
+        result = {"count": await heartbeats.wake_all(mode, reason=body.reason, by=by)}
+    else:
+        run = await heartbeats.wake(body.session_id, mode, reason=body.reason, by=by)
+        result = {"session_id": body.session_id, "run_id": run and run.run_id}
+    return answer({"status": "queued", **result, "reason": body.reason, "mode": body.mode})
