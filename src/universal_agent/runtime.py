@@ -14,6 +14,7 @@ from universal_agent.clock import Clock, SystemClock
 from universal_agent.domain.events import Event
 from universal_agent.domain.heartbeat import config_from
 from universal_agent.domain.slot import Source
+from universal_agent.engine.beat_delivery import BeatDelivery, Nobody
 from universal_agent.engine.beats import Beats
 from universal_agent.engine.changes import Changes
 from universal_agent.engine.exceptions import Exceptions
@@ -105,6 +106,7 @@ class Runtime:
             workspaces_root=settings.workspaces_root,
             on_retry=self.timer.bring_forward,
             on_beat=lambda session_id: self._heartbeats.notice(session_id),
+            on_report=lambda: self.beat_delivery.look(),
             system_events_max=settings.system_events_max,
         )
         #: The sources whose engine is switched off.
@@ -143,6 +145,7 @@ class Runtime:
             shortest_interval=shortest_interval,
             enabled=settings.enable_heartbeat,
         )
+        self.beat_delivery = BeatDelivery(self.store, self.clock, Nobody())
         self.presence = Presence(self.clock)
         self.cron = CronView(self.store, workspaces_root=settings.workspaces_root.absolute())
         self.stasis = Stasis(self.store, self.clock, self.scheduler, self.executor, self._beats)
@@ -254,6 +257,7 @@ class Runtime:
         if self._journal is not None:
             self.supervisor.keep("journal", partial(self._keep_journal, self._journal))
         self.supervisor.keep("notifier", self.notifier.run)
+        self.supervisor.keep("heartbeat delivery", self.beat_delivery.run)
         if self.settings.notify_urls:
             self.supervisor.keep("delivery", self.notifier.deliver)
         await self.recovery.run(off=self._off)

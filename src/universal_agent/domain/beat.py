@@ -7,7 +7,7 @@ nothing and a later change of the rules changes nothing that was said before.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
@@ -212,11 +212,16 @@ class KeptReport:
     #: The targets whose clients were told.
     connected: tuple[str, ...] = ()
 
+    def sent_to(self, targets: Sequence[str]) -> Self:
+        """The report as it is once the clients of these targets have it."""
+        return replace(self, delivery=Delivery(sent=True), connected=tuple(targets))
+
     def summary(self) -> dict[str, Any]:
         """The wire form: `last_summary`, and the data of a `heartbeat_summary`."""
         report, delivery = self.report, self.delivery or Delivery(sent=False)
         return {
             "run_id": self.run_id,
+            "session_id": self.session_id,
             "timestamp": self.ended_at.isoformat(),
             "ok_only": report.ok_only,
             "text": report.text or report.token or "",

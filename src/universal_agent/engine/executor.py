@@ -67,6 +67,7 @@ class Executor:
         workspaces_root: Path,
         on_retry: Callable[[datetime], None],
         on_beat: Callable[[str], None],
+        on_report: Callable[[], None],
         system_events_max: int,
     ) -> None:
         self._store = store
@@ -79,6 +80,7 @@ class Executor:
         self._workspace = lru_cache(maxsize=10_000)(workspaces_root.joinpath)
         self._on_retry = on_retry
         self._on_beat = on_beat
+        self._on_report = on_report
         self._system_events_max = system_events_max
         self._workers: dict[RunId, _Worker] = {}
         self._reserved = 0
@@ -220,6 +222,8 @@ class Executor:
             self._unrecorded.discard(end.claimed.run.run_id)
             for future in self._waiters.pop(end.claimed.run.run_id, ()):
                 _resolve(future)
+            if end.report is not None:
+                self._on_report()
         self.launch(settled.claimed)
         if settled.next_retry_at is not None:
             self._on_retry(settled.next_retry_at)
@@ -280,6 +284,7 @@ class Executor:
                 exit_code=result.exit_code,
                 output_preview=output.preview,
                 wake=self._wake(item),
+                report=result.report,
             )
         )
         self._work.set()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from universal_agent.domain.beat import BeatReport
 from universal_agent.domain.calendar import CalendarFacts, Window
 from universal_agent.domain.calendar_row import JobFact
 from universal_agent.domain.events import Event
@@ -28,6 +29,7 @@ from universal_agent.domain.run import JobId, Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.domain.stasis import MissedRecord, Scope, StasisAction
 from universal_agent.domain.system_event import SystemEvent
+from universal_agent.store.beat_store import BeatStore
 from universal_agent.store.session_store import SessionStore, Wake
 
 
@@ -102,6 +104,8 @@ class Finished:
     output_preview: str = ""
     #: Whom its end wakes.
     wake: Wake | None = None
+    #: What a beat had to say.
+    report: BeatReport | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +195,7 @@ class ProjectionDigest:
     hash: str
 
 
-class Store(SessionStore, Protocol):
+class Store(SessionStore, BeatStore, Protocol):
     """The durable state. Opened and closed once, by the composition root."""
 
     async def open(self) -> None:

@@ -5,11 +5,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from universal_agent.domain import events
+from universal_agent.domain.beat import BeatReport
 from universal_agent.domain.job import Job, JobSpec, OffLabel
 from universal_agent.domain.run import Run, RunStatus
 from universal_agent.domain.slot import Source
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.store.base import Claimed, Finished, Settled
+from universal_agent.store.beat_reports import keep_report
 from universal_agent.store.job_verbs import delete_job, pause_job, read_job
 from universal_agent.store.rows import RUN_WIDTH, SpecCache, run_from_row
 from universal_agent.store.slots import set_outcomes
@@ -67,6 +69,7 @@ def finish(
     }
     retries = [_retry_at(run, spec, jobs.get(run.source_ref), now) for run, spec in runs]
     set_outcomes(tx, [(run, at) for (run, _), at in zip(runs, retries, strict=True)])
+    reports = _keep_reports(tx, ended, closed, now=now)
     for run, _ in runs:
         acknowledge(tx, run)
     tx.append_all(
@@ -77,6 +80,7 @@ def finish(
                 now=now,
                 retry_at=at,
                 consecutive_failures=_failures(run, jobs.get(run.source_ref)),
+                report=reports.get(run.run_id),
             )
             for (run, spec), at in zip(runs, retries, strict=True)
         ]
@@ -95,6 +99,19 @@ def finish(
     passing(Failpoint.BEFORE_FINISH_COMMIT)
     settled = claim(tx, free_workers=free_workers, host=host, now=now, specs=specs)
     return replace(settled, next_retry_at=min((at for at in retries if at), default=None))
+
+
+def _keep_reports(
+    tx: Tx, ended: Sequence[Finished], closed: Collection[str], *, now: datetime
+) -> dict[str, BeatReport]:
+    """Keep what the beats among them had to say; it, by run."""
+    reports: dict[str, BeatReport] = {}
+    for end in ended:
+        run = end.claimed.run
+        if end.report is not None and run.run_id in closed and run.source == Source.HEARTBEAT:
+            keep_report(tx, _ended_run(end), end.report, now=now)
+            reports[run.run_id] = end.report
+    return reports
 
 
 def _wake(
