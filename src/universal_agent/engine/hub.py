@@ -1,112 +1,137 @@
-"""Which clients are attached to which session, and what are they sent?
+"""Who is attached to a session, and how does what happens reach them?
 
-Kept in memory: a client is attached to this process, for as long as its socket is open. Sending
-never waits: what a client has not yet taken is kept up to a bound, and one that falls further
-behind is let go, with the reason. Nothing that must not be lost may be sent by this way alone.
+Each client has a bounded buffer of its own. One that does not read is let go with a reason; it
+never holds up the others, nor whoever publishes.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from universal_agent.clock import Clock
+from universal_agent.errors import LimitReached
 
-#: Messages that a client may be behind by.
-BUFFER = 1000
+#: Messages, and characters of text, that may wait for one client.
+MOST_MESSAGES = 1000
+MOST_CHARS = 1024 * 1024
 
 #: Clients that one session may have.
 MOST_CLIENTS = 32
 
-#: Why a client was let go.
-TOO_SLOW = "too slow: it did not take what was sent to it"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """Something that is told to the clients of a session."""
+
+    type: str
+    data: Mapping[str, Any]
+    timestamp: str
+    #: About how long it is on the wire.
+    size: int
+
+    def document(self) -> dict[str, Any]:
+        """The wire form (docs/contract.md, Sessions)."""
+        return {"type": self.type, "data": dict(self.data), "timestamp": self.timestamp}
 
 
-class Subscription:
-    """One attached client: what it is still to be sent, and why it was let go."""
+class Attachment:
+    """One client of a session. `async for` gives its messages until it is let go."""
 
-    def __init__(self, session_id: str, *, buffer: int = BUFFER) -> None:
+    def __init__(self, session_id: str) -> None:
         self.session_id = session_id
-        #: Why nothing more is sent; None while it goes on.
+        #: Why it was let go; None while it is attached.
         self.closed: str | None = None
-        self._buffer = buffer
-        self._waiting: deque[dict[str, Any]] = deque()
+        self._messages: deque[Message] = deque()
+        self._chars = 0
         self._news = asyncio.Event()
 
-    def send(self, message: dict[str, Any]) -> bool:
-        """Leave a message for the client; False when it takes no more."""
+    def put(self, message: Message) -> bool:
+        """Have the client told; False when it is let go instead, because it does not read."""
         if self.closed is not None:
             return False
-        if len(self._waiting) >= self._buffer:
-            self.close(TOO_SLOW)
+        if len(self._messages) >= MOST_MESSAGES or self._chars + message.size > MOST_CHARS:
+            self._messages.clear()
+            self.close("slow consumer")
             return False
-        self._waiting.append(message)
+        self._messages.append(message)
+        self._chars += message.size
         self._news.set()
         return True
 
     def close(self, reason: str) -> None:
-        """Send nothing more; the first reason stays."""
+        """Let the client go once it has what waits for it."""
         if self.closed is None:
             self.closed = reason
-            self._waiting.clear()
-            self._news.set()
+        self._news.set()
 
-    async def messages(self) -> AsyncIterator[dict[str, Any]]:
-        """What is sent to the client, in order, until it is let go."""
-        while self.closed is None:
-            while self._waiting:
-                yield self._waiting.popleft()
+    def __aiter__(self) -> "Attachment":
+        return self
+
+    async def __anext__(self) -> Message:
+        while not self._messages:
+            if self.closed is not None:
+                raise StopAsyncIteration
             self._news.clear()
-            if not self._waiting and self.closed is None:
-                await self._news.wait()
+            await self._news.wait()
+        message = self._messages.popleft()
+        self._chars -= message.size
+        return message
 
 
 class Hub:
-    """The attached clients of all sessions."""
+    """The clients of all sessions."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._clients: dict[str, set[Subscription]] = {}
+        self._attached: defaultdict[str, set[Attachment]] = defaultdict(set)
 
-    def attach(self, session_id: str) -> Subscription | None:
-        """A new client of the session, until `detach`; None when it has as many as it may have."""
-        clients = self._clients.setdefault(session_id, set())
-        if len(clients) >= MOST_CLIENTS:
-            return None
-        client = Subscription(session_id)
-        clients.add(client)
-        return client
+    def attach(self, session_id: str) -> Attachment:
+        """A new client of the session; give it back to `detach`. Raises LimitReached."""
+        if self.connected(session_id) >= MOST_CLIENTS:
+            raise LimitReached(f"The session has its {MOST_CLIENTS} clients already.")
+        attachment = Attachment(session_id)
+        self._attached[session_id].add(attachment)
+        return attachment
 
-    def detach(self, client: Subscription) -> None:
-        """The client is gone; harmless when called twice."""
-        clients = self._clients.get(client.session_id, set())
-        clients.discard(client)
-        if not clients:
-            self._clients.pop(client.session_id, None)
+    def detach(self, attachment: Attachment) -> None:
+        """It is gone; harmless when called twice."""
+        clients = self._attached.get(attachment.session_id)
+        if clients is not None:
+            clients.discard(attachment)
+            if not clients:
+                del self._attached[attachment.session_id]
+        attachment.close("detached")
 
-    def connected(self, session_id: str) -> int:
-        """How many clients the session has."""
-        return sum(client.closed is None for client in self._clients.get(session_id, ()))
+    def message(self, kind: str, data: Mapping[str, Any]) -> Message:
+        """A message of now."""
+        size = 64 + sum(len(value) if isinstance(value, str) else 16 for value in data.values())
+        return Message(type=kind, data=data, timestamp=self._clock.now().isoformat(), size=size)
 
     def publish(self, session_id: str, kind: str, data: Mapping[str, Any]) -> int:
-        """Send to every client of the session; how many took it."""
-        clients = self._clients.get(session_id)
+        """Tell every client of the session; how many were there to be told."""
+        clients = self._attached.get(session_id)
         if not clients:
             return 0
         message = self.message(kind, data)
-        return sum([client.send(message) for client in clients])
+        return sum(client.put(message) for client in list(clients))
 
-    def message(self, kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
-        """What a client is sent, as of now (docs/contract.md, Sessions)."""
-        timestamp = self._clock.now().isoformat()
-        return {"type": kind, "data": dict(data), "timestamp": timestamp}
+    def connected(self, session_id: str) -> int:
+        """How many clients the session has."""
+        return len(self._attached.get(session_id, ()))
+
+    @property
+    def sessions(self) -> frozenset[str]:
+        """Sessions that have clients."""
+        return frozenset(self._attached)
 
     def close(self, session_id: str, reason: str) -> None:
-        """Let every client of the session go."""
-        for client in list(self._clients.get(session_id, ())):
+        """Let the clients of a session go."""
+        for client in list(self._attached.get(session_id, ())):
             client.close(reason)
 
     def close_all(self, reason: str) -> None:
-        """Let every client go."""
-        for session_id in list(self._clients):
+        """Let every client go: the gateway stops."""
+        for session_id in list(self._attached):
             self.close(session_id, reason)
