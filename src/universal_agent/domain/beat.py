@@ -14,10 +14,27 @@ from typing import Any, Self
 
 from universal_agent.domain.heartbeat import DeliveryMode, HeartbeatConfig
 from universal_agent.domain.heartbeat_reply import Verdict
-from universal_agent.domain.run import PREVIEW_CHARS
+from universal_agent.domain.run import PREVIEW_CHARS, Run, RunStatus
+from universal_agent.domain.slot import Source
 
 #: How much of a reply is kept and told.
 REPORT_CHARS = 16_000
+
+
+#: How often in a row an agent's endpoint may refuse a session's beats; then they are paused.
+REFUSALS_BORNE = 3
+
+#: The key is wrong, the account is out of credit, or the key may not do this.
+_REFUSALS = (401, 402, 403)
+
+
+def is_refusal(run: Run) -> bool:
+    """Whether a beat failed for what only a person can mend: asking again costs, and helps not."""
+    return (
+        run.source == Source.HEARTBEAT
+        and run.status is RunStatus.ERROR
+        and run.exit_code in _REFUSALS
+    )
 
 
 class SuppressedReason(StrEnum):

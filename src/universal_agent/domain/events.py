@@ -7,7 +7,7 @@ calendar's projection is built from these events alone.
 | type | when | data |
 | --- | --- | --- |
 | cron_job_created | a job was made | job |
-| cron_job_updated | a job was edited, paused or resumed | job, changed, effective_until |
+| cron_job_updated | a job was edited, paused or resumed | job, changed, effective_until, reason |
 | cron_job_deleted | a job was deleted | job_id, version, effective_until |
 | cron_run_queued | a slot was admitted and waits for a worker | run, next_run_at |
 | cron_run_started | a run was handed to its runner | run, next_run_at |
@@ -22,6 +22,7 @@ calendar's projection is built from these events alone.
 | heartbeat_removed | a session has no beats any more | as of a job |
 | heartbeat_queued .. heartbeat_skipped | a beat; it goes the way of a run | as of a run; beat |
 | heartbeat_wake_requested | somebody asked for a beat | mode, reason, by, run_id |
+| session_created, session_deleted | a session was made, or deleted | session |
 | session_turn_queued .. session_turn_failed | a turn; it goes the way of a run | run |
 
 A session's beats are a job with the session's id, and a beat is a slot of it: their events have
@@ -194,9 +195,17 @@ def job_created(job: Job, *, now: datetime) -> NewEvent:
 
 
 def job_updated(
-    job: Job, *, now: datetime, changed: list[str], effective_until: datetime
+    job: Job,
+    *,
+    now: datetime,
+    changed: list[str],
+    effective_until: datetime,
+    reason: str | None = None,
 ) -> NewEvent:
-    """A job was edited; `changed` names the fields, `effective_until` the last version's end."""
+    """A job was edited; `changed` names the fields, `effective_until` the last version's end.
+
+    `reason` says why, where it was not a person who did.
+    """
     data = {
         "job": job_record(job),
         "changed": changed,
@@ -214,6 +223,8 @@ def job_deleted(job: Job, *, now: datetime, effective_until: datetime) -> NewEve
         "version": job.version,
         "effective_until": effective_until.timestamp(),
     }
+    if reason is not None:
+        data["reason"] = reason
     beats = job.source is Source.HEARTBEAT
     kind = EventType.HEARTBEAT_REMOVED if beats else EventType.CRON_JOB_DELETED
     return _about(kind, job.job_id, job.spec, now, "deleted", data)

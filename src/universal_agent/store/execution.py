@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from universal_agent.domain import events
-from universal_agent.domain.beat import BeatReport
+from universal_agent.domain.beat import REFUSALS_BORNE, BeatReport, is_refusal
 from universal_agent.domain.job import Job, JobSpec, OffLabel
 from universal_agent.domain.run import Run, RunStatus
 from universal_agent.domain.slot import Source
@@ -178,10 +178,13 @@ def _follow_up(
     tx: Tx, run: Run, spec: JobSpec, job: Job, specs: SpecCache, *, now: datetime
 ) -> bool:
     """Pause a job that fails and fails, delete one that was made for this run; whether it did."""
-    limit = spec.policy.auto_pause_after
     if run.status in _FAILED:
-        if limit and job.consecutive_failures >= limit and job.spec.enabled:
-            pause_job(tx, job, label=OffLabel.AUTO_PAUSED, now=now)
+        failures = job.consecutive_failures
+        refused = is_refusal(run) and failures >= REFUSALS_BORNE
+        limit = spec.policy.auto_pause_after
+        if job.spec.enabled and (refused or (limit and failures >= limit)):
+            reason = f"{failures} beats in a row failed; last: {run.error}" if refused else None
+            pause_job(tx, job, label=OffLabel.AUTO_PAUSED, now=now, reason=reason)
             return True
     elif run.status is RunStatus.SUCCESS and spec.delete_after_run and run.has_slot:
         return _delete_when_done(tx, run, job, specs=specs, now=now)

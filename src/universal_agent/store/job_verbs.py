@@ -248,7 +248,9 @@ def read_spec(tx: Tx, job_id: str, version: int, specs: SpecCache) -> JobSpec:
     return specs.get(job_id, version, row[0])
 
 
-def pause_job(tx: Tx, job: Job, *, label: OffLabel, now: datetime) -> None:
+def pause_job(
+    tx: Tx, job: Job, *, label: OffLabel, now: datetime, reason: str | None = None
+) -> None:
     """Switch a job off from inside a transaction, whatever of it is due at this moment."""
     spec = replace(job.spec, enabled=False, off_label=label)
     undecided = job.before(first_decided_ahead(tx, job.job_id, after=now))
@@ -261,4 +263,8 @@ def pause_job(tx: Tx, job: Job, *, label: OffLabel, now: datetime) -> None:
     )
     closed_at = undecided.boundary(now)
     put_version(tx, paused, replaces=job.version, closed_at=closed_at)
-    tx.append(events.job_updated(paused, now=now, changed=["enabled"], effective_until=closed_at))
+    tx.append(
+        events.job_updated(
+            paused, now=now, changed=["enabled"], effective_until=closed_at, reason=reason
+        )
+    )

@@ -522,11 +522,16 @@ FROM events
 WHERE seq > :after_seq AND (
   type IN ('cron_run_missed', 'cron_run_failed', 'cron_job_updated', 'heartbeat_missed',
            'heartbeat_failed', 'heartbeat_scheduled')
+  OR (type = 'heartbeat_completed' AND json_extract(data, '$.beat.told'))
   OR (type IN ('cron_run_completed', 'heartbeat_completed') AND (
     EXISTS (SELECT 1 FROM notifications
-            WHERE incident = 'failing:' || events.source_ref AND is_open)
+            WHERE incident IN ('failing:' || events.source_ref, 'alert:' || events.source_ref)
+              AND is_open)
     OR source_ref IN (SELECT source_ref FROM events
-                      WHERE seq > :after_seq AND type IN ('cron_run_failed', 'heartbeat_failed')))))
+                      WHERE seq > :after_seq AND (
+                        type IN ('cron_run_failed', 'heartbeat_failed')
+                        OR (type = 'heartbeat_completed'
+                            AND json_extract(data, '$.beat.told')))))))
 ORDER BY seq LIMIT :limit;
 
 -- insert_proposal --
