@@ -46,6 +46,7 @@ from typing import Any
 from universal_agent.domain.beat import BeatReport
 from universal_agent.domain.job import Job, JobSpec, spec_to_record
 from universal_agent.domain.run import Run, RunStatus
+from universal_agent.domain.session import Session
 from universal_agent.domain.slot import SlotKey, Source, epoch
 from universal_agent.domain.stasis import MissedRecord
 from universal_agent.domain.system_event import WakeMode
@@ -72,6 +73,8 @@ class EventType(StrEnum):
     HEARTBEAT_MISSED = "heartbeat_missed"
     HEARTBEAT_SKIPPED = "heartbeat_skipped"
     HEARTBEAT_WAKE_REQUESTED = "heartbeat_wake_requested"
+    SESSION_CREATED = "session_created"
+    SESSION_DELETED = "session_deleted"
     SESSION_TURN_QUEUED = "session_turn_queued"
     SESSION_TURN_STARTED = "session_turn_started"
     SESSION_TURN_COMPLETED = "session_turn_completed"
@@ -89,6 +92,8 @@ AUDITED = (
     EventType.HEARTBEAT_SCHEDULED,
     EventType.HEARTBEAT_REMOVED,
     EventType.HEARTBEAT_WAKE_REQUESTED,
+    EventType.SESSION_CREATED,
+    EventType.SESSION_DELETED,
     EventType.CALENDAR_MISSED_RESOLVED,
     EventType.CALENDAR_CHANGE_APPLIED,
     EventType.FLAG_CHANGED,
@@ -107,6 +112,8 @@ SLOT_SKIPPED = (EventType.CRON_RUN_SKIPPED, EventType.HEARTBEAT_SKIPPED)
 #: These change nothing in the calendar.
 ASIDE = (
     EventType.FLAG_CHANGED,
+    EventType.SESSION_CREATED,
+    EventType.SESSION_DELETED,
     EventType.HEARTBEAT_WAKE_REQUESTED,
     EventType.SESSION_TURN_QUEUED,
     EventType.SESSION_TURN_STARTED,
@@ -211,6 +218,8 @@ def job_updated(
         "changed": changed,
         "effective_until": effective_until.timestamp(),
     }
+    if reason is not None:
+        data["reason"] = reason
     beats = job.source is Source.HEARTBEAT
     kind = EventType.HEARTBEAT_SCHEDULED if beats else EventType.CRON_JOB_UPDATED
     return _about(kind, job.job_id, job.spec, now, _job_status(job), data)
@@ -223,8 +232,6 @@ def job_deleted(job: Job, *, now: datetime, effective_until: datetime) -> NewEve
         "version": job.version,
         "effective_until": effective_until.timestamp(),
     }
-    if reason is not None:
-        data["reason"] = reason
     beats = job.source is Source.HEARTBEAT
     kind = EventType.HEARTBEAT_REMOVED if beats else EventType.CRON_JOB_DELETED
     return _about(kind, job.job_id, job.spec, now, "deleted", data)
@@ -429,6 +436,31 @@ def flag_changed(name: str, *, value: bool, override: bool, by: str, now: dateti
         session_id=None,
         status="1" if value else "0",
         data={"name": name, "value": value, "override": override, "by": by},
+    )
+
+
+def session_created(session: Session, *, now: datetime) -> NewEvent:
+    """A session was made."""
+    return _about_session(EventType.SESSION_CREATED, session, now, {})
+
+
+def session_deleted(session: Session, *, by: str, now: datetime) -> NewEvent:
+    """A session was deleted."""
+    return _about_session(EventType.SESSION_DELETED, session, now, {"by": by})
+
+
+def _about_session(
+    kind: EventType, session: Session, now: datetime, data: dict[str, Any]
+) -> NewEvent:
+    return NewEvent(
+        source="session",
+        type=kind,
+        timestamp=now,
+        source_ref=session.session_id,
+        owner_id=session.user_id,
+        session_id=session.session_id,
+        status=kind.rpartition("_")[2],
+        data={"workspace_dir": session.workspace_dir, "origin": session.source, **data},
     )
 
 

@@ -642,3 +642,65 @@ ORDER BY run_id DESC LIMIT :limit;
 
 -- forget_reports --
 DELETE FROM beat_reports WHERE session_id = :session_id;
+
+-- create_session --
+INSERT INTO sessions (session_id, user_id, workspace_dir, source, metadata, created_at,
+                      last_active_at)
+VALUES (:session_id, :user_id, :workspace_dir, :source, :metadata, :now, :now)
+ON CONFLICT DO NOTHING;
+
+-- get_session --
+SELECT s.session_id, s.user_id, s.workspace_dir, s.source, s.metadata, s.created_at,
+       s.last_active_at, EXISTS (
+         SELECT 1 FROM runs WHERE source_ref = s.session_id AND finished_at IS NULL)
+FROM sessions s WHERE s.session_id = :session_id AND s.deleted_at IS NULL;
+
+-- session_in_workspace --
+SELECT s.session_id, s.user_id, s.workspace_dir, s.source, s.metadata, s.created_at,
+       s.last_active_at, EXISTS (
+         SELECT 1 FROM runs WHERE source_ref = s.session_id AND finished_at IS NULL)
+FROM sessions s WHERE s.workspace_dir = :workspace_dir AND s.deleted_at IS NULL;
+
+-- list_sessions --
+SELECT s.session_id, s.user_id, s.workspace_dir, s.source, s.metadata, s.created_at,
+       s.last_active_at, EXISTS (
+         SELECT 1 FROM runs WHERE source_ref = s.session_id AND finished_at IS NULL)
+FROM sessions s WHERE s.deleted_at IS NULL AND s.session_id > :cursor
+ORDER BY s.session_id LIMIT :limit;
+
+-- count_sessions --
+SELECT count(*) FROM sessions WHERE deleted_at IS NULL;
+
+-- delete_session --
+UPDATE sessions SET deleted_at = :now WHERE session_id = :session_id AND deleted_at IS NULL;
+
+-- touch_session --
+UPDATE sessions SET last_active_at = :now WHERE session_id = :session_id;
+
+-- open_runs_of_session --
+SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
+       job_version, queued_at, started_at, finished_at, error, reason, exit_code,
+       output_preview, host, approved_by
+FROM runs WHERE source_ref = :session_id AND finished_at IS NULL ORDER BY run_id;
+
+-- said_before --
+SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
+       job_version, queued_at, started_at, finished_at, error, reason, exit_code,
+       output_preview, host, approved_by
+FROM runs
+WHERE source_ref = :session_id AND source = 'session' AND queued_at > :since
+  AND json_extract(spec, '$.command') = :text
+ORDER BY run_id DESC LIMIT 1;
+
+-- untold_turn --
+SELECT r.run_id, r.source, r.source_ref, r.status, r.trigger, r.attempt, r.scheduled_at,
+       r.has_slot, r.job_version, r.queued_at, r.started_at, r.finished_at, r.error, r.reason,
+       r.exit_code, r.output_preview, r.host, r.approved_by
+FROM runs r JOIN sessions s ON s.session_id = r.source_ref
+WHERE r.source_ref = :session_id AND r.source = 'session' AND r.finished_at IS NOT NULL
+  AND r.run_id > s.told_run_id
+ORDER BY r.run_id DESC LIMIT 1;
+
+-- turn_told --
+UPDATE sessions SET told_run_id = :run_id
+WHERE session_id = :session_id AND told_run_id < :run_id;

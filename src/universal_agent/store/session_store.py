@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from universal_agent.domain.job import Job
+from universal_agent.domain.job import Job, JobSpec
 from universal_agent.domain.run import Run, RunId
+from universal_agent.domain.session import Session, Turn
 from universal_agent.domain.system_event import SystemEvent, WakeMode
+
+if TYPE_CHECKING:
+    from universal_agent.store.base import Once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +30,59 @@ class Wake:
 
 class SessionStore(Protocol):
     """The verbs of sessions."""
+
+    # -- sessions
+
+    async def create_session(self, session: Session, *, now: datetime) -> Session:
+        """Keep a new session, or give the one that its owner has in that workspace already.
+
+        Raises Conflict when the workspace is somebody else's, or the id was taken before.
+        """
+        ...
+
+    async def get_session(self, session_id: str) -> Session | None:
+        """The session, or None when there is none or it was deleted."""
+        ...
+
+    async def list_sessions(self, *, limit: int, cursor: str = "") -> Sequence[Session]:
+        """Sessions in the order of their ids, from after `cursor`."""
+        ...
+
+    async def count_sessions(self) -> int:
+        """How many there are."""
+        ...
+
+    async def delete_session(self, session_id: str, *, by: str, now: datetime) -> Session:
+        """Delete it; what was recorded of it stays. Raises SessionNotFound."""
+        ...
+
+    async def touch_session(self, session_id: str, *, now: datetime) -> None:
+        """Somebody is there."""
+        ...
+
+    # -- turns
+
+    async def add_turn(
+        self, session_id: str, run_id: RunId, spec: JobSpec, *, now: datetime, once: "Once | None"
+    ) -> Turn:
+        """Queue a turn, unless the same one was queued before or another one is open.
+
+        The same: of the same `once`, or without one the same words a few seconds ago. Raises
+        SessionNotFound, or Conflict when `once` is another request's.
+        """
+        ...
+
+    async def open_runs(self, session_id: str) -> Sequence[Run]:
+        """Turns and beats of the session that wait or run."""
+        ...
+
+    async def untold_turn(self, session_id: str) -> Run | None:
+        """The latest turn, when it has ended and no client was told."""
+        ...
+
+    async def turn_told(self, session_id: str, run_id: RunId) -> None:
+        """A client was told how the turn ended."""
+        ...
 
     # -- heartbeats
 
