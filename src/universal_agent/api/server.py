@@ -36,6 +36,12 @@ _TICK_SECONDS = 1.0
 #: 5 ms each hand-over could cost that much.
 _SWITCH_SECONDS = 0.0005
 
+#: Bytes of a message that a client may send over a WebSocket; one that is larger ends it (1009).
+_MESSAGE_BYTES = 256 * 1024
+
+#: Seconds between two pings of a WebSocket, and from a ping to the answer it must have.
+_PING_SECONDS = 20.0
+
 
 class CalmServer(uvicorn.Server):
     """uvicorn, waking once a second while nothing is asked of it."""
@@ -117,6 +123,13 @@ async def _serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
             server_header=False,
             backlog=_BACKLOG,
             http=bounded_protocol(runtime.clock),
+            ws="websockets-sansio",
+            ws_max_size=_MESSAGE_BYTES,
+            ws_ping_interval=_PING_SECONDS,
+            ws_ping_timeout=_PING_SECONDS,
+            # What is sent is small and comes as it is made: compressing it costs more than it saves,
+            # and a small message could be unpacked into a large one.
+            ws_per_message_deflate=False,
             # The client is who connects: a header that says otherwise is anybody's to send.
             proxy_headers=False,
             timeout_graceful_shutdown=2,
