@@ -127,8 +127,8 @@ async def _serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
             ws_max_size=_MESSAGE_BYTES,
             ws_ping_interval=_PING_SECONDS,
             ws_ping_timeout=_PING_SECONDS,
-            # What is sent is small and comes as it is made: compressing it costs more than it saves,
-            # and a small message could be unpacked into a large one.
+            # What is sent is small, and comes as it is made: there is little to compress. And no
+            # small message can be unpacked into a large one.
             ws_per_message_deflate=False,
             # The client is who connects: a header that says otherwise is anybody's to send.
             proxy_headers=False,
