@@ -14,7 +14,7 @@ import structlog
 
 from universal_agent.clock import Clock, ClockGap, ClockJump
 from universal_agent.domain.job import Job
-from universal_agent.domain.judge import Cause, MissedStatus, judge
+from universal_agent.domain.judge import LATENCY, Cause, MissedStatus, judge
 from universal_agent.domain.run import RunId, Trigger
 from universal_agent.domain.slot import Source
 from universal_agent.domain.stasis import MissedRecord
@@ -24,7 +24,7 @@ from universal_agent.engine.lookahead import AHEAD, LIMIT, Lookahead
 from universal_agent.engine.timer import Timer
 from universal_agent.errors import StoreUnavailable
 from universal_agent.failpoint import Failpoint, passing
-from universal_agent.store.base import Decision, SlotStart, Store
+from universal_agent.store.base import Decision, Due, SlotStart, Store
 
 _log = structlog.get_logger(__name__)
 
@@ -40,7 +40,7 @@ _SAME_OUTAGE = timedelta(minutes=10)
 
 _STORE_RETRY_SECONDS = 0.5
 
-#: While an engine is off: how often is recorded what passed, and for how many jobs at most.
+#: While an engine is off: how long is slept at the most, and how many jobs are looked at at once.
 _OFF_SECONDS = 60.0
 _OFF_LIMIT = 100_000
 
@@ -113,7 +113,7 @@ class Scheduler:
                 cause = _GAP_CAUSES[gap.jump]
 
     async def run_off(self) -> None:
-        """Start nothing, but record each minute what passed while the engine is switched off."""
+        """Start nothing, but record what has passed its grace while the engine is switched off."""
         self._begin_outage(Cause.ENGINE_OFF)
         while True:
             now = self._clock.now()
@@ -124,7 +124,8 @@ class Scheduler:
                 await self._store.admit(
                     passed[first : first + BATCH], free_workers=0, host=self._host, now=now
                 )
-            await self._clock.sleep(_OFF_SECONDS)
+            if not passed:
+                await self._clock.sleep(_until_next(due, now))
 
     async def _survive(self, cause: Cause) -> None:
         """Catch up; when the store fails, go on trying, and name that as the cause."""
@@ -317,3 +318,15 @@ class Scheduler:
             missed_ids=[new_id("mis", now) for _ in range(BATCH)],
             after_grace=False,
         )
+
+
+def _until_next(due: Due, now: datetime) -> float:
+    """Seconds until a slot comes due, or one that is due has passed its grace."""
+    ends = [
+        job.due_at + max(LATENCY, timedelta(seconds=job.spec.policy.misfire_grace_seconds))
+        for job in due.jobs
+        if job.due_at is not None
+    ]
+    coming = [] if due.next_at is None or due.next_at <= now else [due.next_at]
+    at = min((*ends, *coming), default=now + timedelta(seconds=_OFF_SECONDS))
+    return min(_OFF_SECONDS, max(0.0, (at - now).total_seconds()) + 0.1)
