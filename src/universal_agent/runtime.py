@@ -14,13 +14,14 @@ from universal_agent.clock import Clock, SystemClock
 from universal_agent.domain.events import Event
 from universal_agent.domain.heartbeat import config_from
 from universal_agent.domain.slot import Source
-from universal_agent.engine.beat_delivery import BeatDelivery, Nobody
+from universal_agent.engine.beat_delivery import BeatDelivery
 from universal_agent.engine.beats import Beats
 from universal_agent.engine.changes import Changes
 from universal_agent.engine.exceptions import Exceptions
 from universal_agent.engine.executor import Executor
 from universal_agent.engine.flags import Flags
 from universal_agent.engine.heartbeats import Heartbeats
+from universal_agent.engine.hub import Hub
 from universal_agent.engine.jobs import Jobs
 from universal_agent.engine.notify import AppriseDelivery, Notifier
 from universal_agent.engine.presence import Presence
@@ -41,6 +42,7 @@ from universal_agent.views.calendar import CalendarView
 from universal_agent.views.calendar_provider import InternalCalendar
 from universal_agent.views.cron import CronView
 from universal_agent.views.event_feed import EventFeed
+from universal_agent.views.heartbeats import HeartbeatView
 from universal_agent.views.ics import IcsView
 from universal_agent.views.ledger import LedgerView
 from universal_agent.views.notifications import NotificationView
@@ -145,7 +147,9 @@ class Runtime:
             shortest_interval=shortest_interval,
             enabled=settings.enable_heartbeat,
         )
-        self.beat_delivery = BeatDelivery(self.store, self.clock, Nobody())
+        self.hub = Hub(self.clock)
+        self.beat_delivery = BeatDelivery(self.store, self.clock, self.hub)
+        self.heartbeat_view = HeartbeatView(self.store, self._beats.config)
         self.presence = Presence(self.clock)
         self.cron = CronView(self.store, workspaces_root=settings.workspaces_root.absolute())
         self.stasis = Stasis(self.store, self.clock, self.scheduler, self.executor, self._beats)

@@ -8,6 +8,7 @@ name of its key, so that one session's mistake stays that session's.
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -155,6 +156,18 @@ def overridden(config: HeartbeatConfig, json_text: str) -> HeartbeatConfig:
     Raises InvalidInput naming the key (`delivery.mode`) that is unknown or has a bad value.
     """
     return _with(config, _flat(_parsed(json_text)), _KEYS)
+
+
+def in_force(config: HeartbeatConfig, metadata: Mapping[str, Any]) -> HeartbeatConfig:
+    """The config of a session whose beats have this metadata.
+
+    That is its last HEARTBEAT.json that could be accepted, and the delivery that a person has set.
+    """
+    text, mode = metadata.get("overrides"), metadata.get("delivery_mode")
+    if text is not None:
+        with suppress(InvalidInput):  # it may have been fine for an earlier version of this product
+            config = overridden(config, text)
+    return config if mode is None else replace(config, delivery_mode=DeliveryMode(mode))
 
 
 def _active_hours(settings: HeartbeatSettings) -> ActiveHours | None:

@@ -6,8 +6,8 @@ rather than not at all. What nobody was there for waits for the next client that
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 import structlog
 
@@ -19,6 +19,7 @@ from universal_agent.domain.beat import (
     is_hidden,
     reason_to_withhold,
 )
+from universal_agent.engine.hub import Hub
 from universal_agent.store.base import Store
 
 _log = structlog.get_logger(__name__)
@@ -26,28 +27,13 @@ _log = structlog.get_logger(__name__)
 _BATCH = 50
 
 
-class Clients(Protocol):
-    """The clients that are attached to sessions."""
-
-    def publish(self, session_id: str, kind: str, data: Mapping[str, Any]) -> int:
-        """Send to every client of the session; how many there are."""
-        ...
-
-
-class Nobody:
-    """No client is attached to anything."""
-
-    def publish(self, session_id: str, kind: str, data: Mapping[str, Any]) -> int:
-        return 0
-
-
 class BeatDelivery:
     """Tells clients what beats had to say."""
 
-    def __init__(self, store: Store, clock: Clock, clients: Clients) -> None:
+    def __init__(self, store: Store, clock: Clock, hub: Hub) -> None:
         self._store = store
         self._clock = clock
-        self._clients = clients
+        self._hub = hub
         self._news = asyncio.Event()
         # A client that attaches while a report is decided gets it once: now, or from what waits.
         self._lock = asyncio.Lock()
@@ -104,7 +90,7 @@ class BeatDelivery:
     def _publish(self, targets: Sequence[str], kind: str, payload: dict[str, Any]) -> list[str]:
         """Send a system event to the clients of the targets; those targets that have some."""
         data = {"type": kind, "payload": payload}
-        return [target for target in targets if self._clients.publish(target, "system_event", data)]
+        return [target for target in targets if self._hub.publish(target, "system_event", data)]
 
 
 def _indicator(kept: KeptReport) -> dict[str, Any]:

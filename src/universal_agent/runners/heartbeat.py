@@ -22,9 +22,9 @@ from universal_agent.domain.heartbeat import (
     CHECKLIST_FILE,
     OVERRIDES_CHARS,
     OVERRIDES_FILE,
-    DeliveryMode,
     HeartbeatConfig,
     config_from,
+    in_force,
     overridden,
 )
 from universal_agent.domain.heartbeat_reply import Verdict, judge_reply
@@ -128,7 +128,7 @@ class HeartbeatRunner:
     def _mock(self, request: RunRequest) -> RunResult:
         request.output.show(MOCK_REPLY)
         verdict = Verdict(ok_only=True, text="", token=MOCK_REPLY)
-        report = BeatReport.of(verdict, _told_as_set(self._config, request), request.job_id)
+        report = BeatReport.of(verdict, in_force(self._config, request.metadata), request.job_id)
         return RunResult(status=RunStatus.SUCCESS, exit_code=0, report=report)
 
     # -- what there is to do
@@ -139,7 +139,7 @@ class HeartbeatRunner:
         text = read_workspace_file(request.workspace_dir, CHECKLIST_FILE, limit=CHECKLIST_BYTES)
         return _Beat(
             request=request,
-            config=_told_as_set(config, request),
+            config=config,
             text=text,
             checklist=read_checklist(text or ""),
             news=news_of(request.notes),
@@ -152,16 +152,11 @@ class HeartbeatRunner:
             overrides = read_workspace_file(
                 request.workspace_dir, OVERRIDES_FILE, limit=OVERRIDES_CHARS
             )
-            if overrides is None:
-                return self._config, None
-            return overridden(self._config, overrides), None
+            if overrides is not None:
+                overridden(self._config, overrides)
         except InvalidInput as error:
-            problem = error.message
-        last_good = request.metadata.get("overrides")
-        try:
-            return overridden(self._config, last_good or "{}"), problem
-        except InvalidInput:
-            return self._config, problem  # it was fine for an earlier version of this product
+            return in_force(self._config, request.metadata), error.message
+        return in_force(self._config, {**request.metadata, "overrides": overrides}), None
 
     def _reason_to_skip(self, beat: _Beat) -> str | None:
         config = beat.config
@@ -232,12 +227,6 @@ def _report(
         about = [OVERRIDES_FILE, *(() if verdict.ok_only else about)]
         verdict = Verdict(ok_only=False, text=text, token=None)
     return BeatReport.of(verdict, beat.config, beat.session_id, about=about, artifacts=artifacts)
-
-
-def _told_as_set(config: HeartbeatConfig, request: RunRequest) -> HeartbeatConfig:
-    """The config with the delivery that a person set for the session, if one did."""
-    mode = request.metadata.get("delivery_mode")
-    return config if mode is None else replace(config, delivery_mode=DeliveryMode(mode))
 
 
 def _of_file(message: str) -> str:
