@@ -21,6 +21,61 @@ beats = group("heartbeat", "The regular checks of sessions.", heading="Sessions 
 app.add_typer(beats, rich_help_panel="Sessions and heartbeats")
 
 
+Session = Annotated[str, typer.Argument(metavar="SESSION", help="The session's id")]
+
+
+@command(beats, "list")
+def list_beats(ua: Ua) -> None:
+    """List the heartbeats of all sessions, and what they said last."""
+    from universal_agent.cli.heartbeat_view import list_view
+
+    ua.show(ua.reader.get("/api/v1/heartbeat/last"), list_view)
+
+
+@command(beats, "show")
+def show(ua: Ua, session: Session) -> None:
+    """Show a session's heartbeat, with what it said last and who was told."""
+    from universal_agent.cli.heartbeat_view import show_view
+
+    ua.show(ua.reader.get("/api/v1/heartbeat/last", session_id=session), show_view)
+
+
+@command(beats, "wake")
+def wake(
+    ua: Ua,
+    session: Annotated[
+        str | None, typer.Argument(metavar="[SESSION]", help="The session's id. [default: all]")
+    ] = None,
+    *,
+    next_beat: Annotated[
+        bool, typer.Option("--next", help="With the next beat that is due, not at once.")
+    ] = False,
+    reason: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What the beat is told.")
+    ] = None,
+) -> None:
+    """Ask for a session's beat as soon as it is free, at any hour."""
+    from universal_agent.cli.heartbeat_view import woken_view
+
+    body = {"session_id": session, "reason": reason, "mode": "next" if next_beat else "now"}
+    ua.show(ua.gateway.post("/api/v1/heartbeat/wake", body), woken_view)
+
+
+@command(beats, "suppressed")
+def suppressed(
+    ua: Ua,
+    session: Annotated[
+        str | None, typer.Option(metavar="SESSION", help="Only of this session.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, metavar="N", help="How many.")] = 20,
+) -> None:
+    """List what beats said and nobody was told, newest first, with the reason."""
+    from universal_agent.cli.heartbeat_view import suppressed_view
+
+    found = ua.reader.get("/api/v1/heartbeat/suppressed", session_id=session, limit=limit)
+    ua.show(found, suppressed_view)
+
+
 @command(beats, "lint")
 def lint(
     ua: Ua,
