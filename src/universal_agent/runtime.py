@@ -27,9 +27,11 @@ from universal_agent.engine.notify import AppriseDelivery, Notifier
 from universal_agent.engine.presence import Presence
 from universal_agent.engine.recovery import Recovery
 from universal_agent.engine.scheduler import Scheduler
+from universal_agent.engine.sessions import Sessions
 from universal_agent.engine.stasis import Stasis
 from universal_agent.engine.supervisor import Supervisor
 from universal_agent.engine.timer import Timer
+from universal_agent.engine.turns import AGENT, Turns
 from universal_agent.engine.watchdog import Watchdog
 from universal_agent.errors import EngineOff
 from universal_agent.metrics import Metrics
@@ -49,6 +51,7 @@ from universal_agent.views.notifications import NotificationView
 from universal_agent.views.projection import Projector
 from universal_agent.views.run_logs import RunLogs
 from universal_agent.views.scheduling_metrics import SchedulingMetrics
+from universal_agent.views.sessions import SessionView
 
 #: The runner of sessions' beats; no person's job may have it.
 BEATS = "heartbeat"
@@ -109,6 +112,8 @@ class Runtime:
             on_retry=self.timer.bring_forward,
             on_beat=lambda session_id: self._heartbeats.notice(session_id),
             on_report=lambda: self.beat_delivery.look(),
+            on_turn=lambda run: self.turns.listen(run),
+            on_turn_end=lambda end: self.turns.ended(end),
             system_events_max=settings.system_events_max,
         )
         #: The sources whose engine is switched off.
@@ -149,6 +154,28 @@ class Runtime:
         )
         self.hub = Hub(self.clock)
         self.beat_delivery = BeatDelivery(self.store, self.clock, self.hub)
+        self.turns = Turns(
+            self.store,
+            self.clock,
+            self.metrics,
+            self.executor,
+            self.hub,
+            agent=self.runners.get(AGENT),
+            run_logs_dir=settings.run_logs_dir,
+        )
+        self.sessions = Sessions(
+            self.store,
+            self.clock,
+            self.metrics,
+            self.hub,
+            self.turns,
+            self._heartbeats,
+            self.beat_delivery,
+            workspaces_root=settings.workspaces_root,
+        )
+        self.session_view = SessionView(
+            self.store, self.hub.connected, workspaces_root=settings.workspaces_root.absolute()
+        )
         self.heartbeat_view = HeartbeatView(self.store, self._beats.config)
         self.presence = Presence(self.clock)
         self.cron = CronView(self.store, workspaces_root=settings.workspaces_root.absolute())
@@ -262,6 +289,7 @@ class Runtime:
             self.supervisor.keep("journal", partial(self._keep_journal, self._journal))
         self.supervisor.keep("notifier", self.notifier.run)
         self.supervisor.keep("heartbeat delivery", self.beat_delivery.run)
+        self.supervisor.keep("turns", self.turns.run)
         if self.settings.notify_urls:
             self.supervisor.keep("delivery", self.notifier.deliver)
         await self.recovery.run(off=self._off)
@@ -296,6 +324,11 @@ class Runtime:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self.timer.bring_forward, self.clock.now())
 
+    def end_streams(self) -> None:
+        """Let go of everybody who follows something: the gateway stops."""
+        self.event_feed.close_all()
+        self.hub.close_all("the gateway stops")
+
     def _flag_changed(self, name: str, value: bool) -> None:
         """Push that is switched off ends what is open."""
         if name == "UA_SCHED_PUSH_ENABLED" and not value:
@@ -307,7 +340,7 @@ class Runtime:
         page = await self.store.list_jobs(limit=1)
         pending = await self.stasis.pending()
         return {
-            "sessions": {"active": 0, "total": 0},
+            "sessions": await self.session_view.counts(),
             "approvals": {"pending": len(pending), "total": len(pending)},
             "cron": {"total": page.total, "enabled": await self.store.count_enabled_jobs()},
             "notifications": await self.notifications.counts(now=now),

@@ -15,6 +15,8 @@ from universal_agent.api import (
     ops,
     projection,
     scheduling,
+    session_stream,
+    sessions,
     system,
     web_page,
 )
@@ -50,6 +52,8 @@ def create_app(runtime: Runtime) -> FastAPI:
         ops,
         heartbeat,
         system,
+        sessions,
+        session_stream,
     ):
         app.include_router(module.router)
     install_access(app, runtime.settings, clock=runtime.clock)

@@ -209,7 +209,8 @@ async def _act_on_job(runtime: Runtime, slot: SlotKey, action: str) -> dict[str,
             session_id = (await runtime.commands(slot.source).get(job_id)).spec.session_id
             if session_id is None:
                 raise InvalidInput("expected a job that is bound to a session", field="action")
-            return {"session_id": session_id}
+            session = await runtime.session_view.session(session_id)
+            return {"session_id": session_id, "session": session}
         case _:
             raise InvalidInput(
                 f"expected one of {', '.join(ACTIONS)}, got {action[:100]!r}", field="action"

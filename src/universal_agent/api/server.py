@@ -134,7 +134,7 @@ async def _serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
             proxy_headers=False,
             timeout_graceful_shutdown=2,
         ),
-        runtime.event_feed.close_all,
+        runtime.end_streams,
     )
     try:
         await runtime.start()

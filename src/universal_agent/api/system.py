@@ -2,19 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-import orjson
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from universal_agent.api.problems import problem_responses
-from universal_agent.api.wire import Answer, Body, answer, operator, runtime_of
+from universal_agent.api.wire import Answer, Body, answer, bounded, operator, runtime_of
 from universal_agent.domain.system_event import WAKE, WakeMode
 from universal_agent.errors import InvalidInput
 
 router = APIRouter(prefix="/api/v1/system", tags=["heartbeats"])
-
-#: The longest payload of an event, or metadata of a node, in bytes of JSON.
-_MOST_BYTES = 64 * 1024
 
 _REF = r"^[A-Za-z0-9_-]{1,64}$"
 _WORD = r"^[A-Za-z0-9_.:-]{1,100}$"
@@ -56,16 +52,6 @@ class PresencePage(Answer):
     nodes: list[dict[str, Any]]
 
 
-def _bounded(content: dict[str, Any], field: str) -> dict[str, Any]:
-    try:
-        size = len(orjson.dumps(content))
-    except TypeError as error:
-        raise InvalidInput(f"expected plain JSON, got {error}", field=field) from None
-    if size > _MOST_BYTES:
-        raise InvalidInput(f"expected at most {_MOST_BYTES} bytes of JSON, got {size}", field=field)
-    return content
-
-
 @router.post(
     "/event",
     summary="Tell something to a session's next beat",
@@ -75,7 +61,7 @@ def _bounded(content: dict[str, Any], field: str) -> dict[str, Any]:
 async def queue_event(request: Request, body: SystemEventBody) -> Response:
     if body.event_type == WAKE:
         raise InvalidInput(f"expected another type than {WAKE}", field="event_type")
-    payload = _bounded(body.payload, "payload")
+    payload = bounded(body.payload, "payload")
     wake = None if body.wake_heartbeat is None else WakeMode(body.wake_heartbeat)
     count = await runtime_of(request).heartbeats.tell(
         body.session_id, body.event_type, payload, by=operator(request), wake=wake
@@ -108,7 +94,7 @@ async def report_presence(request: Request, body: PresenceBody) -> Response:
         body.node_id,
         status=body.status,
         reason=body.reason,
-        metadata=_bounded(body.metadata, "metadata"),
+        metadata=bounded(body.metadata, "metadata"),
     )
     return answer({"status": "ok", "presence": node.document()})
 

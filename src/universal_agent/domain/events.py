@@ -22,7 +22,7 @@ calendar's projection is built from these events alone.
 | heartbeat_removed | a session has no beats any more | as of a job |
 | heartbeat_queued .. heartbeat_skipped | a beat; it goes the way of a run | as of a run; beat |
 | heartbeat_wake_requested | somebody asked for a beat | mode, reason, by, run_id |
-| session_created, session_deleted | a session was made, or deleted | session |
+| session_created, session_deleted | a session was made, or deleted | workspace_dir, origin, by |
 | session_turn_queued .. session_turn_failed | a turn; it goes the way of a run | run |
 
 A session's beats are a job with the session's id, and a beat is a slot of it: their events have

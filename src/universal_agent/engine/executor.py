@@ -68,6 +68,8 @@ class Executor:
         on_retry: Callable[[datetime], None],
         on_beat: Callable[[str], None],
         on_report: Callable[[], None],
+        on_turn: Callable[[Run], Callable[[str], None] | None],
+        on_turn_end: Callable[[Finished], None],
         system_events_max: int,
     ) -> None:
         self._store = store
@@ -81,6 +83,8 @@ class Executor:
         self._on_retry = on_retry
         self._on_beat = on_beat
         self._on_report = on_report
+        self._on_turn = on_turn
+        self._on_turn_end = on_turn_end
         self._system_events_max = system_events_max
         self._workers: dict[RunId, _Worker] = {}
         self._reserved = 0
@@ -224,6 +228,8 @@ class Executor:
                 _resolve(future)
             if end.report is not None:
                 self._on_report()
+            if end.claimed.run.brings_spec:
+                self._on_turn_end(end)
         self.launch(settled.claimed)
         if settled.next_retry_at is not None:
             self._on_retry(settled.next_retry_at)
@@ -250,7 +256,10 @@ class Executor:
             if spec.policy.jitter_seconds:
                 lag -= stable_jitter(run.source_ref, spec.policy.jitter_seconds)
             self._metrics.lag(max(0.0, lag.total_seconds()))
-        output = RunOutput(partial(run_log_path, self._run_logs_dir, run.run_id, run.queued_at))
+        output = RunOutput(
+            partial(run_log_path, self._run_logs_dir, run.run_id, run.queued_at),
+            listen=self._on_turn(run) if run.brings_spec else None,
+        )
         worker.deadline = self._clock.call_later(
             spec.policy.timeout_seconds,
             lambda: self._stop(

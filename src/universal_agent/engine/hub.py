@@ -17,6 +17,9 @@ from universal_agent.errors import LimitReached
 MOST_MESSAGES = 1000
 MOST_CHARS = 1024 * 1024
 
+#: Why a client is let go that does not read.
+SLOW = "slow consumer"
+
 #: Clients that one session may have.
 MOST_CLIENTS = 32
 
@@ -43,6 +46,8 @@ class Attachment:
         self.session_id = session_id
         #: Why it was let go; None while it is attached.
         self.closed: str | None = None
+        #: Set then.
+        self.let_go = asyncio.Event()
         self._messages: deque[Message] = deque()
         self._chars = 0
         self._news = asyncio.Event()
@@ -53,7 +58,7 @@ class Attachment:
             return False
         if len(self._messages) >= MOST_MESSAGES or self._chars + message.size > MOST_CHARS:
             self._messages.clear()
-            self.close("slow consumer")
+            self.close(SLOW)
             return False
         self._messages.append(message)
         self._chars += message.size
@@ -64,6 +69,7 @@ class Attachment:
         """Let the client go once it has what waits for it."""
         if self.closed is None:
             self.closed = reason
+        self.let_go.set()
         self._news.set()
 
     def __aiter__(self) -> "Attachment":

@@ -661,6 +661,13 @@ SELECT s.session_id, s.user_id, s.workspace_dir, s.source, s.metadata, s.created
          SELECT 1 FROM runs WHERE source_ref = s.session_id AND finished_at IS NULL)
 FROM sessions s WHERE s.workspace_dir = :workspace_dir AND s.deleted_at IS NULL;
 
+-- workspace_of_others --
+SELECT 1 FROM sessions
+WHERE user_id <> :user_id AND (
+  substr(:workspace_dir || '/', 1, length(workspace_dir) + 1) = workspace_dir || '/'
+  OR substr(workspace_dir || '/', 1, length(:workspace_dir) + 1) = :workspace_dir || '/')
+LIMIT 1;
+
 -- list_sessions --
 SELECT s.session_id, s.user_id, s.workspace_dir, s.source, s.metadata, s.created_at,
        s.last_active_at, EXISTS (

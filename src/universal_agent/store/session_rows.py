@@ -43,6 +43,9 @@ def create_session(tx: Tx, session: Session, *, now: datetime) -> Session:
         if there.user_id != session.user_id:
             raise Conflict("This workspace is another session's.", field="workspace_dir")
         return there
+    if tx.one("workspace_of_others", workspace_dir=session.workspace_dir, user_id=session.user_id):
+        # In it, around it, or once its own: what they have left there is not for others to read.
+        raise Conflict("This workspace is another user's.", field="workspace_dir")
     if not tx.run(
         "create_session",
         session_id=session.session_id,
@@ -97,7 +100,7 @@ def add_turn(
         source="session",
         source_ref=session_id,
         status=RunStatus.QUEUED,
-        trigger=Trigger.MANUAL,
+        trigger=Trigger.TURN,
         attempt=1,
         scheduled_at=now,
         has_slot=False,
