@@ -132,16 +132,16 @@ FROM json_each(:refs) d
 CROSS JOIN feed_slots s ON s.lane IN ('', d.value) AND s.scheduled_at > :after
   AND s.source_ref = d.value AND s.run_id IS NULL AND s.outcome IN ('moved', 'skipped');
 
--- feed_frequent_versions --
-SELECT v.job_id, v.version
+-- feed_kinds_of_versions --
+SELECT v.job_id, v.version, v.frequent
 FROM json_each(:versions) d
 CROSS JOIN feed_versions v ON v.job_id = json_extract(d.value, '$[0]')
   AND v.version = json_extract(d.value, '$[1]')
-WHERE v.frequent;
+WHERE v.frequent OR v.source <> 'cron';
 
 -- put_feed_version --
-INSERT INTO feed_versions (job_id, version, spec, frequent)
-VALUES (:job_id, :version, :spec, :frequent)
+INSERT INTO feed_versions (job_id, version, spec, frequent, source)
+VALUES (:job_id, :version, :spec, :frequent, :source)
 ON CONFLICT (job_id, version) DO UPDATE SET spec = excluded.spec, frequent = excluded.frequent;
 
 -- put_feed_job --
@@ -190,7 +190,7 @@ SET first_at = excluded.first_at, last_at = excluded.last_at, count = excluded.c
 SELECT job_id, version, next_run_at, deleted, frequent FROM feed_jobs ORDER BY job_id;
 
 -- feed_dump_versions --
-SELECT job_id, version, spec, frequent FROM feed_versions ORDER BY job_id, version;
+SELECT job_id, version, spec, frequent, source FROM feed_versions ORDER BY job_id, version;
 
 -- feed_dump_slots --
 SELECT lane, scheduled_at, source, source_ref, job_version, outcome, reason, run_id,

@@ -6,6 +6,7 @@ CREATE INDEX jobs_of_source ON jobs (source, job_id) WHERE source <> 'cron' AND 
 ALTER TABLE runs ADD COLUMN spec TEXT;   -- JSON, of a turn: it is no job's; NULL: its job version's
 
 ALTER TABLE feed_missed ADD COLUMN source TEXT NOT NULL DEFAULT 'cron';
+ALTER TABLE feed_versions ADD COLUMN source TEXT NOT NULL DEFAULT 'cron';
 
 CREATE TABLE system_events (
   event_id INTEGER PRIMARY KEY AUTOINCREMENT,
