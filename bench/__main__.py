@@ -14,7 +14,7 @@ from rich.console import Console
 
 from bench.figure import Figure, Verdict
 from bench.options import Options
-from bench.report import document, show
+from bench.report import document, explain, show
 
 
 class Part(StrEnum):
@@ -27,6 +27,7 @@ class Part(StrEnum):
     IDLE = "idle"
     STARTUP = "startup"
     FEED = "feed"
+    STREAM = "stream"
     GROWTH = "growth"
 
 
@@ -63,6 +64,10 @@ def main(
     feed_runs: Annotated[str, typer.Option(help="Stored runs, for each size measured.")] = (
         "5000,100000"
     ),
+    stream_clients: Annotated[str, typer.Option(help="Readers of the stream, in turn.")] = (
+        "1,100,1000"
+    ),
+    stuck_readers: Annotated[int, typer.Option(help="Streams that nobody reads.")] = 1000,
     growth_jobs: Annotated[str, typer.Option(help="Sizes that growth goes through.")] = (
         "1000,10000,100000"
     ),
@@ -86,12 +91,14 @@ def main(
         startup_jobs=startup_jobs,
         feed_jobs=feed_jobs,
         feed_runs=tuple(int(size) for size in feed_runs.split(",")),
+        stream_clients=tuple(int(size) for size in stream_clients.split(",")),
+        stuck_readers=stuck_readers,
         growth_jobs=tuple(int(size) for size in growth_jobs.split(",")),
     )
     began_at = time.time()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         figures = runner.run(_measure(parts or _USUAL, options))
-    show(_console, figures, options)
+    explain(_console, options)
     result = orjson.dumps(document(figures, options, began_at), option=orjson.OPT_INDENT_2)
     if json is None:
         print(result.decode())
@@ -105,7 +112,9 @@ async def _measure(parts: list[Part], options: Options) -> list[Figure]:
     figures: list[Figure] = []
     for part in parts:
         with _console.status(f"measuring {part}..."):
-            figures += await import_module(f"bench.parts.{part}").measure(options)
+            measured = await import_module(f"bench.parts.{part}").measure(options)
+        show(_console, measured)  # at once: the next part may take minutes
+        figures += measured
     return figures
 
 

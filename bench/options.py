@@ -37,3 +37,6 @@ class Options:
     #: Jobs that run once a day, and how many runs are stored of them.
     feed_jobs: int
     feed_runs: tuple[int, ...]
+    #: Clients that read the stream of events, and such that opened it and do not read.
+    stream_clients: tuple[int, ...]
+    stuck_readers: int

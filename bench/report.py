@@ -26,8 +26,8 @@ Peer: APScheduler 3.11 on SQLite, write-ahead log, synchronous=NORMAL, in one pr
 ours has synchronous=FULL. Ratio: how many times better ours is."""
 
 
-def machine() -> dict[str, Any]:
-    """What it was measured on."""
+def machine(*, peer: bool) -> dict[str, Any]:
+    """What it was measured on, and the peer's version where that was measured."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -35,7 +35,7 @@ def machine() -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
-        "apscheduler": version("apscheduler"),
+        "apscheduler": version("apscheduler") if peer else None,
     }
 
 
@@ -53,19 +53,19 @@ def document(figures: Sequence[Figure], options: Options, began_at: float) -> di
         "began_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began_at)),
         "seconds": round(time.time() - began_at, 1),
         "command": sys.argv[1:],
-        "machine": machine(),
+        "machine": machine(peer=options.peer),
         "options": asdict(options) | {"directory": str(options.directory)},
         "notes": _NOTES.splitlines(),
         "figures": [figure.document() for figure in figures],
     }
 
 
-def show(console: Console, figures: Sequence[Figure], options: Options) -> None:
-    """The table."""
+def show(console: Console, figures: Sequence[Figure]) -> None:
+    """One part's figures, as a table."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("figure")
+    table.add_column("figure", min_width=26)
     for title in ("ours", "must", "goal", "peer", "ratio"):
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", min_width=5)
     table.add_column("")
     for figure in figures:
         ratio = figure.ratio
@@ -80,6 +80,10 @@ def show(console: Console, figures: Sequence[Figure], options: Options) -> None:
             style=_STYLES.get(figure.verdict),
         )
     console.print(table)
+
+
+def explain(console: Console, options: Options) -> None:
+    """How to read the tables."""
     console.print(
         f"\nMedian of {options.rounds} rounds. {options.concurrency} runs at once, log level "
         f"{options.log_level}. Load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores."

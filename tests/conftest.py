@@ -3,9 +3,12 @@
 import os
 
 # First of all, so that nothing can have read them: a test sees the defaults and what it sets.
-for name in list(os.environ):
-    if name.startswith(("UA_", "NEXT_PUBLIC_")) or name == "USER_TIMEZONE":
-        del os.environ[name]
+#: What was set outside: for what is said to a test itself, such as how often to try.
+GIVEN = {
+    name: os.environ.pop(name)
+    for name in list(os.environ)
+    if name.startswith(("UA_", "NEXT_PUBLIC_")) or name == "USER_TIMEZONE"
+}
 
 from pathlib import Path  # noqa: E402 - see above
 
@@ -19,18 +22,26 @@ hypothesis.settings.register_profile("default", deadline=None, derandomize="CI" 
 hypothesis.settings.register_profile("long", deadline=None, max_examples=5000)
 hypothesis.settings.load_profile("default")
 
-ACCEPTANCE = Path(__file__).parent / "acceptance"
+#: Tests that start real processes and watch them. The browser comes last of all: Playwright runs an
+#: event loop in its process to the end, beside which no other can run.
+REAL = ("acceptance", "browser")
+
+
+def _place(item: pytest.Item) -> int:
+    """0 for tests without processes of their own, then the folders of REAL in their order."""
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return REAL.index(folder) + 1 if folder in REAL else 0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the acceptance tests last, and on one worker: they start real processes and watch them.
+    """Put the tests with real processes last, each folder of them on one worker.
 
     `./ua test` runs two workers with --dist loadgroup.
     """
     for item in items:
-        if item.path.is_relative_to(ACCEPTANCE):
-            item.add_marker(pytest.mark.xdist_group("acceptance"))
-    items.sort(key=lambda item: item.path.is_relative_to(ACCEPTANCE))
+        if place := _place(item):
+            item.add_marker(pytest.mark.xdist_group(REAL[place - 1]))
+    items.sort(key=_place)
 
 
 @pytest.fixture

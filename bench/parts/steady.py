@@ -1,9 +1,11 @@
 """Of many jobs, the same number is due in each second: how late do they start?"""
 
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
 from bench.figure import Better, Figure, middle, spread
-from bench.gateway import fresh_directory, running
+from bench.gateway import Gateway, fresh_directory, running
 from bench.load import lags, runs_since, sleep_until
 from bench.options import Options
 from bench.peers import apscheduler3
@@ -44,12 +46,25 @@ async def measure(options: Options) -> list[Figure]:
     ]
 
 
-async def steady(directory: Path, options: Options, registered: int) -> dict[str, float]:
-    """One round, all jobs repeating so that each is one of those that are due at some second."""
+Beside = Callable[[Gateway], AbstractAsyncContextManager[object]]
+
+
+async def steady(
+    directory: Path,
+    options: Options,
+    registered: int,
+    beside: Beside = lambda _: nullcontext(),
+    beside_seconds: float = 0,
+) -> dict[str, float]:
+    """One round, all jobs repeating so that each is one of those that are due at some second.
+
+    `beside` makes what goes on with the gateway meanwhile, and has so many seconds for it before
+    the first slot.
+    """
     rate, seconds = options.steady_per_second, options.seconds
-    first_at = whole_second(_START_SECONDS + registered / 2000)
+    first_at = whole_second(_START_SECONDS + registered / 2000 + beside_seconds)
     await fill(directory, repeating(registered, every=registered // rate, first_at=first_at))
-    async with running(directory, options) as gateway:
+    async with running(directory, options) as gateway, beside(gateway):
         began_at = first_at.timestamp() + 2
         await sleep_until(began_at - 0.5)
         before = gateway.usage()

@@ -11,12 +11,14 @@ from typing import Any
 import structlog
 
 from universal_agent.clock import Clock, SystemClock
+from universal_agent.domain.continuity import Thresholds
 from universal_agent.domain.events import Event
 from universal_agent.domain.heartbeat import config_from
 from universal_agent.domain.slot import Source
 from universal_agent.engine.beat_delivery import BeatDelivery
 from universal_agent.engine.beats import Beats
 from universal_agent.engine.changes import Changes
+from universal_agent.engine.continuity import Continuity
 from universal_agent.engine.exceptions import Exceptions
 from universal_agent.engine.executor import Executor
 from universal_agent.engine.flags import Flags
@@ -26,6 +28,8 @@ from universal_agent.engine.jobs import Jobs
 from universal_agent.engine.notify import AppriseDelivery, Notifier
 from universal_agent.engine.presence import Presence
 from universal_agent.engine.recovery import Recovery
+from universal_agent.engine.rephrasing import PATIENCE_SECONDS, Rephraser
+from universal_agent.engine.retention import Retention
 from universal_agent.engine.scheduler import Scheduler
 from universal_agent.engine.sessions import Sessions
 from universal_agent.engine.stasis import Stasis
@@ -36,9 +40,11 @@ from universal_agent.engine.watchdog import Watchdog
 from universal_agent.errors import EngineOff
 from universal_agent.metrics import Metrics
 from universal_agent.runners.base import Runner, load_runners
+from universal_agent.runners.chat import ChatEndpoint
 from universal_agent.runners.mock import mocked
 from universal_agent.settings import Settings
 from universal_agent.store.base import Store
+from universal_agent.store.checkpoint import Checkpoint
 from universal_agent.store.sql import sqlite_store
 from universal_agent.views.calendar import CalendarView
 from universal_agent.views.calendar_provider import InternalCalendar
@@ -154,6 +160,25 @@ class Runtime:
         )
         self.hub = Hub(self.clock)
         self.beat_delivery = BeatDelivery(self.store, self.clock, self.hub)
+        self.notifier = Notifier(
+            self.store,
+            self.clock,
+            keep=settings.notifications_max,
+            snooze_default=timedelta(minutes=settings.notification_snooze_minutes_default),
+            snooze_max=timedelta(minutes=settings.notification_snooze_minutes_max),
+            delivery=AppriseDelivery(settings.notify_urls) if settings.notify_urls else None,
+        )
+        self.continuity = Continuity(
+            self.store,
+            self.clock,
+            self.metrics,
+            self.notifier,
+            Thresholds(
+                resume_success_min=settings.continuity_resume_success_min,
+                attach_success_min=settings.continuity_attach_success_min,
+                failures=settings.continuity_failure_warn_threshold,
+            ),
+        )
         self.turns = Turns(
             self.store,
             self.clock,
@@ -166,7 +191,7 @@ class Runtime:
         self.sessions = Sessions(
             self.store,
             self.clock,
-            self.metrics,
+            self.continuity,
             self.hub,
             self.turns,
             self._heartbeats,
@@ -181,19 +206,31 @@ class Runtime:
         self.cron = CronView(self.store, workspaces_root=settings.workspaces_root.absolute())
         self.stasis = Stasis(self.store, self.clock, self.scheduler, self.executor, self._beats)
         self.exceptions = Exceptions(self.store, self.clock, self.scheduler, self.executor)
+        self._rephraser = _rephraser(settings, self.clock)
         self.changes = Changes(
             self.store,
             self.clock,
             {jobs.source: jobs for jobs in (self._jobs, self._beats)},
             self.exceptions,
+            self._rephraser,
         )
         self.flags = Flags(self.store, self.clock, settings)
         self.flags.on_change(self._flag_changed)
         self.event_feed = EventFeed(
             self.store, self.clock, self.metrics, size=settings.sched_event_bus_max
         )
+        self.checkpoint = Checkpoint(settings.database_path, sqlite_store)
+        self.retention = Retention(
+            self.store,
+            self.checkpoint,
+            self.clock,
+            events_for=_days(settings.event_retention_days),
+            run_logs_for=_days(settings.run_log_retention_days),
+            run_logs_dir=settings.run_logs_dir,
+        )
         self.projector = Projector(
             self.store,
+            self.checkpoint,
             self.clock,
             self.metrics,
             wanted=lambda: self.flags[_PROJECTION] or self.flags[_SHADOW],
@@ -221,14 +258,6 @@ class Runtime:
         self.ics = IcsView(self.calendar)
         self.ledger = LedgerView(self.store)
         self.run_logs = RunLogs(settings.run_logs_dir, settings.data_dir)
-        self.notifier = Notifier(
-            self.store,
-            self.clock,
-            keep=settings.notifications_max,
-            snooze_default=timedelta(minutes=settings.notification_snooze_minutes_default),
-            snooze_max=timedelta(minutes=settings.notification_snooze_minutes_max),
-            delivery=AppriseDelivery(settings.notify_urls) if settings.notify_urls else None,
-        )
         self.notifications = NotificationView(self.store, keep=settings.notifications_max)
         self.watchdog = Watchdog(
             lambda: self.timer.seconds_since_tick,
@@ -290,6 +319,7 @@ class Runtime:
         self.supervisor.keep("notifier", self.notifier.run)
         self.supervisor.keep("heartbeat delivery", self.beat_delivery.run)
         self.supervisor.keep("turns", self.turns.run)
+        self.supervisor.keep("continuity", self.continuity.run)
         if self.settings.notify_urls:
             self.supervisor.keep("delivery", self.notifier.deliver)
         await self.recovery.run(off=self._off)
@@ -304,6 +334,7 @@ class Runtime:
             self.supervisor.keep("scheduler", self.scheduler.run)
             self.supervisor.keep("ledger", self._watch_ledger)
             self.watchdog.start()
+        self.supervisor.keep("retention", self.retention.run)
         self._recovered = True
 
     async def stop(self) -> None:
@@ -317,6 +348,8 @@ class Runtime:
             await self.executor.close()
             await self.recovery.close_interrupted()
         await asyncio.gather(*(runner.close() for runner in self.runners.values()))
+        if self._rephraser is not None:
+            await self._rephraser.close()
         await self.store.close()
 
     def _rearm(self) -> None:
@@ -399,3 +432,22 @@ class Runtime:
         if error is not None:
             reasons.append(f"the database cannot take writes ({error})")
         return Health(ok=not reasons, reasons=tuple(reasons), store_error=error)
+
+
+def _rephraser(settings: Settings, clock: Clock) -> Rephraser | None:
+    """Who helps with instructions; None without an endpoint, or when nothing is to be asked."""
+    if not settings.agent_base_url or settings.cron_mock_response:
+        return None
+    endpoint = ChatEndpoint(
+        settings.agent_base_url,
+        model=settings.agent_model,
+        api_key=settings.agent_api_key,
+        connect_seconds=PATIENCE_SECONDS,
+        silence_seconds=PATIENCE_SECONDS,
+    )
+    return Rephraser(endpoint, clock)
+
+
+def _days(count: int) -> timedelta | None:
+    """How long something is kept; None: for good."""
+    return timedelta(days=count) if count else None

@@ -23,6 +23,9 @@ FALSY = frozenset({"0", "false", "no", "off"})
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 
+#: Characters of a token where other machines may guess at it.
+SHORTEST_WIDE_TOKEN = 32
+
 
 def _flag(value: object) -> object:
     if isinstance(value, str):
@@ -112,6 +115,10 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".ua")
     workspaces_dir: Path | None = None
     database_url: str = ""
+
+    # -- how long; 0 is for good
+    event_retention_days: int = Field(default=90, ge=0, le=36_500)
+    run_log_retention_days: int = Field(default=90, ge=0, le=36_500)
 
     # -- notifications
     notifications_max: int = Field(default=500, ge=1, le=100_000)
@@ -254,6 +261,12 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError(
             f"UA_GATEWAY_HOST={settings.gateway_host} lets other machines in, so UA_OPS_TOKEN "
             "must be set. Make one with `ua token new`, or stay on 127.0.0.1."
+        )
+    if not settings.is_loopback and len(settings.ops_token) < SHORTEST_WIDE_TOKEN:
+        raise SettingsError(
+            f"UA_OPS_TOKEN: expected at least {SHORTEST_WIDE_TOKEN} characters where other "
+            f"machines are let in (UA_GATEWAY_HOST={settings.gateway_host}), got "
+            f"{len(settings.ops_token)}. `ua token new` makes a good one."
         )
     return settings
 

@@ -32,6 +32,8 @@ class GatewayProcess:
         self.port = _free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.environment = {"UA_GATEWAY_PORT": str(self.port), **environment}
+        #: Whose installation it is.
+        self.python = sys.executable
         #: What all gateways started here have said, on both streams.
         self.log = folder / "gateway.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -56,7 +58,7 @@ class GatewayProcess:
         assert not self.is_running, "the gateway runs already"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "universal_agent", "serve", *options],
+                [self.python, "-m", "universal_agent", "serve", *options],
                 cwd=self.folder,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
@@ -107,7 +109,7 @@ class GatewayProcess:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end; nothing is raised for its exit code."""
         return subprocess.run(
-            [sys.executable, "-m", "universal_agent", *arguments],
+            [self.python, "-m", "universal_agent", *arguments],
             cwd=self.folder,
             env=self._environment(**environment),
             input=stdin,
@@ -121,7 +123,7 @@ class GatewayProcess:
     def going_on(self, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
         """A command that goes on, with pipes for what it says; it is gone after the block."""
         with subprocess.Popen(
-            [sys.executable, "-m", "universal_agent", *arguments],
+            [self.python, "-m", "universal_agent", *arguments],
             cwd=self.folder,
             env=self._environment(**environment),
             stdin=subprocess.DEVNULL,

@@ -25,7 +25,20 @@ from universal_agent.domain.flags import FLAGS
 from universal_agent.settings import Settings, variable_name
 
 #: Commands of the `ua` script in a checkout, which are not the product's.
-_SCRIPT = ("setup", "test", "check", "fmt", "relock", "bench", "chaos", "path", "web", "help")
+_SCRIPT = (
+    "setup",
+    "test",
+    "check",
+    "fmt",
+    "relock",
+    "bench",
+    "chaos",
+    "path",
+    "web",
+    "web-soak",
+    "openapi",
+    "help",
+)
 
 #: What the glossary's words replace; wire names in code spans may have them.
 _SYNONYMS = re.compile(r"\b(misfires?|occurrences?|backfills?|cronjobs?)\b", re.IGNORECASE)
@@ -123,7 +136,9 @@ def _makes_sense(arguments: list[str]) -> bool:
 def test_every_variable_that_a_document_names_is_a_setting(path: Path) -> None:
     runs_facts = {"UA_JOB_ID", "UA_RUN_ID", "UA_EVENT_ID", "UA_SCHEDULED_AT", "UA_ATTEMPT"}
     runs_facts |= {"UA_TRIGGER", "UA_LATE_SECONDS", "UA_APPROVED_BY", "UA_MODEL"}
-    known = {variable_name(field) for field in Settings.model_fields} | set(FLAGS) | runs_facts
+    said_to_tests = {"UA_KILLS"}
+    known = {variable_name(field) for field in Settings.model_fields} | set(FLAGS)
+    known |= runs_facts | said_to_tests
     known |= {"UA_HEARTBEAT_INTERVAL", "UA_HEARTBEAT_OK"}  # a second name; a word of a reply
     text = path.read_text(encoding="utf-8")
     named = set(re.findall(r"\b(?:NEXT_PUBLIC_)?UA_[A-Z_]+[A-Z]\b", text))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.integration.histories import History
 from tests.integration.test_projection import folder, histories
 from universal_agent.domain.calendar_days import View
 from universal_agent.domain.job import OffLabel
+from universal_agent.errors import InvalidInput
 from universal_agent.store import projection_rows
 from universal_agent.testing import ManualClock
 from universal_agent.views.calendar import FeedQuery
@@ -190,3 +192,38 @@ async def test_a_start_goes_on_where_the_projection_is(history: History) -> None
     await again.runtime.projector.catch_up()
     newest = (await history.runtime.store.log_bounds()).newest_seq
     assert again.runtime.metrics.counters["projection_applied"] - before == newest - position
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        (FeedQuery(start="2026-01-01T00:00Z", end="2026-03-05T00:00Z"), "end"),
+        (FeedQuery(start="2026-01-02T00:00Z", end="2026-01-01T00:00Z"), "start"),
+        (
+            FeedQuery(source_ref="job_a", start="2026-01-01T00:00Z", end="2026-01-03T00:00Z"),
+            "source_ref",
+        ),
+        (FeedQuery(timezone="Mars/Olympus"), "timezone_name"),
+    ],
+)
+async def test_a_window_that_is_too_wide_or_makes_no_sense_is_refused_not_cut(
+    history: History, asked: FeedQuery, field: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await history.runtime.calendar.answer(asked, now=history.clock.now())
+    assert refused.value.field == field
+
+
+async def test_the_widest_window_holds_every_slot_however_many_they_are(
+    history: History,
+) -> None:
+    now = history.clock.now()
+    for _ in range(3):
+        await history.runtime.jobs.create({"command": "true", "runner": "shell", "every": "5m"})
+    asked = FeedQuery(start=now.isoformat(), end=(now + timedelta(days=62)).isoformat())
+    answer = await history.runtime.calendar.answer(asked, now=now)
+    assert answer.body is not None
+    events = orjson.loads(answer.body)["events"]
+    # Three of these, and one each twenty minutes; the last slot of each is where the window ends.
+    assert len(events) == 3 * (62 * 288 - 1) + (62 * 72 - 1)
+    assert len({event["event_id"] for event in events}) == len(events)

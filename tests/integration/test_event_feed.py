@@ -140,6 +140,19 @@ async def test_once_sends_one_payload_and_ends(store: Store, feed: EventFeed) ->
     ]
 
 
+async def test_what_was_committed_a_moment_ago_is_waited_for(store: Store) -> None:
+    late = EventFeed(store, SystemClock(), Metrics(), size=100)
+    await late.start()
+    await append(store, "a")
+    reading = asyncio.create_task(Reader(late, since_seq=0, once=True).rest())
+    await store.log_bounds()
+    task = asyncio.create_task(late.run())
+
+    assert [payload["kind"] for _, payload in await reading] == ["event"]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 @pytest.mark.parametrize(
     ("since_seq", "stream_id", "reason"),
     [(99, None, "new_stream"), (1, "another", "new_stream")],
@@ -195,3 +208,80 @@ async def test_replay_pages_without_a_hole_and_tells_a_gap(store: Store, feed: E
     assert [event["seq"] for event in rest["events"]] == [3, 4, 5]
     assert not rest["has_more"]
     assert beyond["gap"]
+
+
+async def test_a_reader_of_forgotten_events_is_told_of_the_gap(
+    store: Store, feed: EventFeed
+) -> None:
+    await append(store, *"abcde")
+    await store.forget_events(until=3)
+    behind, at_the_edge = Reader(feed, since_seq=2), Reader(feed, since_seq=3)
+
+    seq, payload = await behind.next()
+    await append(store, "f")
+
+    assert (payload["kind"], payload["reason"], seq) == ("reset", "gap", 5)
+    assert await behind.seqs(1) == [6]
+    assert await at_the_edge.seqs(3) == [4, 5, 6]
+
+
+async def test_a_reader_from_zero_begins_with_the_oldest_event_kept(
+    store: Store, feed: EventFeed
+) -> None:
+    await append(store, *"abcde")
+    await store.forget_events(until=3)
+
+    assert await Reader(feed, since_seq=0).seqs(2) == [4, 5]
+
+
+async def test_a_reader_that_is_overtaken_by_forgetting_is_told_of_the_gap(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("universal_agent.views.event_feed._BATCH", 2)
+    small = EventFeed(store, SystemClock(), Metrics(), size=2)
+    await small.start()
+    task = asyncio.create_task(small.run())
+    await append(store, *"abcdefghi")
+    await Reader(small, since_seq=8).seqs(1)
+    reader = Reader(small, since_seq=1)
+    assert await reader.seqs(2) == [2, 3]
+
+    await store.forget_events(until=6)
+    seq, payload = await reader.next()
+
+    assert (payload["kind"], payload["reason"], seq) == ("reset", "gap", 9)
+    small.close_all()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_replay_tells_of_forgotten_events(store: Store, feed: EventFeed) -> None:
+    await append(store, *"abcde")
+    await store.forget_events(until=3)
+
+    pages = [await feed.replay(since_seq=seq, limit=10) for seq in (0, 2, 3)]
+
+    assert [page["oldest_seq"] for page in pages] == [4, 4, 4]
+    assert [page["gap"] for page in pages] == [False, True, False]
+    assert [[event["seq"] for event in page["events"]] for page in pages] == [[4, 5]] * 3
+
+
+async def test_many_readers_do_not_hold_up_what_else_there_is_to_do(
+    store: Store, feed: EventFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("universal_agent.views.event_feed._WOKEN_AT_ONCE", 2)
+    readers = [Reader(feed) for _ in range(9)]
+    for reader in readers:
+        await reader.next()
+    reading = [asyncio.create_task(reader.seqs(1)) for reader in readers]
+    loop, done_at_a_turn = asyncio.get_running_loop(), set[int]()
+
+    def other_work() -> None:
+        done_at_a_turn.add(sum(task.done() for task in reading))
+        if not all(task.done() for task in reading):
+            loop.call_soon(other_work)
+
+    other_work()
+    await append(store, "a")
+    assert await asyncio.gather(*reading) == [[1]] * 9
+    assert len(done_at_a_turn) > 4

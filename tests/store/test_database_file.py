@@ -1,6 +1,7 @@
 """A database that is not sound is refused by name, and left exactly as it is."""
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -40,6 +41,19 @@ async def killed(database: Path) -> Path:
         path.write_bytes(content)
     assert wal(database).stat().st_size
     return database
+
+
+@pytest.fixture
+async def crashed(database: Path, tmp_path: Path) -> Path:
+    """Everything that a killed process leaves, the index of its write-ahead log included."""
+    store = sqlite_store(database)
+    await store.open()
+    left = tmp_path / "left"
+    left.mkdir()
+    for path in (database, wal(database), database.with_name("ua.db-shm")):
+        shutil.copyfile(path, left / path.name)
+    await store.close()
+    return left / database.name
 
 
 def wal(database: Path) -> Path:
@@ -102,6 +116,40 @@ async def test_a_write_ahead_log_beside_a_damaged_database_is_left_too(
 ) -> None:
     damage(killed)
     assert "left as it is" in await refused(killed)
+
+
+def cut_the_last_byte(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 1)
+
+
+def flip_a_bit_in_the_middle(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(Path.unlink, id="gone"),
+        pytest.param(lambda path: os.truncate(path, 0), id="empty"),
+        pytest.param(cut_the_last_byte, id="last byte gone"),
+        pytest.param(flip_a_bit_in_the_middle, id="bit flipped"),
+    ],
+)
+async def test_a_write_ahead_log_that_lost_acknowledged_changes_is_refused(
+    crashed: Path, damage: Callable[[Path], None]
+) -> None:
+    """SQLite would open the database as it was before them, and say nothing."""
+    damage(wal(crashed))
+    assert "ua.db-wal" in await refused(crashed)
+
+
+async def test_what_a_killed_process_leaves_opens_with_all_it_had(crashed: Path) -> None:
+    store = sqlite_store(crashed)
+    await store.open()
+    assert (await store.log_bounds()).stream_id
+    await store.close()
 
 
 async def test_a_database_that_was_left_by_a_kill_opens_with_all_it_had(killed: Path) -> None:

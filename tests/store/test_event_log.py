@@ -1,5 +1,6 @@
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,8 @@ from tests.store.making import (
     run_id,
     running,
 )
-from universal_agent.store.base import LogBounds, Once, Store
+from universal_agent.store.base import LogBounds, Once, ProjectionPage, Store
+from universal_agent.store.sql import sqlite_store
 from universal_agent.store.tx import to_json
 
 
@@ -222,3 +224,49 @@ async def test_every_acknowledged_write_is_there_after_a_restart(
     assert await newest(again) == len(log)
     assert (await again.list_runs(limit=9))[-1].run_id == claimed.run.run_id
     await again.close()
+
+
+class TestForgetting:
+    async def test_the_oldest_events_go_and_the_others_keep_their_numbers(
+        self, store: Store, store_again: OpenAgain
+    ) -> None:
+        for n in range(5):
+            await a_job(store, f"job_{n}")
+        await store.forget_events(until=2)
+        assert await seqs(store) == [3, 4, 5]
+        await store.close()
+        again = store_again()
+        await again.open()
+        await a_job(again, "job_5")
+        assert await seqs(again) == [3, 4, 5, 6]
+        bounds = await again.log_bounds()
+        assert (bounds.oldest_seq, bounds.newest_seq) == (3, 6)
+        await again.close()
+
+    async def test_the_newest_event_stays(self, store: Store, store_again: OpenAgain) -> None:
+        for n in range(3):
+            await a_job(store, f"job_{n}")
+        await store.forget_events(until=99)
+        assert await seqs(store) == [3]
+        await store.close()
+        again = store_again()
+        await again.open()
+        assert await seqs(again) == [3]
+        await again.close()
+
+
+class TestCopying:
+    async def test_a_projection_that_is_copied_page_by_page_is_the_same(
+        self, store: Store, tmp_path: Path
+    ) -> None:
+        jobs = [await a_job(store, f"job_{n}") for n in range(5)]
+        await admit(store, *map(decide, jobs))
+        await store.project(await events(store))
+        copy = sqlite_store(tmp_path / "copy.db", synchronous="OFF")
+        await copy.open()
+        page: ProjectionPage | None = None
+        while page := await store.read_projection(after=page, limit=2):
+            assert len(page.rows) <= 2
+            await copy.write_projection(page)
+        assert await copy.projection_digest() == await store.projection_digest()
+        await copy.close()

@@ -1,4 +1,5 @@
 // Writes web_dist/BUILD.json: what the build was made from, so that a checkout can tell a stale one.
+// What only the checks read is part of it too: they pass for one state of it all.
 // `--print` only prints the hash of the present sources.
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -16,7 +17,16 @@ function filesUnder(folder) {
 }
 
 const hash = createHash('sha256');
-const single = ['index.html', 'package-lock.json', 'vite.config.ts'].map((name) => join(web, name));
+const single = [
+  '.prettierrc.json',
+  'eslint.config.mjs',
+  'index.html',
+  'openapi.json',
+  'package-lock.json',
+  'package.json',
+  'tsconfig.json',
+  'vite.config.ts',
+].map((name) => join(web, name));
 for (const file of [
   ...single,
   ...filesUnder(join(web, 'public')),

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import Field
 
+from universal_agent.api.once_route import OnceRoute
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import (
     Answer,
@@ -24,11 +25,11 @@ from universal_agent.domain.stasis import Scope, StasisAction
 from universal_agent.engine.changes import proposal_document
 from universal_agent.errors import InvalidInput
 from universal_agent.runtime import Runtime
-from universal_agent.store.base import Resolved
+from universal_agent.store.base import Once, Resolved
 from universal_agent.views.calendar import FeedQuery
 from universal_agent.views.cron import run_document
 
-router = APIRouter(prefix="/api/v1/ops", tags=["calendar"])
+router = APIRouter(prefix="/api/v1/ops", tags=["calendar"], route_class=OnceRoute)
 
 EventId = Annotated[str, Path(min_length=1, max_length=200, examples=["cron|job_1a2b|1767225600"])]
 Text = Annotated[str | None, Query(max_length=100)]
@@ -174,7 +175,7 @@ async def act(
     runtime = runtime_of(request)
     runtime.metrics.count("calendar_action_requests")
     slot = SlotKey.parse(event_id)
-    content = body.model_dump()
+    once = once_from(key, request, body.model_dump())
     if body.action in tuple(StasisAction):
         resolved = await runtime.stasis.resolve(
             slot,
@@ -184,19 +185,22 @@ async def act(
             note=body.note,
             run_at=body.run_at,
             timezone=body.timezone,
-            once=once_from(key, request, content),
+            once=once,
         )
         result = _resolved(runtime, resolved)
     else:
-        result = await _act_on_job(runtime, slot, body.action)
+        result = await _act_on_job(runtime, slot, body.action, once)
     return answer({**_done(slot, body.action), **result})
 
 
-async def _act_on_job(runtime: Runtime, slot: SlotKey, action: str) -> dict[str, Any]:
+async def _act_on_job(
+    runtime: Runtime, slot: SlotKey, action: str, once: Once | None
+) -> dict[str, Any]:
     job_id = JobId(slot.source_ref)
     match action:
         case "run_now":
-            return {"run": run_document(await runtime.commands(slot.source).run_now(job_id))}
+            run = await runtime.commands(slot.source).run_now(job_id, once=once)
+            return {"run": run_document(run)}
         case "pause":
             job = await runtime.commands(slot.source).switch_off(job_id, OffLabel.PAUSED)
         case "disable":
@@ -254,7 +258,7 @@ class Confirmed(Answer):
     "/calendar/events/{event_id}/change-request",
     summary="Propose a change in words; nothing changes yet",
     response_model=Proposed,
-    responses=problem_responses(400, 404, 413, 422, 503),
+    responses=problem_responses(400, 404, 409, 413, 422, 503),
 )
 async def request_change(request: Request, event_id: EventId, body: ChangeRequest) -> Response:
     runtime = runtime_of(request)
@@ -369,7 +373,7 @@ async def stasis_queue(request: Request) -> Response:
     "/stasis/bulk",
     summary="Decide many missed slots",
     response_model=BulkDone,
-    responses=problem_responses(400, 404, 413, 422, 503),
+    responses=problem_responses(400, 404, 409, 413, 422, 503),
 )
 async def bulk(request: Request, body: Bulk) -> Response:
     runtime = runtime_of(request)

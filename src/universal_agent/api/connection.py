@@ -6,6 +6,7 @@ never completes stays with the server, which would keep it, and all that has com
 
 import asyncio
 from enum import Enum, auto
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -34,6 +35,10 @@ connection: close\r
 "detail":"The request line and headers together are larger than 16 KiB."}"""
 
 
+#: Bytes that are joined at most.
+_JOINED_BYTES = 64 * 1024
+
+
 class _Awaited(Enum):
     """What is to come next of a request."""
 
@@ -57,6 +62,50 @@ def bounded_protocol(clock: Clock) -> type[asyncio.Protocol]:
     return BoundedProtocol
 
 
+class _Joining:
+    """A transport that sends what was written in one turn of the event loop in one piece.
+
+    uvicorn writes the head of an answer and its body by themselves: two calls of the kernel, two
+    packets, and a client that is woken twice.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._pieces:
+            self._loop.call_soon(self._flush)
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size > _JOINED_BYTES:
+            self._flush()  # a writer that never waits must come to feel that the client is slow
+
+    def write_eof(self) -> None:
+        self._flush()
+        self._transport.write_eof()
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._flush()
+        self._transport.set_protocol(protocol)
+
+    def _flush(self) -> None:
+        if self._pieces:
+            data = b"".join(self._pieces)
+            self._pieces.clear()
+            self._size = 0
+            self._transport.write(data)
+
+
 class _BoundedProtocol(HttpToolsProtocol):
     _clock: Clock
     _alarm: Cancellable | None = None
@@ -64,7 +113,7 @@ class _BoundedProtocol(HttpToolsProtocol):
     _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(_Joining(transport))  # type: ignore[arg-type]
         self._await(_Awaited.FIRST_BYTE)
         self._set_alarm()
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
+from universal_agent.api.once_route import OnceRoute
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.short_route import ShortRoute
 from universal_agent.api.wire import Answer, Body, IdempotencyKey, answer, once_from, runtime_of
@@ -12,7 +13,7 @@ from universal_agent.domain.run import JobId, RunId, RunStatus
 from universal_agent.errors import InvalidInput
 from universal_agent.views.cron import echo, run_document
 
-router = APIRouter(prefix="/api/v1/cron", tags=["cron"])
+router = APIRouter(prefix="/api/v1/cron", tags=["cron"], route_class=OnceRoute)
 
 Ref = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Limit = Annotated[int, Query(ge=1, le=5000)]
@@ -196,7 +197,7 @@ router.add_api_route(
     "/preview",
     summary="What a schedule means, without storing anything",
     response_model=Echo,
-    responses=problem_responses(400, 413, 422, 503),
+    responses=problem_responses(400, 409, 413, 422, 503),
 )
 async def preview(request: Request, body: JobFields) -> Response:
     runtime = runtime_of(request)

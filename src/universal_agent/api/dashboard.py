@@ -5,13 +5,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
+from universal_agent.api.once_route import OnceRoute
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import Answer, Body, answer, runtime_of
 from universal_agent.domain.notifications import NotificationStatus
 from universal_agent.errors import UniversalAgentError
 from universal_agent.views.notifications import notification_document
 
-router = APIRouter(prefix="/api/v1/dashboard", tags=["dashboard"])
+router = APIRouter(prefix="/api/v1/dashboard", tags=["dashboard"], route_class=OnceRoute)
 
 NotificationId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
@@ -102,7 +103,7 @@ async def change_notification(
     "/notifications/bulk",
     summary="Mark many notifications",
     response_model=NotificationBulkDone,
-    responses=problem_responses(413, 422, 503),
+    responses=problem_responses(409, 413, 422, 503),
 )
 async def change_many(request: Request, body: NotificationBulk) -> Response:
     runtime = runtime_of(request)

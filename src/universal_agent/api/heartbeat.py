@@ -5,12 +5,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
+from universal_agent.api.once_route import OnceRoute
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import Answer, Body, answer, operator, runtime_of
 from universal_agent.domain.slot import Source
 from universal_agent.domain.system_event import WakeMode
 
-router = APIRouter(prefix="/api/v1/heartbeat", tags=["heartbeats"])
+router = APIRouter(prefix="/api/v1/heartbeat", tags=["heartbeats"], route_class=OnceRoute)
 
 SessionId = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
@@ -76,7 +77,7 @@ async def suppressed(
     "/wake",
     summary="Ask for a session's beat, at once or with the next one",
     response_model=Woken,
-    responses=problem_responses(404, 413, 422, 503),
+    responses=problem_responses(404, 409, 413, 422, 503),
 )
 async def wake(request: Request, body: WakeBody) -> Response:
     runtime = runtime_of(request)

@@ -2,11 +2,14 @@
 
 from fastapi import APIRouter, Request, Response
 
+from universal_agent.api.once_route import OnceRoute
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import Answer, answer, runtime_of
 from universal_agent.views.projection import Verdict
 
-router = APIRouter(prefix="/api/v1/ops/scheduling/projection", tags=["scheduling"])
+router = APIRouter(
+    prefix="/api/v1/ops/scheduling/projection", tags=["scheduling"], route_class=OnceRoute
+)
 
 
 class Verification(Answer):

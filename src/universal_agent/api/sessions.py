@@ -5,12 +5,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
+from universal_agent.api.once_route import OnceRoute
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import Answer, Body, answer, bounded, operator, runtime_of
 from universal_agent.domain.session import SessionStatus
 from universal_agent.errors import InvalidInput
 
-router = APIRouter(prefix="/api/v1", tags=["sessions"])
+router = APIRouter(prefix="/api/v1", tags=["sessions"], route_class=OnceRoute)
 
 _REF = r"^[A-Za-z0-9_-]{1,64}$"
 _USER = r"^[A-Za-z0-9_.@:-]{1,64}$"
@@ -154,7 +155,7 @@ async def delete_session_surely(
     "/ops/sessions/{session_id}/cancel",
     summary="Stop what a session runs: its turn and its beat",
     response_model=SessionCancelled,
-    responses=problem_responses(404, 422, 503),
+    responses=problem_responses(404, 409, 413, 422, 503),
 )
 async def cancel_session(request: Request, session_id: SessionId) -> Response:
     sessions = runtime_of(request).sessions

@@ -5,12 +5,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
+from universal_agent.api.once_route import OnceRoute
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import Answer, Body, answer, bounded, operator, runtime_of
 from universal_agent.domain.system_event import WAKE, WakeMode
 from universal_agent.errors import InvalidInput
 
-router = APIRouter(prefix="/api/v1/system", tags=["heartbeats"])
+router = APIRouter(prefix="/api/v1/system", tags=["heartbeats"], route_class=OnceRoute)
 
 _REF = r"^[A-Za-z0-9_-]{1,64}$"
 _WORD = r"^[A-Za-z0-9_.:-]{1,100}$"
@@ -56,7 +57,7 @@ class PresencePage(Answer):
     "/event",
     summary="Tell something to a session's next beat",
     response_model=SystemEventQueued,
-    responses=problem_responses(400, 404, 413, 422, 503),
+    responses=problem_responses(400, 404, 409, 413, 422, 503),
 )
 async def queue_event(request: Request, body: SystemEventBody) -> Response:
     if body.event_type == WAKE:
@@ -87,7 +88,7 @@ async def queued_events(
     "/presence",
     summary="Say that a node is here",
     response_model=PresenceKept,
-    responses=problem_responses(400, 413, 422),
+    responses=problem_responses(400, 409, 413, 422),
 )
 async def report_presence(request: Request, body: PresenceBody) -> Response:
     node = runtime_of(request).presence.report(

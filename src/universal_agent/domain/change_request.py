@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from universal_agent.domain.job import JobSpec
 from universal_agent.domain.phrases import parse_instant, parse_schedule
 from universal_agent.domain.schedule import CronSchedule, OneShotSchedule, Schedule
-from universal_agent.errors import InvalidPhrase
+from universal_agent.errors import InvalidInput, InvalidPhrase
 
 MAX_CHARS = 300
 
@@ -72,7 +72,7 @@ _MOVE = re.compile(rf"(?:move|reschedule|shift|postpone){_SLOT} (?:to|until|till
 _CHANGE = re.compile(rf"(?:(?:change|set|switch|make|run|schedule){_IT}(?: to)? )?(.+)")
 _AT = re.compile(rf"(?:(?:change|set|run|schedule){_IT}(?: to)? )?at (.+)")
 
-_EXAMPLES = (
+EXAMPLES = (
     "pause, resume, run now, skip next, move to tomorrow 9:15am, every 30 minutes, "
     "every weekday at 9am, at 07:30, 0 9 * * 1-5, rename to Nightly report"
 )
@@ -90,7 +90,8 @@ def understand(
 ) -> Understood:
     """What an instruction about a job's slot asks for.
 
-    Raises InvalidPhrase, with examples, for anything that is not understood as a whole.
+    Raises InvalidPhrase, with examples, for anything that is not understood as a whole, and
+    InvalidInput for what is understood and cannot be.
     """
     text = " ".join(instruction.split()).strip().rstrip(".!")
     text = re.sub(r"^please ", "", text, flags=re.IGNORECASE)
@@ -119,7 +120,7 @@ def understand(
 def _not_understood(instruction: str) -> InvalidPhrase:
     return InvalidPhrase(
         f"this was not understood, and nothing was changed: {instruction[:100]!r}. What can be "
-        f"said: {_EXAMPLES}",
+        f"said: {EXAMPLES}",
         field="instruction",
     )
 
@@ -128,7 +129,7 @@ def _simple(operation: Operation, spec: JobSpec, slot: datetime, now: datetime) 
     warnings: tuple[str, ...] = ()
     if operation is Operation.SKIP_SLOT:
         if slot <= now:
-            raise InvalidPhrase(
+            raise InvalidInput(
                 f"only a slot to come can be skipped; {slot:%Y-%m-%d %H:%M} UTC is past",
                 field="instruction",
             )
@@ -156,7 +157,7 @@ def _move(when: str, spec: JobSpec, slot: datetime, now: datetime, timezone: str
             summary=f"Run it at {local:%Y-%m-%d %H:%M:%S} ({timezone}).",
         )
     if slot <= now:
-        raise InvalidPhrase(
+        raise InvalidInput(
             f"only a slot to come can be moved; {slot:%Y-%m-%d %H:%M} UTC is past",
             field="instruction",
         )

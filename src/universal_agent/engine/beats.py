@@ -68,8 +68,14 @@ class Beats(Jobs):
 
     async def run_now(self, job_id: JobId, *, once: Once | None = None) -> Run:
         """Wake the session at once. However often it is asked for, one beat waits at the most."""
+        made = None if once is None else await self._store.answer_of(once)
+        run = None if made is None else await self._store.get_run(RunId(made))
+        if run is not None:
+            return run
         run = await self.wake(job_id, WakeMode.NOW, reason=None, by="operator")
         assert run is not None
+        if once is not None:
+            await self._store.keep_answer(once, run.run_id, now=self._clock.now())
         return run
 
     async def wake(

@@ -10,19 +10,28 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from universal_agent.clock import Clock
-from universal_agent.domain.change_request import Operation, Understood, side, understand
+from universal_agent.domain.change_request import (
+    Confidence,
+    Operation,
+    Understood,
+    side,
+    understand,
+)
 from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.job import Job, JobSpec, OffLabel
+from universal_agent.domain.local_time import load_zone
 from universal_agent.domain.proposal import Proposal, ProposalStatus
 from universal_agent.domain.run import JobId
 from universal_agent.domain.slot import SlotKey, Source, from_epoch
 from universal_agent.engine.exceptions import Exceptions
 from universal_agent.engine.ids import new_id
 from universal_agent.engine.jobs import Jobs
+from universal_agent.engine.rephrasing import Rephraser
 from universal_agent.errors import (
     AlreadyResolved,
     Conflict,
     InvalidInput,
+    InvalidPhrase,
     NotFound,
     StaleVersion,
     UniversalAgentError,
@@ -42,7 +51,9 @@ class Changes:
         clock: Clock,
         commands: Mapping[Source, Jobs],
         exceptions: Exceptions,
+        rephraser: Rephraser | None = None,
     ) -> None:
+        self._rephraser = rephraser
         self._store = store
         self._clock = clock
         self._commands = commands
@@ -51,12 +62,31 @@ class Changes:
     async def propose(
         self, slot: SlotKey, instruction: str, *, timezone: str | None = None
     ) -> Proposal:
-        """Understand an instruction. Raises JobNotFound, or InvalidPhrase with examples."""
+        """Understand an instruction, with a model's help where there is one.
+
+        Raises JobNotFound, or InvalidPhrase with examples.
+        """
         now = self._clock.now()
         job = await self._job(slot)
         zone = timezone or job.spec.timezone
-        understood = understand(instruction, job.spec, slot.scheduled_at, now=now, timezone=zone)
-        after = self._after(job, understood)
+        load_zone(zone)
+
+        def read(text: str) -> tuple[Understood, JobSpec]:
+            understood = understand(text, job.spec, slot.scheduled_at, now=now, timezone=zone)
+            return understood, self._after(job, understood)
+
+        rephrased_as = None
+        try:
+            understood, after = read(instruction)
+        except InvalidPhrase as refusal:
+            rephrased_as = await self._rephrased(instruction, job, slot, now=now, timezone=zone)
+            if rephrased_as is None:
+                raise
+            try:
+                understood, after = read(rephrased_as)
+            except InvalidInput:
+                raise refusal from None
+            understood = _second_hand(understood, instruction, rephrased_as)
         proposal = Proposal(
             proposal_id=new_id("chg", now),
             event_id=slot.event_id,
@@ -64,6 +94,7 @@ class Changes:
             job_version=job.version,
             record={
                 "instruction": instruction,
+                "rephrased_as": rephrased_as,
                 "summary": understood.summary,
                 "before": side(job.spec, now=now),
                 "after": _after_side(after, understood, slot.scheduled_at, now),
@@ -78,6 +109,16 @@ class Changes:
         )
         await self._store.insert_proposal(proposal)
         return proposal
+
+    async def _rephrased(
+        self, instruction: str, job: Job, slot: SlotKey, *, now: datetime, timezone: str
+    ) -> str | None:
+        """The instruction in a model's words; None when there is no model, or it has none."""
+        if self._rephraser is None:
+            return None
+        return await self._rephraser.rephrase(
+            instruction, job.spec, slot.scheduled_at, now=now, timezone=timezone
+        )
 
     async def _job(self, slot: SlotKey) -> Job:
         return await self._commands[slot.source].get(JobId(slot.source_ref))
@@ -170,6 +211,15 @@ class Changes:
                     slot, ExceptionKind.MOVE, by=by, move_to=arguments["move_to"]
                 )
         return {"job_id": job.job_id, "version": job.version}
+
+
+def _second_hand(understood: Understood, instruction: str, rephrased_as: str) -> Understood:
+    """What is known by a model's words only, and says so."""
+    warning = (
+        f"“{instruction}” was not understood. The agent's model put it as “{rephrased_as}”: "
+        "make sure that this is what you mean."
+    )
+    return replace(understood, confidence=Confidence.LOW, warnings=(warning, *understood.warnings))
 
 
 def _after_side(

@@ -279,6 +279,14 @@ class Executor:
         finally:
             worker.deadline.cancel()
             output.close()
+            if output.failure is not None:
+                _log.warning(
+                    "run_log_cut",
+                    action="run_log_cut",
+                    run_id=run.run_id,
+                    error=output.failure,
+                    dropped_bytes=output.dropped_bytes,
+                )
             self._workers.pop(run.run_id, None)
             self._metrics.runs_running.set(len(self._workers))
         self._unrecorded.add(run.run_id)

@@ -1,14 +1,17 @@
 """When is there something to do next?
 
-The timer sleeps to the earliest due instant it knows of, and never longer than a second: each
-second it holds the wall clock against the monotonic one, so that a suspend or a clock step is
-noticed within a second of resume. While nothing is due, that look is all that happens.
+The timer sleeps to the earliest due instant it knows of, and never longer than a second and a
+half: it then holds the wall clock against the monotonic one, so that a suspend or a clock step is
+noticed that soon after resume. While nothing is due, that look is all that happens.
 """
 
 import asyncio
 from datetime import datetime
 
 from universal_agent.clock import Clock, ClockGap, ClockWatch
+
+#: The longest sleep, in seconds.
+_LOOK_SECONDS = 1.5
 
 
 class Timer:
@@ -59,7 +62,7 @@ class Timer:
     async def _sleep(self, now: datetime) -> None:
         """One bounded sleep, cut short when an earlier instant is set."""
         self._changed.clear()
-        seconds = 1.0
+        seconds = _LOOK_SECONDS
         if self._due_at is not None:
             seconds = min(seconds, (self._due_at - now).total_seconds())
         timer = self._clock.call_later(seconds, self._changed.set)

@@ -17,7 +17,8 @@ _log = structlog.get_logger(__name__)
 #: Seconds without a tick that mean trouble.
 STALLED_SECONDS = 5.0
 
-#: Seconds between two looks of the thread.
+#: The least seconds between two looks of the thread. While the loop ticks it sleeps for as long as
+#: the last tick is good for.
 _LOOK_SECONDS = 1.0
 
 _PING_SECONDS = 60.0
@@ -57,12 +58,14 @@ class Watchdog:
             self._thread = None
 
     def _watch(self) -> None:
-        looks = 0
-        while not self._stop.wait(_LOOK_SECONDS):
+        ping_in = pause = _LOOK_SECONDS
+        while not self._stop.wait(pause):
             self.look()
-            if self._ping_url and looks % int(_PING_SECONDS / _LOOK_SECONDS) == 0:
+            ping_in -= pause
+            if self._ping_url and ping_in <= 0:
                 self._ping()
-            looks += 1
+                ping_in = _PING_SECONDS
+            pause = max(_LOOK_SECONDS, STALLED_SECONDS - self._seconds_since_tick())
 
     def look(self) -> None:
         """Compare the last tick with what is allowed, and raise or clear the alarm."""

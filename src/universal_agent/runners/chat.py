@@ -6,7 +6,7 @@ cut at a token limit, an empty one are errors, though what came stays in the out
 """
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -37,8 +37,13 @@ _REFUSED = {
 }
 
 
-class _ReplyFailed(Exception):
-    """The endpoint did not give a complete reply."""
+class ReplyFailed(Exception):
+    """The endpoint did not give a complete reply; one sentence says why."""
+
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        super().__init__(reason)
+        #: What the endpoint had answered with by then.
+        self.status = status
 
 
 class ChatEndpoint:
@@ -62,29 +67,53 @@ class ChatEndpoint:
 
     async def answer(self, prompt: str, *, model: str | None, output: RunOutput) -> RunResult:
         """Write the reply to `output` as it comes, and say how it ended."""
-        question: dict[str, Any] = {
-            "messages": [{"role": "user", "content": prompt}],
-            "stream": True,
-        }
-        if chosen := model or self._model:
-            question["model"] = chosen
+        messages = [{"role": "user", "content": prompt}]
+        try:
+            status = await self._ask(messages, model or self._model, output.write)
+        except ReplyFailed as failed:
+            return RunResult(status=RunStatus.ERROR, error=str(failed), exit_code=failed.status)
+        return RunResult(status=RunStatus.SUCCESS, exit_code=status)
+
+    async def reply(self, prompt: str, *, instructions: str, max_bytes: int) -> str:
+        """The whole reply. Raises ReplyFailed, also for one that is longer."""
+        text = bytearray()
+
+        def take(data: bytes) -> None:
+            text.extend(data)
+            if len(text) > max_bytes:
+                raise ReplyFailed(f"expected a reply of at most {max_bytes} bytes")
+
+        messages = [
+            {"role": "system", "content": instructions},
+            {"role": "user", "content": prompt},
+        ]
+        await self._ask(messages, self._model, take)
+        return text.decode()
+
+    async def _ask(
+        self, messages: list[dict[str, str]], model: str, write: Callable[[bytes], object]
+    ) -> int:
+        """Hand on the reply as it comes; the status. Raises ReplyFailed when it is not complete."""
+        question: dict[str, Any] = {"messages": messages, "stream": True}
+        if model:
+            question["model"] = model
         status = None
         try:
             async with self._client.stream("POST", self._url, json=question) as response:
                 status = response.status_code
                 if status != httpx.codes.OK:
-                    raise _ReplyFailed(await _refusal(response))
-                await _Reply(output).read(response)
-        except _ReplyFailed as failed:
-            error = str(failed)
+                    raise ReplyFailed(await _refusal(response))
+                await _Reply(write).read(response)
+        except ReplyFailed as failed:
+            reason = str(failed)
         except httpx.TimeoutException:
-            error = f"{self._url.host} sent nothing in time"
+            reason = f"{self._url.host} sent nothing in time"
         except httpx.HTTPError as broken:
-            reason = one_line(str(broken)) or type(broken).__name__
-            error = f"the connection to {self._url.host} failed: {reason}"
+            said = one_line(str(broken)) or type(broken).__name__
+            reason = f"the connection to {self._url.host} failed: {said}"
         else:
-            return RunResult(status=RunStatus.SUCCESS, exit_code=status)
-        return RunResult(status=RunStatus.ERROR, error=error, exit_code=status)
+            return status
+        raise ReplyFailed(reason, status)
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -93,14 +122,14 @@ class ChatEndpoint:
 class _Reply:
     """A reply as it comes together."""
 
-    def __init__(self, output: RunOutput) -> None:
-        self._output = output
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
         self._has_text = False
         self._finish: str | None = None
         self._done = False
 
     async def read(self, response: httpx.Response) -> None:
-        """Read to the end. Raises _ReplyFailed when that is not the end of a complete reply."""
+        """Read to the end. Raises ReplyFailed when that is not the end of a complete reply."""
         if response.headers.get("content-type", "").startswith("application/json"):
             # Some endpoints do not stream.
             self._take(await _whole(response), "message")
@@ -111,15 +140,15 @@ class _Reply:
                     break
                 self._take(data, "delta")
         if problem := self._problem():
-            raise _ReplyFailed(problem)
+            raise ReplyFailed(problem)
 
     def _take(self, data: str, part: str) -> None:
         """One chunk of a stream (its text is in `delta`) or a whole reply (in `message`)."""
         chunk = _json(data)
         if not isinstance(chunk, dict):
-            raise _ReplyFailed(f"expected a JSON object, got {one_line(data, 80)!r}")
+            raise ReplyFailed(f"expected a JSON object, got {one_line(data, 80)!r}")
         if chunk.get("error"):
-            raise _ReplyFailed(f"the endpoint failed: {_message(chunk) or one_line(data)}")
+            raise ReplyFailed(f"the endpoint failed: {_message(chunk) or one_line(data)}")
         # The last chunk of a stream may hold only the usage, and no choice.
         choices = chunk.get("choices")
         for choice in choices if isinstance(choices, list) else ():
@@ -131,7 +160,7 @@ class _Reply:
         text = message.get("content") if isinstance(message, dict) else None
         if isinstance(text, str):
             self._has_text = self._has_text or bool(text.strip())
-            self._output.write(text.encode("utf-8", "replace"))
+            self._write(text.encode("utf-8", "replace"))
 
     def _problem(self) -> str | None:
         """Why this is no complete reply; None when it is one."""
@@ -151,7 +180,7 @@ async def _events(response: httpx.Response) -> AsyncIterator[str]:
             if line.startswith(b"data:"):
                 yield line.removeprefix(b"data:").strip().decode("utf-8", "replace")
         if len(rest) > _LINE_BYTES:
-            raise _ReplyFailed(f"expected lines of at most {_LINE_BYTES} bytes")
+            raise ReplyFailed(f"expected lines of at most {_LINE_BYTES} bytes")
     if rest.startswith(b"data:"):
         yield rest.removeprefix(b"data:").strip().decode("utf-8", "replace")
 
@@ -161,7 +190,7 @@ async def _whole(response: httpx.Response) -> str:
     async for piece in response.aiter_bytes():
         body += piece
         if len(body) > _LINE_BYTES:
-            raise _ReplyFailed(f"expected a reply of at most {_LINE_BYTES} bytes")
+            raise ReplyFailed(f"expected a reply of at most {_LINE_BYTES} bytes")
     return body.decode("utf-8", "replace")
 
 

@@ -8,10 +8,10 @@ the only process. All take the time from the caller.
 A verb raises StoreUnavailable when the database cannot take the write; nothing was changed then.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from universal_agent.domain.beat import BeatReport
 from universal_agent.domain.calendar import CalendarFacts, Window
@@ -23,13 +23,13 @@ from universal_agent.domain.flags import FlagOverride
 from universal_agent.domain.job import Job, JobSpec
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.ledger import LedgerFacts
-from universal_agent.domain.notifications import Notification
 from universal_agent.domain.proposal import Proposal, ProposalStatus
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.domain.stasis import MissedRecord, Scope, StasisAction
 from universal_agent.domain.system_event import SystemEvent
 from universal_agent.store.beat_store import BeatStore
+from universal_agent.store.notification_store import NotificationStore
 from universal_agent.store.session_store import SessionStore, Wake
 
 
@@ -195,7 +195,15 @@ class ProjectionDigest:
     hash: str
 
 
-class Store(SessionStore, BeatStore, Protocol):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectionPage:
+    """Some of what the projection holds: rows of one of its tables, as they are stored."""
+
+    table: str
+    rows: Sequence[tuple[Any, ...]]
+
+
+class Store(SessionStore, BeatStore, NotificationStore, Protocol):
     """The durable state. Opened and closed once, by the composition root."""
 
     async def open(self) -> None:
@@ -221,6 +229,16 @@ class Store(SessionStore, BeatStore, Protocol):
         """The job that `once` made before, or None. Raises Conflict when it is another request's,
         or the job was deleted since.
         """
+        ...
+
+    async def answer_of(self, once: Once) -> str | None:
+        """What was answered to the request that `once` names, or None. Raises Conflict when the
+        key is another request's.
+        """
+        ...
+
+    async def keep_answer(self, once: Once, answer: str, *, now: datetime) -> None:
+        """Remember it for a day; the first answer stays."""
         ...
 
     async def update_job(
@@ -445,43 +463,6 @@ class Store(SessionStore, BeatStore, Protocol):
         """Keep an override, or drop it; `value` is what the flag has from now on."""
         ...
 
-    # -- notifications
-
-    async def fold_notifications(
-        self, *, limit: int, new_id: Callable[[], str], keep: int, now: datetime
-    ) -> tuple[int, bool]:
-        """Fold the next events into notifications, each event once.
-
-        How many events were read, and whether there is news.
-        """
-        ...
-
-    async def has_notable_events(self, *, after_seq: int) -> tuple[bool, int]:
-        """Whether events after `after_seq` may be news, and the newest seq that was looked at."""
-        ...
-
-    async def list_notifications(
-        self, *, limit: int, session_id: str | None = None, before: str | None = None
-    ) -> Sequence[Notification]:
-        """Notifications newest first."""
-        ...
-
-    async def get_notification(self, notification_id: str) -> Notification | None:
-        """The notification, or None."""
-        ...
-
-    async def put_notification(self, notification: Notification, *, delivered: bool) -> None:
-        """Keep a notification as it now is."""
-        ...
-
-    async def undelivered_notifications(self, *, limit: int) -> Sequence[Notification]:
-        """Notifications that have not been delivered beyond the dashboard, oldest first."""
-        ...
-
-    async def mark_notifications_delivered(self, ids: Sequence[str]) -> None:
-        """They have been."""
-        ...
-
     # -- change requests
 
     async def insert_proposal(self, proposal: Proposal) -> None:
@@ -520,6 +501,10 @@ class Store(SessionStore, BeatStore, Protocol):
 
     async def read_events(self, *, after_seq: int, limit: int) -> Sequence[Event]:
         """The first `limit` events after `after_seq`, oldest first."""
+        ...
+
+    async def forget_events(self, *, until: int) -> None:
+        """Take the events up to that seq out of the log. The newest one stays, whatever its seq."""
         ...
 
     async def log_bounds(self) -> LogBounds:
@@ -575,6 +560,16 @@ class Store(SessionStore, BeatStore, Protocol):
 
     async def projection_digest(self) -> ProjectionDigest:
         """A hash of all that the projection holds, from one snapshot."""
+        ...
+
+    async def read_projection(
+        self, *, after: ProjectionPage | None, limit: int
+    ) -> ProjectionPage | None:
+        """The rows that come next after a page of it; None when there are no more."""
+        ...
+
+    async def write_projection(self, page: ProjectionPage) -> None:
+        """Put the rows of a page. The last page has the position."""
         ...
 
     async def ledger_facts(

@@ -6,13 +6,19 @@ in its place.
 
 import os
 import sqlite3
+import struct
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from universal_agent.errors import StoreCorrupt
 
 #: Databases up to this size are read whole at every start: half a second at the most.
 _READ_WHOLE_BYTES = 128 * 1024 * 1024
+
+#: The fields of the log's index that are looked at (sqlite.org/walformat.html, 2.1): whether it is
+#: filled in, mxFrame, the salt, nBackfill. They are in the byte order of the machine.
+_INDEX = struct.Struct("=12x?3xI12x8s56xI")
 
 
 def is_fresh(path: Path) -> bool:
@@ -38,10 +44,13 @@ def what_is_wrong(path: Path, *, read_whole: bool) -> str | None:
     into the database.
     """
     log_bytes = _size(_log_of(path))
+    indexed = _index_of(path)
     if not path.exists():
         return f"only {_log_of(path).name} is there"
     if not _size(path):
         return "the file is empty"
+    if not log_bytes and indexed is not None and indexed.frames > indexed.moved:
+        return f"{_log_of(path).name} is missing, and the latest changes with it"
     try:
         # Without a log there is nothing that could change meanwhile, and no file need be made.
         mode = "ro" if log_bytes else "ro&immutable=1"
@@ -51,12 +60,47 @@ def what_is_wrong(path: Path, *, read_whole: bool) -> str | None:
             (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
             if _size(path) + log_bytes < pages * page_bytes:
                 return "its end is missing"
+            found = _index_of(path)
+            if indexed and found and found.salt == indexed.salt and found.frames < indexed.frames:
+                return (
+                    f"of {indexed.frames} changed pages in {_log_of(path).name} only "
+                    f"{found.frames} can be read"
+                )
             if read_whole:
                 (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
                 return None if verdict == "ok" else str(verdict)
     except sqlite3.DatabaseError as error:
         return str(error)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _LogIndex:
+    """What the write-ahead log's index (`-shm`) says of the log.
+
+    SQLite itself takes a log that lost its end for a shorter one. The index outlives a killed
+    process, and is written after the log was synced: it never knows more than the log has.
+    """
+
+    #: Changed pages that are committed in the log.
+    frames: int
+    #: How many of them are in the database too.
+    moved: int
+    #: Which log it speaks of; another one begins each time the log is written from its beginning.
+    salt: bytes
+
+
+def _index_of(path: Path) -> _LogIndex | None:
+    """The index of the database's log; None where there is none yet."""
+    try:
+        with path.with_name(path.name + "-shm").open("rb") as file:
+            head = file.read(_INDEX.size)
+    except FileNotFoundError:
+        return None
+    if len(head) < _INDEX.size:
+        return None
+    ready, frames, salt, moved = _INDEX.unpack(head)
+    return _LogIndex(frames, moved, salt) if ready else None
 
 
 def back_up(connection: sqlite3.Connection, copy: Path) -> None:

@@ -186,11 +186,15 @@ SET first_at = excluded.first_at, last_at = excluded.last_at, count = excluded.c
     status = excluded.status, updated_at = excluded.updated_at, note = excluded.note,
     decided_by = excluded.decided_by, run_id = excluded.run_id;
 
+-- (What the projection holds, in the order of its keys, from any of them on.)
+
 -- feed_dump_jobs --
-SELECT job_id, version, next_run_at, deleted, frequent FROM feed_jobs ORDER BY job_id;
+SELECT job_id, version, next_run_at, deleted, frequent FROM feed_jobs
+WHERE job_id > :job_id ORDER BY job_id LIMIT :limit;
 
 -- feed_dump_versions --
-SELECT job_id, version, spec, frequent, source FROM feed_versions ORDER BY job_id, version;
+SELECT job_id, version, spec, frequent, source FROM feed_versions
+WHERE (job_id, version) > (:job_id, :version) ORDER BY job_id, version LIMIT :limit;
 
 -- feed_dump_slots --
 SELECT lane, scheduled_at, source, source_ref, job_version, outcome, reason, run_id,
@@ -200,12 +204,17 @@ WHERE (lane, scheduled_at, source, source_ref) > (:lane, :scheduled_at, :source,
 ORDER BY lane, scheduled_at, source, source_ref LIMIT :limit;
 
 -- feed_dump_hours --
-SELECT hour, source_ref, outcome, count FROM feed_hours ORDER BY hour, source_ref, outcome;
+SELECT hour, source_ref, outcome, count FROM feed_hours
+WHERE (hour, source_ref, outcome) > (:hour, :source_ref, :outcome)
+ORDER BY hour, source_ref, outcome LIMIT :limit;
 
 -- feed_dump_missed --
 SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
        status, created_at, updated_at, useful_until, note, decided_by, run_id
-FROM feed_missed ORDER BY missed_id;
+FROM feed_missed WHERE missed_id > :missed_id ORDER BY missed_id LIMIT :limit;
+
+-- feed_dump_state --
+SELECT position, last_event_at FROM feed_state WHERE position > :position LIMIT :limit;
 
 -- clear_feed_jobs --
 DELETE FROM feed_jobs;

@@ -41,6 +41,11 @@ class LogTail:
         first = seq + 1 - self._events[0].seq
         return list(islice(self._events, first, first + limit))
 
+    def forget(self, until: int) -> None:
+        """Drop the events up to that seq, all but the newest, as the log has done."""
+        while len(self._events) > 1 and self._events[0].seq <= until:
+            self._events.popleft()
+
     def close(self) -> None:
         """Let everybody who watches go."""
         self._closed = True

@@ -5,7 +5,6 @@ projection to. An event at or before the position is in it already and is passed
 does not matter how often a batch is handed in.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -19,16 +18,10 @@ from universal_agent.domain.projection import (
     SlotRef,
     touched_by,
 )
-from universal_agent.store.base import ProjectionDigest
 from universal_agent.store.rows import event_from_row
 from universal_agent.store.tx import Row, Tx, to_json
 
 _HOUR = 3600
-
-#: Slots that are hashed at once.
-_PAGE = 5000
-
-_TABLES = ("jobs", "versions", "slots", "hours", "missed")
 
 
 def position(tx: Tx) -> int:
@@ -49,9 +42,12 @@ def project(tx: Tx, events: Sequence[Event]) -> int:
 
 
 def project_all(tx: Tx) -> None:
-    """Bring the projection up to the log as this transaction sees it."""
-    while rows := tx.all("read_events", after_seq=position(tx), limit=1000):
-        project(tx, [event_from_row(row) for row in rows])
+    """Bring the projection up to the log as this transaction sees it, as far as that follows it."""
+    done = position(tx)
+    while rows := tx.all("read_events", after_seq=done, limit=1000):
+        before, done = done, project(tx, [event_from_row(row) for row in rows])
+        if done == before:
+            return
 
 
 def _fold(tx: Tx, events: Sequence[Event]) -> None:
@@ -148,31 +144,3 @@ def _put_slots(
     ]
     tx.many("add_to_feed_hour", counts)
     tx.many("drop_empty_feed_hour", counts)
-
-
-# -- whether it is what the log makes of it
-
-
-def digest(tx: Tx) -> ProjectionDigest:
-    """A hash of every row, and the position it is of."""
-    hashed = hashlib.blake2b(digest_size=16)
-    for table in _TABLES:
-        hashed.update(table.encode())
-        if table != "slots":
-            for row in tx.all(f"feed_dump_{table}"):
-                hashed.update(to_json(row).encode())
-            continue
-        last: dict[str, object] = {
-            "lane": "", "scheduled_at": -1, "source": "", "source_ref": ""
-        }  # fmt: skip
-        while rows := tx.all("feed_dump_slots", **last, limit=_PAGE):
-            for row in rows:
-                hashed.update(to_json(row).encode())
-            last = dict(zip(last, rows[-1], strict=False))
-    return ProjectionDigest(position=position(tx), hash=hashed.hexdigest())
-
-
-def clear(tx: Tx) -> None:
-    for table in _TABLES:
-        tx.run(f"clear_feed_{table}")
-    tx.run("set_feed_state", position=0, last_event_at=None)

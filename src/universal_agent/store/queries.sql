@@ -13,6 +13,10 @@ SELECT seq FROM sqlite_sequence WHERE name = 'events';
 SELECT seq, source, type, timestamp, source_ref, owner_id, session_id, status, data
 FROM events WHERE seq > :after_seq ORDER BY seq LIMIT :limit;
 
+-- forget_events --
+DELETE FROM events
+WHERE seq <= :until AND seq < (SELECT seq FROM sqlite_sequence WHERE name = 'events');
+
 -- log_bounds --
 SELECT (SELECT value FROM meta WHERE name = 'stream_id'),
        (SELECT min(seq) FROM events),

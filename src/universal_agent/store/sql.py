@@ -30,6 +30,7 @@ from universal_agent.store import (
     log_verbs,
     misses,
     notification_rows,
+    projection_copy,
     projection_rows,
     proposal_rows,
     starts,
@@ -44,6 +45,7 @@ from universal_agent.store.base import (
     Once,
     Page,
     ProjectionDigest,
+    ProjectionPage,
     Resolution,
     Resolved,
     Settled,
@@ -89,6 +91,12 @@ class SqlStore(SqlSessions, SqlBeats):
 
     async def job_made(self, once: Once) -> Job | None:
         return await self._db.read(lambda tx: job_verbs.job_made(tx, once, self._specs))
+
+    async def answer_of(self, once: Once) -> str | None:
+        return await self._db.read(lambda tx: job_verbs.made_by(tx, once))
+
+    async def keep_answer(self, once: Once, answer: str, *, now: datetime) -> None:
+        await self._db.write(lambda tx: job_verbs.recall(tx, once, answer, now=now))
 
     async def update_job(
         self, job: Job, *, replaces: Job, closed_at: datetime, changed: list[str], now: datetime
@@ -444,6 +452,10 @@ class SqlStore(SqlSessions, SqlBeats):
             lambda tx: log_verbs.read_events(tx, after_seq=after_seq, limit=limit)
         )
 
+    async def forget_events(self, *, until: int) -> None:
+        await self._db.write(lambda tx: tx.run("forget_events", until=until))
+        self._tail.forget(until)
+
     async def log_bounds(self) -> LogBounds:
         return await self._db.read(log_verbs.log_bounds)
 
@@ -487,10 +499,18 @@ class SqlStore(SqlSessions, SqlBeats):
         return await self._db.write(lambda tx: projection_rows.project(tx, events))
 
     async def clear_projection(self) -> None:
-        await self._db.write(projection_rows.clear)
+        await self._db.write(projection_copy.clear)
 
     async def projection_digest(self) -> ProjectionDigest:
-        return await self._db.read(projection_rows.digest)
+        return await self._db.read(projection_copy.digest)
+
+    async def read_projection(
+        self, *, after: ProjectionPage | None, limit: int
+    ) -> ProjectionPage | None:
+        return await self._db.read(lambda tx: projection_copy.read_page(tx, after, limit=limit))
+
+    async def write_projection(self, page: ProjectionPage) -> None:
+        await self._db.write(lambda tx: projection_copy.write_page(tx, page))
 
     async def ledger_facts(
         self, *, start: datetime, end: datetime, job_id: JobId | None

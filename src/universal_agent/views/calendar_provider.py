@@ -65,7 +65,7 @@ class InternalCalendar:
     async def feed(self, window: Window) -> FeedText:
         async with self._building:
             began = self._clock.monotonic()
-            if self._shadowed():
+            if self._shadowed() and await self._projector.is_caught_up():
                 text = await self._compared(window)
             else:
                 text = await self._written(await self._facts(window), window)

@@ -7,7 +7,7 @@ cut and told, and slows nobody.
 """
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +23,12 @@ from universal_agent.views.event_rows import EventRows
 
 #: A subscriber this far behind the head, though it was being served, is cut.
 SLOW_EVENTS = 1000
+
+#: Subscribers that are written to before anything else has its turn.
+_WOKEN_AT_ONCE = 25
+
+#: A round of them that takes less than this needs no pause before the next.
+_SHORT_ROUND_SECONDS = 0.005
 
 #: Events read from the log in one go.
 _BATCH = 500
@@ -57,14 +63,15 @@ class Subscriber:
     def __init__(self, after_seq: int) -> None:
         self.after_seq = after_seq
         self.closed = False
-        self._woken = asyncio.Event()
+        self._waiter: asyncio.Future[None] | None = None
 
     def wake(self) -> None:
-        self._woken.set()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     async def woken(self) -> None:
-        await self._woken.wait()
-        self._woken.clear()
+        self._waiter = asyncio.get_running_loop().create_future()
+        await self._waiter
 
 
 class EventFeed:
@@ -83,6 +90,9 @@ class EventFeed:
         self._metrics = metrics
         self._ring: deque[Frame] = deque(maxlen=size)
         self._subscribers: set[Subscriber] = set()
+        #: Those that wait for an event, the one first that has waited longest.
+        self._idle: OrderedDict[Subscriber, None] = OrderedDict()
+        self._is_waking = False
         self._rows = EventRows(store)
         self._stream_id = ""
         self._head = 0
@@ -104,10 +114,9 @@ class EventFeed:
 
     async def start(self) -> None:
         """Take up where the log ends; harmless when called again."""
-        bounds = await self._store.log_bounds()
-        self._stream_id = bounds.stream_id
-        if not self._head:
-            self._head = bounds.newest_seq
+        if not self._stream_id:
+            bounds = await self._store.log_bounds()
+            self._stream_id, self._head = bounds.stream_id, bounds.newest_seq
 
     def _publish(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -118,8 +127,39 @@ class EventFeed:
                 self._metrics.count(f"{event.source}_events_total")
                 self.event_counts[event.source][event.type.value] += 1
         self._head = events[-1].seq
-        for subscriber in self._subscribers:
-            subscriber.wake()
+        if not self._is_waking:
+            self._wake()
+
+    def _wake(self) -> None:
+        """Let everybody go on who waits for what has come up to now."""
+        self._is_waking = True
+        self._wake_some(self._head, self._clock.monotonic())
+
+    def _wake_some(self, seq: int, began: float) -> None:
+        """Let a few of them go on, then what else there is to do.
+
+        To write to a client costs the event loop a little. A thousand in one go would hold up a
+        slot that is due, and so would one round after the other: where events come faster than
+        they are handed on, others get as much time as the round took, and clients more at once.
+        """
+        for _ in range(_WOKEN_AT_ONCE):
+            longest = next(iter(self._idle), None)
+            # They began to wait one after the other, and each had all there was.
+            if longest is None or longest.after_seq >= seq:
+                break
+            del self._idle[longest]
+            longest.wake()
+        else:
+            asyncio.get_running_loop().call_soon(self._wake_some, seq, began)
+            return
+        self._is_waking = False
+        if self._head > seq:
+            took = self._clock.monotonic() - began
+            if took < _SHORT_ROUND_SECONDS:
+                self._wake()
+            else:
+                self._is_waking = True
+                self._clock.call_later(took, self._wake)
 
     def _payload(self, event: Event) -> dict[str, Any]:
         return {
@@ -184,18 +224,27 @@ class EventFeed:
         self._subscribers.add(subscriber)
         self._metrics.count("push_stream_connects")
         try:
-            reason = await self._misplaced(since_seq, stream_id)
+            bounds = await self._store.log_bounds()
+            if since_seq == 0:
+                subscriber.after_seq = bounds.oldest_seq - 1
+            reason = _wrong_place(since_seq, stream_id, bounds)
             if reason is not None:
                 yield self._reset(subscriber, reason)
                 if once:
                     return
+            while since_seq is not None and self._head < bounds.newest_seq:
+                # Committed a moment ago: "nothing to tell" would be wrong.
+                if not await self._news(subscriber, heartbeat_seconds):
+                    break
             caught_up = False
             while not subscriber.closed:
                 if self._head - subscriber.after_seq > SLOW_EVENTS and caught_up:
                     yield self._reset(subscriber, ResetReason.SLOW_CONSUMER)
                     return
                 frames = await self._after(subscriber.after_seq)
-                if frames:
+                if frames and frames[0].seq > subscriber.after_seq + 1:
+                    yield self._reset(subscriber, ResetReason.GAP)  # forgotten under its eyes
+                elif frames:
                     if once:
                         frames = frames[:1]
                     subscriber.after_seq = frames[-1].seq
@@ -211,14 +260,6 @@ class EventFeed:
         finally:
             self._subscribers.discard(subscriber)
             self._metrics.count("push_stream_disconnects")
-
-    async def _misplaced(self, since_seq: int | None, stream_id: str | None) -> ResetReason | None:
-        bounds = await self._store.log_bounds()
-        if stream_id is not None and stream_id != bounds.stream_id:
-            return ResetReason.NEW_STREAM
-        if since_seq is None or since_seq == 0:
-            return None
-        return misplaced(since_seq, bounds)
 
     def _reset(self, subscriber: Subscriber, reason: ResetReason) -> bytes:
         subscriber.after_seq = self._head
@@ -254,9 +295,11 @@ class EventFeed:
     async def _news(self, subscriber: Subscriber, seconds: float) -> bool:
         """Wait for an event; False when none came for `seconds`."""
         timer = self._clock.call_later(seconds, subscriber.wake)
+        self._idle[subscriber] = None
         try:
             await subscriber.woken()
         finally:
+            self._idle.pop(subscriber, None)
             timer.cancel()
         return subscriber.closed or subscriber.after_seq < self._head
 
@@ -267,20 +310,20 @@ class EventFeed:
         the reader knows a seq which this log has not reached.
         """
         self._metrics.count("push_replay_requests")
-        bounds = await self._store.log_bounds()
         events = await self._store.read_events(after_seq=since_seq, limit=limit)
+        bounds = await self._store.log_bounds()
         await self._rows.learn(events)
-        newest = max(bounds.newest_seq, events[-1].seq if events else 0)
         last = events[-1].seq if events else since_seq
+        follows = events[0].seq == since_seq + 1 if events else not misplaced(since_seq, bounds)
         return {
             "events": [self.envelope(event) for event in events],
-            "event_bus_seq": newest,
-            "projection_version": newest,
-            "projection_last_event_seq": newest,
+            "event_bus_seq": bounds.newest_seq,
+            "projection_version": bounds.newest_seq,
+            "projection_last_event_seq": bounds.newest_seq,
             "stream_id": bounds.stream_id,
             "oldest_seq": bounds.oldest_seq,
-            "has_more": last < newest,
-            "gap": since_seq > 0 and misplaced(since_seq, bounds) is not None,
+            "has_more": last < bounds.newest_seq,
+            "gap": since_seq > 0 and not follows,
         }
 
 
@@ -291,3 +334,12 @@ def misplaced(since_seq: int, bounds: LogBounds) -> ResetReason | None:
     if since_seq > bounds.newest_seq:
         return ResetReason.NEW_STREAM
     return None
+
+
+def _wrong_place(
+    since_seq: int | None, stream_id: str | None, bounds: LogBounds
+) -> ResetReason | None:
+    """Why a client cannot go on where it says that it is; None when it can."""
+    if stream_id is not None and stream_id != bounds.stream_id:
+        return ResetReason.NEW_STREAM
+    return misplaced(since_seq, bounds) if since_seq else None

@@ -7,21 +7,28 @@ brought up to the head; one that is far behind, as after an upgrade, is not wait
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from universal_agent.clock import Clock
-from universal_agent.errors import Conflict
+from universal_agent.errors import Conflict, StoreUnavailable
 from universal_agent.metrics import Metrics
-from universal_agent.store.base import Store
+from universal_agent.store.base import ProjectionPage, Store
+from universal_agent.store.checkpoint import Checkpoint
 
 _log = structlog.get_logger(__name__)
 
 #: Events folded in one transaction. Others wait for the writer meanwhile.
 BATCH = 200
+
+#: Rows copied in one transaction.
+PAGE = 1000
+
+#: Beyond every seq.
+_FOR_EVER = 2**63
 
 #: A projection further behind than this is not waited for.
 PATIENCE_EVENTS = 5000
@@ -51,6 +58,7 @@ class Projector:
     def __init__(
         self,
         store: Store,
+        checkpoint: Checkpoint,
         clock: Clock,
         metrics: Metrics,
         *,
@@ -58,6 +66,7 @@ class Projector:
         scratch: Callable[[Path], Store],
     ) -> None:
         self._store = store
+        self._checkpoint = checkpoint
         self._clock = clock
         self._metrics = metrics
         self._wanted = wanted
@@ -81,24 +90,62 @@ class Projector:
         async with self._folding:
             if not self.position:
                 self.position = await self._store.projection_position()
-            while events := await self._store.read_events(after_seq=self.position, limit=BATCH):
-                before, self.position = self.position, await self._store.project(events)
-                if self.position == before:
-                    raise Conflict(
-                        f"The projection is at event {before}, and the log goes on with "
-                        f"{events[0].seq}: what lies between is gone, so it cannot follow."
-                    )
-                self._metrics.count("projection_applied", self.position - before)
+            async for position in self._fold(self._store, after=self.position):
+                self._metrics.count("projection_applied", position - self.position)
+                self.position = position
+
+    async def _fold(self, into: Store, *, after: int, until: int = _FOR_EVER) -> AsyncIterator[int]:
+        """Fold the log into a projection; where it is after each batch.
+
+        What is gone from the log is taken from the checkpoint. Raises Conflict when that does not
+        reach the log's beginning.
+        """
+        position = after
+        while position < until:
+            limit = min(BATCH, until - position)
+            events = await self._store.read_events(after_seq=position, limit=limit)
+            if not events:
+                return
+            before = position
+            if events[0].seq == position + 1:
+                position = await into.project(events)
+            else:
+                position = await self._begin(into)
+            if position <= before:
+                raise Conflict(
+                    f"The projection is at event {before}, and the log goes on with "
+                    f"{events[0].seq}: what lies between is gone, so it cannot follow."
+                )
+            yield position
+
+    async def _begin(self, into: Store) -> int:
+        """Put a projection to where the log begins; its position."""
+        await into.clear_projection()
+        bounds = await self._store.log_bounds()
+        if bounds.oldest_seq == 1:
+            return 0
+        async with self._checkpoint.opened(bounds.stream_id) as checkpoint:
+            page: ProjectionPage | None = None
+            while page := await checkpoint.read_projection(after=page, limit=PAGE):
+                await into.write_projection(page)
+        return await into.projection_position()
 
     async def is_caught_up(self) -> bool:
-        """Whether the projection has every event up to now; waits while few are missing."""
+        """Whether the projection has every event up to now; waits while few are missing.
+
+        It cannot catch up while the database takes no writes. What is asked for can be read all
+        the same, from the tables.
+        """
         newest = (await self._store.log_bounds()).newest_seq
         if not self.position:
             self.position = await self._store.projection_position()
         if newest - self.position > PATIENCE_EVENTS:
             return False
         if newest > self.position:
-            await self.catch_up()
+            try:
+                await self.catch_up()
+            except StoreUnavailable:
+                return False
         return True
 
     # -- whether it is right
@@ -111,39 +158,25 @@ class Projector:
             scratch = self._scratch(Path(folder) / "scratch.db")
             await scratch.open()
             try:
-                position = 0
-                while position < held.position:
-                    events = await self._store.read_events(
-                        after_seq=position, limit=min(BATCH, held.position - position)
-                    )
-                    if not events or events[0].seq != position + 1:
-                        raise Conflict(
-                            f"The log begins after event {position}, so the projection cannot be "
-                            "folded anew from it."
-                        )
-                    position = await scratch.project(events)
+                begin = await self._begin(scratch)
+                async for _ in self._fold(scratch, after=begin, until=held.position):
+                    pass
                 expected = await scratch.projection_digest()
             finally:
                 await scratch.close()
         return Verdict(position=held.position, hash=held.hash, expected_hash=expected.hash)
 
     async def rebuild(self) -> Verdict:
-        """Throw the projection away and fold the log anew; feeds are scanned meanwhile.
-
-        Raises Conflict when the beginning of the log is no longer kept.
-        """
-        bounds = await self._store.log_bounds()
-        if bounds.oldest_seq > 1 and bounds.newest_seq:
-            raise Conflict(
-                f"The log begins with event {bounds.oldest_seq}, so the projection cannot be "
-                "folded anew from it."
-            )
+        """Throw the projection away and fold the log anew; feeds are scanned meanwhile."""
         before = await self._store.projection_digest()
         async with self._folding:
-            await self._store.clear_projection()
             self.position = 0
-        self._metrics.count("projection_seed_count")
+            self.position = await self._begin(self._store)
         await self.catch_up()
         after = await self._store.projection_digest()
+        sizes = await self._store.sizes()
+        self._metrics.count("projection_seed_count")
+        self._metrics.count("projection_seed_jobs", sizes.jobs)
+        self._metrics.count("projection_seed_runs", sizes.runs)
         _log.info("projection_rebuilt", action="projection_rebuilt", position=after.position)
         return Verdict(position=after.position, hash=before.hash, expected_hash=after.hash)

@@ -68,7 +68,9 @@ async def test_a_body_is_taken_or_refused_alike(client: httpx.AsyncClient, body:
         {},
     ],
 )
-async def test_headers_count_alike_on_both_ways(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+async def test_headers_count_alike_on_both_ways(
+    client: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
     long = await client.post("/long", content=BODIES[0], headers=headers)
     short = await client.post("/short", content=BODIES[0], headers=headers)
     assert (short.status_code, short.json()) == (long.status_code, long.json())

@@ -11,6 +11,9 @@ from universal_agent.testing import FAILURE, ManualClock, RecordingRunner
 
 Jump = Callable[[ManualClock, float], None]
 
+#: Seconds within which a jump is noticed.
+NOTICED = 2
+
 FORWARD: list[tuple[Jump, Cause]] = [
     (ManualClock.step, Cause.CLOCK_STEP),
     (ManualClock.suspend, Cause.HOST_SUSPENDED),
@@ -31,7 +34,7 @@ class TestForward:
         await gateway.create(every="1m")
         await clock.advance(150)
         jump(clock, 3600)
-        await clock.advance(1)
+        await clock.advance(NOTICED)
         (missed,) = await gateway.pending()
         assert (missed.cause, missed.span.first_at) == (cause, gateway.began + 3 * MINUTE)
         ledger = await gateway.ledger()
@@ -52,7 +55,7 @@ class TestForward:
         await gateway.create(every="1h", misfire_grace_seconds=600)
         await clock.advance(60)
         jump(clock, 3600)
-        await clock.advance(1)
+        await clock.advance(NOTICED)
         assert runner.slots == [gateway.began + HOUR]
         assert await gateway.pending() == []
 
@@ -70,7 +73,7 @@ class TestForward:
         }
         await clock.advance(20)
         jump(clock, 3600)
-        await clock.advance(1)
+        await clock.advance(NOTICED)
         ran = {
             on_miss: sorted(r.scheduled_at - gateway.began for r in await gateway.runs(job))
             for on_miss, job in jobs.items()
@@ -107,7 +110,7 @@ class TestForward:
         await gateway.create(cron_expr="0 * * * *")
         await clock.advance(10)
         jump(clock, 86_400 + 600)
-        await clock.advance(1)
+        await clock.advance(NOTICED)
         (missed,) = await gateway.pending()
         assert missed.span.count == 24
 
@@ -122,7 +125,7 @@ class TestForward:
         for n in range(150):
             await gateway.create(every=f"{n + 60}s")
         jump(clock, 3600)
-        await clock.advance(1)
+        await clock.advance(NOTICED)
         missed = await gateway.pending()
         assert len(missed) == 150
         assert len({one.outage_id for one in missed}) == 1
@@ -143,10 +146,10 @@ class TestBackward:
         self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
     ) -> None:
         clock.step(-3600)
-        await clock.advance(1)
+        await clock.advance(NOTICED)
         await gateway.create(run_at="1m")
         await clock.advance(60)
-        assert runner.slots == [gateway.began - HOUR + 61 * SECOND]
+        assert runner.slots == [gateway.began - HOUR + (NOTICED + 60) * SECOND]
 
     async def test_an_edit_meanwhile_does_not_replay_what_was_decided(
         self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
@@ -154,7 +157,7 @@ class TestBackward:
         job = await gateway.create(every="1m")
         await clock.advance(600)
         clock.step(-3600)
-        await clock.advance(1)
+        await clock.advance(NOTICED)
         await gateway.runtime.jobs.edit(job.job_id, {"enabled": False})
         await gateway.runtime.jobs.edit(job.job_id, {"enabled": True})
         await clock.advance(3600 + 119)

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway
 from universal_agent.domain.job import OffLabel
@@ -39,6 +40,23 @@ class TestTimeLimit:
         assert await gateway.statuses() == [RunStatus.TIMEOUT]
         (run,) = await gateway.runs()
         assert run.duration is not None and run.duration >= 0 * SECOND
+
+
+async def test_a_run_whose_output_finds_no_room_goes_on_and_the_loss_is_told(
+    gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+) -> None:
+    gateway.runtime.settings.run_logs_dir.write_text("in the way", encoding="utf-8")
+    runner.hold()
+    await gateway.create(run_at="1m")
+    await clock.advance(60)
+    (request,) = runner.running.values()
+    with capture_logs() as logs:
+        request.output.write(b"four")
+        runner.release()
+        await clock.advance(1)
+    assert await gateway.statuses() == [RunStatus.SUCCESS]
+    (told,) = [line for line in logs if line["event"] == "run_log_cut"]
+    assert (told["run_id"], told["dropped_bytes"]) == (request.run_id, 4)
 
 
 class TestCancel:

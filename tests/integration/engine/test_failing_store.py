@@ -60,6 +60,19 @@ class TestOutage:
         await gateway.create()
         assert gateway.runtime.health().ok
 
+    async def test_the_calendar_is_read_from_the_tables_while_the_projection_cannot_follow(
+        self, gateway: Gateway, clock: ManualClock
+    ) -> None:
+        await gateway.create(every="1h")
+        await gateway.create(every="1h")
+        await clock.advance(1)
+        gateway.runtime.projector.position -= 1  # as when the newest event was not folded yet
+        gateway.store.database.failure = "disk full"
+        assert await gateway.runtime.calendar.stasis_queue(now=clock.now()) == []
+        assert not await gateway.runtime.projector.is_caught_up()
+        gateway.store.database.failure = None
+        assert await gateway.runtime.projector.is_caught_up()
+
     async def test_a_run_that_ends_meanwhile_is_recorded_afterwards(
         self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
     ) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from universal_agent.domain.change_request import Operation, understand
 from universal_agent.domain.job import JobSpec
 from universal_agent.domain.schedule import make_cron, make_once
-from universal_agent.errors import InvalidInput, InvalidPhrase
+from universal_agent.errors import InvalidInput
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SLOT = datetime(2026, 11, 25, 8, tzinfo=UTC)
@@ -100,7 +100,7 @@ def test_moving_a_one_shot_changes_its_own_time() -> None:
 
 @pytest.mark.parametrize("instruction", ["skip it", "move it to tomorrow 9am"])
 def test_a_slot_of_the_past_is_neither_skipped_nor_moved(instruction: str) -> None:
-    with pytest.raises(InvalidPhrase, match="past"):
+    with pytest.raises(InvalidInput, match="past"):
         understand(instruction, SPEC, NOW, now=NOW, timezone="UTC")
 
 

@@ -194,6 +194,13 @@ export interface BulkAnswer {
   refused: number;
 }
 
+/** The job as it is, or as it would be, with its next slots. */
+export interface ProposalSide {
+  timezone?: string;
+  next?: { utc: string; local: string }[];
+  [field: string]: unknown;
+}
+
 export interface Proposal {
   proposal_id: string;
   event_id: string;
@@ -201,8 +208,8 @@ export interface Proposal {
   source_ref: string;
   instruction: string;
   summary: string;
-  before: Record<string, unknown>;
-  after: Record<string, unknown>;
+  before: ProposalSide;
+  after: ProposalSide;
   operation: string;
   warnings: string[];
   confidence: 'high' | 'medium' | 'low';

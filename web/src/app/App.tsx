@@ -41,9 +41,11 @@ function usePushSwitch(): void {
 }
 
 export function App(): JSX.Element {
-  const { data: config } = useConfig();
+  const { data: config, isPending } = useConfig();
   const phase = usePushPhase();
   usePushSwitch();
+  // Before it is known who asks, nothing else is asked for.
+  if (isPending) return <Waiting lines={8} />;
   const { auth_required, signed_in } = config ?? DEFAULT_CONFIG;
   if ((auth_required && !signed_in) || phase === 'signed_out') return <SignIn />;
   return (

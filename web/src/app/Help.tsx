@@ -1,7 +1,7 @@
-import { Modal } from '@mantine/core';
 import { type JSX, useId } from 'react';
 import { closeDialog } from './dialogs';
 import styles from './Help.module.css';
+import { Modal } from '../ui/overlays';
 import { PAGES } from './pages';
 
 const GROUPS: readonly { title: string; keys: readonly (readonly [string, string])[] }[] = [
@@ -40,7 +40,7 @@ const GROUPS: readonly { title: string; keys: readonly (readonly [string, string
 /** What the keys do. */
 export default function Help(): JSX.Element {
   return (
-    <Modal opened onClose={() => closeDialog()} title="Keyboard shortcuts" size="lg">
+    <Modal onClose={() => closeDialog()} title="Keyboard shortcuts" size="lg">
       <div className={styles.groups}>
         {GROUPS.map((group) => (
           <Group key={group.title} {...group} />

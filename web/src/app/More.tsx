@@ -1,7 +1,8 @@
-import { Button, Drawer } from '@mantine/core';
+import { Button } from '@mantine/core';
 import type { JSX } from 'react';
 import { NavLink } from 'react-router';
 import { Icon } from '../ui/icons';
+import { Drawer } from '../ui/overlays';
 import { closeDialog, openDialog } from './dialogs';
 import styles from './More.module.css';
 import { PAGES } from './pages';
@@ -9,7 +10,7 @@ import { PAGES } from './pages';
 /** Every page and the main commands, for small screens. */
 export default function More(): JSX.Element {
   return (
-    <Drawer opened onClose={() => closeDialog()} position="bottom" size="auto" title="More">
+    <Drawer onClose={() => closeDialog()} position="bottom" size="auto" title="More">
       <ul className={styles.list}>
         {PAGES.map((page) => (
           <li key={page.path}>

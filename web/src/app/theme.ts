@@ -1,5 +1,13 @@
 // Mantine's part of the theme; the colours are CSS variables in tokens.css.
-import { Button, createTheme, Drawer, Modal, type MantineThemeOverride } from '@mantine/core';
+import {
+  Button,
+  createTheme,
+  Drawer,
+  DrawerHeader,
+  type MantineThemeOverride,
+  Modal,
+  ModalHeader,
+} from '@mantine/core';
 
 export const theme: MantineThemeOverride = createTheme({
   cursorType: 'pointer',
@@ -18,6 +26,9 @@ export const theme: MantineThemeOverride = createTheme({
             }
           : { root: {} },
     }),
+    // Their headers are <header> elements, and a page has one banner.
+    ModalHeader: ModalHeader.extend({ defaultProps: { role: 'presentation' } }),
+    DrawerHeader: DrawerHeader.extend({ defaultProps: { role: 'presentation' } }),
     // Locking the page's scroll needs an inline style sheet, which the page's policy may not allow.
     Modal: Modal.extend({
       defaultProps: {

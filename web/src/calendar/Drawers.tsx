@@ -1,4 +1,3 @@
-import { Drawer } from '@mantine/core';
 import type { JSX } from 'react';
 import type { CalendarEvent } from '../api/contract';
 import { useNow } from '../lib/now';
@@ -6,6 +5,7 @@ import type { Day } from './days';
 import type { Lane } from './density';
 import { EventDrawer } from './EventDrawer';
 import { LaneDrawer } from './LaneDrawer';
+import { Drawer } from '../ui/overlays';
 import ListView from './ListView';
 
 export type Opened =
@@ -43,7 +43,7 @@ export default function Drawers(props: DrawersProps): JSX.Element {
   if (opened.kind === 'events') {
     const ids = new Set(opened.event_ids);
     return (
-      <Drawer opened onClose={close} size={480} title={`${ids.size} slots`}>
+      <Drawer onClose={close} size={480} title={`${ids.size} slots`}>
         <ListView
           events={events.filter((event) => ids.has(event.event_id))}
           days={days}

@@ -1,4 +1,4 @@
-import { Button, Drawer } from '@mantine/core';
+import { Button } from '@mantine/core';
 import { type JSX, lazy, type ReactNode, Suspense, useState } from 'react';
 import { Link, useNavigate } from 'react-router';
 import { useEventAction } from '../api/actions';
@@ -11,6 +11,7 @@ import { dayClock, elapsed, longDay, clock, relative, zoneName } from '../lib/ti
 import { toast } from '../lib/toasts';
 import { Facts } from '../ui/Facts';
 import { EventBadge } from '../ui/StatusBadge';
+import { Drawer } from '../ui/overlays';
 import styles from './EventDrawer.module.css';
 import { useOwnZone } from './jobZones';
 import { slotAt, statusWord } from './words';
@@ -27,7 +28,7 @@ interface EventDrawerProps {
 /** All about one slot, and what can be done with it. */
 export function EventDrawer({ event, zone, onClose, onBack }: EventDrawerProps): JSX.Element {
   return (
-    <Drawer opened onClose={onClose} title={event.title} size={440}>
+    <Drawer onClose={onClose} title={event.title} size={440}>
       {onBack && (
         <Button variant="subtle" className={styles.back} onClick={onBack}>
           Back to the list

@@ -1,9 +1,9 @@
-import { Drawer } from '@mantine/core';
 import { type JSX, useMemo } from 'react';
 import type { CalendarEvent } from '../api/contract';
 import { useCalendar } from '../api/queries';
 import { longDay } from '../lib/time';
 import { Loaded } from '../ui/Loaded';
+import { Drawer } from '../ui/overlays';
 import type { Day } from './days';
 import type { Lane } from './density';
 import ListView from './ListView';
@@ -52,12 +52,7 @@ export function LaneDrawer(props: LaneDrawerProps): JSX.Element {
     />
   );
   return (
-    <Drawer
-      opened
-      onClose={onClose}
-      size={480}
-      title={`${lane.title}, ${longDay(day.start, zone)}`}
-    >
+    <Drawer onClose={onClose} size={480} title={`${lane.title}, ${longDay(day.start, zone)}`}>
       {own ? (
         list(own)
       ) : (

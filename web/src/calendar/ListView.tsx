@@ -40,10 +40,10 @@ export default function ListView(props: ListViewProps): JSX.Element {
   const lines = useMemo(() => linesOf(events, days), [events, days]);
   const next = lines.findIndex((line) => line.kind === 'slot' && slotAt(line.event) >= now);
   const heading = ({ day, count }: Line) => (
-    <h3 className={styles.day}>
+    <h2 className={styles.day}>
       {longDay(day.start, zone)}
       <span>{count} slots</span>
-    </h3>
+    </h2>
   );
   if (lines.length === 0) {
     return (

@@ -1,6 +1,7 @@
-import { ActionIcon, Button, SegmentedControl, TextInput } from '@mantine/core';
+import { ActionIcon, Button, SegmentedControl } from '@mantine/core';
 import type { JSX, RefObject } from 'react';
 import { dayName, longDay, monthName } from '../lib/time';
+import { FilterBox } from '../ui/FilterBox';
 import { Icon } from '../ui/icons';
 import type { Day } from './days';
 import styles from './Toolbar.module.css';
@@ -45,15 +46,13 @@ export function Toolbar({ view, days, zone, filterBox }: ToolbarProps): JSX.Elem
         {rangeText(view, days, zone)}
       </p>
       <div className={styles.filters}>
-        <TextInput
-          ref={filterBox}
-          size="xs"
+        <FilterBox
+          box={filterBox}
           className={styles.filter}
-          aria-label="Filter by title"
+          label="Filter by title"
           placeholder="Filter  /"
-          leftSection={<Icon name="search" size={14} />}
           value={view.q}
-          onChange={(event) => view.set({ q: event.currentTarget.value })}
+          onChange={(q) => view.set({ q })}
         />
         <SegmentedControl
           size="xs"

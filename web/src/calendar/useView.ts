@@ -67,33 +67,19 @@ export function useView(zone: string): ViewControls {
   const date = isDate(asked) ? asked : today;
   const dates = useMemo(() => datesOf(view, date), [view, date]);
   const source = search.get('source');
-  const change = (key: string, value: string | null) => {
+  const set: ViewControls['set'] = (wanted) =>
     setSearch(
       (params) => {
-        if (value === null || value === '') params.delete(key);
-        else params.set(key, value);
-        return params;
-      },
-      { replace: key === 'q' },
-    );
-  };
-  const set: ViewControls['set'] = (wanted) => {
-    setSearch(
-      (params) => {
-        if (wanted.view !== undefined) params.set('view', wanted.view);
-        if (wanted.date !== undefined) params.set('date', wanted.date);
-        if (wanted.source !== undefined) params.set('source', wanted.source);
-        if (wanted.problems !== undefined) {
-          if (wanted.problems) params.set('problems', '1');
-          else params.delete('problems');
+        for (const [key, value] of Object.entries(wanted)) {
+          if (value === '' || value === false) params.delete(key);
+          else params.set(key, value === true ? '1' : value);
         }
-        params.delete('week');
+        if (wanted.date !== undefined) params.delete('week');
         return params;
       },
-      { replace: false },
+      // To go back is not to take back letters.
+      { replace: wanted.q !== undefined },
     );
-    if (wanted.q !== undefined) change('q', wanted.q);
-  };
   return {
     view,
     date,

@@ -123,6 +123,12 @@ const EMPTY_LEDGER = {
   unaccounted: [],
 };
 
+const slots = (hour: number) =>
+  [20, 23, 24].map((day) => {
+    const utc = new Date(Date.UTC(2026, 10, day) + hour * 3_600_000).toISOString();
+    return { utc, local: utc };
+  });
+
 function proposal(parts: string[], body: unknown, now: number) {
   const instruction =
     typeof body === 'object' && body !== null && 'instruction' in body ? body.instruction : '';
@@ -133,8 +139,8 @@ function proposal(parts: string[], body: unknown, now: number) {
     source_ref: 'daily0',
     instruction,
     summary: 'Run Morning brief at 08:30 on weekdays instead of every day at 07:00.',
-    before: { cron_expr: '0 7 * * *', timezone: 'UTC', enabled: true },
-    after: { cron_expr: '30 8 * * 1-5', timezone: 'UTC', enabled: true },
+    before: { schedule: 'at 07:00 every day', timezone: 'UTC', enabled: true, next: slots(7) },
+    after: { schedule: 'at 08:30 on weekdays', timezone: 'UTC', enabled: true, next: slots(8.5) },
     operation: 'edit',
     warnings: ['It no longer runs on Saturday and Sunday.'],
     confidence: 'high',

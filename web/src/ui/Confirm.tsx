@@ -1,4 +1,5 @@
-import { Button, Modal } from '@mantine/core';
+import { Button } from '@mantine/core';
+import { Modal } from './overlays';
 import type { JSX, ReactNode } from 'react';
 
 interface ConfirmProps {
@@ -15,7 +16,7 @@ interface ConfirmProps {
 export function Confirm(props: ConfirmProps): JSX.Element {
   const { title, children, verb, isBusy = false, onConfirm, onClose } = props;
   return (
-    <Modal opened onClose={onClose} title={title} size="sm">
+    <Modal onClose={onClose} title={title} size="sm">
       <div style={{ marginBottom: 18 }}>{children}</div>
       <div style={{ display: 'flex', gap: 8, justifyContent: 'flex-end' }}>
         <Button onClick={onClose} data-autofocus>

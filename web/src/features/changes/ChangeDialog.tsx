@@ -1,6 +1,6 @@
-import { Modal } from '@mantine/core';
 import type { JSX } from 'react';
 import { closeDialog } from '../../app/dialogs';
+import { Modal } from '../../ui/overlays';
 import { ChangeForm } from './ChangeForm';
 
 interface ChangeDialogProps {
@@ -12,7 +12,7 @@ interface ChangeDialogProps {
 export default function ChangeDialog({ event_id, title }: ChangeDialogProps): JSX.Element {
   const close = () => closeDialog('change');
   return (
-    <Modal opened onClose={close} title="Request change" size="lg">
+    <Modal onClose={close} title="Request change" size="lg">
       <ChangeForm
         {...(event_id !== undefined && { event_id })}
         {...(title !== undefined && { title })}

@@ -50,6 +50,7 @@ export function ChangeForm(props: ChangeFormProps): JSX.Element {
   if (proposal) {
     return (
       <Confirming
+        key={proposal.proposal_id}
         proposal={proposal}
         onBack={() => setProposal(null)}
         onAgain={preview}

@@ -1,12 +1,9 @@
-import { useQuery } from '@tanstack/react-query';
 import type { JSX } from 'react';
-import { api, take } from '../../api/client';
-import type { Proposal } from '../../api/contract';
-import { keys } from '../../api/keys';
+import type { Proposal, ProposalSide } from '../../api/contract';
 import { dayClock, instant, zoneName } from '../../lib/time';
 import { WordBadge } from '../../ui/StatusBadge';
 import styles from './ChangeForm.module.css';
-import { changesBetween, scheduleIn } from './fieldDiff';
+import { changesBetween } from './fieldDiff';
 
 const CONFIDENCE = {
   high: { label: 'understood', glyph: '✓', tone: 'ok' },
@@ -18,8 +15,6 @@ const CONFIDENCE = {
 export function ProposalCard({ proposal }: { proposal: Proposal }): JSX.Element {
   const { before, after, summary, warnings, confidence } = proposal;
   const changes = changesBetween(before, after);
-  const then = scheduleIn(before);
-  const soon = scheduleIn(after);
   return (
     <section className={styles.card} aria-label="What would change">
       <p className={styles.summary}>
@@ -50,41 +45,30 @@ export function ProposalCard({ proposal }: { proposal: Proposal }): JSX.Element 
           </tbody>
         </table>
       )}
-      {(then ?? soon) && (
+      {before.next && after.next && (
         <div className={styles.slots}>
-          <Slots title="Next slots before" schedule={then} />
-          <Slots title="Next slots after" schedule={after.enabled === false ? null : soon} />
+          <Slots title="Next slots before" side={before} />
+          <Slots title="Next slots after" side={after} />
         </div>
       )}
     </section>
   );
 }
 
-interface SlotsProps {
-  title: string;
-  schedule: Record<string, string | number> | null;
-}
-
-function Slots({ title, schedule }: SlotsProps): JSX.Element {
-  const { data, error } = useQuery({
-    queryKey: keys.preview(schedule),
-    queryFn: ({ signal }) =>
-      take(api.POST('/api/v1/cron/preview', { body: schedule ?? {}, signal })),
-    enabled: schedule !== null,
-    retry: false,
-    staleTime: 30_000,
-  });
+function Slots({ title, side }: { title: string; side: ProposalSide }): JSX.Element {
+  const zone = side.timezone ?? 'UTC';
+  const slots = side.next ?? [];
   return (
     <div>
       <h3>{title}</h3>
-      {schedule === null || error ? (
+      {slots.length === 0 ? (
         <p className="muted">none</p>
       ) : (
         <ol>
-          {data?.next.map((slot) => (
-            <li key={slot.utc} className="num">
-              {dayClock(instant(slot.utc), data.timezone)}{' '}
-              <span className="muted">{zoneName(instant(slot.utc), data.timezone)}</span>
+          {slots.map(({ utc }) => (
+            <li key={utc} className="num">
+              {dayClock(instant(utc), zone)}{' '}
+              <span className="muted">{zoneName(instant(utc), zone)}</span>
             </li>
           ))}
         </ol>

@@ -1,4 +1,4 @@
-import { Button, Modal, NativeSelect, Switch, Textarea, TextInput } from '@mantine/core';
+import { Button, NativeSelect, Switch, Textarea, TextInput } from '@mantine/core';
 import { type JSX, useState } from 'react';
 import { useCreateJob, useEditJob } from '../../api/actions';
 import type { Job } from '../../api/contract';
@@ -9,6 +9,7 @@ import { useZone } from '../../app/zone';
 import { isZone } from '../../lib/time';
 import { toast } from '../../lib/toasts';
 import { Loaded } from '../../ui/Loaded';
+import { Modal } from '../../ui/overlays';
 import { createFields, type Draft, draftOf, editFields, newDraft, scheduleFields } from './draft';
 import styles from './JobDialog.module.css';
 import { SchedulePreview } from './SchedulePreview';
@@ -17,7 +18,6 @@ import { SchedulePreview } from './SchedulePreview';
 export default function JobDialog({ job_id }: { job_id?: string | undefined }): JSX.Element {
   return (
     <Modal
-      opened
       onClose={() => closeDialog('job')}
       title={job_id === undefined ? 'Create a job' : 'Edit the job'}
       size="lg"

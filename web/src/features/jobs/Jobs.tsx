@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Menu, SegmentedControl, TextInput } from '@mantine/core';
+import { ActionIcon, Button, Menu, SegmentedControl } from '@mantine/core';
 import { type JSX, useMemo, useRef, useState } from 'react';
 import { Link, useSearchParams } from 'react-router';
 import { useDeleteJob, useRunJob, useToggleJob } from '../../api/actions';
@@ -11,6 +11,7 @@ import { useShortcuts } from '../../lib/shortcuts';
 import { maybeInstant } from '../../lib/time';
 import { Confirm } from '../../ui/Confirm';
 import { EmptyState } from '../../ui/EmptyState';
+import { FilterBox } from '../../ui/FilterBox';
 import { Icon } from '../../ui/icons';
 import { Loaded } from '../../ui/Loaded';
 import { Page } from '../../ui/Page';
@@ -73,15 +74,13 @@ export default function Jobs(): JSX.Element {
       }
     >
       <div className={styles.bar}>
-        <TextInput
-          ref={box}
-          size="xs"
+        <FilterBox
+          box={box}
           className={styles.find}
-          aria-label="Find a job"
+          label="Find a job"
           placeholder="Find a job  /"
-          leftSection={<Icon name="search" size={14} />}
           value={q}
-          onChange={(event) => change('q', event.currentTarget.value)}
+          onChange={(text) => change('q', text)}
         />
         <SegmentedControl
           size="xs"

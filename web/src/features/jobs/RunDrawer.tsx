@@ -1,4 +1,4 @@
-import { Button, Drawer } from '@mantine/core';
+import { Button } from '@mantine/core';
 import type { JSX } from 'react';
 import { useCancelRun } from '../../api/actions';
 import type { Run } from '../../api/contract';
@@ -8,6 +8,7 @@ import { Facts } from '../../ui/Facts';
 import { Loaded } from '../../ui/Loaded';
 import { RunBadge } from '../../ui/StatusBadge';
 import { When } from '../../ui/times';
+import { Drawer } from '../../ui/overlays';
 import { LogTail } from '../logs/LogTail';
 import styles from './JobPage.module.css';
 
@@ -18,7 +19,7 @@ export function RunDrawer(props: { runId: string; onClose: () => void }): JSX.El
   const { runId, onClose } = props;
   const query = useRun(runId);
   return (
-    <Drawer opened onClose={onClose} title="Run" size={720}>
+    <Drawer onClose={onClose} title="Run" size={720}>
       <Loaded query={query} what="the run" lines={8}>
         {(run) => (
           <div className={styles.drawer}>

@@ -37,7 +37,7 @@ export default function Logs(): JSX.Element {
               ) : (
                 <VirtualList
                   items={all}
-                  label="Runs"
+                  label="Runs, newest first"
                   rowHeight={46}
                   height="calc(100vh - 196px)"
                   itemKey={(run) => run.run_id}

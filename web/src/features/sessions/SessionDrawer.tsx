@@ -1,4 +1,4 @@
-import { Button, Drawer } from '@mantine/core';
+import { Button } from '@mantine/core';
 import { type JSX, useState } from 'react';
 import { Link } from 'react-router';
 import { useCancelSession, useDeleteSession, useWake } from '../../api/actions';
@@ -8,6 +8,7 @@ import { duration, maybeInstant } from '../../lib/time';
 import { Confirm } from '../../ui/Confirm';
 import { Facts } from '../../ui/Facts';
 import { Ago, When } from '../../ui/times';
+import { Drawer } from '../../ui/overlays';
 import styles from './Sessions.module.css';
 import { BeatState, type SessionRow } from './Sessions';
 
@@ -29,7 +30,7 @@ export function SessionDrawer(props: { row: SessionRow; onClose: () => void }): 
   const cancel = useCancelSession();
   const remove = useDeleteSession();
   return (
-    <Drawer opened onClose={onClose} title={session_id} size={460}>
+    <Drawer onClose={onClose} title={session_id} size={460}>
       <Facts
         of={[
           ['Owner', session?.user_id],

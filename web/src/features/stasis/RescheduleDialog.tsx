@@ -1,4 +1,4 @@
-import { Button, Modal, SegmentedControl, TextInput } from '@mantine/core';
+import { Button, SegmentedControl, TextInput } from '@mantine/core';
 import { type JSX, useState } from 'react';
 import { useEventAction } from '../../api/actions';
 import { messageOf } from '../../api/errors';
@@ -6,6 +6,7 @@ import { useZone } from '../../app/zone';
 import { localInput } from '../../lib/time';
 import { toast } from '../../lib/toasts';
 import { SchedulePreview } from '../jobs/SchedulePreview';
+import { Modal } from '../../ui/overlays';
 import styles from './RescheduleDialog.module.css';
 
 interface RescheduleDialogProps {
@@ -37,7 +38,7 @@ export default function RescheduleDialog(props: RescheduleDialogProps): JSX.Elem
       },
     );
   return (
-    <Modal opened onClose={onClose} title={`Reschedule ${title}`}>
+    <Modal onClose={onClose} title={`Reschedule ${title}`}>
       <form
         className={styles.form}
         onSubmit={(event) => {

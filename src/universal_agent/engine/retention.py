@@ -1,0 +1,105 @@
+"""What is too old to be kept? The beginning of the event log, and the logs of old runs.
+
+Little goes at a time, with a pause for others after it. What events came to is in the checkpoint,
+on the disk, before they go, so that a kill in between loses nothing.
+"""
+
+import asyncio
+import re
+import shutil
+from datetime import datetime, timedelta
+from itertools import takewhile
+from pathlib import Path
+
+import structlog
+
+from universal_agent.clock import Clock
+from universal_agent.domain.events import Event
+from universal_agent.errors import Conflict, UniversalAgentError
+from universal_agent.store.base import Store
+from universal_agent.store.checkpoint import Checkpoint
+
+#: The folder that a day's run logs are in.
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+_log = structlog.get_logger(__name__)
+
+_EVERY_SECONDS = 3600.0
+
+#: Events that go in one transaction, and the pause after it.
+BATCH = 200
+_PAUSE_SECONDS = 0.05
+
+
+class Retention:
+    """Forgets what is older than it has to be."""
+
+    def __init__(
+        self,
+        store: Store,
+        checkpoint: Checkpoint,
+        clock: Clock,
+        *,
+        events_for: timedelta | None,
+        run_logs_for: timedelta | None,
+        run_logs_dir: Path,
+    ) -> None:
+        self._store = store
+        self._checkpoint = checkpoint
+        self._clock = clock
+        self._events_for = events_for
+        self._run_logs_for = run_logs_for
+        self._run_logs_dir = run_logs_dir
+
+    async def run(self) -> None:
+        """Look once an hour, for ever."""
+        while True:
+            await self.sweep()
+            await self._clock.sleep(_EVERY_SECONDS)
+
+    async def sweep(self) -> None:
+        """Forget what is too old by now."""
+        now = self._clock.now()
+        if self._events_for is not None:
+            try:
+                await self._forget_events(now - self._events_for)
+            except UniversalAgentError as error:
+                _log.warning("events_kept", action="events_kept", reason=str(error))
+        if self._run_logs_for is not None:
+            oldest = f"{now - self._run_logs_for:%Y-%m-%d}"
+            try:
+                await asyncio.to_thread(_remove_days_before, oldest, self._run_logs_dir)
+            except OSError as error:
+                _log.warning("run_logs_kept", action="run_logs_kept", reason=str(error))
+
+    async def _forget_events(self, before: datetime) -> None:
+        """Take the events out of the log that come before the first one that is to be kept."""
+        bounds = await self._store.log_bounds()
+        if not (expired := await self._expired(before, bounds.oldest_seq)):
+            return
+        async with self._checkpoint.opened(bounds.stream_id) as checkpoint:
+            while expired:
+                until = expired[-1].seq
+                position = await checkpoint.project(expired)
+                if position < until:
+                    raise Conflict(
+                        f"The checkpoint is at event {position}, and the log begins with "
+                        f"{expired[0].seq}: what lies between is gone, so no more is forgotten."
+                    )
+                await self._store.forget_events(until=until)
+                await self._clock.sleep(_PAUSE_SECONDS)
+                expired = await self._expired(before, until + 1)
+        _log.info("events_forgotten", action="events_forgotten", until=until)
+
+    async def _expired(self, before: datetime, oldest_seq: int) -> list[Event]:
+        """The oldest events, as long as they are too old; never the newest of all."""
+        events = await self._store.read_events(after_seq=oldest_seq - 1, limit=BATCH + 1)
+        return list(takewhile(lambda event: event.timestamp < before, events[:-1]))
+
+
+def _remove_days_before(oldest: str, folder: Path) -> None:
+    """Remove the logs of runs that were queued before that day."""
+    days = folder.iterdir() if folder.exists() else ()
+    for day in days:
+        if _DAY.fullmatch(day.name) and day.name < oldest:
+            shutil.rmtree(day)

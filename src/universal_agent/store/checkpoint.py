@@ -1,0 +1,36 @@
+"""What did the forgotten beginning of the event log come to?
+
+Before events are taken out of the log, they are folded into a projection of their own, in a file
+beside the database. From there the log goes on: together they make the whole projection anew.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from universal_agent.store.base import Store
+
+
+class Checkpoint:
+    """The projection as of the last event that was forgotten, or of a later one."""
+
+    def __init__(self, database: Path, store_at: Callable[[Path], Store]) -> None:
+        self._database = database
+        self._store_at = store_at
+        self._using = asyncio.Lock()
+
+    @asynccontextmanager
+    async def opened(self, stream_id: str) -> AsyncIterator[Store]:
+        """The store that keeps it, for one user at a time; an empty one where there was none.
+
+        It has the log's name in its own, so that one database's is never taken for another's.
+        """
+        path = self._database.with_name(f"{self._database.name}.checkpoint-{stream_id}")
+        async with self._using:
+            store = self._store_at(path)
+            await store.open()
+            try:
+                yield store
+            finally:
+                await store.close()

@@ -1,0 +1,199 @@
+"""What is forgotten is not missed: the calendar stays what the whole log had made of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.integration.histories import History
+from tests.integration.test_projection import assert_same_both_ways, folder, histories
+from universal_agent.engine import retention
+from universal_agent.engine.retention import Retention
+from universal_agent.errors import Conflict, StoreUnavailable
+from universal_agent.store.checkpoint import Checkpoint
+from universal_agent.store.sql import sqlite_store
+from universal_agent.testing import ManualClock
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+async def history(tmp_path: Path, clock: ManualClock) -> AsyncIterator[History]:
+    """A product with events that are older than an hour, and a young one."""
+    history = await History.begin(tmp_path, clock)
+    for number in range(3):
+        await history.create(number, 0, 0)
+    await history.run_now(0, 0, 0)
+    await history.finish(0, 0, 0)
+    await history.edit(1, 1, 0)
+    await history.switch(2, 1, 0)
+    clock.step(HOUR.total_seconds() + 1)
+    await history.create(4, 0, 0)
+    yield history
+    await history.end()
+
+
+def forgetting(history: History, **kept_for: timedelta) -> Retention:
+    """A retention with a clock that does not hold it up."""
+    settings = history.runtime.settings
+    given: dict[str, Any] = {"events_for": None, "run_logs_for": None, **kept_for}
+    return Retention(
+        history.runtime.store,
+        history.runtime.checkpoint,
+        NoPauses(history.clock.now()),
+        run_logs_dir=settings.run_logs_dir,
+        **given,
+    )
+
+
+class NoPauses(ManualClock):
+    async def sleep(self, seconds: float) -> None:
+        """Return at once."""
+
+
+def lose_checkpoints(folder: Path) -> None:
+    for file in folder.glob("ua.db.checkpoint-*"):
+        file.unlink()
+
+
+async def oldest_seq(history: History) -> int:
+    return (await history.runtime.store.log_bounds()).oldest_seq
+
+
+async def test_events_that_are_too_old_go_and_the_others_stay(history: History) -> None:
+    newest = (await history.runtime.store.log_bounds()).newest_seq
+    await forgetting(history, events_for=HOUR).sweep()
+    kept = await history.runtime.store.read_events(after_seq=0, limit=100)
+    assert [event.seq for event in kept] == [newest]
+    assert kept[0].timestamp == history.clock.now()
+
+
+async def test_the_newest_event_stays_however_old_it_is(history: History) -> None:
+    newest = (await history.runtime.store.log_bounds()).newest_seq
+    history.clock.step(1000 * DAY.total_seconds())
+    await forgetting(history, events_for=HOUR).sweep()
+    bounds = await history.runtime.store.log_bounds()
+    assert (bounds.oldest_seq, bounds.newest_seq) == (newest, newest)
+
+
+async def test_nothing_goes_while_all_is_to_be_kept(history: History) -> None:
+    history.clock.step(1000 * DAY.total_seconds())
+    await forgetting(history).sweep()
+    assert await oldest_seq(history) == 1
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@given(histories, histories)
+def test_the_projection_can_be_made_anew_whatever_was_forgotten(
+    before: list[tuple[str, int, int, int]], after: list[tuple[str, int, int, int]]
+) -> None:
+    async def check() -> None:
+        with folder() as path:
+            history = await History.begin(path, ManualClock())
+            projector = history.runtime.projector
+            try:
+                for part in (before, after):
+                    for step in part:
+                        await history.step(*step)
+                    await forgetting(history, events_for=HOUR).sweep()
+                    assert (await projector.verify()).ok
+                await assert_same_both_ways(history)
+                assert (await projector.rebuild()).ok
+                await assert_same_both_ways(history)
+            finally:
+                await history.end()
+
+    asyncio.run(check())
+
+
+async def test_a_projection_that_was_switched_off_meanwhile_goes_on_from_the_checkpoint(
+    history: History,
+) -> None:
+    assert await history.runtime.store.projection_position() == 0
+    await forgetting(history, events_for=HOUR).sweep()
+    assert await oldest_seq(history) > 1
+    await history.runtime.projector.catch_up()
+    await assert_same_both_ways(history)
+
+
+async def test_little_goes_at_a_time(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "BATCH", 3)
+    store, steps = history.runtime.store, []
+    forget = store.forget_events
+
+    async def watched(*, until: int) -> None:
+        steps.append(until)
+        await forget(until=until)
+
+    monkeypatch.setattr(store, "forget_events", watched)
+    await forgetting(history, events_for=HOUR).sweep()
+    assert steps == [*range(3, steps[-1], 3), steps[-1]]
+    assert steps[-1] == await oldest_seq(history) - 1
+
+
+async def test_a_kill_between_the_checkpoint_and_the_log_loses_nothing(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def killed(*, until: int) -> None:
+        raise StoreUnavailable(f"killed before {until} events were forgotten")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(history.runtime.store, "forget_events", killed)
+        await forgetting(history, events_for=HOUR).sweep()
+    assert await oldest_seq(history) == 1
+    await forgetting(history, events_for=HOUR).sweep()
+    assert await oldest_seq(history) > 1
+    assert (await history.runtime.projector.verify()).ok
+
+
+async def test_nothing_more_is_forgotten_when_the_checkpoint_was_lost(
+    history: History, tmp_path: Path
+) -> None:
+    await forgetting(history, events_for=HOUR).sweep()
+    oldest = await oldest_seq(history)
+    await history.runtime.projector.catch_up()
+    lose_checkpoints(tmp_path)
+    history.clock.step(HOUR.total_seconds() + 1)
+    await history.create(5, 0, 0)
+    await forgetting(history, events_for=HOUR).sweep()
+    assert await oldest_seq(history) == oldest
+    with pytest.raises(Conflict, match="what lies between is gone"):
+        await history.runtime.projector.verify()
+
+
+async def test_the_checkpoint_of_another_database_is_not_taken(
+    history: History, tmp_path: Path
+) -> None:
+    await forgetting(history, events_for=HOUR).sweep()
+    checkpoint = Checkpoint(tmp_path / "ua.db", sqlite_store)
+    async with checkpoint.opened("another") as empty:
+        assert await empty.projection_position() == 0
+
+
+async def test_logs_of_old_runs_go_a_day_at_a_time(history: History) -> None:
+    logs = history.runtime.settings.run_logs_dir
+    today = history.clock.now()
+    days = [f"{today - age * DAY:%Y-%m-%d}" for age in range(5)]
+    for name in (*days, "not-a-day"):
+        (logs / name).mkdir(parents=True)
+        (logs / name / "run_1.log").write_text("done\n")
+    await forgetting(history, run_logs_for=2 * DAY).sweep()
+    assert {path.name for path in logs.iterdir()} == {*days[:3], "not-a-day"}
+
+
+async def test_logs_that_cannot_be_removed_stay_and_harm_nobody(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(f"{path} is not ours")
+
+    day = history.runtime.settings.run_logs_dir / "2001-01-01"
+    day.mkdir(parents=True)
+    monkeypatch.setattr("universal_agent.engine.retention.shutil.rmtree", refuse)
+    await forgetting(history, run_logs_for=DAY).sweep()
+    assert day.exists()

@@ -1,0 +1,104 @@
+"""Settings are typed, and one that does not fit stops the start by its name."""
+
+from pathlib import Path
+
+import pytest
+
+from universal_agent.errors import SettingsError
+from universal_agent.settings import FALSY, SHORTEST_WIDE_TOKEN, TRUTHY, load_settings
+
+LONG_TOKEN = "t" * SHORTEST_WIDE_TOKEN
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("UA_OPS_TOKEN", "UA_GATEWAY_HOST", "UA_DATA_DIR", "UA_SCHED_PUSH_ENABLED"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("word", sorted(TRUTHY))
+def test_every_truthy_word_switches_on_in_any_case(
+    word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UA_SCHED_PROJECTION_SHADOW", f" {word.upper()} ")
+    assert load_settings().sched_projection_shadow is True
+
+
+@pytest.mark.parametrize("word", sorted(FALSY))
+def test_every_falsy_word_switches_off_in_any_case(
+    word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UA_SCHED_PUSH_ENABLED", word.title())
+    assert load_settings().sched_push_enabled is False
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("UA_SCHED_PUSH_ENABLED", "maybe"),
+        ("NEXT_PUBLIC_UA_SCHED_PUSH_ENABLED", "2"),
+        ("UA_SCHED_EVENT_BUS_MAX", "99"),
+        ("UA_CRON_MAX_CONCURRENCY", "0"),
+        ("UA_CRON_MAX_CONCURRENCY", "eight"),
+        ("UA_GATEWAY_PORT", "65536"),
+        ("UA_LOG_LEVEL", "loud"),
+        ("UA_DATABASE_URL", "mysql://here"),
+        ("UA_AGENT_COMMAND", "claude -p"),
+        ("UA_CONTINUITY_RESUME_SUCCESS_MIN", "1.5"),
+        ("USER_TIMEZONE", "Europe/Nowhere"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused_by_name_with_what_came(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"^{name}: ") as refused:
+        load_settings()
+    assert value in str(refused.value)
+
+
+def test_all_bad_values_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UA_LOG_LEVEL", "loud")
+    monkeypatch.setenv("UA_GATEWAY_PORT", "high")
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert "UA_LOG_LEVEL: " in str(refused.value)
+    assert "UA_GATEWAY_PORT: " in str(refused.value)
+
+
+def test_an_empty_value_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UA_GATEWAY_PORT", "")
+    assert load_settings().gateway_port == 8002
+
+
+def test_the_token_in_the_data_directory_counts_when_none_is_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "ops_token").write_text("from the file\n", encoding="utf-8")
+    assert load_settings(data_dir=tmp_path).ops_token == "from the file"
+    monkeypatch.setenv("UA_OPS_TOKEN", "from the environment")
+    assert load_settings(data_dir=tmp_path).ops_token == "from the environment"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.4", "::", "gateway.lan"])
+def test_other_machines_are_let_in_only_with_a_token_that_cannot_be_guessed(host: str) -> None:
+    with pytest.raises(SettingsError, match="so UA_OPS_TOKEN must be set"):
+        load_settings(gateway_host=host)
+    with pytest.raises(SettingsError, match=r"expected at least 32 characters.*got 31") as refused:
+        load_settings(gateway_host=host, ops_token=LONG_TOKEN[1:])
+    assert LONG_TOKEN[1:] not in str(refused.value)
+    assert load_settings(gateway_host=host, ops_token=LONG_TOKEN).gateway_host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_this_machine_alone_needs_no_token(host: str) -> None:
+    assert load_settings(gateway_host=host).is_loopback
+
+
+def test_webhooks_are_signed_with_a_secret_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UA_OPS_TOKEN", LONG_TOKEN)
+    monkeypatch.setenv("UA_WEBHOOK_SECRET", LONG_TOKEN)
+    with pytest.raises(SettingsError, match=r"^UA_WEBHOOK_SECRET: ") as refused:
+        load_settings()
+    assert LONG_TOKEN not in str(refused.value)
