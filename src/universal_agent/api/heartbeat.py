@@ -13,13 +13,16 @@ from universal_agent.domain.system_event import WakeMode
 
 router = APIRouter(prefix="/api/v1/heartbeat", tags=["heartbeats"], route_class=OnceRoute)
 
-SessionId = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+_REF = r"^[A-Za-z0-9_-]{1,64}$"
+
+SessionId = Annotated[str | None, Query(pattern=_REF)]
+RunId = Annotated[str | None, Query(pattern=_REF)]
 
 
 class WakeBody(Body):
     """Which session is to beat, and when; without an id every one."""
 
-    session_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    session_id: str | None = Field(default=None, pattern=_REF)
     reason: str | None = Field(default=None, max_length=1000)
     mode: Literal["now", "next"] = "now"
 
@@ -63,7 +66,7 @@ async def suppressed(
     request: Request,
     session_id: SessionId = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    before: Annotated[str | None, Query(max_length=64)] = None,
+    before: RunId = None,
 ) -> Response:
     runtime = runtime_of(request)
     runtime.require(Source.HEARTBEAT)
