@@ -84,6 +84,11 @@ class CalmServer(uvicorn.Server):
         self._before_shutdown()
         await super().shutdown(sockets)
 
+    def stop(self) -> None:
+        """Serve no more."""
+        self.should_exit = True
+        self._stop.set()
+
     def _exit(self, number: int) -> None:
         self.handle_exit(number, None)
         self._stop.set()
@@ -111,31 +116,33 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def configured(runtime: Runtime) -> uvicorn.Config:
+    """How uvicorn is to serve the app over a runtime."""
+    return uvicorn.Config(
+        create_app(runtime),
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        backlog=_BACKLOG,
+        http=bounded_protocol(runtime.clock),
+        ws="websockets-sansio",
+        ws_max_size=_MESSAGE_BYTES,
+        ws_ping_interval=_PING_SECONDS,
+        ws_ping_timeout=_PING_SECONDS,
+        # What is sent is small, and comes as it is made: there is little to compress. And no small
+        # message can be unpacked into a large one.
+        ws_per_message_deflate=False,
+        # The client is who connects: a header that says otherwise is anybody's to send.
+        proxy_headers=False,
+        timeout_graceful_shutdown=2,
+    )
+
+
 async def _serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
     listener = bind(settings)
     runtime = Runtime(settings, journal=journal(settings.log_level))
-    server = CalmServer(
-        uvicorn.Config(
-            create_app(runtime),
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            backlog=_BACKLOG,
-            http=bounded_protocol(runtime.clock),
-            ws="websockets-sansio",
-            ws_max_size=_MESSAGE_BYTES,
-            ws_ping_interval=_PING_SECONDS,
-            ws_ping_timeout=_PING_SECONDS,
-            # What is sent is small, and comes as it is made: there is little to compress. And no
-            # small message can be unpacked into a large one.
-            ws_per_message_deflate=False,
-            # The client is who connects: a header that says otherwise is anybody's to send.
-            proxy_headers=False,
-            timeout_graceful_shutdown=2,
-        ),
-        runtime.end_streams,
-    )
+    server = CalmServer(configured(runtime), runtime.end_streams)
     try:
         await runtime.start()
         serving = asyncio.create_task(server.serve(sockets=[listener]))

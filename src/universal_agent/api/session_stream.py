@@ -97,7 +97,7 @@ async def _attach(
     if not REF_PATTERN.fullmatch(session_id):
         await websocket.close(BAD_ID, "not a session id")
         return None
-    count = runtime.metrics.count
+    count = runtime.continuity.count
     try:
         session = await runtime.sessions.get(session_id)
         if user_id is not None and user_id != session.user_id:
@@ -108,12 +108,10 @@ async def _attach(
         await websocket.close(UNKNOWN, "no such session")
         return None
     except UniversalAgentError as error:
-        count("ws_attach_attempts")
-        count("ws_attach_failures")
+        count("ws_attach_attempts", "ws_attach_failures")
         await websocket.close(_TRY_LATER, error.title[:_REASON_CHARS])
         return None
-    count("ws_attach_attempts")
-    count("ws_attach_successes")
+    count("ws_attach_attempts", "ws_attach_successes")
     return attachment
 
 

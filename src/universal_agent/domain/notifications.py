@@ -34,6 +34,10 @@ class Kind(StrEnum):
     ALERT = "alert"
     #: What was told to fail works again.
     RECOVERED = "recovered"
+    #: Clients could not get at their sessions, more often than is borne.
+    CONTINUITY_ALERT = "continuity_alert"
+    #: They can again.
+    CONTINUITY_RECOVERED = "continuity_recovered"
     #: Notifications could not be delivered beyond the dashboard.
     DELIVERY_FAILED = "delivery_failed"
 

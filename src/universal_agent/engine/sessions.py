@@ -13,12 +13,12 @@ import structlog
 from universal_agent.clock import Clock
 from universal_agent.domain.run import RunId
 from universal_agent.domain.session import Session, Turn
+from universal_agent.engine.continuity import Continuity
 from universal_agent.engine.hub import Attachment, Hub
 from universal_agent.engine.ids import new_id
 from universal_agent.engine.jobs import workspace_inside
 from universal_agent.engine.turns import Turns
-from universal_agent.errors import InvalidInput, SessionNotFound, Unavailable
-from universal_agent.metrics import Metrics
+from universal_agent.errors import InvalidInput, SessionNotFound, Unavailable, UniversalAgentError
 from universal_agent.store.base import Store
 
 _log = structlog.get_logger(__name__)
@@ -53,7 +53,7 @@ class Sessions:
         self,
         store: Store,
         clock: Clock,
-        metrics: Metrics,
+        continuity: Continuity,
         hub: Hub,
         turns: Turns,
         beats: SessionBeats,
@@ -63,7 +63,7 @@ class Sessions:
     ) -> None:
         self._store = store
         self._clock = clock
-        self._metrics = metrics
+        self._continuity = continuity
         self._hub = hub
         self._turns = turns
         self._beats = beats
@@ -107,7 +107,7 @@ class Sessions:
         if session.session_id == session_id:
             await self._furnish(session)
             self._in_memory.add(session_id)
-            self._metrics.count("sessions_created")
+            self._continuity.count("sessions_created")
         return session
 
     async def get(self, session_id: str) -> Session:
@@ -119,14 +119,13 @@ class Sessions:
         if session is None:
             raise SessionNotFound(f"There is no session {session_id!r}.")
         if session_id not in self._in_memory:
-            self._metrics.count("resume_attempts")
             try:
                 await self._furnish(session)
-            except BaseException:
-                self._metrics.count("resume_failures")
+            except UniversalAgentError:
+                self._continuity.count("resume_attempts", "resume_failures")
                 raise
             self._in_memory.add(session_id)
-            self._metrics.count("resume_successes")
+            self._continuity.count("resume_attempts", "resume_successes")
         return session
 
     async def delete(self, session_id: str, *, by: str) -> list[RunId]:
