@@ -113,3 +113,36 @@ def sent(summary: dict[str, Any]) -> dict[str, Any]:
 
 def ok_only(summary: dict[str, Any]) -> dict[str, Any]:
     return summary if summary.get("ok_only") else {}
+
+
+def test_a_check_each_second_is_quiet_while_all_is_well_and_alerts_once_when_it_is_not(
+    gateway: GatewayProcess,
+) -> None:
+    gateway.stop()
+    gateway.environment["UA_HEARTBEAT_EVERY"] = "1s"
+    gateway.start()
+    session = Session(gateway)
+    session.checklist.write_text("- [ ] door: `test ! -e open`\n")
+    until(lambda: beats(session) > 2)
+    assert until(lambda: ok_only(session.last_summary()))["suppressed_reason"] == "ok_suppressed"
+    assert session.alerts() == []
+
+    (session.checklist.parent / "open").touch()
+    until(session.alerts)
+    before = beats(session)
+    until(lambda: beats(session) > before + 2)
+    (alert,) = session.alerts()
+    assert alert["session_id"] == session.session_id
+    assert alert["title"].endswith(": door")
+
+    ledger = session.get(f"/api/v1/ops/scheduling/ledger?job_id={session.session_id}")
+    assert (ledger["unaccounted"], ledger["expected"] > 5) == ([], True)
+    now = session.get("/api/v1/ops/calendar/events?source=heartbeat")
+    assert [row["source_ref"] for row in now["always_running"]] == [session.session_id]
+
+
+def beats(session: Session) -> int:
+    """How many beats of the session have run well, by the calendar."""
+    feed = session.get("/api/v1/ops/calendar/events?source=heartbeat&view=day")
+    hours = [hour for row in feed["always_running"] for hour in row["hourly"]]
+    return sum(hour["counts"].get("success", 0) for hour in hours)

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -59,6 +60,27 @@ def wake(
 
     body = {"session_id": session, "reason": reason, "mode": "next" if next_beat else "now"}
     ua.show(ua.gateway.post("/api/v1/heartbeat/wake", body), woken_view)
+
+
+@command(beats, "pause")
+def pause(ua: Ua, session: Session) -> None:
+    """Expect no beats of a session, and tell nobody of one that is asked for."""
+    _switch(ua, session, "pause")
+
+
+@command(beats, "resume")
+def resume(ua: Ua, session: Session) -> None:
+    """Expect a session's beats again, from now on."""
+    _switch(ua, session, "resume")
+
+
+def _switch(ua: Ua, session: str, action: str) -> None:
+    from universal_agent.cli.heartbeat_view import show_view
+
+    # (Any of its beats will do: it is about them all.)
+    event_id = quote(f"heartbeat|{session}|0", safe="")
+    ua.gateway.post(f"/api/v1/ops/calendar/events/{event_id}/action", {"action": action})
+    ua.show(ua.reader.get("/api/v1/heartbeat/last", session_id=session), show_view)
 
 
 @command(beats, "suppressed")

@@ -34,6 +34,9 @@ from universal_agent.errors import InvalidInput, JobNotFound, SessionNotFound
 from universal_agent.runners.workspace_files import read_workspace_file
 from universal_agent.store.base import Store
 
+#: Sessions that are read at once.
+_PAGE = 500
+
 
 @dataclass(frozen=True, slots=True)
 class _Read:
@@ -130,9 +133,23 @@ class Heartbeats:
     # -- what a session's files say
 
     async def sync(self) -> None:
-        """Bring every session's beats in line with the settings and its files."""
-        for job in await self._store.list_beats():
-            await self.look(job.job_id)
+        """Bring every session's beats in line with the settings and its files.
+
+        Sessions that were made while heartbeats were off get theirs.
+        """
+        beating = {job.job_id for job in await self._store.list_beats()}
+        for session_id in beating:
+            await self.look(session_id)
+        cursor = ""
+        while sessions := await self._store.list_sessions(limit=_PAGE, cursor=cursor):
+            for session in sessions:
+                if session.session_id not in beating:
+                    await self.ensure(
+                        session.session_id,
+                        workspace_dir=session.workspace_dir,
+                        owner_id=session.user_id,
+                    )
+            cursor = sessions[-1].session_id
 
     def notice(self, session_id: str) -> None:
         """A session's files may have changed: look at them soon."""
