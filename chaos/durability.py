@@ -5,8 +5,6 @@ power cut would lose it. So each answer must come after a sync that began with i
 """
 
 import re
-import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -16,12 +14,10 @@ from pathlib import Path
 import httpx
 
 from chaos.gateway import SERVE, Gateway
+from chaos.strace import attached
 
 #: `pid time fdatasync(7) = 0 <seconds>`, or the second half of one that was interrupted by others.
 _SYNCED = re.compile(r"^\d+\s+([\d.]+) (<\.\.\. )?f(?:data)?sync\b.*= 0 <([\d.]+)>$")
-
-#: How long strace may take to let go of the gateway.
-_LETTING_GO_SECONDS = 10.0
 
 _JOB = {"command": "true", "run_at": "in 3 days", "runner": "shell"}
 
@@ -34,16 +30,11 @@ class Durability:
     unsynced_count: int
 
 
-def has_strace() -> bool:
-    return shutil.which("strace") is not None
-
-
 def watch_syncs(data_dir: Path, *, argv: Sequence[str] = SERVE, rounds: int = 5) -> Durability:
     """Make `rounds` times four writes, one after the other, on a gateway with nothing else to do.
 
     Raises OSError when strace may not look at the process.
     """
-    # It starts no children: strace cannot let go of a process that is in the middle of a vfork.
     gateway = Gateway(data_dir, environment={"UA_CRON_MOCK_RESPONSE": "1"}, argv=argv)
     try:
         return _watch(gateway.start(), rounds)
@@ -54,30 +45,14 @@ def watch_syncs(data_dir: Path, *, argv: Sequence[str] = SERVE, rounds: int = 5)
 def _watch(gateway: Gateway, rounds: int) -> Durability:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "strace"
-        command = ["strace", "-f", "-ttt", "-T", "-e", "trace=fsync,fdatasync", "-o", str(out)]
-        with subprocess.Popen(
-            [*command, "-p", str(gateway.pid)], stderr=subprocess.PIPE, text=True
-        ) as strace:
-            assert strace.stderr is not None
-            if "attached" not in (said := strace.stderr.readline()):
-                raise OSError(said)
-            try:
-                moments = _write(gateway.base_url, rounds)
-            finally:
-                _end(strace)
+        options = ("-ttt", "-T", "-e", "trace=fsync,fdatasync", "-o", str(out))
+        with attached(gateway.pid, *options):
+            moments = _write(gateway.base_url, rounds)
         synced = [
             _end_of(match) for match in map(_SYNCED.match, out.read_text().splitlines()) if match
         ]
     unsynced = sum(not any(sent <= at <= answered for at in synced) for sent, answered in moments)
     return Durability(len(moments), unsynced)
-
-
-def _end(strace: subprocess.Popen[str]) -> None:
-    strace.terminate()
-    try:
-        strace.wait(_LETTING_GO_SECONDS)
-    except subprocess.TimeoutExpired:
-        strace.kill()
 
 
 def _write(base_url: str, rounds: int) -> list[tuple[float, float]]:

@@ -49,7 +49,7 @@ def choose_kind(rng: random.Random) -> Kind:
 
 def fields_of(kind: Kind, key: str, lines: Path, rng: random.Random, *, now: float) -> Fields:
     """The body of a request that makes such a job; `key` marks it."""
-    start = _line("start", lines)
+    start = line("start", lines)
     fields: Fields = {
         "command": f"exec {start}",
         "title": f"{kind.name} {key}",
@@ -73,7 +73,7 @@ def fields_of(kind: Kind, key: str, lines: Path, rng: random.Random, *, now: flo
         case Kind(name="long" | "again"):
             fields |= {
                 "every": rng.choice(("2s", "4s")),
-                "command": f"{start}; sleep {rng.randint(3, 10)}; {_line('end', lines)}",
+                "command": f"{start}; sleep {rng.randint(3, 10)}; {line('end', lines)}",
                 "retry_interrupted": kind.retries_interrupted,
                 # An outage's slots one after the other would take longer than the whole rig.
                 "on_miss": rng.choice(("ask", "run_latest", "skip")),
@@ -91,7 +91,7 @@ def fields_of(kind: Kind, key: str, lines: Path, rng: random.Random, *, now: flo
         case Kind(name="slow"):
             fields |= {
                 "every": "5s",
-                "command": f"{start}; sleep 4; {_line('end', lines)}",
+                "command": f"{start}; sleep 4; {line('end', lines)}",
                 "timeout_seconds": 2,
                 "on_miss": "ask",
             }
@@ -104,7 +104,7 @@ def fields_of(kind: Kind, key: str, lines: Path, rng: random.Random, *, now: flo
     return fields
 
 
-def _line(phase: str, lines: Path) -> str:
+def line(phase: str, lines: Path) -> str:
     """A command that appends one line with one write."""
     facts = "$UA_EVENT_ID $UA_RUN_ID $UA_ATTEMPT $UA_TRIGGER"
     return f"date \"+{phase} {facts} %s.%N\" >> '{lines}'"

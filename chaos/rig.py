@@ -17,12 +17,13 @@ from chaos.approver import Approver
 from chaos.checker import Verdict, check, summary
 from chaos.client import Line
 from chaos.driver import Writer, differences
-from chaos.durability import Durability, has_strace, watch_syncs
+from chaos.durability import Durability, watch_syncs
 from chaos.evidence import Evidence, Record
 from chaos.follower import followers
 from chaos.gateway import SERVE, Gateway, GatewayDied
 from chaos.orphans import orphans, orphans_after
 from chaos.plan import End, plan
+from chaos.strace import has_strace
 
 #: How long orphans may live after a restart.
 ORPHAN_SECONDS = 5.0

@@ -17,11 +17,12 @@ import pytest
 
 from chaos.checker import LOST, OTHER, TWICE, UNACCOUNTED, check
 from chaos.client import Line
-from chaos.durability import has_strace, watch_syncs
+from chaos.durability import watch_syncs
 from chaos.evidence import Evidence
 from chaos.follower import PollingFollower
 from chaos.gateway import Gateway
 from chaos.rig import Options, Report, Rig, collect
+from chaos.strace import has_strace
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 

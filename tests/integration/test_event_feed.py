@@ -237,7 +237,7 @@ async def test_a_reader_from_zero_begins_with_the_oldest_event_kept(
 async def test_a_reader_that_is_overtaken_by_forgetting_is_told_of_the_gap(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("universal_agent.views.event_feed._BATCH", 2)
+    monkeypatch.setattr("universal_agent.views.event_feed._PIECE", 2)
     small = EventFeed(store, SystemClock(), Metrics(), size=2)
     await small.start()
     task = asyncio.create_task(small.run())

@@ -111,7 +111,7 @@ def judge(
     if next_run_at < grace_start:
         last = schedule.latest_at(grace_start - timedelta(microseconds=1), decided_until)
         if last is not None:
-            missed, catch_up = _miss(schedule, policy, next_run_at, last)
+            missed, catch_up = _miss(schedule, policy, next_run_at, last, now)
             decided_until = last
 
     admit: list[datetime] = []
@@ -125,23 +125,37 @@ def judge(
 
 
 def _miss(
-    schedule: Schedule, policy: Policy, first: datetime, last: datetime
+    schedule: Schedule, policy: Policy, first: datetime, last: datetime, now: datetime
 ) -> tuple[tuple[MissedSpan, ...], tuple[datetime, ...]]:
-    """The missed slots in [first, last] as spans, and those that are to run late by policy."""
+    """The missed slots in [first, last] as spans, and those that are to run late by policy.
+
+    None of those is run that is no longer useful.
+    """
     match policy.on_miss:
         case OnMiss.ASK:
             return (_span(schedule, first, last, MissedStatus.PENDING),), ()
         case OnMiss.SKIP:
             return (_span(schedule, first, last, MissedStatus.SKIPPED),), ()
         case OnMiss.RUN_LATEST:
-            run = [last]
+            limit = 1
         case OnMiss.RUN_ALL:
-            run = _latest(schedule, first, last, RUN_ALL_LIMIT)
-    spans = [MissedSpan(run[0], run[-1], MissedStatus.APPROVED_AND_RUN, len(run))]
+            limit = RUN_ALL_LIMIT
+    spans: list[MissedSpan] = []
+    if policy.useful_for_seconds is not None:
+        too_late = min(last, now - timedelta(seconds=policy.useful_for_seconds))
+        stale = schedule.latest_at(too_late, first - _SECOND)
+        if stale is not None:
+            spans.append(_span(schedule, first, stale, MissedStatus.EXPIRED))
+            after = schedule.next_after(stale)
+            if after is None or after > last:
+                return tuple(spans), ()
+            first = after
+    run = _latest(schedule, first, last, limit)
     if run[0] > first:
         before = schedule.latest_at(run[0] - _SECOND, first - _SECOND)
         if before is not None:
-            spans.insert(0, _span(schedule, first, before, MissedStatus.SUPERSEDED))
+            spans.append(_span(schedule, first, before, MissedStatus.SUPERSEDED))
+    spans.append(MissedSpan(run[0], run[-1], MissedStatus.APPROVED_AND_RUN, len(run)))
     return tuple(spans), tuple(run)
 
 

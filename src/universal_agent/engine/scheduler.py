@@ -135,6 +135,7 @@ class Scheduler:
                 await self._look_ahead()
             except StoreUnavailable as error:
                 cause = Cause.STORE_UNAVAILABLE
+                self._timer.tick()  # health blames the database, not the loop
                 _log.error("store_unavailable", action="store_unavailable", error=error.message)
                 await self._clock.sleep(_STORE_RETRY_SECONDS)
             else:

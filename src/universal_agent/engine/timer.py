@@ -34,6 +34,10 @@ class Timer:
         """How long ago the timer last looked at the clock: the sign of life of its loop."""
         return self._clock.monotonic() - self._ticked
 
+    def tick(self) -> None:
+        """Give a sign of life: the loop is there, if only to try again."""
+        self._ticked = self._clock.monotonic()
+
     def forget(self) -> None:
         """Nothing is known to be due: called before the store is asked what is.
 
@@ -50,7 +54,7 @@ class Timer:
     async def wait(self) -> ClockGap | None:
         """Return when the due instant is reached, or with the gap when the clock jumped."""
         while True:
-            self._ticked = self._clock.monotonic()
+            self.tick()
             gap = self._watch.look()
             now = self._clock.now()
             if gap is not None:

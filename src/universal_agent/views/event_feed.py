@@ -33,6 +33,9 @@ _SHORT_ROUND_SECONDS = 0.005
 #: Events read from the log in one go.
 _BATCH = 500
 
+#: Events written to a client in one go: all that is held for one that then reads no more.
+_PIECE = 64
+
 
 class ResetReason(StrEnum):
     """Why a client must fetch anew."""
@@ -286,9 +289,9 @@ class EventFeed:
             return []
         if self._ring and self._ring[0].seq <= seq + 1:
             first = seq + 1 - self._ring[0].seq
-            last = min(first + _BATCH, len(self._ring))
+            last = min(first + _PIECE, len(self._ring))
             return [self._ring[index] for index in range(first, last)]
-        events = await self._store.read_events(after_seq=seq, limit=_BATCH)
+        events = await self._store.read_events(after_seq=seq, limit=_PIECE)
         await self._rows.learn(events)
         return [_frame(event.seq, self._payload(event)) for event in events]
 

@@ -54,7 +54,6 @@ export function useUndoDelete() {
       take(
         api.POST('/api/v1/ops/stasis/{event_id}/undo', {
           params: { path: { event_id }, header: keyed() },
-          body: {},
         }),
       ),
     onSuccess: () => toast('Back in stasis'),

@@ -5,7 +5,7 @@ import { keepRows, upsertRows } from '../push/apply';
 import { mustPoll, usePushPhase } from '../push/context';
 import { rowJournal } from '../push/journal';
 import { api, take } from './client';
-import type { CalendarFeed, PageConfig } from './contract';
+import type { CalendarFeed, PageConfig, PollKind } from './contract';
 import { ApiError } from './errors';
 import { keys } from './keys';
 import type { CalendarQuery } from './paths';
@@ -43,7 +43,7 @@ export const useConfig = () =>
   });
 
 /** How often to ask while push is down or off; false while it is not needed. */
-function useInterval(kind: keyof PageConfig['poll_seconds']): number | false {
+function useInterval(kind: PollKind): number | false {
   const phase = usePushPhase();
   const { data } = useConfig();
   return mustPoll(phase) && (data ?? DEFAULT_CONFIG).poll_seconds[kind] * 1_000;

@@ -45,7 +45,7 @@ export function RunList(props: { jobId: string; onOpen: (runId: string) => void 
           ) : (
             <VirtualList
               items={wanted(runs)}
-              label="Runs"
+              label="Runs, newest first"
               rowHeight={40}
               height={`min(${wanted(runs).length * 40}px, 60vh)`}
               itemKey={(run) => run.run_id}

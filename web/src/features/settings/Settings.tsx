@@ -91,7 +91,7 @@ function Gateway(): JSX.Element {
   const { data: config } = useConfig();
   const queries = useQueryClient();
   const signOut = async () => {
-    await api.POST('/api/v1/auth/logout', { body: {} }).catch(() => null);
+    await api.POST('/api/v1/auth/logout').catch(() => null);
     await queries.invalidateQueries();
   };
   return (
