@@ -30,6 +30,8 @@ class Kind(StrEnum):
     FAILED = "failed"
     #: A job was paused by the scheduler, because it failed again and again.
     AUTO_PAUSED = "auto_paused"
+    #: A session's HEARTBEAT.json is not in force, for it cannot be accepted.
+    CONFIG_REFUSED = "config_refused"
     #: A session's beat found something that needs attention.
     ALERT = "alert"
     #: What was told to fail works again.
@@ -127,6 +129,8 @@ class Desk:
                 label = event.data["job"]["spec"]["off_label"]
                 if label == OffLabel.AUTO_PAUSED and "enabled" in event.data.get("changed", ()):
                     self._auto_paused(event)
+                if event.type is EventType.HEARTBEAT_SCHEDULED:
+                    self._configured(event)
 
     def _find(self, incident: str) -> Notification | None:
         for notification in self.changed.values():
@@ -274,6 +278,26 @@ class Desk:
             incident=f"paused:{event.source_ref}",
             is_open=False,
         )
+
+    def _configured(self, event: Event) -> None:
+        """A file that cannot be accepted is told until it can be."""
+        incident = f"config:{event.source_ref}"
+        error = event.data["job"]["spec"]["metadata"].get("config_error")
+        told = self._find(incident)
+        if error is None:
+            if told is not None:
+                self._put(told, is_open=False)
+        elif told is not None:
+            self._put(told, message=error)
+        else:
+            self._tell(
+                event,
+                Kind.CONFIG_REFUSED,
+                Severity.WARNING,
+                f"The HEARTBEAT.json of {event.source_ref} is not in force",
+                error,
+                incident=incident,
+            )
 
 
 _CAUSE_WORDS = {

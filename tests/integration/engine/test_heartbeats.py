@@ -5,6 +5,7 @@ import pytest
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway, slots_after
 from universal_agent.domain.job import OffLabel
 from universal_agent.domain.judge import Cause, MissedStatus
+from universal_agent.domain.notifications import Kind
 from universal_agent.domain.run import RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.domain.stasis import StasisAction
@@ -360,9 +361,13 @@ class TestConfiguration:
         assert "config_error" in now.spec.metadata
         assert await gateway.job(other) is not None
         assert len(beats.requests) == 4
+        (told,) = await gateway.store.list_notifications(limit=10)
+        assert (told.kind, told.session_id, told.is_open) == (Kind.CONFIG_REFUSED, "s1", True)
         gateway.overrides("s1", {"every": "1m"})
-        await clock.advance(60)
+        await clock.advance(61)
         assert "config_error" not in (await gateway.job(job)).spec.metadata
+        (told,) = await gateway.store.list_notifications(limit=10)
+        assert not told.is_open
 
     async def test_settings_that_changed_while_it_was_down_are_in_force_at_the_start(
         self, gateway: Gateway, beats: RecordingRunner, clock: ManualClock
