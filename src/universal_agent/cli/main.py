@@ -18,6 +18,7 @@ from universal_agent.cli import (
     projection,
     runs,
     serve,
+    sessions,
     stasis,
     token,
 )
@@ -26,7 +27,20 @@ from universal_agent.cli.help_page import CONTEXT, GroupPage, epilog
 from universal_agent.errors import UniversalAgentError
 
 #: One module for each group of commands, in the order of the help page.
-GROUPS = (serve, doctor, token, jobs, runs, coming, stasis, ledger, events, projection, heartbeats)
+GROUPS = (
+    serve,
+    doctor,
+    token,
+    jobs,
+    runs,
+    coming,
+    stasis,
+    ledger,
+    events,
+    projection,
+    sessions,
+    heartbeats,
+)
 
 _EXAMPLES = (
     "ua serve",

@@ -71,6 +71,8 @@ class Turns:
         self._agent = agent
         self._run_logs_dir = run_logs_dir
         self._live: dict[str, _Live] = {}
+        #: The clients' ids of turns that were asked for here and have not ended.
+        self._asked: dict[RunId, str | None] = {}
         #: Turns whose end was told, until that is recorded.
         self._told: list[tuple[str, RunId]] = []
         self._news = asyncio.Event()
@@ -114,12 +116,19 @@ class Turns:
                 key=f"turn {session.session_id} {client_turn_id}",
                 fingerprint=hashlib.blake2b(text.encode(), digest_size=16).hexdigest(),
             )
-        turn = await self._store.add_turn(session.session_id, run_id, spec, now=now, once=once)
-        if turn.admitted is Admitted.NEW:
-            self._live[session.session_id] = _Live(run_id, client_turn_id)
-            self._executor.look_for_work()
-        else:
+        # Before it is kept: it may be executed, and even end, before this goes on.
+        self._asked[run_id] = client_turn_id
+        try:
+            turn = await self._store.add_turn(session.session_id, run_id, spec, now=now, once=once)
+        except BaseException:
+            self._asked.pop(run_id, None)
+            raise
+        if turn.admitted is not Admitted.NEW:
+            self._asked.pop(run_id, None)
             self._metrics.count(_COUNTERS[turn.admitted])
+        elif run_id in self._asked:
+            self._live.setdefault(session.session_id, _Live(run_id, client_turn_id))
+            self._executor.look_for_work()
         return turn
 
     async def cancel(self, session_id: str, reason: str, *, beats: bool) -> list[RunId]:
@@ -145,7 +154,7 @@ class Turns:
         session_id = run.source_ref
         live = self._live.get(session_id)
         if live is None or live.run_id != run.run_id:
-            live = self._live[session_id] = _Live(run.run_id, None)
+            live = self._live[session_id] = _Live(run.run_id, self._asked.get(run.run_id))
         self._hub.publish(
             session_id,
             "status",
@@ -174,7 +183,8 @@ class Turns:
         duration_seconds: float | None = None,
     ) -> None:
         session_id = run.source_ref
-        live = self._live.pop(session_id, None) or _Live(run.run_id, None)
+        asked = self._asked.pop(run.run_id, None)
+        live = self._live.pop(session_id, None) or _Live(run.run_id, asked)
         result = self._result(
             run,
             client_turn_id=live.client_turn_id,

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from universal_agent.domain.events import run_record
 from universal_agent.domain.run import JobId, Run
 from universal_agent.domain.session import Session, SessionStatus
 from universal_agent.errors import SessionNotFound
 from universal_agent.store.base import Store
+from universal_agent.views.cron import run_document
 
 #: Sessions read at once, when a page is put together from those that fit a filter.
 _BATCH = 500
@@ -97,7 +97,7 @@ class SessionView:
         """The session with its latest runs, turns and beats alike. Raises SessionNotFound."""
         document = await self.session(session_id)
         runs = await self._store.list_runs(job_id=JobId(session_id), source=None, limit=_RUNS)
-        return {**document, "runs": [run_record(run) for run in runs]}
+        return {**document, "runs": [run_document(run) for run in runs]}
 
     async def counts(self) -> dict[str, int]:
         """How many there are, and how many of them have a client or run something."""
