@@ -132,21 +132,28 @@ async def _pushed(directory: Path, options: Options, clients: int) -> dict[str, 
         events = int(options.seconds / _PAUSE)
         body = {"command": "true", "every": "24h", "runner": "shell"}
         create = request("POST", "/api/v1/cron/jobs", body)
-        for _ in range(events):
+        answered_at: dict[int, float] = {}
+        for seq in range(1, events + 1):
             (await connection.send(create)).json()
+            answered_at[seq] = time.time()
             await asyncio.sleep(_PAUSE)
         used = gateway.usage() - before
         happened_at = await _timestamps(connection)
         await asyncio.gather(*(reader.has_read(max(happened_at)) for reader in readers))
-        latencies = [
-            1000 * (came_at - happened_at[seq])
-            for reader in readers
-            for seq, came_at in reader.came_at.items()
-        ]
+        latencies, after_answer = [], []
+        for reader in readers:
+            for seq, came_at in reader.came_at.items():
+                latencies.append(1000 * (came_at - happened_at[seq]))
+                after_answer.append(1000 * (came_at - answered_at[seq]))
         for reader in readers:
             reader.close()
         connection.close()
-        return {**spread(latencies), "cpu_share": used.cpu_seconds / (events * _PAUSE)}
+        return {
+            **spread(latencies),
+            # Than whoever made the change, who waited for the same commit.
+            "later_than_the_answer": spread(after_answer),
+            "cpu_share": used.cpu_seconds / (events * _PAUSE),
+        }
 
 
 async def _timestamps(connection: Connection) -> dict[int, float]:

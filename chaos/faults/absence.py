@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from chaos.checker import TWICE, UNACCOUNTED, Fault
 from chaos.faults.shift import Shift
-from chaos.faults.site import site
+from chaos.faults.site import processor_seconds, site
 from chaos.faults.trial import Round
 
 _DAYS = 90
@@ -31,6 +31,8 @@ def trial(this: Round) -> Iterator[Fault]:
         began = time.monotonic()
         at.gateway.start()
         yield from this.measure("ready_seconds", time.monotonic() - began, limit=2)
+        used = processor_seconds(at.gateway.pid)
+        yield from this.measure("ready_processor_seconds", used)
         queue = at.get("/api/v1/ops/stasis")["stasis_queue"]
         counts = [item["group"]["count"] for item in queue]
         yield from this.measure("slots_in_a_group", max(counts, default=0))

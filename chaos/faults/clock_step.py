@@ -1,15 +1,13 @@
 """F5: somebody sets the wall clock while the gateway works."""
 
-import os
 import time
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 
 from chaos.checker import OTHER, Fault
 from chaos.evidence import Record
 from chaos.faults.shift import Shift
-from chaos.faults.site import CRON, TICK, Site, site, until
+from chaos.faults.site import CRON, TICK, Site, processor_seconds, site, until
 from chaos.faults.trial import Round
 
 #: By how much, in turn.
@@ -89,13 +87,7 @@ def _decided_once(at: Site, job: Record, status: str) -> Iterator[Fault]:
 def _watch_processor(this: Round, pid: int) -> Iterator[Fault]:
     """Nobody runs in circles after the jump."""
     seconds = _WATCHED_BRIEFLY if this.brief else _WATCHED_SECONDS
-    before, began = _used(pid), time.monotonic()
+    before, began = processor_seconds(pid), time.monotonic()
     until(lambda: time.monotonic() - began > seconds, "the end of the watch")
-    share = (_used(pid) - before) / (time.monotonic() - began)
+    share = (processor_seconds(pid) - before) / (time.monotonic() - began)
     yield from this.measure("processor_percent", 100 * share, limit=10)
-
-
-def _used(pid: int) -> float:
-    """Seconds of processor that the process has used."""
-    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")

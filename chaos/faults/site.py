@@ -5,6 +5,7 @@ what was acknowledged, what the runs' children did, and what the gateway says in
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -244,3 +245,9 @@ def until(question: Callable[[], object], what: str) -> float:
             raise TimeoutError(f"never came true: {what}")
         time.sleep(_POLL)
     return time.monotonic() - began
+
+
+def processor_seconds(pid: int) -> float:
+    """How much of a processor the process itself has used so far."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")

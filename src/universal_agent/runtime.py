@@ -72,6 +72,8 @@ _log = structlog.get_logger(__name__)
 _LEDGER_SECONDS = 60.0
 _LEDGER_WINDOW = timedelta(minutes=10)
 
+_DAY = 86_400.0
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -94,7 +96,11 @@ class Runtime:
         store: Store | None = None,
         runners: Mapping[str, Runner] | None = None,
         journal: Callable[[Sequence[Event]], None] | None = None,
+        watched: bool = True,
     ) -> None:
+        """`watched=False`: on a clock that cannot jump, nobody looks again and again whether it
+        did, whether the loop stands still, and whether a slot was lost.
+        """
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
         self.metrics = Metrics()
@@ -105,7 +111,8 @@ class Runtime:
         if settings.cron_mock_response:
             self.runners |= mocked(self.runners.keys() - {BEATS})
 
-        self.timer = Timer(self.clock)
+        self._watched = watched
+        self.timer = Timer(self.clock) if watched else Timer(self.clock, longest_sleep=_DAY)
         self.executor = Executor(
             self.store,
             self.clock,
@@ -332,8 +339,9 @@ class Runtime:
             self.supervisor.keep("scheduler of what is off", self._off_scheduler.run_off)
         if self._on:
             self.supervisor.keep("scheduler", self.scheduler.run)
-            self.supervisor.keep("ledger", self._watch_ledger)
-            self.watchdog.start()
+            if self._watched:
+                self.supervisor.keep("ledger", self._watch_ledger)
+                self.watchdog.start()
         self.supervisor.keep("retention", self.retention.run)
         self._recovered = True
 

@@ -1,6 +1,7 @@
 """Push, replay and flags, as a client of a real gateway sees them."""
 
 import json
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -158,6 +159,20 @@ def test_switching_push_off_ends_open_streams_and_replay_goes_on(
     assert "Scheduling push stream disabled." in refused.json()["detail"]
     assert [event["type"] for event in replay["events"]] == ["cron_job_created", "flag_changed"]
     assert config["sched_push_enabled"] is False
+
+
+def test_a_client_that_does_not_read_is_held_little_for(gateway: GatewayProcess) -> None:
+    with socket.socket() as stuck, client(gateway) as http:
+        stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stuck.connect(("127.0.0.1", gateway.port))
+        stuck.sendall(f"GET {STREAM}?since_seq=0 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        command = "echo " + 30_000 * "x"
+        for number in range(100):
+            body = {"command": command, "every": "24h", "title": f"job {number}"}
+            assert http.post("/api/v1/cron/jobs", json=body).is_success
+        counters = http.get("/api/v1/ops/metrics/scheduling-runtime").json()["metrics"]["counters"]
+
+    assert 0 < counters["push_stream_event_payloads"] < 60  # of 100 with 30 kB each
 
 
 def test_a_gateway_with_an_open_stream_stops_at_once(gateway: GatewayProcess) -> None:

@@ -54,10 +54,10 @@ def test_what_opens_over_a_page_is_accessible_too(
     run = page.get_by_role("dialog", name="Run")
     expect(run.get_by_text("done", exact=True)).to_be_visible()
     assert violations(page) == []
-    visitor.go(page, "/calendar?view=list")
-    slot = page.get_by_role("region", name="Slots").get_by_role("button").first
+    visitor.go(page, "/calendar?view=day")
+    slot = page.get_by_role("button", name="Daily report, cron")
     slot.click()
-    expect(page.get_by_role("dialog").get_by_text("What happened")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Daily report")).to_contain_text("Request change")
     assert violations(page) == []
     page.keyboard.press("Escape")
     expect(slot).to_be_focused()

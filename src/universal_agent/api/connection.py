@@ -5,6 +5,7 @@ never completes stays with the server, which would keep it, and all that has com
 """
 
 import asyncio
+import socket
 from enum import Enum, auto
 from typing import Any
 
@@ -34,6 +35,12 @@ connection: close\r
 {"type":"urn:universal-agent:problem:head-too-large","title":"Headers too large","status":431,\
 "detail":"The request line and headers together are larger than 16 KiB."}"""
 
+
+#: What an answer that goes on for ever calls through its scope's `extensions`, where it is there.
+HOLD_LITTLE = "universal_agent.hold_little"
+
+#: Bytes that the system then takes ahead of the client; by itself it would take megabytes.
+_STREAM_BYTES = 64 * 1024
 
 #: Bytes that are joined at most.
 _JOINED_BYTES = 64 * 1024
@@ -142,7 +149,14 @@ class _BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._await(_Awaited.BODY)
         self._say_the_absolute_host()
+        self.scope["extensions"] = {HOLD_LITTLE: {"call": self._hold_little}}
         super().on_headers_complete()
+
+    def _hold_little(self) -> None:
+        """Have the system keep no more than a stream needs for a client that does not read."""
+        wire = self.transport.get_extra_info("socket")
+        if wire is not None:
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _STREAM_BYTES)
 
     def on_message_complete(self) -> None:
         self._await(_Awaited.NOTHING)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from universal_agent.api.connection import HOLD_LITTLE
 from universal_agent.clock import Clock
 
 #: A client that takes no byte for this long is cut off.
@@ -34,6 +35,8 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         writer = asyncio.current_task()
         assert writer is not None
+        if HOLD_LITTLE in scope.get("extensions", ()):
+            scope["extensions"][HOLD_LITTLE]["call"]()
         watcher = asyncio.create_task(_until_gone(receive, writer))
         with suppress(asyncio.CancelledError, OSError):
             await self._write(send, writer)

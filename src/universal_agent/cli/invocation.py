@@ -47,6 +47,8 @@ class Invocation:
     ) -> None:
         self.json = json
         self.clock: Clock = clock or SystemClock()
+        #: The directory that was named, if one was.
+        self.data_dir = data_dir
         self._url = url
         self._overrides = {
             name: value

@@ -10,6 +10,7 @@ from typer.main import get_command
 from universal_agent import __version__
 from universal_agent.cli import (
     coming,
+    demo,
     doctor,
     events,
     heartbeats,
@@ -29,6 +30,7 @@ from universal_agent.errors import UniversalAgentError
 #: One module for each group of commands, in the order of the help page.
 GROUPS = (
     serve,
+    demo,
     doctor,
     token,
     jobs,

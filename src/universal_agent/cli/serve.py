@@ -43,7 +43,11 @@ def serve(
         for name, value in {"gateway_host": host, "gateway_port": port}.items()
         if value is not None
     }
-    settings = ua.load_settings(**bind)
+    serve_until_stopped(ua, ua.load_settings(**bind))
+
+
+def serve_until_stopped(ua: Ua, settings: "Settings") -> None:
+    """Run the gateway, and say where it is once it can be reached."""
     from universal_agent.api.server import run_gateway
 
     def ready(url: str) -> None:

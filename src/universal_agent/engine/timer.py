@@ -17,8 +17,9 @@ _LOOK_SECONDS = 1.5
 class Timer:
     """Sleeps until it is time, or until somebody says that the time has changed."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, longest_sleep: float = _LOOK_SECONDS) -> None:
         self._clock = clock
+        self._longest_sleep = longest_sleep
         self._watch = ClockWatch(clock)
         self._due_at: datetime | None = None
         self._changed = asyncio.Event()
@@ -66,7 +67,7 @@ class Timer:
     async def _sleep(self, now: datetime) -> None:
         """One bounded sleep, cut short when an earlier instant is set."""
         self._changed.clear()
-        seconds = _LOOK_SECONDS
+        seconds = self._longest_sleep
         if self._due_at is not None:
             seconds = min(seconds, (self._due_at - now).total_seconds())
         timer = self._clock.call_later(seconds, self._changed.set)

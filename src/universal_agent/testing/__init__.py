@@ -1,6 +1,6 @@
 """Stand-ins for tests: time that is moved by hand, runs that end as they are told.
 
-Nothing of the product imports this package.
+Of the product only the demo, whose week is lived on such a clock, imports this package.
 """
 
 from universal_agent.testing.clock import ManualClock

@@ -44,12 +44,12 @@ function StasisTile(): JSX.Element {
   const oldest = Math.min(
     ...(data ?? []).map((item) => instant(item.group.first_scheduled_at_utc)),
   );
-  const age = slots === 0 ? '' : `, oldest ${duration((now - oldest) / 1000)}`;
+  const what = `in stasis: ${slots} ${slots === 1 ? 'slot' : 'slots'}`;
   return (
     <Tile
       to="/stasis"
-      figure={data ? slots : '–'}
-      label={`in stasis${age}`}
+      figure={data ? data.length : '–'}
+      label={slots === 0 ? 'in stasis' : `${what}, oldest ${duration((now - oldest) / 1000)}`}
       tone={slots > 0 ? 'miss' : undefined}
     />
   );

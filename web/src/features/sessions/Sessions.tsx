@@ -58,7 +58,7 @@ export default function Sessions(): JSX.Element {
         </Button>
       }
     >
-      <Panel title="Sessions and heartbeats" count={rows.length}>
+      <Panel title="Sessions and heartbeats" count={main.data && rows.length}>
         <Loaded<unknown> query={main} what="the sessions" lines={6}>
           {() =>
             rows.length === 0 ? (

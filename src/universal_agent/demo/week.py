@@ -1,0 +1,142 @@
+"""How did the demo's week go?
+
+seven days ago   the jobs are made, and the week begins
+three days ago   the gateway dies at night and is started in the morning; some of what it
+                 missed is decided, the rest waits
+now              further jobs are planned, a coming slot is skipped and one moved
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from universal_agent.demo.runner import StoryRunner
+from universal_agent.demo.story import AHEAD, PARTS, Part
+from universal_agent.domain.exceptions import ExceptionKind
+from universal_agent.domain.job import Job
+from universal_agent.domain.slot import SlotKey, Source
+from universal_agent.domain.stasis import StasisAction
+from universal_agent.runtime import Runtime
+from universal_agent.settings import Settings
+from universal_agent.testing import ManualClock, ManualStore
+
+_WEEK = timedelta(days=7)
+#: When the night of the outage was, before the end of the week, and how long it took.
+_DIED = timedelta(days=2, hours=20)
+_DOWN = timedelta(hours=5, minutes=35)
+
+#: Between the making of two jobs.
+_APART = timedelta(minutes=7, seconds=12)
+
+_BY = "ada"
+
+
+async def live(settings: Settings, *, now: datetime) -> None:
+    """Live the week that ends `now`, in an empty data directory."""
+    week = _Week(settings, now)
+    await week.begin(now - _WEEK)
+    await week.until(now - _DIED)
+    await week.die()
+    await week.begin(now - _DIED + _DOWN)
+    await week.decide()
+    await week.until(now)
+    await week.look_ahead()
+    await week.end()
+
+
+class _Week:
+    """A gateway that lives through it."""
+
+    def __init__(self, settings: Settings, now: datetime) -> None:
+        self._settings = settings
+        self._now = now
+        self._parts = {part.title: part for part in PARTS}
+        self._parts |= {fields["title"]: _later(fields["title"]) for fields in AHEAD}
+        self._counts: Counter[str] = Counter()
+        self._to_make = sorted(PARTS, key=lambda part: (-part.hours_ago, PARTS.index(part)))
+        self._clock: ManualClock
+        self._runtime: Runtime
+
+    async def begin(self, at: datetime) -> None:
+        """Start the gateway."""
+        self._clock = ManualClock(at)
+        store = ManualStore(self._settings.database_path, self._clock)
+        runner = StoryRunner(self._clock, self._parts, self._counts)
+        self._runtime = Runtime(
+            self._settings,
+            clock=self._clock,
+            store=store,
+            runners={"shell": runner},
+            watched=False,
+        )
+        await self._runtime.start()
+        await self._clock.settle()
+
+    async def until(self, end: datetime) -> None:
+        """Let time pass, and have each job made when its time has come."""
+        while self._to_make:
+            part = self._to_make[0]
+            # Not all in one moment, or an interval's slots would all come at once for ever.
+            made_at = self._now - timedelta(hours=part.hours_ago) + _APART * PARTS.index(part)
+            if made_at >= end:
+                break
+            if made_at > self._clock.now():
+                await self._clock.advance_to(made_at)
+            await self._make(self._to_make.pop(0))
+        await self._clock.advance_to(end)
+
+    async def _make(self, part: Part) -> Job:
+        return await self._runtime.jobs.create(
+            {
+                "title": part.title,
+                "command": part.command,
+                "runner": "shell",
+                "metadata": dict(part.metadata),
+                **part.fields,
+            }
+        )
+
+    async def die(self) -> None:
+        """End as by `kill -9`: what runs is not recorded."""
+        self._runtime.watchdog.stop()
+        await self._runtime.supervisor.stop()
+        runs = [task for task in asyncio.all_tasks() if task.get_name().startswith("run ")]
+        for task in runs:
+            task.cancel()
+        await asyncio.gather(*runs, return_exceptions=True)
+        await self._runtime.store.close()
+
+    async def decide(self) -> None:
+        """Decide the first two of what was missed; the others wait."""
+        pending = await self._runtime.stasis.pending()
+        actions = (StasisAction.APPROVE, StasisAction.DELETE)
+        for record, action in zip(pending, actions, strict=False):
+            await self._runtime.stasis.resolve(
+                SlotKey.parse(record.event_id), action, by=_BY, note="after the outage"
+            )
+
+    async def look_ahead(self) -> None:
+        """Plan what comes, and make exceptions of two coming slots."""
+        for fields in AHEAD:
+            await self._runtime.jobs.create({"runner": "shell", **fields})
+        jobs = {job.spec.title: job for job in await self._jobs()}
+        await self._except(jobs["Podcast transcripts"], ExceptionKind.SKIP)
+        await self._except(jobs["News digest"], ExceptionKind.MOVE, move_to="in 7 hours")
+        await self._clock.settle()
+
+    async def _jobs(self) -> Sequence[Job]:
+        return (await self._runtime.store.list_jobs(limit=100)).jobs
+
+    async def _except(self, job: Job, kind: ExceptionKind, *, move_to: str | None = None) -> None:
+        assert job.next_run_at is not None
+        slot = SlotKey(Source.CRON, job.job_id, job.next_run_at)
+        await self._runtime.exceptions.make(slot, kind, by=_BY, move_to=move_to)
+
+    async def end(self) -> None:
+        """Stop it as it should be stopped."""
+        await self._runtime.stop()
+
+
+def _later(title: str) -> Part:
+    return Part(title=title, fields={}, command="")
