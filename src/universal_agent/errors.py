@@ -9,6 +9,7 @@
     ├── NotFound                     404
     │   ├── JobNotFound              404
     │   ├── RunNotFound              404
+    │   ├── SessionNotFound          404
     │   └── SlotNotFound             404
     ├── Conflict                     409
     │   ├── StaleVersion             409
@@ -97,6 +98,12 @@ class RunNotFound(NotFound):
     """There is no such run."""
 
     title = "Run not found"
+
+
+class SessionNotFound(NotFound):
+    """There is no such session."""
+
+    title = "Session not found"
 
 
 class SlotNotFound(NotFound):

@@ -11,20 +11,31 @@ from typing import Any
 import structlog
 
 from universal_agent.clock import Clock, SystemClock
+from universal_agent.domain.continuity import Thresholds
 from universal_agent.domain.events import Event
+from universal_agent.domain.heartbeat import config_from
+from universal_agent.domain.slot import Source
+from universal_agent.engine.beat_delivery import BeatDelivery
+from universal_agent.engine.beats import Beats
 from universal_agent.engine.changes import Changes
+from universal_agent.engine.continuity import Continuity
 from universal_agent.engine.exceptions import Exceptions
 from universal_agent.engine.executor import Executor
 from universal_agent.engine.flags import Flags
+from universal_agent.engine.heartbeats import Heartbeats
+from universal_agent.engine.hub import Hub
 from universal_agent.engine.jobs import Jobs
 from universal_agent.engine.notify import AppriseDelivery, Notifier
+from universal_agent.engine.presence import Presence
 from universal_agent.engine.recovery import Recovery
 from universal_agent.engine.rephrasing import PATIENCE_SECONDS, Rephraser
 from universal_agent.engine.retention import Retention
 from universal_agent.engine.scheduler import Scheduler
+from universal_agent.engine.sessions import Sessions
 from universal_agent.engine.stasis import Stasis
 from universal_agent.engine.supervisor import Supervisor
 from universal_agent.engine.timer import Timer
+from universal_agent.engine.turns import AGENT, Turns
 from universal_agent.engine.watchdog import Watchdog
 from universal_agent.errors import EngineOff
 from universal_agent.metrics import Metrics
@@ -39,12 +50,17 @@ from universal_agent.views.calendar import CalendarView
 from universal_agent.views.calendar_provider import InternalCalendar
 from universal_agent.views.cron import CronView
 from universal_agent.views.event_feed import EventFeed
+from universal_agent.views.heartbeats import HeartbeatView
 from universal_agent.views.ics import IcsView
 from universal_agent.views.ledger import LedgerView
 from universal_agent.views.notifications import NotificationView
 from universal_agent.views.projection import Projector
 from universal_agent.views.run_logs import RunLogs
 from universal_agent.views.scheduling_metrics import SchedulingMetrics
+from universal_agent.views.sessions import SessionView
+
+#: The runner of sessions' beats; no person's job may have it.
+BEATS = "heartbeat"
 
 _PROJECTION = "UA_SCHED_EVENT_PROJECTION_ENABLED"
 _SHADOW = "UA_SCHED_PROJECTION_SHADOW"
@@ -93,7 +109,7 @@ class Runtime:
         self.store: Store = store or sqlite_store(settings.database_path)
         self.runners = dict(runners) if runners is not None else load_runners(settings)
         if settings.cron_mock_response:
-            self.runners = mocked(self.runners)
+            self.runners |= mocked(self.runners.keys() - {BEATS})
 
         self._watched = watched
         self.timer = Timer(self.clock) if watched else Timer(self.clock, longest_sleep=_DAY)
@@ -107,28 +123,104 @@ class Runtime:
             run_logs_dir=settings.run_logs_dir,
             workspaces_root=settings.workspaces_root,
             on_retry=self.timer.bring_forward,
+            on_beat=lambda session_id: self._heartbeats.notice(session_id),
+            on_report=lambda: self.beat_delivery.look(),
+            on_turn=lambda run: self.turns.listen(run),
+            on_turn_end=lambda end: self.turns.ended(end),
+            system_events_max=settings.system_events_max,
         )
-        self.scheduler = Scheduler(
-            self.store, self.clock, self.executor, self.timer, host=self.host
+        #: The sources whose engine is switched off.
+        self._off = tuple(source for source in Source if not self._is_on(source))
+        scheduler = partial(
+            Scheduler, self.store, self.clock, self.executor, self.timer, host=self.host
         )
+        self.scheduler = scheduler(without=self._off[0] if len(self._off) == 1 else None)
+        #: Watches over what passes while an engine is off.
+        self._off_scheduler = scheduler(without=self._on[0] if len(self._on) == 1 else None)
         self.recovery = Recovery(self.store, self.clock, self.scheduler, host=self.host)
         self.supervisor = Supervisor(self.clock, self.metrics)
-        self._jobs = Jobs(
+        shortest_interval = timedelta(seconds=settings.min_interval_seconds)
+        parts = (self.store, self.clock, self.scheduler, self.executor)
+        commands: dict[str, Any] = {
+            "default_runner": "agent" if settings.has_agent else "shell",
+            "max_jobs": settings.max_jobs,
+            "shortest_interval": shortest_interval,
+            "workspaces_root": settings.workspaces_root,
+        }
+        others = {name: runner for name, runner in self.runners.items() if name != BEATS}
+        self._jobs = Jobs(*parts, others, **commands)
+        self._beats = Beats(
+            *parts,
+            self.runners,
+            **commands,
+            config=config_from(settings),
+            system_events_max=settings.system_events_max,
+        )
+        self._heartbeats = Heartbeats(
             self.store,
             self.clock,
             self.scheduler,
+            self._beats,
+            workspaces_root=settings.workspaces_root,
+            shortest_interval=shortest_interval,
+            enabled=settings.enable_heartbeat,
+        )
+        self.hub = Hub(self.clock)
+        self.beat_delivery = BeatDelivery(self.store, self.clock, self.hub)
+        self.notifier = Notifier(
+            self.store,
+            self.clock,
+            keep=settings.notifications_max,
+            snooze_default=timedelta(minutes=settings.notification_snooze_minutes_default),
+            snooze_max=timedelta(minutes=settings.notification_snooze_minutes_max),
+            delivery=AppriseDelivery(settings.notify_urls) if settings.notify_urls else None,
+        )
+        self.continuity = Continuity(
+            self.store,
+            self.clock,
+            self.metrics,
+            self.notifier,
+            Thresholds(
+                resume_success_min=settings.continuity_resume_success_min,
+                attach_success_min=settings.continuity_attach_success_min,
+                failures=settings.continuity_failure_warn_threshold,
+            ),
+        )
+        self.turns = Turns(
+            self.store,
+            self.clock,
+            self.metrics,
             self.executor,
-            self.runners,
-            default_runner="agent" if settings.has_agent else "shell",
-            max_jobs=settings.max_jobs,
-            shortest_interval=timedelta(seconds=settings.min_interval_seconds),
+            self.hub,
+            agent=self.runners.get(AGENT),
+            run_logs_dir=settings.run_logs_dir,
+        )
+        self.sessions = Sessions(
+            self.store,
+            self.clock,
+            self.continuity,
+            self.hub,
+            self.turns,
+            self._heartbeats,
+            self.beat_delivery,
             workspaces_root=settings.workspaces_root,
         )
+        self.session_view = SessionView(
+            self.store, self.hub.connected, workspaces_root=settings.workspaces_root.absolute()
+        )
+        self.heartbeat_view = HeartbeatView(self.store, self._beats.config)
+        self.presence = Presence(self.clock)
         self.cron = CronView(self.store, workspaces_root=settings.workspaces_root.absolute())
-        self.stasis = Stasis(self.store, self.clock, self.scheduler, self.executor)
+        self.stasis = Stasis(self.store, self.clock, self.scheduler, self.executor, self._beats)
         self.exceptions = Exceptions(self.store, self.clock, self.scheduler, self.executor)
         self._rephraser = _rephraser(settings, self.clock)
-        self.changes = Changes(self.store, self.clock, self._jobs, self.exceptions, self._rephraser)
+        self.changes = Changes(
+            self.store,
+            self.clock,
+            {jobs.source: jobs for jobs in (self._jobs, self._beats)},
+            self.exceptions,
+            self._rephraser,
+        )
         self.flags = Flags(self.store, self.clock, settings)
         self.flags.on_change(self._flag_changed)
         self.event_feed = EventFeed(
@@ -173,14 +265,6 @@ class Runtime:
         self.ics = IcsView(self.calendar)
         self.ledger = LedgerView(self.store)
         self.run_logs = RunLogs(settings.run_logs_dir, settings.data_dir)
-        self.notifier = Notifier(
-            self.store,
-            self.clock,
-            keep=settings.notifications_max,
-            snooze_default=timedelta(minutes=settings.notification_snooze_minutes_default),
-            snooze_max=timedelta(minutes=settings.notification_snooze_minutes_max),
-            delivery=AppriseDelivery(settings.notify_urls) if settings.notify_urls else None,
-        )
         self.notifications = NotificationView(self.store, keep=settings.notifications_max)
         self.watchdog = Watchdog(
             lambda: self.timer.seconds_since_tick,
@@ -193,16 +277,39 @@ class Runtime:
         self._recovered = False
         self._stopped = False
 
+    def _is_on(self, source: Source) -> bool:
+        settings = self.settings
+        return settings.enable_cron if source is Source.CRON else settings.enable_heartbeat
+
+    @property
+    def _on(self) -> Sequence[Source]:
+        return [source for source in Source if source not in self._off]
+
     @property
     def jobs(self) -> Jobs:
         """Commands on jobs. Raises EngineOff while cron is switched off."""
         self.require_cron()
         return self._jobs
 
+    @property
+    def heartbeats(self) -> Heartbeats:
+        """Commands on heartbeats. Raises EngineOff while they are switched off."""
+        self.require(Source.HEARTBEAT)
+        return self._heartbeats
+
+    def commands(self, source: Source) -> Jobs:
+        """Commands on jobs of a source. Raises EngineOff while its engine is switched off."""
+        self.require(source)
+        return self._jobs if source is Source.CRON else self._beats
+
     def require_cron(self) -> None:
         """Raise EngineOff while cron is switched off."""
-        if not self.settings.enable_cron:
-            raise EngineOff("Cron service not available.")
+        self.require(Source.CRON)
+
+    def require(self, source: Source) -> None:
+        """Raise EngineOff while the source's engine is switched off."""
+        if not self._is_on(source):
+            raise EngineOff(f"{source.capitalize()} service not available.")
 
     async def start(self) -> None:
         """Open the store, bring it up to the present, start the loops."""
@@ -217,19 +324,24 @@ class Runtime:
         if self._journal is not None:
             self.supervisor.keep("journal", partial(self._keep_journal, self._journal))
         self.supervisor.keep("notifier", self.notifier.run)
+        self.supervisor.keep("heartbeat delivery", self.beat_delivery.run)
+        self.supervisor.keep("turns", self.turns.run)
+        self.supervisor.keep("continuity", self.continuity.run)
         if self.settings.notify_urls:
             self.supervisor.keep("delivery", self.notifier.deliver)
-        cron = self.settings.enable_cron
-        await self.recovery.run(scheduling=cron)
-        if cron:
-            self.supervisor.keep("executor", self.executor.run)
-            self.executor.look_for_work()
+        await self.recovery.run(off=self._off)
+        self.supervisor.keep("executor", self.executor.run)
+        self.executor.look_for_work()
+        if Source.HEARTBEAT in self._on:
+            await self._heartbeats.sync()
+            self.supervisor.keep("heartbeats", self._heartbeats.run)
+        if self._off:
+            self.supervisor.keep("scheduler of what is off", self._off_scheduler.run_off)
+        if self._on:
             self.supervisor.keep("scheduler", self.scheduler.run)
             if self._watched:
                 self.supervisor.keep("ledger", self._watch_ledger)
                 self.watchdog.start()
-        else:
-            self.supervisor.keep("scheduler", self.scheduler.run_off)
         self.supervisor.keep("retention", self.retention.run)
         self._recovered = True
 
@@ -253,6 +365,11 @@ class Runtime:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self.timer.bring_forward, self.clock.now())
 
+    def end_streams(self) -> None:
+        """Let go of everybody who follows something: the gateway stops."""
+        self.event_feed.close_all()
+        self.hub.close_all("the gateway stops")
+
     def _flag_changed(self, name: str, value: bool) -> None:
         """Push that is switched off ends what is open."""
         if name == "UA_SCHED_PUSH_ENABLED" and not value:
@@ -264,7 +381,7 @@ class Runtime:
         page = await self.store.list_jobs(limit=1)
         pending = await self.stasis.pending()
         return {
-            "sessions": {"active": 0, "total": 0},
+            "sessions": await self.session_view.counts(),
             "approvals": {"pending": len(pending), "total": len(pending)},
             "cron": {"total": page.total, "enabled": await self.store.count_enabled_jobs()},
             "notifications": await self.notifications.counts(now=now),
@@ -277,7 +394,9 @@ class Runtime:
             "database": "sqlite",
             "cron": self.settings.enable_cron,
             "heartbeat": self.settings.enable_heartbeat,
-            "mock_responses": self.settings.cron_mock_response,
+            "mock_responses": (
+                self.settings.cron_mock_response or self.settings.heartbeat_mock_response
+            ),
             "auth_required": bool(self.settings.ops_token),
         }
 

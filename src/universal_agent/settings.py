@@ -83,6 +83,28 @@ class Settings(BaseSettings):
     cron_max_concurrency: int = Field(default=8, ge=1, le=4096)
     cron_mock_response: Flag = False
 
+    # -- heartbeats: domain/heartbeat.py reads the words in them
+    heartbeat_mock_response: Flag = False
+    heartbeat_every: str = Field(
+        default="25m",
+        validation_alias=_named("UA_HEARTBEAT_EVERY", "UA_HEARTBEAT_INTERVAL"),
+    )
+    heartbeat_active_hours: str = ""
+    heartbeat_active_start: str = ""
+    heartbeat_active_end: str = ""
+    heartbeat_timezone: str = ""
+    heartbeat_ok_tokens: Words = ("HEARTBEAT_OK", "UA_HEARTBEAT_OK")
+    heartbeat_ack_max_chars: int = Field(default=300, ge=0)
+    heartbeat_require_file: Flag = False
+    heartbeat_prompt: str = ""
+    heartbeat_exec_timeout: int = Field(default=300, ge=1)
+    hb_delivery_mode: Literal["last", "explicit", "none"] = "last"
+    hb_explicit_session_ids: Words = ()
+    hb_show_ok: Flag = False
+    hb_show_alerts: Flag = True
+    hb_dedupe_window: int = Field(default=86_400, ge=0)
+    hb_use_indicator: Flag = False
+
     # -- where the gateway is and who may talk to it
     gateway_host: str = "127.0.0.1"
     gateway_port: int = Field(default=8002, ge=0, le=65535)
@@ -103,6 +125,9 @@ class Settings(BaseSettings):
     notification_snooze_minutes_default: int = Field(default=30, ge=1)
     notification_snooze_minutes_max: int = Field(default=1440, ge=1)
     notify_urls: Words = ()
+
+    # -- what waits to be told to a session's next beat
+    system_events_max: int = Field(default=100, ge=1, le=10_000)
 
     # -- when losing sessions is an alarm
     continuity_resume_success_min: float = Field(default=0.90, ge=0, le=1)

@@ -92,6 +92,8 @@ def _default(value: object) -> str:
         return f"`{int(value)}`"
     if isinstance(value, Path):
         return f"`{value.as_posix()}`"
+    if isinstance(value, tuple):
+        return f"`{','.join(map(str, value))}`"
     return f"`{value}`"
 
 

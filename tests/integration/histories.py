@@ -14,11 +14,12 @@ from typing import Any
 from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.job import Job, OffLabel
 from universal_agent.domain.judge import Cause, MissedStatus
-from universal_agent.domain.run import JobId, RunStatus
-from universal_agent.domain.slot import SlotKey, Source
+from universal_agent.domain.run import RunStatus
+from universal_agent.domain.slot import SlotKey
 from universal_agent.domain.stasis import Scope, StasisAction
+from universal_agent.domain.system_event import WakeMode
 from universal_agent.engine.ids import new_id
-from universal_agent.errors import UniversalAgentError
+from universal_agent.errors import JobNotFound, UniversalAgentError
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings
 from universal_agent.store.base import Claimed, Finished
@@ -74,7 +75,9 @@ class History:
         await self.runtime.store.close()
 
     async def jobs(self) -> Sequence[Job]:
-        return (await self.runtime.store.list_jobs(limit=1000)).jobs
+        """People's jobs, and sessions' beats."""
+        store = self.runtime.store
+        return (*(await store.list_jobs(limit=1000)).jobs, *(await store.list_beats()))
 
     async def step(self, name: str, *choices: int) -> None:
         """Take a step; what the product refuses is passed over."""
@@ -94,23 +97,47 @@ class History:
             }
         )
 
+    async def begin_session(self, number: int, every: int, _: int) -> None:
+        session_id = f"s{number % 50}"
+        workspace = self.runtime.settings.workspaces_root / session_id
+        workspace.mkdir(parents=True, exist_ok=True)
+        text = '{"every": "%s"}' % _one_of(("1m", "7m", "20m", "1s"), every)  # noqa: UP031
+        (workspace / "HEARTBEAT.json").write_text(text)
+        await self.runtime.heartbeats.ensure(
+            session_id, workspace_dir=session_id, owner_id="somebody"
+        )
+
+    async def wake(self, which: int, mode: int, _: int) -> None:
+        beats = await self.runtime.store.list_beats()
+        if beats:
+            await self.runtime.heartbeats.wake(
+                _one_of(beats, which).job_id,
+                _one_of(list(WakeMode), mode),
+                reason="a test",
+                by="somebody",
+            )
+
     async def edit(self, which: int, what: int, schedule: int) -> None:
+        job = await self._job(which)
         fields = {"title": f"edited {what}"} if what % 2 else _one_of(SCHEDULES, schedule)
-        await self.runtime.jobs.edit(await self._job_id(which), fields)
+        await self.runtime.commands(job.source).edit(job.job_id, fields)
 
     async def switch(self, which: int, how: int, _: int) -> None:
-        job_id = await self._job_id(which)
+        job = await self._job(which)
+        commands = self.runtime.commands(job.source)
         if how % 3 == 0:
-            await self.runtime.jobs.resume(job_id)
+            await commands.resume(job.job_id)
         else:
             label = OffLabel.PAUSED if how % 3 == 1 else OffLabel.DISABLED
-            await self.runtime.jobs.switch_off(job_id, label)
+            await commands.switch_off(job.job_id, label)
 
     async def delete(self, which: int, _: int, __: int) -> None:
-        await self.runtime.jobs.delete(await self._job_id(which))
+        job = await self._job(which)
+        await self.runtime.commands(job.source).delete(job.job_id)
 
     async def run_now(self, which: int, _: int, __: int) -> None:
-        await self.runtime.jobs.run_now(await self._job_id(which))
+        job = await self._job(which)
+        await self.runtime.commands(job.source).run_now(job.job_id)
 
     async def wait(self, seconds: int, workers: int, cause: int) -> None:
         """Let time pass; then the scheduler decides what has come due meanwhile."""
@@ -133,11 +160,20 @@ class History:
         claimed = self.running.pop(which % len(self.running))
         started_at = claimed.run.started_at or self.clock.now()
         self.clock.step(0.25)
+        status = _one_of(
+            (
+                RunStatus.SUCCESS,
+                RunStatus.ERROR,
+                RunStatus.TIMEOUT,
+                RunStatus.CANCELLED,
+                RunStatus.SKIPPED,
+            ),
+            how,
+        )
         ended = Finished(
             claimed=claimed,
-            status=_one_of(
-                (RunStatus.SUCCESS, RunStatus.ERROR, RunStatus.TIMEOUT, RunStatus.CANCELLED), how
-            ),
+            status=status,
+            reason="quiet_hours" if status is RunStatus.SKIPPED else None,
             started_at=started_at,
             finished_at=self.clock.now(),
         )
@@ -180,7 +216,7 @@ class History:
             span = record.span
             at = span.last_at if scope % 2 else span.first_at
             await self.runtime.stasis.resolve(
-                SlotKey(Source.CRON, record.source_ref, at),
+                SlotKey(record.source, record.source_ref, at),
                 _one_of(list(StasisAction), action),
                 scope=_one_of(list(Scope), scope // 2),
                 by="somebody",
@@ -193,7 +229,7 @@ class History:
 
     async def _deleted_spans(self) -> list[SlotKey]:
         found = await self.runtime.store.missed_spans(status=MissedStatus.DELETED, limit=100)
-        return [SlotKey(Source.CRON, r.source_ref, r.span.last_at) for r in found]
+        return [SlotKey(r.source, r.source_ref, r.span.last_at) for r in found]
 
     async def make_exception(self, which: int, kind: int, ahead: int) -> None:
         slot = await self._future_slot(which, ahead)
@@ -212,9 +248,12 @@ class History:
 
     # -- what there is
 
-    async def _job_id(self, which: int) -> JobId:
+    async def _job(self, which: int) -> Job:
+        """One of them. Raises JobNotFound when there is none."""
         jobs = await self.jobs()
-        return jobs[which % len(jobs)].job_id if jobs else JobId("job_none")
+        if not jobs:
+            raise JobNotFound
+        return jobs[which % len(jobs)]
 
     async def _future_slot(self, which: int, ahead: int) -> SlotKey | None:
         """One of the next slots of a job, by its schedule."""
@@ -225,11 +264,13 @@ class History:
         at = job.spec.schedule.next_after(self.clock.now())
         for _ in range(ahead % 3):
             at = at and job.spec.schedule.next_after(at)
-        return None if at is None else SlotKey(Source.CRON, job.job_id, at)
+        return None if at is None else SlotKey(job.source, job.job_id, at)
 
 
 STEPS = (
     "create",
+    "begin_session",
+    "wake",
     "edit",
     "switch",
     "delete",
@@ -248,7 +289,16 @@ STEPS = (
 )
 
 #: What a lively history is made of: these come more often than the others.
-FREQUENT_STEPS = ("create", "wait", "wait", "claim", "finish", "resolve", "make_exception")
+FREQUENT_STEPS = (
+    "create",
+    "begin_session",
+    "wait",
+    "wait",
+    "claim",
+    "finish",
+    "resolve",
+    "make_exception",
+)
 
 
 def _one_of(choices: Sequence[Any], number: int) -> Any:

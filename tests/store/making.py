@@ -134,6 +134,7 @@ def a_miss(
     """A missed span of the job."""
     return MissedRecord(
         missed_id=missed_ids(1)[0],
+        source=job.source,
         source_ref=job.job_id,
         job_version=job.version,
         span=MissedSpan(first, last, status, job.spec.schedule.count(first - SECOND, last)),

@@ -9,11 +9,15 @@ from universal_agent.api import (
     dashboard,
     flags,
     health,
+    heartbeat,
     ics,
     metrics,
     ops,
     projection,
     scheduling,
+    session_stream,
+    sessions,
+    system,
     web_page,
 )
 from universal_agent.api.access import install_access
@@ -46,6 +50,10 @@ def create_app(runtime: Runtime) -> FastAPI:
         dashboard,
         metrics,
         ops,
+        heartbeat,
+        system,
+        sessions,
+        session_stream,
     ):
         app.include_router(module.router)
     install_access(app, runtime.settings, clock=runtime.clock)

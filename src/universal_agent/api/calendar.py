@@ -199,20 +199,22 @@ async def _act_on_job(
     job_id = JobId(slot.source_ref)
     match action:
         case "run_now":
-            return {"run": run_document(await runtime.jobs.run_now(job_id, once=once))}
+            run = await runtime.commands(slot.source).run_now(job_id, once=once)
+            return {"run": run_document(run)}
         case "pause":
-            job = await runtime.jobs.switch_off(job_id, OffLabel.PAUSED)
+            job = await runtime.commands(slot.source).switch_off(job_id, OffLabel.PAUSED)
         case "disable":
-            job = await runtime.jobs.switch_off(job_id, OffLabel.DISABLED)
+            job = await runtime.commands(slot.source).switch_off(job_id, OffLabel.DISABLED)
         case "resume":
-            job = await runtime.jobs.resume(job_id)
+            job = await runtime.commands(slot.source).resume(job_id)
         case "open_logs":
             return {"path": await runtime.cron.log_of(slot)}
         case "open_session":
-            session_id = (await runtime.cron.job(job_id)).spec.session_id
+            session_id = (await runtime.commands(slot.source).get(job_id)).spec.session_id
             if session_id is None:
                 raise InvalidInput("expected a job that is bound to a session", field="action")
-            return {"session_id": session_id}
+            session = await runtime.session_view.session(session_id)
+            return {"session_id": session_id, "session": session}
         case _:
             raise InvalidInput(
                 f"expected one of {', '.join(ACTIONS)}, got {action[:100]!r}", field="action"
@@ -260,11 +262,10 @@ class Confirmed(Answer):
 )
 async def request_change(request: Request, event_id: EventId, body: ChangeRequest) -> Response:
     runtime = runtime_of(request)
-    runtime.require_cron()
+    slot = SlotKey.parse(event_id)
+    runtime.require(slot.source)
     runtime.metrics.count("calendar_change_request_requests")
-    proposal = await runtime.changes.propose(
-        SlotKey.parse(event_id), body.instruction, timezone=body.timezone
-    )
+    proposal = await runtime.changes.propose(slot, body.instruction, timezone=body.timezone)
     return answer({"proposal": proposal_document(proposal)})
 
 
@@ -276,9 +277,9 @@ async def request_change(request: Request, event_id: EventId, body: ChangeReques
 )
 async def confirm_change(request: Request, event_id: EventId, body: Confirmation) -> Response:
     runtime = runtime_of(request)
-    runtime.require_cron()
-    runtime.metrics.count("calendar_change_confirm_requests")
     slot = SlotKey.parse(event_id)
+    runtime.require(slot.source)
+    runtime.metrics.count("calendar_change_confirm_requests")
     proposal, result = await runtime.changes.confirm(
         slot, body.proposal_id, approve=body.approve, by=operator(request)
     )
@@ -311,8 +312,8 @@ class ExceptionBody(Body):
 )
 async def make_exception(request: Request, event_id: EventId, body: ExceptionBody) -> Response:
     runtime = runtime_of(request)
-    runtime.require_cron()
     slot = SlotKey.parse(event_id)
+    runtime.require(slot.source)
     wanted = {
         ExceptionKind.SKIP: body.skip,
         ExceptionKind.MOVE: body.move_to,
@@ -340,8 +341,8 @@ async def make_exception(request: Request, event_id: EventId, body: ExceptionBod
 )
 async def undo_exception(request: Request, event_id: EventId) -> Response:
     runtime = runtime_of(request)
-    runtime.require_cron()
     slot = SlotKey.parse(event_id)
+    runtime.require(slot.source)
     await runtime.exceptions.undo(slot, by=operator(request))
     return answer(_done(slot, "undo"))
 

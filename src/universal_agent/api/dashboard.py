@@ -71,7 +71,7 @@ async def list_notifications(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     status: NotificationStatus | None = None,
-    session_id: Annotated[str | None, Query(max_length=64)] = None,
+    session_id: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = None,
 ) -> Response:
     runtime = runtime_of(request)
     found = await runtime.notifications.page(

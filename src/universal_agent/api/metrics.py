@@ -7,7 +7,6 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import Answer, answer, runtime_of
-from universal_agent.domain.continuity import Thresholds
 
 router = APIRouter(tags=["metrics"])
 
@@ -39,13 +38,7 @@ async def scheduling_runtime(request: Request) -> Response:
 )
 async def session_continuity(request: Request) -> Response:
     runtime = runtime_of(request)
-    settings = runtime.settings
-    thresholds = Thresholds(
-        resume_success_min=settings.continuity_resume_success_min,
-        attach_success_min=settings.continuity_attach_success_min,
-        failures=settings.continuity_failure_warn_threshold,
-    )
-    return answer({"metrics": runtime.scheduling_metrics.continuity(thresholds)})
+    return answer({"metrics": runtime.scheduling_metrics.continuity(runtime.continuity.thresholds)})
 
 
 @router.get(

@@ -30,18 +30,22 @@ class LogTail(Answer):
 async def tail_log(
     request: Request,
     run_id: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = None,
+    session_id: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = None,
     path: Annotated[str | None, Query(max_length=500)] = None,
     cursor: Annotated[int | None, Query(ge=0, le=2**53)] = None,
     limit: Annotated[int, Query(ge=1, le=5000)] = 500,
     max_bytes: Annotated[int, Query(ge=1, le=1_048_576)] = 262_144,
 ) -> Response:
     runtime = runtime_of(request)
-    if (run_id is None) == (path is None):
-        raise InvalidInput("expected either run_id or path", field="run_id")
+    if [run_id, session_id, path].count(None) != 2:
+        raise InvalidInput("expected one of run_id, session_id and path", field="run_id")
     if path is not None:
         return answer(
             runtime.run_logs.of_path(path, cursor=cursor, limit=limit, max_bytes=max_bytes)
         )
-    assert run_id is not None
-    run = await runtime.cron.run(run_id)
+    if session_id is not None:
+        run = await runtime.session_view.latest_run(session_id)
+    else:
+        assert run_id is not None
+        run = await runtime.cron.run(run_id)
     return answer(runtime.run_logs.of_run(run, cursor=cursor, limit=limit, max_bytes=max_bytes))

@@ -36,6 +36,12 @@ _TICK_SECONDS = 1.0
 #: 5 ms each hand-over could cost that much.
 _SWITCH_SECONDS = 0.0005
 
+#: Bytes of a message that a client may send over a WebSocket; one that is larger ends it (1009).
+_MESSAGE_BYTES = 256 * 1024
+
+#: Seconds between two pings of a WebSocket, and from a ping to the answer it must have.
+_PING_SECONDS = 20.0
+
 
 class CalmServer(uvicorn.Server):
     """uvicorn, waking once a second while nothing is asked of it."""
@@ -78,6 +84,11 @@ class CalmServer(uvicorn.Server):
         self._before_shutdown()
         await super().shutdown(sockets)
 
+    def stop(self) -> None:
+        """Serve no more."""
+        self.should_exit = True
+        self._stop.set()
+
     def _exit(self, number: int) -> None:
         self.handle_exit(number, None)
         self._stop.set()
@@ -105,24 +116,33 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def configured(runtime: Runtime) -> uvicorn.Config:
+    """How uvicorn is to serve the app over a runtime."""
+    return uvicorn.Config(
+        create_app(runtime),
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        backlog=_BACKLOG,
+        http=bounded_protocol(runtime.clock),
+        ws="websockets-sansio",
+        ws_max_size=_MESSAGE_BYTES,
+        ws_ping_interval=_PING_SECONDS,
+        ws_ping_timeout=_PING_SECONDS,
+        # What is sent is small, and comes as it is made: there is little to compress. And no small
+        # message can be unpacked into a large one.
+        ws_per_message_deflate=False,
+        # The client is who connects: a header that says otherwise is anybody's to send.
+        proxy_headers=False,
+        timeout_graceful_shutdown=2,
+    )
+
+
 async def _serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
     listener = bind(settings)
     runtime = Runtime(settings, journal=journal(settings.log_level))
-    server = CalmServer(
-        uvicorn.Config(
-            create_app(runtime),
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            backlog=_BACKLOG,
-            http=bounded_protocol(runtime.clock),
-            # The client is who connects: a header that says otherwise is anybody's to send.
-            proxy_headers=False,
-            timeout_graceful_shutdown=2,
-        ),
-        runtime.event_feed.close_all,
-    )
+    server = CalmServer(configured(runtime), runtime.end_streams)
     try:
         await runtime.start()
         serving = asyncio.create_task(server.serve(sockets=[listener]))

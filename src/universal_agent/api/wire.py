@@ -10,6 +10,7 @@ from fastapi import Header, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
 
+from universal_agent.errors import InvalidInput
 from universal_agent.runtime import Runtime
 from universal_agent.store.base import Once
 
@@ -40,6 +41,21 @@ def runtime_of(request: Request) -> Runtime:
 def operator(request: Request) -> str:
     """Who asks, for the record of decisions."""
     return str(request.scope.get("state", {}).get("principal", "operator"))
+
+
+#: The most free-form JSON that a field takes, in bytes.
+_MOST_BYTES = 64 * 1024
+
+
+def bounded(content: dict[str, Any], field: str) -> dict[str, Any]:
+    """The content. Raises InvalidInput when it is no JSON, or too much of it."""
+    try:
+        size = len(orjson.dumps(content))
+    except TypeError as error:
+        raise InvalidInput(f"expected plain JSON, got {error}", field=field) from None
+    if size > _MOST_BYTES:
+        raise InvalidInput(f"expected at most {_MOST_BYTES} bytes of JSON, got {size}", field=field)
+    return content
 
 
 IdempotencyKey = Annotated[

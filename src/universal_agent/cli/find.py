@@ -42,6 +42,19 @@ def find_run(gateway: Gateway, name: str) -> Document:
     return _only(runs, name, "run", [run["run_id"] for run in runs])
 
 
+def find_session(gateway: Gateway, name: str) -> str:
+    """The id of the session that `name` means."""
+    if name.startswith("ses_"):
+        try:
+            return str(gateway.get(f"/api/v1/ops/sessions/{name}")["session_id"])
+        except RequestRefused as refused:
+            if refused.status != 404:
+                raise
+    found = [known for known in _all_sessions(gateway) if _is_part(name, known)]
+    found = [known for known in found if known == name] or found
+    return str(_only([{"id": known} for known in found], name, "session", found)["id"])
+
+
 def zone_of(gateway: Gateway, run: Document) -> str:
     """The zone of a run's job; UTC when the job is gone."""
     response = gateway.send("GET", f"/api/v1/cron/jobs/{run['job_id']}")
@@ -57,6 +70,16 @@ def _all_jobs(gateway: Gateway) -> Iterator[Document]:
     while True:
         page = gateway.get("/api/v1/cron/jobs", limit=_PAGE, cursor=cursor)
         yield from page["jobs"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return
+
+
+def _all_sessions(gateway: Gateway) -> Iterator[str]:
+    cursor = None
+    while True:
+        page = gateway.get("/api/v1/ops/sessions", limit=1000, cursor=cursor)
+        yield from (session["session_id"] for session in page["sessions"])
         cursor = page["next_cursor"]
         if cursor is None:
             return

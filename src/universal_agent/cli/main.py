@@ -13,11 +13,13 @@ from universal_agent.cli import (
     demo,
     doctor,
     events,
+    heartbeats,
     jobs,
     ledger,
     projection,
     runs,
     serve,
+    sessions,
     stasis,
     token,
 )
@@ -26,7 +28,21 @@ from universal_agent.cli.help_page import CONTEXT, GroupPage, epilog
 from universal_agent.errors import UniversalAgentError
 
 #: One module for each group of commands, in the order of the help page.
-GROUPS = (serve, demo, doctor, token, jobs, runs, coming, stasis, ledger, events, projection)
+GROUPS = (
+    serve,
+    demo,
+    doctor,
+    token,
+    jobs,
+    runs,
+    coming,
+    stasis,
+    ledger,
+    events,
+    projection,
+    sessions,
+    heartbeats,
+)
 
 _EXAMPLES = (
     "ua serve",

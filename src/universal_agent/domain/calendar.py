@@ -6,7 +6,8 @@ scan and the event projection, gather `CalendarFacts` and end in `build_feed`, s
 differ in what they make of the same facts.
 
 A job version with more than 288 slots a day is frequent: its slots are counted by the hour, and
-what was recorded of it by the thousand is never looked at one by one.
+what was recorded of it by the thousand is never looked at one by one. A session's beats are
+counted by the hour in any case; those that are not frequent are listed too.
 """
 
 from collections import Counter
@@ -29,7 +30,7 @@ from universal_agent.domain.job import JobSpec
 from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.schedule import Schedule
-from universal_agent.domain.slot import epoch, from_epoch
+from universal_agent.domain.slot import Source, epoch, from_epoch
 from universal_agent.domain.stasis import MissedRecord
 
 #: Later than every slot.
@@ -169,7 +170,7 @@ class _Builder:
         recorded = {(slot.source_ref, slot.scheduled_at) for slot in slots}
         rows = [*self._recorded(), *self._missed(recorded), *self._coming(recorded)]
         rows.sort(key=itemgetter(0, 1, 2))
-        return Feed(rows, list(self._always_running()), self._stasis())
+        return Feed(rows, list(self._always_running(rows)), self._stasis())
 
     # -- which jobs
 
@@ -240,7 +241,7 @@ class _Builder:
                 if (record.source_ref, at) not in recorded:
                     yield Row(
                         at,
-                        "cron",
+                        record.source,
                         record.source_ref,
                         job.version,
                         job.deleted,
@@ -284,28 +285,43 @@ class _Builder:
 
     # -- frequent jobs
 
-    def _always_running(self) -> Iterator[dict[str, Any]]:
+    def _always_running(self, rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
         if self._window.source_ref is not None:
             return
+        beats = self._listed_beats(rows)
         for job_id in sorted(self._facts.jobs):
-            frequent = job_id in self._frequent
-            if not frequent and job_id not in self._hours and job_id not in self._spans:
+            constant = job_id in self._frequent or self._has_beats(job_id)
+            if not constant and job_id not in self._hours and job_id not in self._spans:
                 continue
             job = self._shown(job_id)
             if job is None:
                 continue
             hours = self._hours_of(job)
-            if hours or (frequent and not job.deleted):
+            for hour, counts in beats.get(job_id, {}).items():
+                hours[hour] = hours.get(hour, Counter()) + counts
+            if hours or (constant and not job.deleted):
                 yield self._frequent_row(job, hours)
+
+    def _has_beats(self, job_id: str) -> bool:
+        return self._facts.jobs[job_id].spec.source is Source.HEARTBEAT
+
+    def _listed_beats(self, rows: Iterable[Row]) -> dict[str, dict[int, Counter[str]]]:
+        """The beats that are listed, counted by session, hour and status."""
+        beats: dict[str, dict[int, Counter[str]]] = {}
+        for row in rows:
+            if row.source == Source.HEARTBEAT:
+                hours = beats.setdefault(row.source_ref, {})
+                hours.setdefault(row.at - row.at % HOUR, Counter())[row.status] += 1
+        return beats
 
     def _frequent_row(self, job: JobFact, hours: Mapping[int, Counter[str]]) -> dict[str, Any]:
         next_run_at = self._next_run_at(job)
         return {
-            "source": "cron",
+            "source": job.spec.source,
             "source_ref": job.job_id,
             **job_part(job.spec),
             "timezone_display": self._window.zone.key,
-            "color_key": "cron",
+            "color_key": job.spec.source,
             "status": job.status,
             "always_running": True,
             "actions": actions(job.spec, "scheduled", has_run=False, deleted=job.deleted),
@@ -370,7 +386,7 @@ class _Builder:
         useful_until = latest.useful_until
         row = Row(
             epoch(latest.span.last_at),
-            "cron",
+            latest.source,
             job.job_id,
             job.version,
             job.deleted,

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from universal_agent.domain.calendar_row import JobFact, Row
 from universal_agent.domain.schedule import Schedule
-from universal_agent.domain.slot import epoch, from_epoch
+from universal_agent.domain.slot import Source, epoch, from_epoch
 
 #: A job with more slots a day than this is one row with hourly counts, not a row a slot.
 FREQUENT_SLOTS_A_DAY = 288
@@ -63,20 +63,22 @@ def _slots_of_days(schedule: Schedule, first: int, last: int) -> "array[int]":
 
 @lru_cache(maxsize=8192)
 def _rows_of_days(
-    job_id: str, version: int, schedule: Schedule, first: int, last: int
+    source: Source, job_id: str, version: int, schedule: Schedule, first: int, last: int
 ) -> tuple["array[int]", list[Row]]:
     """Rows of slots to come: the same ones again while the job is not edited."""
     days = _slots_of_days(schedule, first, last)
-    return days, [Row(at, "cron", job_id, version, False, "scheduled") for at in days]
+    return days, [Row(at, source, job_id, version, False, "scheduled") for at in days]
 
 
 def rows_to_come(job: JobFact, first: int, last: int) -> Sequence[Row]:
     """A row for each slot in [first, last] that the job expects."""
-    schedule = job.spec.schedule
+    source, schedule = job.spec.source, job.spec.schedule
     if is_frequent(schedule):
         expected = _expand(schedule, first, last)
-        return [Row(at, "cron", job.job_id, job.version, False, "scheduled") for at in expected]
-    days, rows = _rows_of_days(job.job_id, job.version, schedule, first // _DAY, last // _DAY)
+        return [Row(at, source, job.job_id, job.version, False, "scheduled") for at in expected]
+    days, rows = _rows_of_days(
+        source, job.job_id, job.version, schedule, first // _DAY, last // _DAY
+    )
     return rows[bisect_left(days, first) : bisect_right(days, last)]
 
 

@@ -7,7 +7,7 @@ calendar's projection is built from these events alone.
 | type | when | data |
 | --- | --- | --- |
 | cron_job_created | a job was made | job |
-| cron_job_updated | a job was edited, paused or resumed | job, changed, effective_until |
+| cron_job_updated | a job was edited, paused or resumed | job, changed, effective_until, reason |
 | cron_job_deleted | a job was deleted | job_id, version, effective_until |
 | cron_run_queued | a slot was admitted and waits for a worker | run, next_run_at |
 | cron_run_started | a run was handed to its runner | run, next_run_at |
@@ -18,6 +18,15 @@ calendar's projection is built from these events alone.
 | calendar_missed_resolved | missed slots were decided | action, by, note, spans, run_id, job_id |
 | calendar_change_applied | a slot was skipped, moved or run early; undone | event_id, change, by |
 | flag_changed | a flag was overridden, or an override taken back | name, value, override, by |
+| heartbeat_scheduled | a session's beats were planned, or planned otherwise | as of a job |
+| heartbeat_removed | a session has no beats any more | as of a job |
+| heartbeat_queued .. heartbeat_skipped | a beat; it goes the way of a run | as of a run; beat |
+| heartbeat_wake_requested | somebody asked for a beat | mode, reason, by, run_id |
+| session_created, session_deleted | a session was made, or deleted | workspace_dir, origin, by |
+| session_turn_queued .. session_turn_failed | a turn; it goes the way of a run | run |
+
+A session's beats are a job with the session's id, and a beat is a slot of it: their events have
+the source `heartbeat`, and the data of the cron events that they stand beside.
 
 `effective_until` is where the expectation of the version before ends, or the job's; what was said
 about single slots after it is void where the job then expects others, or none.
@@ -28,16 +37,19 @@ keeps its id for one part. A cron_run_missed without `next_run_at` is about a sl
 claimed before: its run was interrupted or never started, or it was to start at another time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from universal_agent.domain.beat import BeatReport
 from universal_agent.domain.job import Job, JobSpec, spec_to_record
 from universal_agent.domain.run import Run, RunStatus
-from universal_agent.domain.slot import SlotKey, epoch
+from universal_agent.domain.session import Session
+from universal_agent.domain.slot import SlotKey, Source, epoch
 from universal_agent.domain.stasis import MissedRecord
+from universal_agent.domain.system_event import WakeMode
 
 
 class EventType(StrEnum):
@@ -52,6 +64,21 @@ class EventType(StrEnum):
     CRON_RUN_FAILED = "cron_run_failed"
     CRON_RUN_MISSED = "cron_run_missed"
     CRON_RUN_SKIPPED = "cron_run_skipped"
+    HEARTBEAT_SCHEDULED = "heartbeat_scheduled"
+    HEARTBEAT_REMOVED = "heartbeat_removed"
+    HEARTBEAT_QUEUED = "heartbeat_queued"
+    HEARTBEAT_STARTED = "heartbeat_started"
+    HEARTBEAT_COMPLETED = "heartbeat_completed"
+    HEARTBEAT_FAILED = "heartbeat_failed"
+    HEARTBEAT_MISSED = "heartbeat_missed"
+    HEARTBEAT_SKIPPED = "heartbeat_skipped"
+    HEARTBEAT_WAKE_REQUESTED = "heartbeat_wake_requested"
+    SESSION_CREATED = "session_created"
+    SESSION_DELETED = "session_deleted"
+    SESSION_TURN_QUEUED = "session_turn_queued"
+    SESSION_TURN_STARTED = "session_turn_started"
+    SESSION_TURN_COMPLETED = "session_turn_completed"
+    SESSION_TURN_FAILED = "session_turn_failed"
     CALENDAR_MISSED_RESOLVED = "calendar_missed_resolved"
     CALENDAR_CHANGE_APPLIED = "calendar_change_applied"
     FLAG_CHANGED = "flag_changed"
@@ -62,9 +89,36 @@ AUDITED = (
     EventType.CRON_JOB_CREATED,
     EventType.CRON_JOB_UPDATED,
     EventType.CRON_JOB_DELETED,
+    EventType.HEARTBEAT_SCHEDULED,
+    EventType.HEARTBEAT_REMOVED,
+    EventType.HEARTBEAT_WAKE_REQUESTED,
+    EventType.SESSION_CREATED,
+    EventType.SESSION_DELETED,
     EventType.CALENDAR_MISSED_RESOLVED,
     EventType.CALENDAR_CHANGE_APPLIED,
     EventType.FLAG_CHANGED,
+)
+
+#: A job was made or changed; what a change ended is told by `effective_until`.
+JOB_PUT = (
+    EventType.CRON_JOB_CREATED,
+    EventType.CRON_JOB_UPDATED,
+    EventType.HEARTBEAT_SCHEDULED,
+)
+JOB_GONE = (EventType.CRON_JOB_DELETED, EventType.HEARTBEAT_REMOVED)
+SLOTS_MISSED = (EventType.CRON_RUN_MISSED, EventType.HEARTBEAT_MISSED)
+#: A run, or a slot without one, was decided not to run.
+SLOT_SKIPPED = (EventType.CRON_RUN_SKIPPED, EventType.HEARTBEAT_SKIPPED)
+#: These change nothing in the calendar.
+ASIDE = (
+    EventType.FLAG_CHANGED,
+    EventType.SESSION_CREATED,
+    EventType.SESSION_DELETED,
+    EventType.HEARTBEAT_WAKE_REQUESTED,
+    EventType.SESSION_TURN_QUEUED,
+    EventType.SESSION_TURN_STARTED,
+    EventType.SESSION_TURN_COMPLETED,
+    EventType.SESSION_TURN_FAILED,
 )
 
 
@@ -103,7 +157,7 @@ class Event(NewEvent):
         }
 
 
-def _cron(
+def _about(
     kind: EventType,
     job_id: str,
     spec: JobSpec,
@@ -112,7 +166,7 @@ def _cron(
     data: dict[str, Any],
 ) -> NewEvent:
     return NewEvent(
-        source="cron",
+        source=kind.partition("_")[0],
         type=kind,
         timestamp=now,
         source_ref=job_id,
@@ -142,19 +196,33 @@ def _job_status(job: Job) -> str:
 def job_created(job: Job, *, now: datetime) -> NewEvent:
     """A job was made."""
     data = {"job": job_record(job)}
-    return _cron(EventType.CRON_JOB_CREATED, job.job_id, job.spec, now, _job_status(job), data)
+    beats = job.source is Source.HEARTBEAT
+    kind = EventType.HEARTBEAT_SCHEDULED if beats else EventType.CRON_JOB_CREATED
+    return _about(kind, job.job_id, job.spec, now, _job_status(job), data)
 
 
 def job_updated(
-    job: Job, *, now: datetime, changed: list[str], effective_until: datetime
+    job: Job,
+    *,
+    now: datetime,
+    changed: list[str],
+    effective_until: datetime,
+    reason: str | None = None,
 ) -> NewEvent:
-    """A job was edited; `changed` names the fields, `effective_until` the last version's end."""
+    """A job was edited; `changed` names the fields, `effective_until` the last version's end.
+
+    `reason` says why, where it was not a person who did.
+    """
     data = {
         "job": job_record(job),
         "changed": changed,
         "effective_until": effective_until.timestamp(),
     }
-    return _cron(EventType.CRON_JOB_UPDATED, job.job_id, job.spec, now, _job_status(job), data)
+    if reason is not None:
+        data["reason"] = reason
+    beats = job.source is Source.HEARTBEAT
+    kind = EventType.HEARTBEAT_SCHEDULED if beats else EventType.CRON_JOB_UPDATED
+    return _about(kind, job.job_id, job.spec, now, _job_status(job), data)
 
 
 def job_deleted(job: Job, *, now: datetime, effective_until: datetime) -> NewEvent:
@@ -164,7 +232,9 @@ def job_deleted(job: Job, *, now: datetime, effective_until: datetime) -> NewEve
         "version": job.version,
         "effective_until": effective_until.timestamp(),
     }
-    return _cron(EventType.CRON_JOB_DELETED, job.job_id, job.spec, now, "deleted", data)
+    beats = job.source is Source.HEARTBEAT
+    kind = EventType.HEARTBEAT_REMOVED if beats else EventType.CRON_JOB_DELETED
+    return _about(kind, job.job_id, job.spec, now, "deleted", data)
 
 
 def run_record(run: Run) -> dict[str, Any]:
@@ -186,11 +256,31 @@ def run_record(run: Run) -> dict[str, Any]:
     }
 
 
-_RUN_EVENTS = {
-    RunStatus.QUEUED: EventType.CRON_RUN_QUEUED,
-    RunStatus.RUNNING: EventType.CRON_RUN_STARTED,
-    RunStatus.SUCCESS: EventType.CRON_RUN_COMPLETED,
-    RunStatus.SKIPPED: EventType.CRON_RUN_SKIPPED,
+_RUN_EVENTS: Mapping[str, Mapping[RunStatus, EventType]] = {
+    "cron": {
+        RunStatus.QUEUED: EventType.CRON_RUN_QUEUED,
+        RunStatus.RUNNING: EventType.CRON_RUN_STARTED,
+        RunStatus.SUCCESS: EventType.CRON_RUN_COMPLETED,
+        RunStatus.SKIPPED: EventType.CRON_RUN_SKIPPED,
+    },
+    "heartbeat": {
+        RunStatus.QUEUED: EventType.HEARTBEAT_QUEUED,
+        RunStatus.RUNNING: EventType.HEARTBEAT_STARTED,
+        RunStatus.SUCCESS: EventType.HEARTBEAT_COMPLETED,
+        RunStatus.SKIPPED: EventType.HEARTBEAT_SKIPPED,
+    },
+    "session": {
+        RunStatus.QUEUED: EventType.SESSION_TURN_QUEUED,
+        RunStatus.RUNNING: EventType.SESSION_TURN_STARTED,
+        RunStatus.SUCCESS: EventType.SESSION_TURN_COMPLETED,
+    },
+}
+
+#: How the rest of a run's states are told.
+_RUN_FAILED = {
+    "cron": EventType.CRON_RUN_FAILED,
+    "heartbeat": EventType.HEARTBEAT_FAILED,
+    "session": EventType.SESSION_TURN_FAILED,
 }
 
 
@@ -202,6 +292,7 @@ def run_changed(
     retry_at: datetime | None = None,
     mark: dict[str, Any] | None = None,
     consecutive_failures: int | None = None,
+    report: BeatReport | None = None,
 ) -> NewEvent:
     """A run came to its present status."""
     data: dict[str, Any] = {"run": run_record(run), **(mark or {})}
@@ -209,8 +300,10 @@ def run_changed(
         data["retry_at"] = epoch(retry_at)
     if consecutive_failures is not None:
         data["consecutive_failures"] = consecutive_failures
-    kind = _RUN_EVENTS.get(run.status, EventType.CRON_RUN_FAILED)
-    return _cron(kind, run.source_ref, spec, now, run.status, data)
+    if report is not None:
+        data["beat"] = report.headline()
+    kind = _RUN_EVENTS[run.source].get(run.status, _RUN_FAILED[run.source])
+    return _about(kind, run.source_ref, spec, now, run.status, data)
 
 
 def high_water(next_run_at: datetime | None) -> dict[str, Any]:
@@ -223,13 +316,14 @@ def slot_skipped(
 ) -> NewEvent:
     """A slot was decided not to run."""
     data = {
-        "event_id": f"cron|{job.job_id}|{epoch(scheduled_at)}",
+        "event_id": SlotKey(job.source, job.job_id, scheduled_at).event_id,
         "job_version": job.version,
         "scheduled_at": epoch(scheduled_at),
         "reason": reason,
         **mark,
     }
-    return _cron(EventType.CRON_RUN_SKIPPED, job.job_id, job.spec, now, "skipped", data)
+    kind = _RUN_EVENTS[job.source][RunStatus.SKIPPED]
+    return _about(kind, job.job_id, job.spec, now, "skipped", data)
 
 
 def missed_record(missed: MissedRecord) -> dict[str, Any]:
@@ -259,8 +353,9 @@ def slots_missed(
 ) -> NewEvent:
     """Neighbouring slots of a job were missed."""
     data = {**missed_record(missed), **(mark or {})}
-    status = missed.span.status
-    return _cron(EventType.CRON_RUN_MISSED, missed.source_ref, spec, now, status, data)
+    beats = missed.source is Source.HEARTBEAT
+    kind = EventType.HEARTBEAT_MISSED if beats else EventType.CRON_RUN_MISSED
+    return _about(kind, missed.source_ref, spec, now, missed.span.status, data)
 
 
 def missed_resolved(
@@ -342,3 +437,37 @@ def flag_changed(name: str, *, value: bool, override: bool, by: str, now: dateti
         status="1" if value else "0",
         data={"name": name, "value": value, "override": override, "by": by},
     )
+
+
+def session_created(session: Session, *, now: datetime) -> NewEvent:
+    """A session was made."""
+    return _about_session(EventType.SESSION_CREATED, session, now, {})
+
+
+def session_deleted(session: Session, *, by: str, now: datetime) -> NewEvent:
+    """A session was deleted."""
+    return _about_session(EventType.SESSION_DELETED, session, now, {"by": by})
+
+
+def _about_session(
+    kind: EventType, session: Session, now: datetime, data: dict[str, Any]
+) -> NewEvent:
+    return NewEvent(
+        source="session",
+        type=kind,
+        timestamp=now,
+        source_ref=session.session_id,
+        owner_id=session.user_id,
+        session_id=session.session_id,
+        status=kind.rpartition("_")[2],
+        data={"workspace_dir": session.workspace_dir, "origin": session.source, **data},
+    )
+
+
+def wake_requested(
+    job: Job, *, now: datetime, mode: WakeMode, reason: str | None, by: str, run_id: str | None
+) -> NewEvent:
+    """Somebody asked for a session's beat; `run_id` is the run that will be it, if there is one."""
+    data = {"mode": mode, "reason": reason, "by": by, "run_id": run_id}
+    kind = EventType.HEARTBEAT_WAKE_REQUESTED
+    return _about(kind, job.job_id, job.spec, now, mode, data)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from universal_agent.domain.events import Event
 from universal_agent.domain.exceptions import MOVED, OPERATOR
-from universal_agent.domain.job import JobVersion, OffLabel
+from universal_agent.domain.job import BUSY, JobVersion, OffLabel
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.phrases import describe_duration
 from universal_agent.domain.run import Run, RunStatus, Trigger
@@ -23,7 +23,7 @@ _CAUSES = {
     Cause.CLOCK_STEP: "the clock was set forward over it",
     Cause.STORE_UNAVAILABLE: "the database could not take writes",
     Cause.CAPACITY: "no worker was free in time",
-    Cause.ENGINE_OFF: "cron was switched off (UA_ENABLE_CRON=0)",
+    Cause.ENGINE_OFF: "its engine was switched off (UA_ENABLE_CRON=0, UA_ENABLE_HEARTBEAT=0)",
     Cause.INTERRUPTED: "the gateway stopped while it ran, and what became of it is unknown",
 }
 
@@ -35,6 +35,18 @@ _DECISIONS = {
     MissedStatus.SUPERSEDED: "It was closed because a later slot of the same outage ran instead",
     MissedStatus.EXPIRED: "It expired: it was no longer useful",
     MissedStatus.SKIPPED: "It was skipped, as the job's on_miss policy says",
+}
+
+
+_SKIPPED = {
+    "overlap": "It was skipped: an earlier run of the job was still going.",
+    OPERATOR: "It was skipped: a person said so ahead of time.",
+    BUSY: "It was skipped: its session was busy until a later beat was due.",
+    "quiet_hours": "It was skipped: it came outside the session's active hours.",
+    "empty_checklist": "It was skipped: there is nothing to do in HEARTBEAT.md.",
+    "no_file": "It was skipped: the session has no HEARTBEAT.md.",
+    "unchanged_inputs": "It was skipped: nothing has changed since the last beat.",
+    "budget": "It was skipped: what may be spent on beats was spent.",
 }
 
 
@@ -178,10 +190,7 @@ def _lag(seconds: float) -> str:
 
 
 def _skipped(reason: str | None) -> str:
-    return {
-        "overlap": "It was skipped: an earlier run of the job was still going.",
-        OPERATOR: "It was skipped: a person said so ahead of time.",
-    }.get(reason or "", f"It was skipped: {reason}.")
+    return _SKIPPED.get(reason or "", f"It was skipped: {reason}.")
 
 
 def _missed(record: MissedRecord) -> list[str]:

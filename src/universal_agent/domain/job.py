@@ -19,7 +19,10 @@ from universal_agent.domain.schedule import (
     Schedule,
     stable_jitter,
 )
-from universal_agent.domain.slot import epoch, from_epoch
+from universal_agent.domain.slot import Source, epoch, from_epoch
+
+#: Why a beat was skipped whose session was not free for as long as it was of use.
+BUSY = "busy"
 
 
 class Overlap(StrEnum):
@@ -33,6 +36,9 @@ class Overlap(StrEnum):
     ALLOW = "allow"
     #: The running one is cancelled, then this one runs.
     CANCEL_PREVIOUS = "cancel_previous"
+    #: It waits until the job, and its session, are free; an earlier one that waits is skipped,
+    #: with reason `busy`. For heartbeats alone.
+    DEFER = "defer"
 
 
 class OnMiss(StrEnum):
@@ -106,6 +112,8 @@ class JobSpec:
     command: str
     runner: str
     schedule: Schedule
+    #: Whose slots these are. A session's beats are a job that has the session's id.
+    source: Source = Source.CRON
     #: IANA name: how naive times of this job are read and shown.
     timezone: str = "UTC"
     title: str | None = None
@@ -124,7 +132,7 @@ class JobSpec:
 
     @property
     def session_id(self) -> str | None:
-        """The session this job is bound to, if any."""
+        """The session this job is bound to, if any; for beats the session they are of."""
         for key in ("session_id", "target_session", "target_session_id"):
             value = self.metadata.get(key)
             if isinstance(value, str) and value:
@@ -157,6 +165,11 @@ class Job:
     last_run_at: datetime | None = None
     consecutive_failures: int = 0
     running: bool = False
+
+    @property
+    def source(self) -> Source:
+        """Whether it is a person's job or a session's beats."""
+        return self.spec.source
 
     @property
     def jitter(self) -> timedelta:
@@ -250,6 +263,7 @@ def spec_to_record(spec: JobSpec) -> dict[str, Any]:
     """A spec as JSON, whole: what the store and the event log keep."""
     policy = spec.policy
     return {
+        "source": spec.source,
         "command": spec.command,
         "runner": spec.runner,
         "schedule": schedule_to_record(spec.schedule),
@@ -274,6 +288,7 @@ def spec_from_record(record: Mapping[str, Any]) -> JobSpec:
     policy["retry_backoff"] = tuple(policy["retry_backoff"])
     label = record["off_label"]
     return JobSpec(
+        source=Source(record.get("source", Source.CRON)),
         command=record["command"],
         runner=record["runner"],
         schedule=schedule_from_record(record["schedule"]),

@@ -14,7 +14,7 @@ from universal_agent.domain.job import JobVersion
 from universal_agent.domain.judge import LATENCY, Cause, MissedStatus
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.schedule import stable_jitter
-from universal_agent.domain.slot import epoch, from_epoch
+from universal_agent.domain.slot import SlotKey, epoch, from_epoch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +131,8 @@ def _reckon_version(
             if from_epoch(at) + patience > now:
                 ledger.in_flight += 1
             else:
-                ledger.unaccounted.append(f"cron|{version.job_id}|{at}")
+                key = SlotKey(version.spec.source, version.job_id, from_epoch(at))
+                ledger.unaccounted.append(key.event_id)
         elif slot.outcome in _RAN:
             ledger.ran[slot.outcome] += 1
         elif slot.outcome == RunStatus.SKIPPED:

@@ -18,6 +18,8 @@ from universal_agent.domain.slot import from_epoch
 #: Failures in a row after which a job's failing is told.
 FAILURES_TOLD = 2
 
+_TITLE_CHARS = 200
+
 
 class Kind(StrEnum):
     """What a notification is about."""
@@ -28,8 +30,16 @@ class Kind(StrEnum):
     FAILED = "failed"
     #: A job was paused by the scheduler, because it failed again and again.
     AUTO_PAUSED = "auto_paused"
+    #: A session's HEARTBEAT.json is not in force, for it cannot be accepted.
+    CONFIG_REFUSED = "config_refused"
+    #: A session's beat found something that needs attention.
+    ALERT = "alert"
     #: What was told to fail works again.
     RECOVERED = "recovered"
+    #: Clients could not get at their sessions, more often than is borne.
+    CONTINUITY_ALERT = "continuity_alert"
+    #: They can again.
+    CONTINUITY_RECOVERED = "continuity_recovered"
     #: Notifications could not be delivered beyond the dashboard.
     DELIVERY_FAILED = "delivery_failed"
 
@@ -105,16 +115,22 @@ class Desk:
     def fold(self, event: Event) -> None:
         """Take one event into account."""
         match event.type:
-            case EventType.CRON_RUN_MISSED if event.status == MissedStatus.PENDING:
-                self._missed(event)
-            case EventType.CRON_RUN_FAILED if event.status in ("error", "timeout"):
-                self._failed(event)
-            case EventType.CRON_RUN_COMPLETED:
+            case EventType.CRON_RUN_MISSED | EventType.HEARTBEAT_MISSED:
+                if event.status == MissedStatus.PENDING:
+                    self._missed(event)
+            case EventType.CRON_RUN_FAILED | EventType.HEARTBEAT_FAILED:
+                if event.status in ("error", "timeout"):
+                    self._failed(event)
+            case EventType.CRON_RUN_COMPLETED | EventType.HEARTBEAT_COMPLETED:
                 self._completed(event)
-            case EventType.CRON_JOB_UPDATED:
+                if "beat" in event.data:
+                    self._beat(event)
+            case EventType.CRON_JOB_UPDATED | EventType.HEARTBEAT_SCHEDULED:
                 label = event.data["job"]["spec"]["off_label"]
-                if label == OffLabel.AUTO_PAUSED and "enabled" in event.data["changed"]:
+                if label == OffLabel.AUTO_PAUSED and "enabled" in event.data.get("changed", ()):
                     self._auto_paused(event)
+                if event.type is EventType.HEARTBEAT_SCHEDULED:
+                    self._configured(event)
 
     def _find(self, incident: str) -> Notification | None:
         for notification in self.changed.values():
@@ -209,17 +225,79 @@ class Desk:
             metadata={"run_id": event.data["run"]["run_id"]},
         )
 
+    def _beat(self, event: Event) -> None:
+        """What a session's beat found: one incident from its first alert to its next OK."""
+        beat = event.data["beat"]
+        incident = f"alert:{event.source_ref}"
+        before = self._find(incident)
+        if beat["told"]:
+            self._alert(event, incident, before)
+        elif beat["ok_only"] and before is not None:
+            self._put(before, is_open=False)
+            self._tell(
+                event,
+                Kind.RECOVERED,
+                Severity.INFO,
+                f"{self._titles(event.source_ref)}: all is well again",
+                f"There had been something since {before.created_at:%Y-%m-%d %H:%M} UTC.",
+                incident=incident,
+                is_open=False,
+                metadata={"run_id": event.data["run"]["run_id"]},
+            )
+
+    def _alert(self, event: Event, incident: str, before: Notification | None) -> None:
+        beat = event.data["beat"]
+        about = beat["about"]
+        title = f"{self._titles(event.source_ref)}: {', '.join(about)}"[:_TITLE_CHARS]
+        metadata = {"run_id": event.data["run"]["run_id"], "about": about}
+        if before is None:
+            self._tell(
+                event,
+                Kind.ALERT,
+                Severity.WARNING,
+                title,
+                beat["text"],
+                incident=incident,
+                metadata=metadata,
+            )
+            return
+        # The same trouble is no news; further trouble is, to whoever has dealt with the first.
+        is_news = not set(about) <= set(before.metadata["about"])
+        status = NotificationStatus.NEW if is_news else before.status
+        self._put(before, title=title, message=beat["text"], status=status, metadata=metadata)
+
     def _auto_paused(self, event: Event) -> None:
         limit = event.data["job"]["spec"]["policy"]["auto_pause_after"]
+        reason = event.data.get("reason") or f"It failed {limit} times in a row"
         self._tell(
             event,
             Kind.AUTO_PAUSED,
             Severity.ERROR,
             f"{self._titles(event.source_ref)} was paused",
-            f"It failed {limit} times in a row. Mend it, then resume it.",
+            f"{reason}. Mend it, then resume it.",
             incident=f"paused:{event.source_ref}",
             is_open=False,
         )
+
+    def _configured(self, event: Event) -> None:
+        """A file that cannot be accepted is told until it can be."""
+        incident = f"config:{event.source_ref}"
+        error = event.data["job"]["spec"]["metadata"].get("config_error")
+        told = self._find(incident)
+        if error is None:
+            if told is not None:
+                self._put(told, is_open=False)
+        elif told is not None:
+            self._put(told, message=error)
+        else:
+            self._tell(
+                event,
+                Kind.CONFIG_REFUSED,
+                Severity.WARNING,
+                f"The HEARTBEAT.json of {event.source_ref} is not in force",
+                error,
+                incident=incident,
+            )
 
 
 _CAUSE_WORDS = {

@@ -8,7 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from universal_agent.domain.events import Event, EventType
+from universal_agent.domain.events import (
+    ASIDE,
+    JOB_GONE,
+    JOB_PUT,
+    SLOT_SKIPPED,
+    SLOTS_MISSED,
+    Event,
+    EventType,
+)
 from universal_agent.domain.exceptions import MOVED, OPERATOR, ExceptionKind
 from universal_agent.domain.judge import Cause
 from universal_agent.domain.run import RunStatus
@@ -18,9 +26,7 @@ from universal_agent.domain.slot import SlotKey, epoch
 SlotRef = tuple[str, int]
 
 #: The sources of events that change what stands in the calendar.
-_SOURCES = ("cron", "calendar")
-
-_JOB_CHANGES = (EventType.CRON_JOB_UPDATED, EventType.CRON_JOB_DELETED)
+_SOURCES = ("cron", "heartbeat", "calendar")
 
 
 class ProjectedJob(NamedTuple):
@@ -66,25 +72,23 @@ class Projection:
         if "next_run_at" in data:
             self._move_mark(event.source_ref, data["next_run_at"])
         match event.type:
-            case EventType.CRON_JOB_CREATED:
+            case kind if kind in JOB_PUT:
                 self._put_job(data["job"])
-            case EventType.CRON_JOB_UPDATED:
-                self._put_job(data["job"])
-                if _expects_others(data):
+                if "effective_until" in data and _expects_others(data):
                     self._drop_exceptions(event.source_ref, data["effective_until"])
-            case EventType.CRON_JOB_DELETED:
+            case kind if kind in JOB_GONE:
                 job = self.jobs[event.source_ref]
                 self.jobs[event.source_ref] = job._replace(deleted=True, next_run_at=None)
                 self._drop_exceptions(event.source_ref, data["effective_until"])
-            case EventType.CRON_RUN_MISSED:
+            case kind if kind in SLOTS_MISSED:
                 self._miss(event)
             case EventType.CALENDAR_MISSED_RESOLVED:
                 self._resolve(event)
             case EventType.CALENDAR_CHANGE_APPLIED:
                 self._except(event)
-            case EventType.CRON_RUN_SKIPPED if "run" not in data:
+            case kind if kind in SLOT_SKIPPED and "run" not in data:
                 self._decide(event, RunStatus.SKIPPED, reason=data["reason"])
-            case EventType.FLAG_CHANGED:
+            case kind if kind in ASIDE:
                 pass
             case _:
                 self._run(event.source, data["run"])
@@ -147,7 +151,7 @@ class Projection:
                 known = self.slots.get(ref)
                 version = span["job_version"] if known is None else known.job_version
                 self.slots[ref] = ProjectedSlot(
-                    source="cron",
+                    source=_source_of(span["event_id"]),
                     source_ref=ref[0],
                     scheduled_at=ref[1],
                     job_version=version,
@@ -159,7 +163,8 @@ class Projection:
                 )
 
     def _put_missed(self, source_ref: str, record: Mapping[str, Any]) -> None:
-        self.missed[record["missed_id"]] = {"source_ref": source_ref, **record}
+        source = _source_of(record["event_id"])
+        self.missed[record["missed_id"]] = {**record, "source": source, "source_ref": source_ref}
 
     def _except(self, event: Event) -> None:
         match event.data["change"]:
@@ -178,7 +183,7 @@ class Projection:
         """A slot was decided without a run."""
         at = event.data["scheduled_at"]
         self.slots[event.source_ref, at] = ProjectedSlot(
-            source="cron",
+            source=_source_of(event.data["event_id"]),
             source_ref=event.source_ref,
             scheduled_at=at,
             job_version=event.data["job_version"],
@@ -188,6 +193,10 @@ class Projection:
             duration_seconds=None,
             moved_to=moved_to,
         )
+
+
+def _source_of(event_id: str) -> str:
+    return event_id.partition("|")[0]
 
 
 def is_exception(slot: ProjectedSlot) -> bool:
@@ -216,9 +225,9 @@ class Touched:
 
 def touched_by(events: Sequence[Event]) -> Touched:
     """What these events are about."""
-    edits = [event for event in events if event.type in _JOB_CHANGES]
+    edits = [event for event in events if "effective_until" in event.data]
     return Touched(
-        job_ids={event.source_ref for event in events if event.type is not EventType.FLAG_CHANGED},
+        job_ids={event.source_ref for event in events if event.type not in ASIDE},
         slots={ref for event in events for ref in _slots_of(event)},
         edited_ids={event.source_ref for event in edits},
         edited_after=min((event.data["effective_until"] for event in edits), default=0.0),
@@ -227,11 +236,13 @@ def touched_by(events: Sequence[Event]) -> Touched:
 
 def _slots_of(event: Event) -> Iterable[SlotRef]:
     data = event.data
+    if event.type in ASIDE:
+        return
     if "run" in data:
         run = data["run"]
         if run["event_id"] is not None:
             yield run["job_id"], int(run["scheduled_at"])
-    elif event.type is EventType.CRON_RUN_MISSED:
+    elif event.type in SLOTS_MISSED:
         if "next_run_at" not in data:
             yield event.source_ref, data["first_at"]
     elif event.type is EventType.CALENDAR_MISSED_RESOLVED:

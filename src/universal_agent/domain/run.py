@@ -49,6 +49,7 @@ _NEXT: dict[RunStatus, frozenset[RunStatus]] = {
             RunStatus.ERROR,
             RunStatus.TIMEOUT,
             RunStatus.CANCELLED,
+            RunStatus.SKIPPED,
             RunStatus.INTERRUPTED,
         }
     ),
@@ -75,6 +76,10 @@ class Trigger(StrEnum):
     CATCH_UP = "catch_up"
     #: A person ran its future slot ahead of time.
     EARLY = "early"
+    #: Somebody, or something that happened, asked for a beat at once; without a slot.
+    WAKE = "wake"
+    #: Somebody said something to a session; without a slot.
+    TURN = "turn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +88,7 @@ class Run:
 
     run_id: RunId
     source: str
-    #: The job's id, or the session's for a heartbeat.
+    #: The job's id, or the session's for a heartbeat or a turn.
     source_ref: str
     status: RunStatus
     trigger: Trigger
@@ -103,6 +108,11 @@ class Run:
     output_preview: str = ""
     host: str | None = None
     approved_by: str | None = None
+
+    @property
+    def brings_spec(self) -> bool:
+        """Whether it has a spec of its own: what is said to a session is no job's."""
+        return self.source == "session"
 
     @property
     def duration(self) -> timedelta | None:

@@ -12,7 +12,7 @@ from typing import Self
 
 from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus
 from universal_agent.domain.schedule import Schedule
-from universal_agent.domain.slot import epoch
+from universal_agent.domain.slot import SlotKey, Source
 
 #: How long a deletion can be taken back.
 UNDO_WINDOW = timedelta(seconds=60)
@@ -52,6 +52,7 @@ class MissedRecord:
     """A missed span as it is kept. Spans of one job and one outage form a group."""
 
     missed_id: str
+    source: Source
     source_ref: str
     job_version: int
     span: MissedSpan
@@ -67,7 +68,7 @@ class MissedRecord:
     @property
     def event_id(self) -> str:
         """The id of its latest slot, by which it is addressed."""
-        return f"cron|{self.source_ref}|{epoch(self.span.last_at)}"
+        return SlotKey(self.source, self.source_ref, self.span.last_at).event_id
 
     def holds(self, slot: datetime) -> bool:
         """Whether the slot's time lies within the span."""

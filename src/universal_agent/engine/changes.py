@@ -4,6 +4,7 @@ A proposal changes nothing. Its yes is a compare-and-set, so that three clicks m
 it is void when the job is not at the version that was shown.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,7 +22,7 @@ from universal_agent.domain.job import Job, JobSpec, OffLabel
 from universal_agent.domain.local_time import load_zone
 from universal_agent.domain.proposal import Proposal, ProposalStatus
 from universal_agent.domain.run import JobId
-from universal_agent.domain.slot import SlotKey, from_epoch
+from universal_agent.domain.slot import SlotKey, Source, from_epoch
 from universal_agent.engine.exceptions import Exceptions
 from universal_agent.engine.ids import new_id
 from universal_agent.engine.jobs import Jobs
@@ -31,7 +32,6 @@ from universal_agent.errors import (
     Conflict,
     InvalidInput,
     InvalidPhrase,
-    JobNotFound,
     NotFound,
     StaleVersion,
     UniversalAgentError,
@@ -49,14 +49,14 @@ class Changes:
         self,
         store: Store,
         clock: Clock,
-        jobs: Jobs,
+        commands: Mapping[Source, Jobs],
         exceptions: Exceptions,
         rephraser: Rephraser | None = None,
     ) -> None:
         self._rephraser = rephraser
         self._store = store
         self._clock = clock
-        self._jobs = jobs
+        self._commands = commands
         self._exceptions = exceptions
 
     async def propose(
@@ -121,10 +121,7 @@ class Changes:
         )
 
     async def _job(self, slot: SlotKey) -> Job:
-        job = await self._store.get_job(JobId(slot.source_ref))
-        if job is None:
-            raise JobNotFound(f"There is no job {slot.source_ref!r}.")
-        return job
+        return await self._commands[slot.source].get(JobId(slot.source_ref))
 
     def _after(self, job: Job, understood: Understood) -> JobSpec:
         """The spec as the change would leave it; checks that the change can be made."""
@@ -135,7 +132,8 @@ class Changes:
                 return replace(job.spec, enabled=True)
             case Operation.RENAME | Operation.RESCHEDULE:
                 fields = dict(understood.arguments)
-                return self._jobs.draft(fields, base=job.spec, now=self._clock.now()).spec
+                jobs = self._commands[job.source]
+                return jobs.draft(fields, base=job.spec, now=self._clock.now()).spec
             case _:
                 return job.spec
 
@@ -185,6 +183,7 @@ class Changes:
         job_id = JobId(proposal.job_id)
         arguments = proposal.record["arguments"]
         version = proposal.job_version
+        jobs = self._commands[slot.source]
         job = await self._job(slot)
         if job.version != version:
             raise StaleVersion(
@@ -194,16 +193,16 @@ class Changes:
         match Operation(proposal.record["operation"]):
             case Operation.PAUSE:
                 fields = {"enabled": False, "off_label": OffLabel.PAUSED}
-                job = await self._jobs.edit(job_id, fields, version=version)
+                job = await jobs.edit(job_id, fields, version=version)
             case Operation.DISABLE:
                 fields = {"enabled": False, "off_label": OffLabel.DISABLED}
-                job = await self._jobs.edit(job_id, fields, version=version)
+                job = await jobs.edit(job_id, fields, version=version)
             case Operation.RESUME:
-                job = await self._jobs.edit(job_id, {"enabled": True}, version=version)
+                job = await jobs.edit(job_id, {"enabled": True}, version=version)
             case Operation.RENAME | Operation.RESCHEDULE:
-                job = await self._jobs.edit(job_id, dict(arguments), version=version)
+                job = await jobs.edit(job_id, dict(arguments), version=version)
             case Operation.RUN_NOW:
-                run = await self._jobs.run_now(job_id)
+                run = await jobs.run_now(job_id)
                 return {"run_id": run.run_id}
             case Operation.SKIP_SLOT:
                 await self._exceptions.make(slot, ExceptionKind.SKIP, by=by)

@@ -18,12 +18,17 @@ import structlog
 from universal_agent.clock import Cancellable, Clock
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.schedule import stable_jitter
+from universal_agent.domain.slot import Source
+from universal_agent.domain.system_event import asks_now
+from universal_agent.domain.wake import woken_by
+from universal_agent.engine.ids import new_id
 from universal_agent.errors import StoreUnavailable
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.metrics import Metrics
 from universal_agent.runners.base import Runner, RunRequest, RunResult
 from universal_agent.runners.output import RunOutput, run_log_path
 from universal_agent.store.base import Claimed, Finished, Settled, Store
+from universal_agent.store.session_store import Wake
 
 _log = structlog.get_logger(__name__)
 
@@ -61,6 +66,11 @@ class Executor:
         run_logs_dir: Path,
         workspaces_root: Path,
         on_retry: Callable[[datetime], None],
+        on_beat: Callable[[str], None],
+        on_report: Callable[[], None],
+        on_turn: Callable[[Run], Callable[[str], None] | None],
+        on_turn_end: Callable[[Finished], None],
+        system_events_max: int,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -71,6 +81,11 @@ class Executor:
         self._run_logs_dir = run_logs_dir
         self._workspace = lru_cache(maxsize=10_000)(workspaces_root.joinpath)
         self._on_retry = on_retry
+        self._on_beat = on_beat
+        self._on_report = on_report
+        self._on_turn = on_turn
+        self._on_turn_end = on_turn_end
+        self._system_events_max = system_events_max
         self._workers: dict[RunId, _Worker] = {}
         self._reserved = 0
         self._ended: list[Finished] = []
@@ -211,6 +226,10 @@ class Executor:
             self._unrecorded.discard(end.claimed.run.run_id)
             for future in self._waiters.pop(end.claimed.run.run_id, ()):
                 _resolve(future)
+            if end.report is not None:
+                self._on_report()
+            if end.claimed.run.brings_spec:
+                self._on_turn_end(end)
         self.launch(settled.claimed)
         if settled.next_retry_at is not None:
             self._on_retry(settled.next_retry_at)
@@ -230,12 +249,17 @@ class Executor:
         run, spec = item.run, item.spec
         worker = self._workers[run.run_id]
         started_at = self._clock.now()
+        if run.source == Source.HEARTBEAT:
+            self._on_beat(run.source_ref)
         if run.trigger is Trigger.SCHEDULE:
             lag = started_at - run.scheduled_at
             if spec.policy.jitter_seconds:
                 lag -= stable_jitter(run.source_ref, spec.policy.jitter_seconds)
             self._metrics.lag(max(0.0, lag.total_seconds()))
-        output = RunOutput(partial(run_log_path, self._run_logs_dir, run.run_id, run.queued_at))
+        output = RunOutput(
+            partial(run_log_path, self._run_logs_dir, run.run_id, run.queued_at),
+            listen=self._on_turn(run) if run.brings_spec else None,
+        )
         worker.deadline = self._clock.call_later(
             spec.policy.timeout_seconds,
             lambda: self._stop(
@@ -273,11 +297,29 @@ class Executor:
                 started_at=started_at,
                 finished_at=max(started_at, self._clock.now()),
                 error=result.error,
+                reason=result.reason,
                 exit_code=result.exit_code,
                 output_preview=output.preview,
+                wake=self._wake(item),
+                report=result.report,
             )
         )
         self._work.set()
+
+    def _wake(self, item: Claimed) -> Wake | None:
+        """Whom the end of a session's job wakes."""
+        woken = woken_by(item.spec)
+        if woken is None:
+            return None
+        session_id, mode = woken
+        return Wake(
+            session_id=session_id,
+            run_id=RunId(new_id("run", self._clock.now())),
+            mode=mode,
+            reason=f"the job “{item.spec.display_title}” has ended",
+            by=item.run.source_ref,
+            keep=self._system_events_max,
+        )
 
     async def _run(self, item: Claimed, output: RunOutput, started_at: datetime) -> RunResult:
         run, spec = item.run, item.spec
@@ -299,12 +341,13 @@ class Executor:
             output=output,
             scheduled_at=run.scheduled_at,
             attempt=run.attempt,
-            trigger=run.trigger,
+            trigger=Trigger.WAKE if asks_now(item.notes) else run.trigger,
             late_seconds=late,
             approved_by=run.approved_by,
             model=spec.model,
             title=spec.display_title,
             metadata=spec.metadata,
+            notes=item.notes,
         )
         try:
             return await runner.run(request)

@@ -15,6 +15,7 @@ from universal_agent.domain.draft import Draft, draft_job
 from universal_agent.domain.job import Job, JobSpec, OffLabel, spec_to_record
 from universal_agent.domain.run import JobId, Run, RunId
 from universal_agent.domain.schedule import OneShotSchedule
+from universal_agent.domain.slot import Source
 from universal_agent.engine.executor import Executor
 from universal_agent.engine.ids import new_id
 from universal_agent.engine.scheduler import Scheduler
@@ -34,7 +35,10 @@ _TRIES = 20
 
 
 class Jobs:
-    """What people may do to jobs."""
+    """What people may do to jobs of one source."""
+
+    #: Whose jobs these are; others do not exist for it.
+    source = Source.CRON
 
     def __init__(
         self,
@@ -60,6 +64,13 @@ class Jobs:
         self._workspaces_root = workspaces_root
         #: About as many as there are, or more; counted anew before anybody is refused for it.
         self._job_count = max_jobs
+
+    async def get(self, job_id: JobId) -> Job:
+        """The job. Raises JobNotFound."""
+        job = await self._store.get_job(job_id)
+        if job is None or job.source is not self.source:
+            raise JobNotFound(f"There is no job {job_id!r}.")
+        return job
 
     # -- create and edit
 
@@ -96,7 +107,7 @@ class Jobs:
         job_id = JobId(new_id("job", now))
         if not spec.workspace_dir:
             spec = replace(spec, workspace_dir=f"cron_{job_id}")
-        job = _begin(
+        job = begun(
             Job(
                 job_id=job_id,
                 version=1,
@@ -128,25 +139,39 @@ class Jobs:
         Raises JobNotFound, InvalidInput, or StaleVersion when `version` is not the present one.
         """
 
+        def draft(spec: JobSpec, now: datetime) -> Draft:
+            return self.draft(fields, base=spec, now=now)
+
+        return await self.change(job_id, draft, version=version)
+
+    async def change(
+        self,
+        job_id: JobId,
+        draft: Callable[[JobSpec, datetime], Draft],
+        *,
+        version: int | None = None,
+    ) -> Job:
+        """Put what `draft` makes of a job's spec in its place, unless that is the same."""
+
         async def put(job: Job, now: datetime) -> Job | None:
             if version is not None and version != job.version:
                 raise StaleVersion(
                     f"expected version {version}, but the job is at version {job.version}; read "
                     "it again"
                 )
-            draft = self.draft(fields, base=job.spec, now=now)
-            changed = _differences(job.spec, draft.spec)
+            drafted = draft(job.spec, now)
+            changed = _differences(job.spec, drafted.spec)
             if not changed:
                 return job
             undecided = await self._undecided(job, now)
             edited = undecided.replaced_by(
-                draft.spec,
+                drafted.spec,
                 now=now,
                 next_run_at=job.next_run_at,
-                continues=not draft.schedule_changed,
+                continues=not drafted.schedule_changed,
             )
-            if draft.schedule_changed:
-                edited = _begin(replace(edited, consecutive_failures=0))
+            if drafted.schedule_changed:
+                edited = begun(replace(edited, consecutive_failures=0))
             # A one-shot of "now" may begin before this second is over; no slot is expected twice.
             closed_at = min(undecided.boundary(now), edited.effective_from)
             stored = await self._store.update_job(
@@ -184,9 +209,7 @@ class Jobs:
     ) -> Job:
         """Try `change` on the job as it is now, until nothing came in between."""
         for _ in range(_TRIES):
-            job = await self._store.get_job(job_id)
-            if job is None:
-                raise JobNotFound(f"There is no job {job_id!r}.")
+            job = await self.get(job_id)
             now = self._clock.now()
             if job.due_at is not None and job.due_at <= now:
                 await self._scheduler.decide([job], now=now)
@@ -200,9 +223,7 @@ class Jobs:
 
     async def run_now(self, job_id: JobId, *, once: Once | None = None) -> Run:
         """Queue an extra run, beside the schedule. Raises JobNotFound."""
-        job = await self._store.get_job(job_id)
-        if job is None:
-            raise JobNotFound(f"There is no job {job_id!r}.")
+        job = await self.get(job_id)
         now = self._clock.now()
         run = await self._store.add_run(job, RunId(new_id("run", now)), now=now, once=once)
         self._executor.look_for_work()
@@ -237,7 +258,7 @@ class Jobs:
         return await self._run(run.run_id)
 
 
-def _begin(job: Job) -> Job:
+def begun(job: Job) -> Job:
     """Point a new version at its first slot, if it expects any."""
     if not job.spec.enabled:
         return replace(job, next_run_at=None)

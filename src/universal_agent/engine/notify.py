@@ -157,6 +157,11 @@ class Notifier:
         )
         await self._store.put_notification(notification, delivered=True)
 
+    async def tell(self, notification: Notification) -> None:
+        """Keep a notification, and deliver it as any other."""
+        await self._store.put_notification(notification, delivered=False)
+        self._news.set()
+
     # -- commands
 
     async def change(

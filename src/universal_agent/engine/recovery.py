@@ -5,11 +5,14 @@ runs closed as `interrupted` and never run again by themselves, waiting runs tha
 missed, and every slot that passed meanwhile is decided.
 """
 
+from collections.abc import Collection
+
 import structlog
 
 from universal_agent.clock import Clock
 from universal_agent.domain.judge import Cause
 from universal_agent.domain.run import RunId
+from universal_agent.domain.slot import Source
 from universal_agent.engine.ids import new_id
 from universal_agent.engine.scheduler import Scheduler
 from universal_agent.failpoint import Failpoint, passing
@@ -33,8 +36,11 @@ class Recovery:
         self._scheduler = scheduler
         self._host = host
 
-    async def run(self, *, scheduling: bool) -> None:
-        """Close what was running; with `scheduling`, decide every slot that passed.
+    async def run(self, *, off: Collection[Source] = ()) -> None:
+        """Close what was running, and decide every slot that passed.
+
+        Of a source whose engine is `off`, nothing that waits is to start; what passed is recorded
+        by who watches over it.
 
         Processes are ended first: once their runs are closed, a start that comes after one that
         was itself killed could not tell whose they are.
@@ -50,8 +56,10 @@ class Recovery:
                 run_ids=list(interrupted),
                 processes_ended=processes_ended,
             )
-        if scheduling:
-            await self._miss_queued()
+        for source in off:
+            await self._miss_queued(Cause.ENGINE_OFF, of=source)
+        await self._miss_queued(Cause.PROCESS_DOWN)
+        if len(off) < len(Source):
             await self._scheduler.catch_up(Cause.PROCESS_DOWN)
 
     async def _end_processes(self) -> int:
@@ -75,16 +83,17 @@ class Recovery:
             if len(batch) < _BATCH:
                 return closed
 
-    async def _miss_queued(self) -> None:
+    async def _miss_queued(self, cause: Cause, *, of: Source | None = None) -> None:
         outage_id = new_id("out", self._clock.now())
         while True:
             now = self._clock.now()
             count = await self._store.miss_queued(
                 now=now,
-                cause=Cause.PROCESS_DOWN,
+                cause=cause,
                 outage_id=outage_id,
                 missed_ids=[new_id("mis", now) for _ in range(_BATCH)],
                 after_grace=True,
+                of=of,
             )
             if count < _BATCH:
                 return

@@ -14,8 +14,9 @@ import structlog
 
 from universal_agent.clock import Clock, ClockGap, ClockJump
 from universal_agent.domain.job import Job
-from universal_agent.domain.judge import Cause, MissedStatus, judge
+from universal_agent.domain.judge import LATENCY, Cause, MissedStatus, judge
 from universal_agent.domain.run import RunId, Trigger
+from universal_agent.domain.slot import Source
 from universal_agent.domain.stasis import MissedRecord
 from universal_agent.engine.executor import Executor
 from universal_agent.engine.ids import new_id
@@ -23,7 +24,7 @@ from universal_agent.engine.lookahead import AHEAD, LIMIT, Lookahead
 from universal_agent.engine.timer import Timer
 from universal_agent.errors import StoreUnavailable
 from universal_agent.failpoint import Failpoint, passing
-from universal_agent.store.base import Decision, SlotStart, Store
+from universal_agent.store.base import Decision, Due, SlotStart, Store
 
 _log = structlog.get_logger(__name__)
 
@@ -39,7 +40,7 @@ _SAME_OUTAGE = timedelta(minutes=10)
 
 _STORE_RETRY_SECONDS = 0.5
 
-#: While cron is switched off: how often is recorded what passed, and for how many jobs at most.
+#: While an engine is off: how long is slept at the most, and how many jobs are looked at at once.
 _OFF_SECONDS = 60.0
 _OFF_LIMIT = 100_000
 
@@ -51,12 +52,21 @@ _GAP_CAUSES = {
 
 
 class Scheduler:
-    """The cron scheduler of record."""
+    """The scheduler of record, of cron jobs and heartbeats alike."""
 
     def __init__(
-        self, store: Store, clock: Clock, executor: Executor, timer: Timer, *, host: str
+        self,
+        store: Store,
+        clock: Clock,
+        executor: Executor,
+        timer: Timer,
+        *,
+        host: str,
+        without: Source | None = None,
     ) -> None:
         self._store = store
+        #: Whose slots are not for this one to decide.
+        self._without = without
         self._clock = clock
         self._executor = executor
         self._timer = timer
@@ -103,18 +113,19 @@ class Scheduler:
                 cause = _GAP_CAUSES[gap.jump]
 
     async def run_off(self) -> None:
-        """Start nothing, but record each minute what passed while cron is switched off."""
+        """Start nothing, but record what has passed its grace while the engine is switched off."""
         self._begin_outage(Cause.ENGINE_OFF)
         while True:
             now = self._clock.now()
-            due = await self._store.due(until=now, limit=_OFF_LIMIT)
+            due = await self._store.due(until=now, limit=_OFF_LIMIT, without=self._without)
             decisions = await self._decisions(due.jobs, now=now, admitting=False)
             passed = [decision for decision in decisions if decision.missed]
             for first in range(0, len(passed), BATCH):
                 await self._store.admit(
                     passed[first : first + BATCH], free_workers=0, host=self._host, now=now
                 )
-            await self._clock.sleep(_OFF_SECONDS)
+            if not passed:
+                await self._clock.sleep(_until_next(due, now))
 
     async def _survive(self, cause: Cause) -> None:
         """Catch up; when the store fails, go on trying, and name that as the cause."""
@@ -160,7 +171,7 @@ class Scheduler:
         """Decide one batch; whether there may be more that is due already."""
         now = self._clock.now()
         self._timer.forget()
-        due = await self._store.due(until=now, limit=BATCH)
+        due = await self._store.due(until=now, limit=BATCH, without=self._without)
         self.bring_forward(due.next_at)
         if due.starts:
             await self._make_starts(now)
@@ -198,7 +209,7 @@ class Scheduler:
         soon = now + AHEAD
         if self._ahead or self._timer.due_at is None or self._timer.due_at > soon:
             return
-        due = await self._store.due(until=soon, limit=LIMIT)
+        due = await self._store.due(until=soon, limit=LIMIT, without=self._without)
         for number, job in enumerate(due.jobs):
             if job.due_at is None or job.due_at <= now:
                 continue
@@ -255,6 +266,7 @@ class Scheduler:
             missed.append(
                 MissedRecord(
                     missed_id=missed_id,
+                    source=job.source,
                     source_ref=job.job_id,
                     job_version=job.version,
                     span=span,
@@ -294,6 +306,7 @@ class Scheduler:
             cause=self._cause,
             outage_id=self._outage(now),
             now=now,
+            without=self._without,
         )
         self._executor.look_for_work()
 
@@ -306,3 +319,15 @@ class Scheduler:
             missed_ids=[new_id("mis", now) for _ in range(BATCH)],
             after_grace=False,
         )
+
+
+def _until_next(due: Due, now: datetime) -> float:
+    """Seconds until a slot comes due, or one that is due has passed its grace."""
+    ends = [
+        job.due_at + max(LATENCY, timedelta(seconds=job.spec.policy.misfire_grace_seconds))
+        for job in due.jobs
+        if job.due_at is not None
+    ]
+    coming = [] if due.next_at is None or due.next_at <= now else [due.next_at]
+    at = min((*ends, *coming), default=now + timedelta(seconds=_OFF_SECONDS))
+    return min(_OFF_SECONDS, max(0.0, (at - now).total_seconds()) + 0.1)

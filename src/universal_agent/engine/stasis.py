@@ -15,8 +15,10 @@ from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.phrases import parse_instant
 from universal_agent.domain.run import JobId, RunId
 from universal_agent.domain.schedule import make_once
-from universal_agent.domain.slot import SlotKey
+from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.domain.stasis import MissedRecord, Scope, StasisAction
+from universal_agent.domain.system_event import WakeMode
+from universal_agent.engine.beats import Beats
 from universal_agent.engine.executor import Executor
 from universal_agent.engine.ids import new_id
 from universal_agent.engine.scheduler import Scheduler
@@ -49,12 +51,13 @@ class Stasis:
     """What an operator may do about missed slots."""
 
     def __init__(
-        self, store: Store, clock: Clock, scheduler: Scheduler, executor: Executor
+        self, store: Store, clock: Clock, scheduler: Scheduler, executor: Executor, beats: Beats
     ) -> None:
         self._store = store
         self._clock = clock
         self._scheduler = scheduler
         self._executor = executor
+        self._beats = beats
 
     async def resolve(
         self,
@@ -80,6 +83,12 @@ class Stasis:
         resolution = Resolution(action=action, scope=scope, by=by, note=note)
         if action is StasisAction.APPROVE:
             resolution = replace(resolution, run_id=RunId(new_id("run", now)))
+        elif action is StasisAction.RESCHEDULE and slot.source is Source.HEARTBEAT:
+            if run_at is not None:
+                raise InvalidInput(
+                    "expected no run_at: a missed beat is made up for by the next one",
+                    field="run_at",
+                )
         elif action is StasisAction.RESCHEDULE:
             job = await self._one_shot(slot, scope, run_at, timezone, now)
             resolution = replace(resolution, job=job)
@@ -96,6 +105,9 @@ class Stasis:
             self._executor.look_for_work()
         if resolved.job is not None:
             self._scheduler.bring_forward(resolved.job.due_at)
+        elif action is StasisAction.RESCHEDULE:
+            reason = f"the missed beat {resolved.record.event_id}"
+            await self._beats.wake(slot.source_ref, WakeMode.NEXT, reason=reason, by=by)
         return resolved
 
     async def _one_shot(

@@ -8,14 +8,16 @@ A runner is found by name through the entry-point group `universal_agent.runners
 point is a callable `(Settings) -> Runner`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
+from universal_agent.domain.beat import BeatReport
 from universal_agent.domain.run import RunStatus
+from universal_agent.domain.system_event import SystemEvent
 from universal_agent.errors import InvalidInput, StartupError
 from universal_agent.runners.output import RunOutput
 from universal_agent.settings import Settings
@@ -46,6 +48,8 @@ class RunRequest:
     model: str | None = None
     title: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    #: What is to be told to a session's beat: system events that wait, and who woke it.
+    notes: Sequence[SystemEvent] = ()
 
     def facts(self) -> dict[str, str]:
         """The slot's facts as the child sees them in its environment (docs/runners.md)."""
@@ -68,12 +72,16 @@ class RunRequest:
 class RunResult:
     """How a run ended, as its runner saw it."""
 
-    #: SUCCESS or ERROR; TIMEOUT and CANCELLED are the executor's to say.
+    #: SUCCESS, ERROR, or SKIPPED with a reason; TIMEOUT and CANCELLED are the executor's to say.
     status: RunStatus
     #: One sentence for people; None on success.
     error: str | None = None
+    #: Why there was nothing to do, in one word.
+    reason: str | None = None
     #: A process's exit code (negative: the signal that killed it), or an HTTP status.
     exit_code: int | None = None
+    #: What a session's beat had to say; kept in the same commit as its end.
+    report: BeatReport | None = None
 
 
 class Runner(Protocol):

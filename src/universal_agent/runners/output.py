@@ -135,8 +135,12 @@ class RunOutput:
     @property
     def last_line(self) -> str:
         """The last line that is not blank, as plain text; empty when there is none."""
+        return next(iter(self.last_lines(1)), "")
+
+    def last_lines(self, count: int) -> list[str]:
+        """The last lines that are not blank, as plain text; as many of `count` as are known."""
         lines = plain_text(self._tail.decode("utf-8", "replace")).splitlines()
-        return next((one_line(line) for line in reversed(lines) if line.strip()), "")
+        return [one_line(line) for line in lines if line.strip()][-count:]
 
     def close(self) -> None:
         """Say how much was not kept, and close the file."""

@@ -6,23 +6,26 @@ from datetime import datetime
 from typing import Any
 
 from universal_agent.domain import events
-from universal_agent.domain.job import PRIORITY_ORDER, Job, Overlap
+from universal_agent.domain.job import BUSY, PRIORITY_ORDER, Job, Overlap
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
-from universal_agent.domain.slot import epoch, from_epoch
+from universal_agent.domain.slot import Source, epoch, from_epoch
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.store.ahead import heed
 from universal_agent.store.base import Admission, Claimed, Decision, Due, Once, SlotStart
-from universal_agent.store.job_verbs import cancel_queued, recall
+from universal_agent.store.job_verbs import cancel_queued, drop_queued, recall
 from universal_agent.store.misses import insert_missed
 from universal_agent.store.rows import SpecCache, job_from_row, run_from_row
 from universal_agent.store.slots import NewRun, drop_retries, insert_runs
+from universal_agent.store.system_events import hand_over
 from universal_agent.store.tx import Tx, stamp, to_json
 
 
-def due(tx: Tx, *, until: datetime, limit: int, specs: SpecCache) -> Due:
+def due(tx: Tx, *, until: datetime, limit: int, without: Source | None, specs: SpecCache) -> Due:
     at = until.timestamp()
-    jobs = tuple(job_from_row(row, specs) for row in tx.all("due_jobs", until=at, limit=limit))
-    row = tx.one("next_due", until=at)
+    others = without or ""
+    rows = tx.all("due_jobs", until=at, limit=limit, without=others)
+    jobs = tuple(job_from_row(row, specs) for row in rows)
+    row = tx.one("next_due", until=at, without=others)
     assert row is not None
     waiting = [when for when in row if when is not None]
     _, retry_at, queue_until, useful_until = row
@@ -110,6 +113,15 @@ def _active_runs(tx: Tx, decisions: Iterable[Decision]) -> dict[str, list[_Activ
     return active
 
 
+#: Of several slots that wait, or come at once, only the latest is of use.
+_LATEST_COUNTS = (Overlap.CANCEL_PREVIOUS, Overlap.DEFER)
+
+
+def _reason(overlap: Overlap) -> str:
+    """Why a slot does not run because of others."""
+    return BUSY if overlap is Overlap.DEFER else "overlap"
+
+
 class _Desk:
     """Gives each slot its place: started, queued or skipped; then records all of them at once."""
 
@@ -130,7 +142,7 @@ class _Desk:
         self._new: list[NewRun] = []
         self._slots: list[dict[str, object]] = []
         self._events: list[events.NewEvent] = []
-        self._replaced: list[RunId] = []
+        self._replaced: list[tuple[RunId, Overlap]] = []
         self.started: list[Claimed] = []
         self.queued_count = 0
         self.cancel: list[RunId] = []
@@ -142,19 +154,19 @@ class _Desk:
         # A slot that runs late by policy has been waited for: it is never skipped again.
         late_by_policy = start.missed_id is not None
         if not late_by_policy and self._gives_way(job, start):
-            self._skip(job, start, "overlap", mark)
+            self._skip(job, start, _reason(policy.overlap), mark)
             return
         free = len(self.started) < self._free_workers
         if policy.overlap is not Overlap.ALLOW:
             active = self._active[job.job_id]
-            if policy.overlap is Overlap.CANCEL_PREVIOUS and not late_by_policy:
-                self._stop_previous(active)
+            if policy.overlap in _LATEST_COUNTS and not late_by_policy:
+                self._stop_previous(active, policy.overlap)
             free = free and not active
             status = RunStatus.RUNNING if free else RunStatus.QUEUED
             active.append(_Active(start.run_id, status, start.trigger))
         run = Run(
             run_id=start.run_id,
-            source="cron",
+            source=job.source,
             source_ref=job.job_id,
             status=RunStatus.RUNNING if free else RunStatus.QUEUED,
             trigger=start.trigger,
@@ -182,18 +194,19 @@ class _Desk:
                 return bool(self._active[job.job_id])
             case Overlap.QUEUE_ONE:
                 return any(run.status is RunStatus.QUEUED for run in self._active[job.job_id])
-            case Overlap.CANCEL_PREVIOUS:
+            case Overlap.CANCEL_PREVIOUS | Overlap.DEFER:
                 return start is not self._newest[job.job_id]
             case Overlap.ALLOW:
                 return False
 
-    def _stop_previous(self, active: list[_Active]) -> None:
-        """Cancel what runs, and earlier slots that wait: else they would pile up behind it."""
+    def _stop_previous(self, active: list[_Active], overlap: Overlap) -> None:
+        """Close earlier slots that wait, else they would pile up; cancel what runs, or let it."""
         for run in list(active):
             if run.status is RunStatus.RUNNING:
-                self.cancel.append(run.run_id)
+                if overlap is Overlap.CANCEL_PREVIOUS:
+                    self.cancel.append(run.run_id)
             elif run.trigger is Trigger.SCHEDULE:
-                self._replaced.append(run.run_id)
+                self._replaced.append((run.run_id, overlap))
                 active.remove(run)
 
     def _skip(self, job: Job, start: SlotStart, reason: str, mark: dict[str, Any]) -> None:
@@ -213,7 +226,7 @@ class _Desk:
     ) -> None:
         self._slots.append(
             {
-                "source": "cron",
+                "source": job.source,
                 "source_ref": job.job_id,
                 "scheduled_at": epoch(start.scheduled_at),
                 "job_version": job.version,
@@ -225,12 +238,18 @@ class _Desk:
         )
 
     def record(self, tx: Tx, specs: SpecCache) -> None:
-        for run_id in self._replaced:
-            cancel_queued(tx, run_id, specs=specs, now=self._now, reason="overlap")
+        for run_id, overlap in self._replaced:
+            reason = _reason(overlap)
+            if overlap is Overlap.DEFER:
+                skipped = RunStatus.SKIPPED
+                drop_queued(tx, run_id, skipped, specs, error=None, reason=reason, now=self._now)
+            else:
+                cancel_queued(tx, run_id, specs=specs, now=self._now, reason=reason)
         drop_retries(tx, [item.run.source_ref for item in self._new])
         tx.many("claim_slot", self._slots)
         insert_runs(tx, self._new)
         tx.append_all(self._events)
+        self.started = [hand_over(tx, claimed) for claimed in self.started]
 
 
 def postpone(tx: Tx, job: Job, *, due_at: datetime) -> None:
@@ -247,7 +266,7 @@ def add_run(
         return run_from_row(row)
     run = Run(
         run_id=run_id,
-        source="cron",
+        source=job.source,
         source_ref=job.job_id,
         status=RunStatus.QUEUED,
         trigger=Trigger.MANUAL,

@@ -25,7 +25,7 @@ def heed(tx: Tx, decisions: Sequence[Decision]) -> list[Decision]:
     taken = _taken(
         tx,
         [
-            (decision.job.job_id, slot)
+            (decision.job, slot)
             for decision in decisions
             for slot in (*(start.scheduled_at for start in decision.starts), decision.next_run_at)
             if slot is not None
@@ -50,14 +50,14 @@ def _heeding(tx: Tx, decision: Decision, taken: set[tuple[str, datetime]]) -> De
     return replace(decision, starts=tuple(starts), missed=tuple(missed), next_run_at=then)
 
 
-def _taken(tx: Tx, slots: Sequence[tuple[str, datetime]]) -> set[tuple[str, datetime]]:
-    keys = [(job_id, epoch(slot)) for job_id, slot in slots]
+def _taken(tx: Tx, slots: Sequence[tuple[Job, datetime]]) -> set[tuple[str, datetime]]:
+    keys = [(job.source, job.job_id, epoch(slot)) for job, slot in slots]
     return {(ref, from_epoch(at)) for ref, at in tx.all("taken_slots", keys=to_json(keys))}
 
 
 def first_open(tx: Tx, job: Job, mark: datetime | None) -> datetime | None:
     """The job's first slot from `mark` on that nobody has decided; None when there is none."""
-    while mark is not None and _taken(tx, [(job.job_id, mark)]):
+    while mark is not None and _taken(tx, [(job, mark)]):
         mark = job.spec.schedule.next_after(mark)
     return mark
 

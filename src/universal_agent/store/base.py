@@ -8,11 +8,12 @@ the only process. All take the time from the caller.
 A verb raises StoreUnavailable when the database cannot take the write; nothing was changed then.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from universal_agent.domain.beat import BeatReport
 from universal_agent.domain.calendar import CalendarFacts, Window
 from universal_agent.domain.calendar_row import JobFact
 from universal_agent.domain.events import Event
@@ -22,11 +23,14 @@ from universal_agent.domain.flags import FlagOverride
 from universal_agent.domain.job import Job, JobSpec
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.ledger import LedgerFacts
-from universal_agent.domain.notifications import Notification
 from universal_agent.domain.proposal import Proposal, ProposalStatus
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus, Trigger
-from universal_agent.domain.slot import SlotKey
+from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.domain.stasis import MissedRecord, Scope, StasisAction
+from universal_agent.domain.system_event import SystemEvent
+from universal_agent.store.beat_store import BeatStore
+from universal_agent.store.notification_store import NotificationStore
+from universal_agent.store.session_store import SessionStore, Wake
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +72,8 @@ class Claimed:
 
     run: Run
     spec: JobSpec
+    #: What a beat is to be told; it is acknowledged when the run ends well.
+    notes: tuple[SystemEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +98,14 @@ class Finished:
     started_at: datetime
     finished_at: datetime
     error: str | None = None
+    #: Why it was skipped, in one word.
+    reason: str | None = None
     exit_code: int | None = None
     output_preview: str = ""
+    #: Whom its end wakes.
+    wake: Wake | None = None
+    #: What a beat had to say.
+    report: BeatReport | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +129,7 @@ class Resolution:
     note: str | None = None
     #: The id that the run of an approved slot will have.
     run_id: RunId | None = None
-    #: The one-shot job that a rescheduled slot becomes.
+    #: The one-shot job that a rescheduled slot becomes; a beat becomes none.
     job: Job | None = None
 
 
@@ -169,6 +181,8 @@ class Sizes:
     """How much there is."""
 
     jobs: int
+    #: Sessions that have heartbeats.
+    sessions_with_beats: int
     runs: int
     last_event_at: datetime | None
 
@@ -189,7 +203,7 @@ class ProjectionPage:
     rows: Sequence[tuple[Any, ...]]
 
 
-class Store(Protocol):
+class Store(SessionStore, BeatStore, NotificationStore, Protocol):
     """The durable state. Opened and closed once, by the composition root."""
 
     async def open(self) -> None:
@@ -272,8 +286,11 @@ class Store(Protocol):
 
     # -- from due to done
 
-    async def due(self, *, until: datetime, limit: int) -> Due:
-        """Jobs with `due_at` up to `until`, earliest first, at most `limit`."""
+    async def due(self, *, until: datetime, limit: int, without: Source | None = None) -> Due:
+        """Jobs with `due_at` up to `until`, earliest first, at most `limit`.
+
+        Nothing is said of jobs whose source is `without`.
+        """
         ...
 
     async def admit(
@@ -317,6 +334,7 @@ class Store(Protocol):
         cause: Cause,
         outage_id: str,
         now: datetime,
+        without: Source | None = None,
     ) -> int:
         """Queue the slots that wait for a time of their own, retries and moved ones, once it is
         there; at most one for each of `run_ids` and `missed_ids`.
@@ -338,11 +356,13 @@ class Store(Protocol):
         outage_id: str,
         missed_ids: Sequence[str],
         after_grace: bool,
+        of: Source | None = None,
     ) -> int:
         """Turn runs that waited too long into missed slots; at most one for each of `missed_ids`.
 
         Too long is past the job's queue limit, or with `after_grace` past its misfire grace (a
-        gateway that was down does not start late work by itself).
+        gateway that was down does not start late work by itself). With `of` it is everything of
+        that source, for its engine was switched off.
         """
         ...
 
@@ -423,11 +443,12 @@ class Store(Protocol):
         self,
         *,
         job_id: JobId | None = None,
+        source: str | None = "cron",
         status: RunStatus | None = None,
         limit: int,
         before: str | None = None,
     ) -> Sequence[Run]:
-        """Runs newest first, from before the run `before`."""
+        """Runs newest first, from before the run `before`; without a `source` of every kind."""
         ...
 
     # -- flags
@@ -440,43 +461,6 @@ class Store(Protocol):
         self, name: str, override: FlagOverride | None, *, value: bool, by: str, now: datetime
     ) -> None:
         """Keep an override, or drop it; `value` is what the flag has from now on."""
-        ...
-
-    # -- notifications
-
-    async def fold_notifications(
-        self, *, limit: int, new_id: Callable[[], str], keep: int, now: datetime
-    ) -> tuple[int, bool]:
-        """Fold the next events into notifications, each event once.
-
-        How many events were read, and whether there is news.
-        """
-        ...
-
-    async def has_notable_events(self, *, after_seq: int) -> tuple[bool, int]:
-        """Whether events after `after_seq` may be news, and the newest seq that was looked at."""
-        ...
-
-    async def list_notifications(
-        self, *, limit: int, session_id: str | None = None, before: str | None = None
-    ) -> Sequence[Notification]:
-        """Notifications newest first."""
-        ...
-
-    async def get_notification(self, notification_id: str) -> Notification | None:
-        """The notification, or None."""
-        ...
-
-    async def put_notification(self, notification: Notification, *, delivered: bool) -> None:
-        """Keep a notification as it now is."""
-        ...
-
-    async def undelivered_notifications(self, *, limit: int) -> Sequence[Notification]:
-        """Notifications that have not been delivered beyond the dashboard, oldest first."""
-        ...
-
-    async def mark_notifications_delivered(self, ids: Sequence[str]) -> None:
-        """They have been."""
         ...
 
     # -- change requests

@@ -36,7 +36,7 @@ def make_exception(
     if exception.kind is ExceptionKind.RUN_EARLY:
         run = Run(
             run_id=run_id,
-            source="cron",
+            source=job.source,
             source_ref=job.job_id,
             status=RunStatus.QUEUED,
             trigger=Trigger.EARLY,
@@ -87,11 +87,17 @@ def make_exception(
     return run
 
 
+def _job_of(tx: Tx, slot: SlotKey, specs: SpecCache) -> Job:
+    """The job whose slots these are. Raises JobNotFound."""
+    job = read_job(tx, slot.source_ref, specs)
+    if job is None or job.source is not slot.source:
+        raise JobNotFound(f"There is no job {slot.source_ref!r}.")
+    return job
+
+
 def _job_with_future_slot(tx: Tx, slot: SlotKey, specs: SpecCache) -> Job:
     """The slot's job. Raises unless it expects the slot and has not decided it."""
-    job = read_job(tx, slot.source_ref, specs)
-    if job is None:
-        raise JobNotFound(f"There is no job {slot.source_ref!r}.")
+    job = _job_of(tx, slot, specs)
     at = slot.scheduled_at
     if job.spec.schedule.latest_at(at, at - _SECOND) is None or not job.spec.enabled:
         raise SlotNotFound(f"The job {job.job_id} expects no slot {slot.event_id!r}.")
@@ -101,9 +107,7 @@ def _job_with_future_slot(tx: Tx, slot: SlotKey, specs: SpecCache) -> Job:
 
 
 def undo_exception(tx: Tx, slot: SlotKey, *, by: str, now: datetime, specs: SpecCache) -> Job:
-    job = read_job(tx, slot.source_ref, specs)
-    if job is None:
-        raise JobNotFound(f"There is no job {slot.source_ref!r}.")
+    job = _job_of(tx, slot, specs)
     if slot.scheduled_at <= now:
         raise Conflict(f"The slot {slot.event_id} is past; its exception stands.")
     dropped = tx.run(

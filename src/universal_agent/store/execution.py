@@ -1,17 +1,21 @@
 """How does a run get from admitted to done? Each verb is one transaction, many runs in one go."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from universal_agent.domain import events
+from universal_agent.domain.beat import REFUSALS_BORNE, BeatReport, is_refusal
 from universal_agent.domain.job import Job, JobSpec, OffLabel
 from universal_agent.domain.run import Run, RunStatus
+from universal_agent.domain.slot import Source
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.store.base import Claimed, Finished, Settled
+from universal_agent.store.beat_reports import keep_report
 from universal_agent.store.job_verbs import delete_job, pause_job, read_job
 from universal_agent.store.rows import RUN_WIDTH, SpecCache, run_from_row
 from universal_agent.store.slots import set_outcomes
+from universal_agent.store.system_events import acknowledge, hand_over, wake_beat
 from universal_agent.store.tx import Tx, stamp, to_json
 
 _FAILED = (RunStatus.ERROR, RunStatus.TIMEOUT)
@@ -22,17 +26,17 @@ def claim(tx: Tx, *, free_workers: int, host: str, now: datetime, specs: SpecCac
     busy: set[str] = set()
     for row in tx.all("claimable_runs", limit=free_workers) if free_workers else ():
         run = run_from_row(row)
-        serial, text = row[RUN_WIDTH:]
+        serial, text, own = row[RUN_WIDTH:]
         if serial and run.source_ref in busy:
             continue
         busy.add(run.source_ref)
         run = replace(run, status=RunStatus.RUNNING, started_at=now, host=host)
-        spec = specs.get(run.source_ref, run.job_version, text)
-        claimed.append(Claimed(run=run, spec=spec))
+        claimed.append(Claimed(run=run, spec=specs.of_run(run, text, own)))
     started = [{"run_id": c.run.run_id, "now": now.timestamp(), "host": host} for c in claimed]
     tx.many("start_run", started)
     set_outcomes(tx, [(c.run, None) for c in claimed])
     tx.append_all([events.run_changed(c.run, c.spec, now=now) for c in claimed])
+    claimed = [hand_over(tx, c) for c in claimed]
     waiting = tx.one("any_queued")
     return Settled(claimed=tuple(claimed), more_queued=bool(waiting and waiting[0]))
 
@@ -51,16 +55,23 @@ def finish(
     runs = [(run, spec) for run, spec in runs if run.run_id in closed]
     tx.many(
         "count_outcome",
-        [{"job_id": run.source_ref, "failed": run.status in _FAILED} for run, _ in runs],
+        [
+            {"job_id": run.source_ref, "failed": run.status in _FAILED}
+            for run, _ in runs
+            if not run.brings_spec and run.status is not RunStatus.SKIPPED
+        ],
     )
     # Most runs end well and nothing follows: only the others look at the job as it is now.
     jobs = {
         run.source_ref: read_job(tx, run.source_ref, specs)
         for run, spec in runs
-        if run.status in _FAILED or spec.delete_after_run
+        if (run.status in _FAILED or spec.delete_after_run) and not run.brings_spec
     }
     retries = [_retry_at(run, spec, jobs.get(run.source_ref), now) for run, spec in runs]
     set_outcomes(tx, [(run, at) for (run, _), at in zip(runs, retries, strict=True)])
+    reports = _keep_reports(tx, ended, closed, now=now)
+    for run, _ in runs:
+        acknowledge(tx, run)
     tx.append_all(
         [
             events.run_changed(
@@ -69,6 +80,7 @@ def finish(
                 now=now,
                 retry_at=at,
                 consecutive_failures=_failures(run, jobs.get(run.source_ref)),
+                report=reports.get(run.run_id),
             )
             for (run, spec), at in zip(runs, retries, strict=True)
         ]
@@ -77,9 +89,40 @@ def finish(
         job = jobs.get(run.source_ref)
         if job is not None and at is None and _follow_up(tx, run, spec, job, specs, now=now):
             jobs[run.source_ref] = None  # paused or gone: once is enough
+    _wake(
+        tx,
+        ended,
+        {run.run_id for (run, _), at in zip(runs, retries, strict=True) if not at},
+        specs,
+        now=now,
+    )
     passing(Failpoint.BEFORE_FINISH_COMMIT)
     settled = claim(tx, free_workers=free_workers, host=host, now=now, specs=specs)
     return replace(settled, next_retry_at=min((at for at in retries if at), default=None))
+
+
+def _keep_reports(
+    tx: Tx, ended: Sequence[Finished], closed: Collection[str], *, now: datetime
+) -> dict[str, BeatReport]:
+    """Keep what the beats among them had to say; it, by run."""
+    reports: dict[str, BeatReport] = {}
+    for end in ended:
+        run = end.claimed.run
+        if end.report is not None and run.run_id in closed and run.source == Source.HEARTBEAT:
+            keep_report(tx, _ended_run(end), end.report, now=now)
+            reports[run.run_id] = end.report
+    return reports
+
+
+def _wake(
+    tx: Tx, ended: Sequence[Finished], done: Collection[str], specs: SpecCache, *, now: datetime
+) -> None:
+    """Wake the sessions that the ends of these runs are news to."""
+    for end in ended:
+        if end.wake is not None and end.claimed.run.run_id in done:
+            job = read_job(tx, end.wake.session_id, specs)
+            if job is not None and job.source is Source.HEARTBEAT:
+                wake_beat(tx, job, end.wake, now=now)
 
 
 def _failures(run: Run, job: Job | None) -> int | None:
@@ -94,6 +137,7 @@ def _ended_run(end: Finished) -> Run:
         started_at=end.started_at,
         finished_at=end.finished_at,
         error=end.error,
+        reason=end.reason,
         exit_code=end.exit_code,
         output_preview=end.output_preview,
     )
@@ -110,6 +154,7 @@ def end_runs(tx: Tx, runs: Sequence[Run]) -> set[str]:
             run.error,
             run.exit_code,
             run.output_preview,
+            run.reason,
         )
         for run in runs
     ]
@@ -133,10 +178,13 @@ def _follow_up(
     tx: Tx, run: Run, spec: JobSpec, job: Job, specs: SpecCache, *, now: datetime
 ) -> bool:
     """Pause a job that fails and fails, delete one that was made for this run; whether it did."""
-    limit = spec.policy.auto_pause_after
     if run.status in _FAILED:
-        if limit and job.consecutive_failures >= limit and job.spec.enabled:
-            pause_job(tx, job, label=OffLabel.AUTO_PAUSED, now=now)
+        failures = job.consecutive_failures
+        refused = is_refusal(run) and failures >= REFUSALS_BORNE
+        limit = spec.policy.auto_pause_after
+        if job.spec.enabled and (refused or (limit and failures >= limit)):
+            reason = f"{failures} beats in a row failed; last: {run.error}" if refused else None
+            pause_job(tx, job, label=OffLabel.AUTO_PAUSED, now=now, reason=reason)
             return True
     elif run.status is RunStatus.SUCCESS and spec.delete_after_run and run.has_slot:
         return _delete_when_done(tx, run, job, specs=specs, now=now)

@@ -38,12 +38,12 @@ SELECT DISTINCT s.source, s.source_ref, s.scheduled_at, s.outcome, s.reason, s.r
        s.job_version
 FROM json_each(:ranges) d
 CROSS JOIN slots s ON s.scheduled_at >= json_extract(d.value, '$[1]')
-  AND s.scheduled_at <= json_extract(d.value, '$[2]') AND s.source = 'cron'
+  AND s.scheduled_at <= json_extract(d.value, '$[2]')
   AND s.source_ref = json_extract(d.value, '$[0]');
 
 -- calendar_missed --
-SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
-       created_at, updated_at, useful_until, note, decided_by, run_id
+SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
+       status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM missed
 WHERE (status = 'pending' OR (last_at >= :start AND first_at < :end))
   AND (:source_ref IS NULL OR source_ref = :source_ref)
@@ -100,8 +100,8 @@ CROSS JOIN feed_slots s ON s.lane IN ('', json_extract(d.value, '$[0]'))
   AND s.source_ref = json_extract(d.value, '$[0]');
 
 -- feed_missed --
-SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
-       created_at, updated_at, useful_until, note, decided_by, run_id
+SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
+       status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM feed_missed
 WHERE (status = 'pending' OR (last_at >= :start AND first_at < :end))
   AND (:source_ref IS NULL OR source_ref = :source_ref)
@@ -132,16 +132,16 @@ FROM json_each(:refs) d
 CROSS JOIN feed_slots s ON s.lane IN ('', d.value) AND s.scheduled_at > :after
   AND s.source_ref = d.value AND s.run_id IS NULL AND s.outcome IN ('moved', 'skipped');
 
--- feed_frequent_versions --
-SELECT v.job_id, v.version
+-- feed_kinds_of_versions --
+SELECT v.job_id, v.version, v.frequent
 FROM json_each(:versions) d
 CROSS JOIN feed_versions v ON v.job_id = json_extract(d.value, '$[0]')
   AND v.version = json_extract(d.value, '$[1]')
-WHERE v.frequent;
+WHERE v.frequent OR v.source <> 'cron';
 
 -- put_feed_version --
-INSERT INTO feed_versions (job_id, version, spec, frequent)
-VALUES (:job_id, :version, :spec, :frequent)
+INSERT INTO feed_versions (job_id, version, spec, frequent, source)
+VALUES (:job_id, :version, :spec, :frequent, :source)
 ON CONFLICT (job_id, version) DO UPDATE SET spec = excluded.spec, frequent = excluded.frequent;
 
 -- put_feed_job --
@@ -176,11 +176,11 @@ DELETE FROM feed_hours
 WHERE hour = :hour AND source_ref = :source_ref AND outcome = :outcome AND count = 0;
 
 -- put_feed_missed --
-INSERT INTO feed_missed (missed_id, source_ref, job_version, first_at, last_at, count, cause,
-                         outage_id, status, created_at, updated_at, useful_until, note, decided_by,
-                         run_id)
-VALUES (:missed_id, :source_ref, :job_version, :first_at, :last_at, :count, :cause, :outage_id,
-        :status, :created_at, :updated_at, :useful_until, :note, :decided_by, :run_id)
+INSERT INTO feed_missed (missed_id, source, source_ref, job_version, first_at, last_at, count,
+                         cause, outage_id, status, created_at, updated_at, useful_until, note,
+                         decided_by, run_id)
+VALUES (:missed_id, :source, :source_ref, :job_version, :first_at, :last_at, :count, :cause,
+        :outage_id, :status, :created_at, :updated_at, :useful_until, :note, :decided_by, :run_id)
 ON CONFLICT (missed_id) DO UPDATE
 SET first_at = excluded.first_at, last_at = excluded.last_at, count = excluded.count,
     status = excluded.status, updated_at = excluded.updated_at, note = excluded.note,
@@ -193,7 +193,7 @@ SELECT job_id, version, next_run_at, deleted, frequent FROM feed_jobs
 WHERE job_id > :job_id ORDER BY job_id LIMIT :limit;
 
 -- feed_dump_versions --
-SELECT job_id, version, spec, frequent FROM feed_versions
+SELECT job_id, version, spec, frequent, source FROM feed_versions
 WHERE (job_id, version) > (:job_id, :version) ORDER BY job_id, version LIMIT :limit;
 
 -- feed_dump_slots --
@@ -209,8 +209,8 @@ WHERE (hour, source_ref, outcome) > (:hour, :source_ref, :outcome)
 ORDER BY hour, source_ref, outcome LIMIT :limit;
 
 -- feed_dump_missed --
-SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
-       created_at, updated_at, useful_until, note, decided_by, run_id
+SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
+       status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM feed_missed WHERE missed_id > :missed_id ORDER BY missed_id LIMIT :limit;
 
 -- feed_dump_state --

@@ -14,7 +14,11 @@ def slot_history(tx: Tx, slot: SlotKey, specs: SpecCache) -> SlotHistory:
         "source_ref": slot.source_ref,
         "scheduled_at": epoch(slot.scheduled_at),
     }
-    versions = tx.all("versions_of_job", job_id=slot.source_ref)
+    versions = [
+        version
+        for row in tx.all("versions_of_job", job_id=slot.source_ref)
+        if (version := version_from_row(row, specs)).spec.source is slot.source
+    ]
     job = tx.one("job_ends", job_id=slot.source_ref)
     deleted_at, next_run_at = (None, None) if job is None else job
     row = tx.one("slot_state", **key)
@@ -24,7 +28,7 @@ def slot_history(tx: Tx, slot: SlotKey, specs: SpecCache) -> SlotHistory:
     except SlotNotFound:
         missed = None
     return SlotHistory(
-        versions=[version_from_row(row, specs) for row in versions],
+        versions=versions,
         deleted_at=None if deleted_at is None else from_epoch(deleted_at),
         next_run_at=None if next_run_at is None else from_epoch(next_run_at),
         outcome=outcome,

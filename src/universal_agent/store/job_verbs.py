@@ -7,7 +7,7 @@ from universal_agent.domain import events
 from universal_agent.domain.exceptions import OPERATOR
 from universal_agent.domain.job import Job, JobSpec, OffLabel, spec_to_record
 from universal_agent.domain.run import Run, RunId, RunStatus
-from universal_agent.domain.slot import epoch, from_epoch
+from universal_agent.domain.slot import Source, epoch, from_epoch
 from universal_agent.errors import Conflict
 from universal_agent.store.ahead import first_open, put_mark
 from universal_agent.store.base import Once
@@ -77,6 +77,7 @@ def create_job(tx: Tx, job: Job, *, specs: SpecCache, now: datetime, once: Once 
     tx.run(
         "insert_job",
         job_id=job.job_id,
+        source=job.source,
         version=job.version,
         owner_id=job.spec.user_id,
         created_at=job.created_at.timestamp(),
@@ -182,17 +183,35 @@ def close_job(tx: Tx, job: Job, *, specs: SpecCache, closed_at: datetime, now: d
     for (run_id,) in tx.all("waiting_of_job", job_id=job.job_id):
         cancel_queued(tx, RunId(run_id), specs=specs, now=now, reason="job_deleted")
     close_missed_of_job(tx, job.job_id, job.spec, now=now)
+    if job.source is Source.HEARTBEAT:
+        tx.run("forget_system_events", session_id=job.job_id)
+        tx.run("forget_reports", session_id=job.job_id)
     tx.append(events.job_deleted(job, now=now, effective_until=closed_at))
 
 
 def cancel_queued(
     tx: Tx, run_id: RunId, *, specs: SpecCache, now: datetime, reason: str | None = None
 ) -> bool:
+    error = "cancelled while it waited for a worker"
+    return drop_queued(tx, run_id, RunStatus.CANCELLED, specs, error=error, reason=reason, now=now)
+
+
+def drop_queued(
+    tx: Tx,
+    run_id: RunId,
+    status: RunStatus,
+    specs: SpecCache,
+    *,
+    error: str | None,
+    reason: str | None,
+    now: datetime,
+) -> bool:
+    """Close a run that waits; False when it does not wait (any more)."""
     row = tx.one(
         "drop_queued_run",
         run_id=run_id,
-        status=RunStatus.CANCELLED,
-        error="cancelled while it waited for a worker",
+        status=status,
+        error=error,
         reason=reason,
         now=now.timestamp(),
     )
@@ -216,6 +235,9 @@ def cancel_queued(
 
 def spec_of(tx: Tx, run: Run, specs: SpecCache) -> JobSpec:
     """The spec a run was made under; of a deleted job too."""
+    own = tx.one("own_spec", run_id=run.run_id) if run.brings_spec else None
+    if own is not None:
+        return specs.of_run(run, None, own[0])
     return read_spec(tx, run.source_ref, run.job_version, specs)
 
 
@@ -226,7 +248,9 @@ def read_spec(tx: Tx, job_id: str, version: int, specs: SpecCache) -> JobSpec:
     return specs.get(job_id, version, row[0])
 
 
-def pause_job(tx: Tx, job: Job, *, label: OffLabel, now: datetime) -> None:
+def pause_job(
+    tx: Tx, job: Job, *, label: OffLabel, now: datetime, reason: str | None = None
+) -> None:
     """Switch a job off from inside a transaction, whatever of it is due at this moment."""
     spec = replace(job.spec, enabled=False, off_label=label)
     undecided = job.before(first_decided_ahead(tx, job.job_id, after=now))
@@ -239,4 +263,8 @@ def pause_job(tx: Tx, job: Job, *, label: OffLabel, now: datetime) -> None:
     )
     closed_at = undecided.boundary(now)
     put_version(tx, paused, replaces=job.version, closed_at=closed_at)
-    tx.append(events.job_updated(paused, now=now, changed=["enabled"], effective_until=closed_at))
+    tx.append(
+        events.job_updated(
+            paused, now=now, changed=["enabled"], effective_until=closed_at, reason=reason
+        )
+    )

@@ -47,9 +47,10 @@ def audit(tx: Tx, *, limit: int, before_seq: int | None) -> list[Event]:
 def sizes(tx: Tx) -> Sizes:
     row = tx.one("sizes")
     assert row is not None
-    jobs, runs, last_event_at = row
+    jobs, beats, runs, last_event_at = row
     return Sizes(
-        jobs=jobs,
+        jobs=jobs - beats,
+        sessions_with_beats=beats,
         runs=runs,
         last_event_at=None if last_event_at is None else from_epoch(last_event_at),
     )
@@ -71,14 +72,19 @@ def run_of_slot(tx: Tx, slot: SlotKey) -> RunId | None:
 
 
 def list_runs(
-    tx: Tx, *, job_id: str | None, status: str | None, limit: int, before: str | None
+    tx: Tx,
+    *,
+    job_id: str | None,
+    source: str | None,
+    status: str | None,
+    limit: int,
+    before: str | None,
 ) -> list[Run]:
+    asked = {"source": source, "status": status, "limit": limit, "before": before or _LAST}
     if job_id is None:
-        rows = tx.all("list_runs", status=status, limit=limit, before=before or _LAST)
+        rows = tx.all("list_runs", **asked)
     else:
-        rows = tx.all(
-            "list_runs_of_job", job_id=job_id, status=status, limit=limit, before=before or _LAST
-        )
+        rows = tx.all("list_runs_of_job", job_id=job_id, **asked)
     return [run_from_row(row) for row in rows]
 
 

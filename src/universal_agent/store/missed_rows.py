@@ -6,7 +6,7 @@ from datetime import datetime
 from universal_agent.domain import events
 from universal_agent.domain.job import JobSpec
 from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus
-from universal_agent.domain.slot import epoch, from_epoch
+from universal_agent.domain.slot import Source, epoch, from_epoch
 from universal_agent.domain.stasis import MissedRecord
 from universal_agent.store.tx import Row, Tx, stamp
 
@@ -18,6 +18,7 @@ def missed_from_row(row: Row) -> MissedRecord:
     """A missed span from its columns."""
     (
         missed_id,
+        source,
         source_ref,
         job_version,
         first_at,
@@ -35,6 +36,7 @@ def missed_from_row(row: Row) -> MissedRecord:
     ) = row
     return MissedRecord(
         missed_id=missed_id,
+        source=Source(source),
         source_ref=source_ref,
         job_version=job_version,
         span=MissedSpan(from_epoch(first_at), from_epoch(last_at), MissedStatus(status), count),
@@ -56,7 +58,7 @@ def put_missed(tx: Tx, records: Sequence[MissedRecord]) -> None:
         [
             {
                 "missed_id": record.missed_id,
-                "source": "cron",
+                "source": record.source,
                 "source_ref": record.source_ref,
                 "job_version": record.job_version,
                 "first_at": epoch(record.span.first_at),

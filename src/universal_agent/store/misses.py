@@ -9,14 +9,14 @@ from universal_agent.domain import events
 from universal_agent.domain.job import JobSpec
 from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus
 from universal_agent.domain.run import Run, RunId, RunStatus
-from universal_agent.domain.slot import epoch
+from universal_agent.domain.slot import Source, epoch
 from universal_agent.domain.stasis import MissedRecord
 from universal_agent.store.execution import end_runs
 from universal_agent.store.job_verbs import cancel_queued, read_job, read_spec, spec_of
 from universal_agent.store.missed_rows import JOB_DELETED, put_missed
 from universal_agent.store.rows import RUN_WIDTH, SpecCache, run_from_row
 from universal_agent.store.slots import set_outcomes
-from universal_agent.store.tx import Tx
+from universal_agent.store.tx import Row, Tx
 
 
 def insert_missed(
@@ -40,9 +40,12 @@ def miss_queued(
     outage_id: str,
     missed_ids: Sequence[str],
     after_grace: bool,
+    of: Source | None,
     specs: SpecCache,
 ) -> int:
-    if after_grace:
+    if of is not None:
+        rows = [row for row in tx.all("queued_runs") if run_from_row(row).source == of]
+    elif after_grace:
         rows = [row for row in tx.all("queued_runs") if _is_past_grace(row, specs, now)]
     else:
         rows = tx.all("overdue_runs", now=now.timestamp(), limit=len(missed_ids))
@@ -52,12 +55,12 @@ def miss_queued(
     return min(len(rows), len(missed_ids))
 
 
-def _is_past_grace(row: tuple[object, ...], specs: SpecCache, now: datetime) -> bool:
+def _is_past_grace(row: Row, specs: SpecCache, now: datetime) -> bool:
     run = run_from_row(row)
-    queue_until, text = row[RUN_WIDTH:]
+    queue_until, text, own = row[RUN_WIDTH:]
     if run.has_slot and queue_until is None:
         return False  # it was late already, by policy or approval: it goes on waiting
-    policy = specs.get(run.source_ref, run.job_version, str(text)).policy
+    policy = specs.of_run(run, text, own).policy
     return run.queued_at + timedelta(seconds=policy.misfire_grace_seconds) < now
 
 
@@ -120,6 +123,7 @@ def _move_to_missed(
     span = MissedSpan(run.scheduled_at, run.scheduled_at, MissedStatus.PENDING, 1)
     missed = MissedRecord(
         missed_id=missed_id,
+        source=spec.source,
         source_ref=run.source_ref,
         job_version=job_version,
         span=span,

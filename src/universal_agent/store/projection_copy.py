@@ -27,7 +27,9 @@ _TABLES = {
     "jobs": _Table(
         {"job_id": ""}, ("version", "next_run_at", "deleted", "frequent"), "put_feed_job"
     ),
-    "versions": _Table({"job_id": "", "version": -1}, ("spec", "frequent"), "put_feed_version"),
+    "versions": _Table(
+        {"job_id": "", "version": -1}, ("spec", "frequent", "source"), "put_feed_version"
+    ),
     "slots": _Table(
         {"lane": "", "scheduled_at": -1, "source": "", "source_ref": ""},
         ("job_version", "outcome", "reason", "run_id", "duration_seconds", "moved_to"),
@@ -37,8 +39,17 @@ _TABLES = {
     "missed": _Table(
         {"missed_id": ""},
         (
-            *("source_ref", "job_version", "first_at", "last_at", "count", "cause", "outage_id"),
-            *("status", "created_at", "updated_at", "useful_until", "note", "decided_by", "run_id"),
+            *("source", "source_ref", "job_version", "first_at", "last_at", "count", "cause"),
+            *(
+                "outage_id",
+                "status",
+                "created_at",
+                "updated_at",
+                "useful_until",
+                "note",
+                "decided_by",
+                "run_id",
+            ),
         ),
         "put_feed_missed",
     ),

@@ -89,6 +89,7 @@ def _put_versions(tx: Tx, projection: Projection) -> None:
                 "version": version,
                 "spec": to_json(spec),
                 "frequent": is_frequent(schedule_from_record(spec["schedule"])),
+                "source": spec.get("source", "cron"),
             }
             for (job_id, version), spec in projection.versions.items()
         ],
@@ -96,17 +97,23 @@ def _put_versions(tx: Tx, projection: Projection) -> None:
 
 
 def _put_jobs(tx: Tx, jobs: Sequence[ProjectedJob]) -> None:
-    frequent = _frequent(tx, {(job.job_id, job.version) for job in jobs})
+    # A session's beats have a row of their own, however rarely they come.
+    always = _kinds(tx, {(job.job_id, job.version) for job in jobs})
     tx.many(
         "put_feed_job",
-        [{**job._asdict(), "frequent": (job.job_id, job.version) in frequent} for job in jobs],
+        [{**job._asdict(), "frequent": (job.job_id, job.version) in always} for job in jobs],
     )
+
+
+def _kinds(tx: Tx, versions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], bool]:
+    """Those of the versions that are frequent or beats; whether they are frequent."""
+    rows = tx.all("feed_kinds_of_versions", versions=to_json(list(versions)))
+    return {(job_id, version): bool(frequent) for job_id, version, frequent in rows}
 
 
 def _frequent(tx: Tx, versions: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
     """Those of the versions that have more than 288 slots a day."""
-    rows = tx.all("feed_frequent_versions", versions=to_json(list(versions)))
-    return {(job_id, version) for job_id, version in rows}
+    return {version for version, frequent in _kinds(tx, versions).items() if frequent}
 
 
 def _put_slots(

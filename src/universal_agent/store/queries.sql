@@ -42,12 +42,16 @@ WHERE type IN (SELECT value FROM json_each(:types)) AND seq < :before_seq
 ORDER BY seq DESC LIMIT :limit;
 
 -- sizes --
-SELECT (SELECT count(*) FROM jobs WHERE deleted_at IS NULL), (SELECT count(*) FROM runs),
-       (SELECT timestamp FROM events ORDER BY seq DESC LIMIT 1);
+SELECT (SELECT count(*) FROM jobs WHERE deleted_at IS NULL),
+       (SELECT count(*) FROM jobs
+        WHERE source <> 'cron' AND source = 'heartbeat' AND deleted_at IS NULL),
+       (SELECT count(*) FROM runs), (SELECT timestamp FROM events ORDER BY seq DESC LIMIT 1);
 
 -- insert_job --
-INSERT INTO jobs (job_id, version, owner_id, created_at, effective_from, next_run_at, due_at)
-VALUES (:job_id, :version, :owner_id, :created_at, :effective_from, :next_run_at, :due_at);
+INSERT INTO jobs (job_id, source, version, owner_id, created_at, effective_from, next_run_at,
+                  due_at)
+VALUES (:job_id, :source, :version, :owner_id, :created_at, :effective_from, :next_run_at,
+        :due_at);
 
 -- insert_job_version --
 INSERT INTO job_versions (job_id, version, spec, effective_from)
@@ -76,7 +80,8 @@ WHERE job_id = :job_id AND version = :version AND next_run_at IS :mark
 
 -- get_job --
 SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at,
-       (SELECT started_at FROM runs WHERE source_ref = j.job_id AND started_at IS NOT NULL
+       (SELECT started_at FROM runs
+        WHERE source_ref = j.job_id AND source = j.source AND started_at IS NOT NULL
         ORDER BY run_id DESC LIMIT 1),
        j.consecutive_failures,
        EXISTS (SELECT 1 FROM runs
@@ -92,19 +97,30 @@ SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_a
        EXISTS (SELECT 1 FROM runs
                WHERE source_ref = j.job_id AND finished_at IS NULL AND status = 'running')
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
-WHERE j.job_id > :cursor AND j.deleted_at IS NULL
+WHERE j.job_id > :cursor AND j.deleted_at IS NULL AND j.source = 'cron'
   AND (:owner_id IS NULL OR j.owner_id = :owner_id)
 ORDER BY j.job_id LIMIT :limit;
 
 -- count_jobs --
 SELECT count(*) FROM jobs
-WHERE deleted_at IS NULL AND (:owner_id IS NULL OR owner_id = :owner_id);
+WHERE deleted_at IS NULL AND source = 'cron' AND (:owner_id IS NULL OR owner_id = :owner_id);
+
+-- list_beats --
+SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at,
+       (SELECT started_at FROM runs
+        WHERE source_ref = j.job_id AND source = j.source AND started_at IS NOT NULL
+        ORDER BY run_id DESC LIMIT 1),
+       j.consecutive_failures,
+       EXISTS (SELECT 1 FROM runs
+               WHERE source_ref = j.job_id AND finished_at IS NULL AND status = 'running')
+FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
+WHERE j.source <> 'cron' AND j.source = 'heartbeat' AND j.deleted_at IS NULL ORDER BY j.job_id;
 
 -- due_jobs --
 SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at, NULL,
        j.consecutive_failures, 0
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
-WHERE j.due_at <= :until ORDER BY j.due_at LIMIT :limit;
+WHERE j.due_at <= :until AND j.source <> :without ORDER BY j.due_at LIMIT :limit;
 
 -- next_jobs --
 SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at,
@@ -117,14 +133,17 @@ FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 WHERE j.due_at IS NOT NULL ORDER BY j.due_at LIMIT :limit;
 
 -- next_due --
-SELECT (SELECT min(due_at) FROM jobs WHERE due_at > :until),
-       (SELECT min(retry_at) FROM slots WHERE retry_at IS NOT NULL),
+SELECT (SELECT min(due_at) FROM jobs WHERE due_at > :until AND source <> :without),
+       (SELECT min(retry_at) FROM slots WHERE retry_at IS NOT NULL AND source <> :without),
        (SELECT min(queue_until) FROM runs WHERE status = 'queued'),
        (SELECT min(useful_until) FROM missed
         WHERE status = 'pending' AND useful_until IS NOT NULL);
 
 -- spec_of --
 SELECT spec FROM job_versions WHERE job_id = :job_id AND version = :version;
+
+-- own_spec --
+SELECT spec FROM runs WHERE run_id = :run_id AND spec IS NOT NULL;
 
 -- advance_jobs --
 UPDATE jobs
@@ -147,13 +166,13 @@ CROSS JOIN runs r ON r.source_ref = d.value AND r.finished_at IS NULL;
 
 -- taken_slots --
 SELECT s.source_ref, s.scheduled_at FROM json_each(:keys) d
-CROSS JOIN slots s ON s.source = 'cron' AND s.source_ref = json_extract(d.value, '$[0]')
-            AND s.scheduled_at = json_extract(d.value, '$[1]');
+CROSS JOIN slots s ON s.source = json_extract(d.value, '$[0]')
+            AND s.source_ref = json_extract(d.value, '$[1]')
+            AND s.scheduled_at = json_extract(d.value, '$[2]');
 
 -- decided_between --
 SELECT scheduled_at FROM slots
-WHERE scheduled_at >= :first_at AND scheduled_at <= :last_at AND source = 'cron'
-  AND source_ref = :source_ref
+WHERE scheduled_at >= :first_at AND scheduled_at <= :last_at AND source_ref = :source_ref
 ORDER BY scheduled_at;
 
 -- claim_slot --
@@ -164,13 +183,14 @@ ON CONFLICT DO NOTHING;
 -- insert_run --
 INSERT INTO runs (run_id, source, source_ref, scheduled_at, has_slot, job_version, status, trigger,
                   attempt, priority, serial, queued_at, queue_until, started_at, host,
-                  approved_by)
+                  approved_by, spec)
 VALUES (:run_id, :source, :source_ref, :scheduled_at, :has_slot, :job_version, :status, :trigger,
-        :attempt, :priority, :serial, :queued_at, :queue_until, :started_at, :host, :approved_by);
+        :attempt, :priority, :serial, :queued_at, :queue_until, :started_at, :host, :approved_by,
+        :spec);
 
 -- drop_retries --
 UPDATE slots SET retry_at = NULL
-WHERE source = 'cron' AND source_ref IN (SELECT value FROM json_each(:refs))
+WHERE source_ref IN (SELECT value FROM json_each(:refs))
   AND retry_at IS NOT NULL AND run_id IS NOT NULL;
 
 -- put_missed --
@@ -185,37 +205,37 @@ SET first_at = excluded.first_at, last_at = excluded.last_at, count = excluded.c
     decided_by = excluded.decided_by, run_id = excluded.run_id;
 
 -- missed_with_slot --
-SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
-       created_at, updated_at, useful_until, note, decided_by, run_id
+SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
+       status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM missed WHERE source_ref = :source_ref AND first_at <= :at AND last_at >= :at
 ORDER BY status = 'pending' DESC, created_at DESC, missed_id DESC;
 
 -- get_missed --
-SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
-       created_at, updated_at, useful_until, note, decided_by, run_id
+SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
+       status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM missed WHERE missed_id = :missed_id;
 
 -- pending_group --
-SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
-       created_at, updated_at, useful_until, note, decided_by, run_id
+SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
+       status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM missed
 WHERE source_ref = :source_ref AND outage_id = :outage_id AND status = 'pending';
 
 -- pending_of_job --
-SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
-       created_at, updated_at, useful_until, note, decided_by, run_id
+SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
+       status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM missed WHERE source_ref = :job_id AND status = 'pending' ORDER BY last_at;
 
 -- decided_together --
-SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
-       created_at, updated_at, useful_until, note, decided_by, run_id
+SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
+       status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM missed
 WHERE source_ref = :source_ref AND outage_id = :outage_id AND status = :status
   AND updated_at = :updated_at;
 
 -- useless_missed --
-SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
-       created_at, updated_at, useful_until, note, decided_by, run_id
+SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
+       status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM missed WHERE status = 'pending' AND useful_until <= :now
 ORDER BY useful_until LIMIT :limit;
 
@@ -238,13 +258,13 @@ WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :schedule
 
 -- first_decided_ahead --
 SELECT min(s.scheduled_at) FROM slots s LEFT JOIN runs r ON r.run_id = s.run_id
-WHERE s.scheduled_at > :after AND s.source = 'cron' AND s.source_ref = :job_id
+WHERE s.scheduled_at > :after AND s.source_ref = :job_id
   AND (r.trigger = 'early' OR (s.run_id IS NULL AND (
     s.outcome = 'moved' OR (s.outcome = 'skipped' AND s.reason = :reason))));
 
 -- drop_exceptions_after --
 DELETE FROM slots
-WHERE source = 'cron' AND source_ref = :job_id AND scheduled_at > :after AND run_id IS NULL
+WHERE source_ref = :job_id AND scheduled_at > :after AND run_id IS NULL
   AND (outcome = 'moved' OR (outcome = 'skipped' AND reason = :reason));
 
 -- put_slot --
@@ -257,8 +277,8 @@ SET outcome = excluded.outcome, reason = excluded.reason, run_id = excluded.run_
 -- claimable_runs --
 SELECT r.run_id, r.source, r.source_ref, r.status, r.trigger, r.attempt, r.scheduled_at,
        r.has_slot, r.job_version, r.queued_at, r.started_at, r.finished_at, r.error, r.reason,
-       r.exit_code, r.output_preview, r.host, r.approved_by, r.serial, v.spec
-FROM runs r JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
+       r.exit_code, r.output_preview, r.host, r.approved_by, r.serial, v.spec, r.spec
+FROM runs r LEFT JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
 WHERE r.status = 'queued' AND NOT (r.serial AND EXISTS (
   SELECT 1 FROM runs x
   WHERE x.source_ref = r.source_ref AND x.finished_at IS NULL AND (
@@ -272,15 +292,15 @@ SELECT EXISTS (SELECT 1 FROM runs WHERE status = 'queued');
 -- queued_runs --
 SELECT r.run_id, r.source, r.source_ref, r.status, r.trigger, r.attempt, r.scheduled_at,
        r.has_slot, r.job_version, r.queued_at, r.started_at, r.finished_at, r.error, r.reason,
-       r.exit_code, r.output_preview, r.host, r.approved_by, r.queue_until, v.spec
-FROM runs r JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
+       r.exit_code, r.output_preview, r.host, r.approved_by, r.queue_until, v.spec, r.spec
+FROM runs r LEFT JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
 WHERE r.status = 'queued' ORDER BY r.priority, r.scheduled_at, r.run_id;
 
 -- overdue_runs --
 SELECT r.run_id, r.source, r.source_ref, r.status, r.trigger, r.attempt, r.scheduled_at,
        r.has_slot, r.job_version, r.queued_at, r.started_at, r.finished_at, r.error, r.reason,
-       r.exit_code, r.output_preview, r.host, r.approved_by, r.queue_until, v.spec
-FROM runs r JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
+       r.exit_code, r.output_preview, r.host, r.approved_by, r.queue_until, v.spec, r.spec
+FROM runs r LEFT JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
 WHERE r.status = 'queued' AND r.queue_until <= :now LIMIT :limit;
 
 -- start_run --
@@ -307,7 +327,8 @@ WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :schedule
 UPDATE runs
 SET status = json_extract(d.value, '$[1]'), started_at = json_extract(d.value, '$[2]'),
     finished_at = json_extract(d.value, '$[3]'), error = json_extract(d.value, '$[4]'),
-    exit_code = json_extract(d.value, '$[5]'), output_preview = json_extract(d.value, '$[6]')
+    exit_code = json_extract(d.value, '$[5]'), output_preview = json_extract(d.value, '$[6]'),
+    reason = json_extract(d.value, '$[7]')
 FROM json_each(:rows) d
 WHERE runs.run_id = json_extract(d.value, '$[0]') AND runs.status = 'running'
 RETURNING run_id;
@@ -326,7 +347,7 @@ WHERE job_id = :job_id AND (:failed OR consecutive_failures > 0);
 -- due_starts --
 SELECT s.source, s.source_ref, s.scheduled_at, s.retry_at, s.job_version, s.run_id, r.attempt
 FROM slots s LEFT JOIN runs r ON r.run_id = s.run_id
-WHERE s.retry_at <= :now ORDER BY s.retry_at LIMIT :limit;
+WHERE s.retry_at <= :now AND s.source <> :without ORDER BY s.retry_at LIMIT :limit;
 
 -- drop_start --
 UPDATE slots SET retry_at = NULL
@@ -365,7 +386,8 @@ SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_s
        job_version, queued_at, started_at, finished_at, error, reason, exit_code,
        output_preview, host, approved_by
 FROM runs
-WHERE run_id < :before AND (:status IS NULL OR status = :status)
+WHERE run_id < :before AND (:source IS NULL OR source = :source)
+  AND (:status IS NULL OR status = :status)
 ORDER BY run_id DESC LIMIT :limit;
 
 -- list_runs_of_job --
@@ -373,7 +395,8 @@ SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_s
        job_version, queued_at, started_at, finished_at, error, reason, exit_code,
        output_preview, host, approved_by
 FROM runs
-WHERE source_ref = :job_id AND run_id < :before AND (:status IS NULL OR status = :status)
+WHERE source_ref = :job_id AND run_id < :before AND (:source IS NULL OR source = :source)
+  AND (:status IS NULL OR status = :status)
 ORDER BY run_id DESC LIMIT :limit;
 
 -- remember_once --
@@ -384,8 +407,8 @@ VALUES (:key, :fingerprint, :resource, :now) ON CONFLICT DO NOTHING;
 SELECT fingerprint, resource FROM idempotency WHERE key = :key;
 
 -- missed_spans --
-SELECT missed_id, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
-       created_at, updated_at, useful_until, note, decided_by, run_id
+SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
+       status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM missed WHERE status = :status AND (:job_id IS NULL OR source_ref = :job_id)
 ORDER BY created_at, missed_id LIMIT :limit;
 
@@ -399,15 +422,15 @@ WHERE effective_from < :end AND (effective_until IS NULL OR effective_until > :s
 
 -- ledger_slots --
 SELECT source_ref, scheduled_at, outcome, reason, missed_id IS NOT NULL FROM slots
-WHERE scheduled_at > :start AND scheduled_at <= :end AND source = 'cron';
+WHERE scheduled_at > :start AND scheduled_at <= :end;
 
 -- ledger_slots_of_job --
 SELECT source_ref, scheduled_at, outcome, reason, missed_id IS NOT NULL FROM slots
-WHERE source = 'cron' AND source_ref = :job_id AND scheduled_at > :start AND scheduled_at <= :end;
+WHERE source_ref = :job_id AND scheduled_at > :start AND scheduled_at <= :end;
 
 -- ledger_missed --
 SELECT source_ref, first_at, last_at, job_version, cause, status FROM missed
-WHERE source = 'cron' AND last_at > :start AND first_at <= :end
+WHERE last_at > :start AND first_at <= :end
   AND (:job_id IS NULL OR source_ref = :job_id)
 ORDER BY status = 'pending' DESC, created_at DESC, missed_id DESC;
 
@@ -443,7 +466,7 @@ SELECT seq, source, type, timestamp, source_ref, owner_id, session_id, status, d
 FROM events
 WHERE source_ref = :source_ref AND run_slot_at IS NULL
   AND (json_extract(data, '$.event_id') = :event_id
-  OR (type = 'cron_run_missed' AND json_extract(data, '$.first_at') <= :at
+  OR (type IN ('cron_run_missed', 'heartbeat_missed') AND json_extract(data, '$.first_at') <= :at
       AND json_extract(data, '$.last_at') >= :at)
   OR EXISTS (SELECT 1 FROM json_each(data, '$.spans')
              WHERE json_extract(value, '$.first_at') <= :at
@@ -495,18 +518,24 @@ UPDATE notifications SET delivered = 1 WHERE notification_id = :notification_id;
 
 -- count_enabled_jobs --
 SELECT count(*) FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
-WHERE j.deleted_at IS NULL AND json_extract(v.spec, '$.enabled');
+WHERE j.deleted_at IS NULL AND j.source = 'cron' AND json_extract(v.spec, '$.enabled');
 
 -- notable_events --
 SELECT seq, source, type, timestamp, source_ref, owner_id, session_id, status, data
 FROM events
 WHERE seq > :after_seq AND (
-  type IN ('cron_run_missed', 'cron_run_failed', 'cron_job_updated')
-  OR (type = 'cron_run_completed' AND (
+  type IN ('cron_run_missed', 'cron_run_failed', 'cron_job_updated', 'heartbeat_missed',
+           'heartbeat_failed', 'heartbeat_scheduled')
+  OR (type = 'heartbeat_completed' AND json_extract(data, '$.beat.told'))
+  OR (type IN ('cron_run_completed', 'heartbeat_completed') AND (
     EXISTS (SELECT 1 FROM notifications
-            WHERE incident = 'failing:' || events.source_ref AND is_open)
+            WHERE incident IN ('failing:' || events.source_ref, 'alert:' || events.source_ref)
+              AND is_open)
     OR source_ref IN (SELECT source_ref FROM events
-                      WHERE seq > :after_seq AND type = 'cron_run_failed'))))
+                      WHERE seq > :after_seq AND (
+                        type IN ('cron_run_failed', 'heartbeat_failed')
+                        OR (type = 'heartbeat_completed'
+                            AND json_extract(data, '$.beat.told')))))))
 ORDER BY seq LIMIT :limit;
 
 -- insert_proposal --
@@ -525,3 +554,164 @@ WHERE proposal_id = :proposal_id AND status = :expected;
 
 -- forget_proposals --
 DELETE FROM proposals WHERE created_at < :before;
+
+-- queue_system_event --
+INSERT INTO system_events (session_id, event_type, payload, created_at, created_by)
+VALUES (:session_id, :event_type, :payload, :created_at, :created_by);
+
+-- trim_system_events --
+DELETE FROM system_events WHERE session_id = :session_id AND event_id <= (
+  SELECT event_id FROM system_events WHERE session_id = :session_id
+  ORDER BY event_id DESC LIMIT 1 OFFSET :keep);
+
+-- system_events_of --
+SELECT event_id, session_id, event_type, payload, created_at, created_by
+FROM system_events WHERE session_id = :session_id ORDER BY event_id;
+
+-- waiting_beat --
+SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
+       job_version, queued_at, started_at, finished_at, error, reason, exit_code,
+       output_preview, host, approved_by
+FROM runs
+WHERE source_ref = :session_id AND status = 'queued' AND finished_at IS NULL
+  AND source = 'heartbeat'
+ORDER BY run_id LIMIT 1;
+
+-- drop_wakes --
+DELETE FROM system_events
+WHERE session_id = :session_id AND event_type = 'heartbeat_wake' AND run_id IS NULL
+RETURNING json_extract(payload, '$.mode');
+
+-- hand_over --
+UPDATE system_events SET run_id = :run_id WHERE session_id = :session_id
+RETURNING event_id, session_id, event_type, payload, created_at, created_by;
+
+-- acknowledge --
+DELETE FROM system_events
+WHERE run_id = :run_id AND (:ran_well OR (event_type = 'heartbeat_wake' AND (
+  :ran OR json_extract(payload, '$.mode') = 'now')));
+
+-- forget_system_events --
+DELETE FROM system_events WHERE session_id = :session_id;
+
+-- keep_report --
+INSERT INTO beat_reports (run_id, session_id, ended_at, fingerprint, report)
+VALUES (:run_id, :session_id, :ended_at, :fingerprint, :report) ON CONFLICT DO NOTHING;
+
+-- trim_reports --
+DELETE FROM beat_reports WHERE session_id = :session_id AND decided_at IS NOT NULL AND run_id <= (
+  SELECT run_id FROM beat_reports WHERE session_id = :session_id
+  ORDER BY run_id DESC LIMIT 1 OFFSET :keep);
+
+-- undecided_reports --
+SELECT run_id, session_id, ended_at, report, decided_at, sent, indicator_only, reason, connected
+FROM beat_reports WHERE decided_at IS NULL ORDER BY run_id LIMIT :limit;
+
+-- alert_told --
+SELECT EXISTS (
+  SELECT 1 FROM beat_reports
+  WHERE session_id = :session_id AND fingerprint = :fingerprint AND ended_at > :since
+    AND run_id <> :run_id AND (sent OR waits));
+
+-- decide_report --
+UPDATE beat_reports
+SET decided_at = :now, sent = :sent, indicator_only = :indicator_only, reason = :reason,
+    waits = :waits, connected = :connected
+WHERE run_id = :run_id AND decided_at IS NULL;
+
+-- waiting_reports --
+SELECT run_id, session_id, ended_at, report, decided_at, sent, indicator_only, reason, connected
+FROM beat_reports
+WHERE waits AND EXISTS (
+  SELECT 1 FROM json_each(report, '$.targets') WHERE value = :session_id)
+ORDER BY run_id;
+
+-- report_sent --
+UPDATE beat_reports SET sent = 1, reason = NULL, waits = 0, connected = :connected
+WHERE run_id = :run_id AND waits;
+
+-- last_reports --
+SELECT run_id, session_id, ended_at, report, decided_at, sent, indicator_only, reason, connected
+FROM beat_reports
+WHERE run_id IN (
+  SELECT max(run_id) FROM beat_reports
+  WHERE :session_id IS NULL OR session_id = :session_id GROUP BY session_id);
+
+-- suppressed_reports --
+SELECT run_id, session_id, ended_at, report, decided_at, sent, indicator_only, reason, connected
+FROM beat_reports
+WHERE reason IS NOT NULL AND run_id < :before
+  AND (:session_id IS NULL OR session_id = :session_id)
+ORDER BY run_id DESC LIMIT :limit;
+
+-- forget_reports --
+DELETE FROM beat_reports WHERE session_id = :session_id;
+
+-- create_session --
+INSERT INTO sessions (session_id, user_id, workspace_dir, source, metadata, created_at,
+                      last_active_at)
+VALUES (:session_id, :user_id, :workspace_dir, :source, :metadata, :now, :now)
+ON CONFLICT DO NOTHING;
+
+-- get_session --
+SELECT s.session_id, s.user_id, s.workspace_dir, s.source, s.metadata, s.created_at,
+       s.last_active_at, EXISTS (
+         SELECT 1 FROM runs WHERE source_ref = s.session_id AND finished_at IS NULL)
+FROM sessions s WHERE s.session_id = :session_id AND s.deleted_at IS NULL;
+
+-- session_in_workspace --
+SELECT s.session_id, s.user_id, s.workspace_dir, s.source, s.metadata, s.created_at,
+       s.last_active_at, EXISTS (
+         SELECT 1 FROM runs WHERE source_ref = s.session_id AND finished_at IS NULL)
+FROM sessions s WHERE s.workspace_dir = :workspace_dir AND s.deleted_at IS NULL;
+
+-- workspace_of_others --
+SELECT 1 FROM sessions
+WHERE user_id <> :user_id AND (
+  substr(:workspace_dir || '/', 1, length(workspace_dir) + 1) = workspace_dir || '/'
+  OR substr(workspace_dir || '/', 1, length(:workspace_dir) + 1) = :workspace_dir || '/')
+LIMIT 1;
+
+-- list_sessions --
+SELECT s.session_id, s.user_id, s.workspace_dir, s.source, s.metadata, s.created_at,
+       s.last_active_at, EXISTS (
+         SELECT 1 FROM runs WHERE source_ref = s.session_id AND finished_at IS NULL)
+FROM sessions s WHERE s.deleted_at IS NULL AND s.session_id > :cursor
+ORDER BY s.session_id LIMIT :limit;
+
+-- count_sessions --
+SELECT count(*) FROM sessions WHERE deleted_at IS NULL;
+
+-- delete_session --
+UPDATE sessions SET deleted_at = :now WHERE session_id = :session_id AND deleted_at IS NULL;
+
+-- touch_session --
+UPDATE sessions SET last_active_at = :now WHERE session_id = :session_id;
+
+-- open_runs_of_session --
+SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
+       job_version, queued_at, started_at, finished_at, error, reason, exit_code,
+       output_preview, host, approved_by
+FROM runs WHERE source_ref = :session_id AND finished_at IS NULL ORDER BY run_id;
+
+-- said_before --
+SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
+       job_version, queued_at, started_at, finished_at, error, reason, exit_code,
+       output_preview, host, approved_by
+FROM runs
+WHERE source_ref = :session_id AND source = 'session' AND queued_at > :since
+  AND json_extract(spec, '$.command') = :text
+ORDER BY run_id DESC LIMIT 1;
+
+-- untold_turn --
+SELECT r.run_id, r.source, r.source_ref, r.status, r.trigger, r.attempt, r.scheduled_at,
+       r.has_slot, r.job_version, r.queued_at, r.started_at, r.finished_at, r.error, r.reason,
+       r.exit_code, r.output_preview, r.host, r.approved_by
+FROM runs r JOIN sessions s ON s.session_id = r.source_ref
+WHERE r.source_ref = :session_id AND r.source = 'session' AND r.finished_at IS NOT NULL
+  AND r.run_id > s.told_run_id
+ORDER BY r.run_id DESC LIMIT 1;
+
+-- turn_told --
+UPDATE sessions SET told_run_id = :run_id
+WHERE session_id = :session_id AND told_run_id < :run_id;

@@ -36,6 +36,13 @@ class SpecCache:
                 self._specs.popitem(last=False)
         return spec
 
+    def of_run(self, run: Run, text: str | None, own: str | None) -> JobSpec:
+        """The spec of a run: its own, or else its job version's `text`."""
+        if own is not None:
+            return spec_from_record(from_json(own))
+        assert text is not None, f"version {run.job_version} of {run.source_ref} was never stored"
+        return self.get(run.source_ref, run.job_version, text)
+
 
 def job_from_row(row: Row, specs: SpecCache) -> Job:
     """A job from the columns of `get_job`."""

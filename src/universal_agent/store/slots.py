@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from universal_agent.domain.job import PRIORITY_ORDER, JobSpec, Overlap
+from universal_agent.domain.job import PRIORITY_ORDER, JobSpec, Overlap, spec_to_record
 from universal_agent.domain.run import Run
 from universal_agent.domain.slot import epoch
 from universal_agent.store.tx import Tx, stamp, to_json
@@ -45,6 +45,7 @@ def _run_params(item: NewRun) -> dict[str, object]:
         "started_at": stamp(run.started_at),
         "host": run.host,
         "approved_by": run.approved_by,
+        "spec": to_json(spec_to_record(spec)) if run.brings_spec else None,
     }
 
 

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol, TypeVar
 from uuid import uuid4
 
 from universal_agent.domain.calendar import CalendarFacts, Window
@@ -18,7 +17,7 @@ from universal_agent.domain.ledger import LedgerFacts
 from universal_agent.domain.notifications import Notification
 from universal_agent.domain.proposal import Proposal, ProposalStatus
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus
-from universal_agent.domain.slot import SlotKey
+from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.domain.stasis import MissedRecord
 from universal_agent.store import (
     admission,
@@ -54,31 +53,18 @@ from universal_agent.store.base import (
 )
 from universal_agent.store.log_tail import LogTail
 from universal_agent.store.rows import SpecCache, job_from_row
+from universal_agent.store.sql_beats import SqlBeats
+from universal_agent.store.sql_sessions import SqlSessions
 from universal_agent.store.sqlite import SqliteDatabase
-from universal_agent.store.tx import Tx
-
-T = TypeVar("T")
+from universal_agent.store.tx import Database, Tx
 
 
-class Database(Protocol):
-    """Runs functions in transactions."""
-
-    @property
-    def last_error(self) -> str | None: ...
-
-    async def open(self) -> None: ...
-    async def close(self) -> None: ...
-    async def write(self, fn: Callable[[Tx], T]) -> T: ...
-    async def read(self, fn: Callable[[Tx], T]) -> T: ...
-
-
-class SqlStore:
+class SqlStore(SqlSessions, SqlBeats):
     """`Store` over a SQL database."""
 
     def __init__(self, database: Database, tail: LogTail) -> None:
-        self._db = database
+        super().__init__(database, SpecCache())
         self._tail = tail
-        self._specs = SpecCache()
 
     @property
     def last_error(self) -> str | None:
@@ -173,9 +159,11 @@ class SqlStore:
 
     # -- from due to done
 
-    async def due(self, *, until: datetime, limit: int) -> Due:
+    async def due(self, *, until: datetime, limit: int, without: Source | None = None) -> Due:
         return await self._db.read(
-            lambda tx: admission.due(tx, until=until, limit=limit, specs=self._specs)
+            lambda tx: admission.due(
+                tx, until=until, limit=limit, without=without, specs=self._specs
+            )
         )
 
     async def admit(
@@ -226,6 +214,7 @@ class SqlStore:
         cause: Cause,
         outage_id: str,
         now: datetime,
+        without: Source | None = None,
     ) -> int:
         return await self._db.write(
             lambda tx: starts.make_starts(
@@ -235,6 +224,7 @@ class SqlStore:
                 cause=cause,
                 outage_id=outage_id,
                 now=now,
+                without=without,
                 specs=self._specs,
             )
         )
@@ -252,6 +242,7 @@ class SqlStore:
         outage_id: str,
         missed_ids: Sequence[str],
         after_grace: bool,
+        of: Source | None = None,
     ) -> int:
         return await self._db.write(
             lambda tx: misses.miss_queued(
@@ -261,6 +252,7 @@ class SqlStore:
                 outage_id=outage_id,
                 missed_ids=missed_ids,
                 after_grace=after_grace,
+                of=of,
                 specs=self._specs,
             )
         )
@@ -349,13 +341,14 @@ class SqlStore:
         self,
         *,
         job_id: JobId | None = None,
+        source: str | None = "cron",
         status: RunStatus | None = None,
         limit: int,
         before: str | None = None,
     ) -> Sequence[Run]:
         return await self._db.read(
             lambda tx: log_verbs.list_runs(
-                tx, job_id=job_id, status=status, limit=limit, before=before
+                tx, job_id=job_id, source=source, status=status, limit=limit, before=before
             )
         )
 

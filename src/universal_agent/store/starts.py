@@ -10,7 +10,7 @@ from universal_agent.domain import events
 from universal_agent.domain.job import JobSpec
 from universal_agent.domain.judge import LATENCY, Cause, MissedSpan, MissedStatus
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
-from universal_agent.domain.slot import from_epoch
+from universal_agent.domain.slot import Source, from_epoch
 from universal_agent.domain.stasis import MissedRecord
 from universal_agent.store.job_verbs import read_spec
 from universal_agent.store.misses import insert_missed
@@ -50,9 +50,12 @@ def make_starts(
     cause: Cause,
     outage_id: str,
     now: datetime,
+    without: Source | None,
     specs: SpecCache,
 ) -> int:
-    rows: list[Row] = tx.all("due_starts", now=now.timestamp(), limit=len(run_ids))
+    rows: list[Row] = tx.all(
+        "due_starts", now=now.timestamp(), limit=len(run_ids), without=without or ""
+    )
     for run_id, missed_id, row in zip(run_ids, missed_ids, rows, strict=False):
         start = _Start(*row)
         spec = read_spec(tx, start.source_ref, start.job_version, specs)
@@ -101,6 +104,7 @@ def _miss(
     useful = spec.policy.useful_for_seconds
     missed = MissedRecord(
         missed_id=missed_id,
+        source=spec.source,
         source_ref=start.source_ref,
         job_version=start.job_version,
         span=MissedSpan(at, at, MissedStatus.PENDING, 1),

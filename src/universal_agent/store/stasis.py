@@ -32,6 +32,8 @@ def find_missed(tx: Tx, slot: SlotKey, specs: SpecCache) -> MissedRecord:
     # A slot whose approved run was interrupted was missed twice: the latest miss comes first.
     rows = tx.all("missed_with_slot", source_ref=slot.source_ref, at=epoch(slot.scheduled_at))
     for record in map(missed_from_row, rows):
+        if record.source is not slot.source:
+            continue
         spec = read_spec(tx, record.source_ref, record.job_version, specs)
         # A time between two slots lies in the span, but no slot was missed there.
         if spec.schedule.latest_at(slot.scheduled_at, slot.scheduled_at - _SECOND) is not None:
@@ -83,8 +85,7 @@ def resolve_missed(
         assert resolution.run_id is not None
         one = replace(one, run_id=resolution.run_id)
         run = _run_late(tx, one, job.spec, job.version, resolution.run_id, now=now)
-    elif resolution.action is StasisAction.RESCHEDULE:
-        assert resolution.job is not None
+    elif resolution.job is not None:
         create_job(tx, resolution.job, specs=specs, now=now, once=None)
     spans = [one]
     others = [record for record in group if record is not latest]
@@ -142,12 +143,12 @@ def _run_late(
 ) -> Run:
     """Queue the run of a missed slot, as its next attempt where there was one before."""
     at = record.span.last_at
-    key = {"source": "cron", "source_ref": record.source_ref, "scheduled_at": epoch(at)}
+    key = {"source": record.source, "source_ref": record.source_ref, "scheduled_at": epoch(at)}
     row = tx.one("attempts_of_slot", **key)
     attempt = 1 if row is None else int(row[0]) + 1
     run = Run(
         run_id=run_id,
-        source="cron",
+        source=record.source,
         source_ref=record.source_ref,
         status=RunStatus.QUEUED,
         trigger=Trigger.APPROVED,

@@ -5,17 +5,18 @@ the database owns. They speak in named queries (queries.sql, feed.sql) and rows.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import orjson
 
 from universal_agent.domain.events import NewEvent
 
 Row = tuple[Any, ...]
+T = TypeVar("T")
 
 
 class Tx(Protocol):
@@ -44,6 +45,18 @@ class Tx(Protocol):
     def append_all(self, events: Sequence[NewEvent]) -> None:
         """Put events into the log, in their order."""
         ...
+
+
+class Database(Protocol):
+    """Runs functions in transactions."""
+
+    @property
+    def last_error(self) -> str | None: ...
+
+    async def open(self) -> None: ...
+    async def close(self) -> None: ...
+    async def write(self, fn: Callable[[Tx], T]) -> T: ...
+    async def read(self, fn: Callable[[Tx], T]) -> T: ...
 
 
 @cache

@@ -116,8 +116,8 @@ class CalendarView:
     async def _feed(self, key: _Key) -> FeedText:
         query, window = key
         feed = await self._provider.feed(window)
-        if query.source == "heartbeat":
-            feed = replace(feed, rows=(), always_running=(), stasis_queue=())
+        if query.source != "all":
+            feed = feed.of_source(query.source)
         self._held[key, feed.version] = feed
         if len(self._held) > _HELD_FEEDS:
             self._held.popitem(last=False)

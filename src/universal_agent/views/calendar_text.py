@@ -5,9 +5,9 @@ is asked for, so that a feed after one change costs the reading and one new row.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -35,6 +35,20 @@ class FeedText:
     stasis_queue: Sequence[Text]
     version: int
     last_event_at: datetime | None
+
+    def of_source(self, source: str) -> Self:
+        """The part of it that is about one source."""
+        prefix = f"{source}|"
+
+        def part(texts: Sequence[Text]) -> list[Text]:
+            return [text for text in texts if text.name.startswith(prefix)]
+
+        return replace(
+            self,
+            rows=part(self.rows),
+            always_running=part(self.always_running),
+            stasis_queue=part(self.stasis_queue),
+        )
 
     def differences(self, other: "FeedText") -> list[str]:
         """What is not the same in the other's three lists, byte for byte."""
@@ -84,7 +98,8 @@ class RowWriter:
         return FeedText(
             rows=[self._row(row, jobs, zone, parts) for row in feed.rows],
             always_running=[
-                Text(row["source_ref"], orjson.dumps(row)) for row in feed.always_running
+                Text(f"{row['source']}|{row['source_ref']}", orjson.dumps(row))
+                for row in feed.always_running
             ],
             stasis_queue=[
                 _item(item, self._row(row, jobs, zone, parts)) for row, item in feed.stasis

@@ -15,7 +15,7 @@ from universal_agent.domain.schedule import (
     OneShotSchedule,
     Schedule,
 )
-from universal_agent.domain.slot import SlotKey
+from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.errors import JobNotFound, RunNotFound, SlotNotFound
 from universal_agent.store.base import Store
 
@@ -76,7 +76,7 @@ class CronView:
     async def job(self, job_id: str) -> Job:
         """A job. Raises JobNotFound."""
         job = await self._store.get_job(JobId(job_id))
-        if job is None:
+        if job is None or job.source is not Source.CRON:
             raise JobNotFound(f"There is no job {job_id!r}.")
         return job
 
@@ -119,6 +119,7 @@ class CronView:
         return [
             {
                 "job_id": job.job_id,
+                "source": job.source,
                 "title": job.spec.display_title,
                 "description": job.spec.schedule.describe(),
                 **_slot(job.next_run_at, job.spec.timezone),

@@ -10,7 +10,14 @@ from typing import Any
 
 from universal_agent.domain.calendar_row import JobFact, Row, job_part, row_document, status_of
 from universal_agent.domain.calendar_slots import is_frequent
-from universal_agent.domain.events import Event, EventType
+from universal_agent.domain.events import (
+    ASIDE,
+    JOB_GONE,
+    JOB_PUT,
+    SLOT_SKIPPED,
+    Event,
+    EventType,
+)
 from universal_agent.domain.exceptions import MOVED, ExceptionKind
 from universal_agent.domain.job import spec_from_record
 from universal_agent.domain.run import RunStatus
@@ -18,8 +25,6 @@ from universal_agent.store.base import Store
 
 #: Jobs remembered, the latest heard of.
 _KEPT_JOBS = 20_000
-
-_JOB_EVENTS = (EventType.CRON_JOB_CREATED, EventType.CRON_JOB_UPDATED)
 
 
 class EventRows:
@@ -33,11 +38,13 @@ class EventRows:
         """Get to know the jobs that these events are about."""
         missing: set[str] = set()
         for event in events:
-            if event.type in _JOB_EVENTS:
+            if event.type in ASIDE:
+                continue
+            if event.type in JOB_PUT:
                 self._update(event.data["job"])
-            elif event.type is EventType.CRON_JOB_DELETED:
+            elif event.type in JOB_GONE:
                 self._jobs.pop(event.source_ref, None)
-            elif event.source in ("cron", "calendar") and event.source_ref not in self._jobs:
+            elif event.source_ref not in self._jobs:
                 missing.add(event.source_ref)
         if missing:
             for job in await self._store.job_facts(sorted(missing)):
@@ -69,6 +76,8 @@ class EventRows:
         Empty when nothing that is listed changes.
         """
         data = event.data
+        if event.type in ASIDE:
+            return ()
         known = self._jobs.get(event.source_ref)
         if known is None:
             return None
@@ -78,7 +87,7 @@ class EventRows:
             if run["event_id"] is None:
                 return ()  # an extra run has no slot
             row = _row_of_run(job, event.source, run)
-        elif event.type is EventType.CRON_RUN_SKIPPED:
+        elif event.type in SLOT_SKIPPED:
             row = _decided(job, data, RunStatus.SKIPPED, reason=data["reason"])
         elif event.type is EventType.CALENDAR_CHANGE_APPLIED:
             match data["change"]:
@@ -122,7 +131,7 @@ def _decided(
     """The row of a slot that was decided without a run."""
     return Row(
         data["scheduled_at"],
-        "cron",
+        job.spec.source,
         job.job_id,
         data["job_version"],
         job.deleted,

@@ -72,8 +72,12 @@ class RunLogs:
         self._root = root
         self._data_dir = data_dir
 
-    def of_run(self, run: Run, *, cursor: int | None, limit: int, max_bytes: int) -> dict[str, Any]:
-        """The tail of a run's log; no lines while it has printed nothing."""
+    def of_run(
+        self, run: Run | None, *, cursor: int | None, limit: int, max_bytes: int
+    ) -> dict[str, Any]:
+        """The tail of a run's log; no lines while it has printed nothing, or there is no run."""
+        if run is None:
+            return _answer(Path(), 0, 0, [], truncated=False, reset=bool(cursor))
         path = run_log_path(self._root, run.run_id, run.queued_at)
         return tail(path, cursor=cursor, limit=limit, max_bytes=max_bytes)
 

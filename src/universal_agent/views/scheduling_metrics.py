@@ -78,7 +78,7 @@ class SchedulingMetrics:
                 else sizes.last_event_at.isoformat(),
                 "cron_jobs": sizes.jobs,
                 "cron_runs": sizes.runs,
-                "heartbeat_sessions": 0,
+                "heartbeat_sessions": sizes.sessions_with_beats,
                 "lag_events": max(0, newest - position),
             },
         }

@@ -1,6 +1,7 @@
 """The product on a clock that is moved by hand, with runs that end as they are told."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -30,6 +31,8 @@ class Gateway:
         self.clock = clock
         self.began = clock.now()
         self.runner = RecordingRunner(clock)
+        #: What sessions' beats are handed to.
+        self.beats = RecordingRunner(clock, name="heartbeat")
         self.runtime: Runtime
 
     async def start(self, **settings: Any) -> None:
@@ -40,7 +43,7 @@ class Gateway:
             self._settings,
             clock=self.clock,
             store=self.store,
-            runners={"shell": self.runner},
+            runners={"shell": self.runner, "heartbeat": self.beats},
         )
         await self.runtime.start()
         await self.clock.settle()
@@ -67,6 +70,22 @@ class Gateway:
             fields["every"] = "1m"
         return await self.runtime.jobs.create({"command": "work", "runner": "shell", **fields})
 
+    async def session(self, session_id: str = "s1", **overrides: Any) -> Job:
+        """A session's beats, each minute unless its HEARTBEAT.json says otherwise."""
+        self.overrides(session_id, {"every": "1m", **overrides})
+        beats = await self.runtime.heartbeats.ensure(
+            session_id, workspace_dir=session_id, owner_id="somebody"
+        )
+        assert beats is not None
+        return beats
+
+    def overrides(self, session_id: str, content: Any) -> None:
+        """Write a session's HEARTBEAT.json: JSON, or whatever text it is to be."""
+        workspace = self._settings.workspaces_root / session_id
+        workspace.mkdir(parents=True, exist_ok=True)
+        text = content if isinstance(content, str) else json.dumps(content)
+        (workspace / "HEARTBEAT.json").write_text(text, encoding="utf-8")
+
     async def job(self, job: Job) -> Job:
         """The job as it is now."""
         found = await self.store.get_job(job.job_id)
@@ -78,7 +97,8 @@ class Gateway:
     async def runs(self, job: Job | None = None) -> list[Run]:
         """Runs, oldest first."""
         job_id = None if job is None else job.job_id
-        return list(reversed(await self.store.list_runs(job_id=job_id, limit=100_000)))
+        found = await self.store.list_runs(job_id=job_id, source=None, limit=100_000)
+        return list(reversed(found))
 
     async def statuses(self, job: Job | None = None) -> list[RunStatus]:
         return [run.status for run in await self.runs(job)]

@@ -21,7 +21,7 @@ from universal_agent.domain.calendar_slots import is_frequent
 from universal_agent.domain.job import JobSpec, OffLabel
 from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus
 from universal_agent.domain.schedule import Schedule, make_cron, make_interval, make_once
-from universal_agent.domain.slot import epoch
+from universal_agent.domain.slot import Source, epoch
 from universal_agent.domain.stasis import MissedRecord
 
 NOON = datetime(2026, 1, 14, 12, tzinfo=UTC)
@@ -54,6 +54,7 @@ def a_miss(
 ) -> MissedRecord:
     record = MissedRecord(
         missed_id="mis_1",
+        source=Source.CRON,
         source_ref="job_a",
         job_version=1,
         span=MissedSpan(first, last, status, 1 + (last - first) // HOUR),

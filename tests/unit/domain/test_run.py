@@ -28,6 +28,7 @@ ALLOWED = {
     (RunStatus.RUNNING, RunStatus.ERROR),
     (RunStatus.RUNNING, RunStatus.TIMEOUT),
     (RunStatus.RUNNING, RunStatus.CANCELLED),
+    (RunStatus.RUNNING, RunStatus.SKIPPED),
     (RunStatus.RUNNING, RunStatus.INTERRUPTED),
 }
 

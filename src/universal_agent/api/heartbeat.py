@@ -1,0 +1,96 @@
+"""The heartbeats of sessions (docs/contract.md, Heartbeats)."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from universal_agent.api.once_route import OnceRoute
+from universal_agent.api.problems import problem_responses
+from universal_agent.api.wire import Answer, Body, answer, operator, runtime_of
+from universal_agent.domain.slot import Source
+from universal_agent.domain.system_event import WakeMode
+
+router = APIRouter(prefix="/api/v1/heartbeat", tags=["heartbeats"], route_class=OnceRoute)
+
+_REF = r"^[A-Za-z0-9_-]{1,64}$"
+
+SessionId = Annotated[str | None, Query(pattern=_REF)]
+RunId = Annotated[str | None, Query(pattern=_REF)]
+
+
+class WakeBody(Body):
+    """Which session is to beat, and when; without an id every one."""
+
+    session_id: str | None = Field(default=None, pattern=_REF)
+    reason: str | None = Field(default=None, max_length=1000)
+    mode: Literal["now", "next"] = "now"
+
+
+class Woken(Answer):
+    status: Literal["queued"]
+    reason: str | None
+    mode: Literal["now", "next"]
+
+
+class LastBeat(Answer):
+    """One session's heartbeat, or without an id those of all, in `heartbeats` by session."""
+
+
+class SuppressedPage(Answer):
+    suppressed: list[dict[str, Any]]
+
+
+@router.get(
+    "/last",
+    summary="How a session's heartbeat is, or that of every session",
+    response_model=LastBeat,
+    responses=problem_responses(404, 422, 503),
+)
+async def last(request: Request, session_id: SessionId = None) -> Response:
+    runtime = runtime_of(request)
+    runtime.metrics.count("heartbeat_last_requests")
+    runtime.require(Source.HEARTBEAT)
+    if session_id is None:
+        return answer({"heartbeats": await runtime.heartbeat_view.last_of_all()})
+    return answer(await runtime.heartbeat_view.last(session_id))
+
+
+@router.get(
+    "/suppressed",
+    summary="What beats said and nobody was told, newest first, with the reason",
+    response_model=SuppressedPage,
+    responses=problem_responses(422, 503),
+)
+async def suppressed(
+    request: Request,
+    session_id: SessionId = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    before: RunId = None,
+) -> Response:
+    runtime = runtime_of(request)
+    runtime.require(Source.HEARTBEAT)
+    found = await runtime.heartbeat_view.suppressed(
+        session_id=session_id, limit=limit, before=before
+    )
+    return answer({"suppressed": found})
+
+
+@router.post(
+    "/wake",
+    summary="Ask for a session's beat, at once or with the next one",
+    response_model=Woken,
+    responses=problem_responses(404, 409, 413, 422, 503),
+)
+async def wake(request: Request, body: WakeBody) -> Response:
+    runtime = runtime_of(request)
+    runtime.metrics.count("heartbeat_wake_requests")
+    heartbeats = runtime.heartbeats
+    mode, by = WakeMode(body.mode), operator(request)
+    result: dict[str, Any]
+    if body.session_id is None:
+        result = {"count": await heartbeats.wake_all(mode, reason=body.reason, by=by)}
+    else:
+        run = await heartbeats.wake(body.session_id, mode, reason=body.reason, by=by)
+        result = {"session_id": body.session_id, "run_id": run and run.run_id}
+    return answer({"status": "queued", **result, "reason": body.reason, "mode": body.mode})

@@ -1,0 +1,106 @@
+"""What is to be told to sessions, and who is here (docs/contract.md, Heartbeats)."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from universal_agent.api.once_route import OnceRoute
+from universal_agent.api.problems import problem_responses
+from universal_agent.api.wire import Answer, Body, answer, bounded, operator, runtime_of
+from universal_agent.domain.system_event import WAKE, WakeMode
+from universal_agent.errors import InvalidInput
+
+router = APIRouter(prefix="/api/v1/system", tags=["heartbeats"], route_class=OnceRoute)
+
+_REF = r"^[A-Za-z0-9_-]{1,64}$"
+_WORD = r"^[A-Za-z0-9_.:-]{1,100}$"
+
+
+class SystemEventBody(Body):
+    """Something that happened, for one session's next beat or, without an id, for every one's."""
+
+    session_id: str | None = Field(default=None, pattern=_REF)
+    event_type: str = Field(default="system_event", pattern=_WORD)
+    payload: dict[str, Any] = Field(default_factory=dict)
+    wake_heartbeat: Literal["now", "next"] | None = None
+
+
+class SystemEventQueued(Answer):
+    status: Literal["queued"]
+    count: int
+
+
+class SystemEventPage(Answer):
+    events: list[dict[str, Any]]
+
+
+class PresenceBody(Body):
+    """What a node says of itself."""
+
+    node_id: str = Field(default="gateway", pattern=_WORD)
+    status: str = Field(default="online", pattern=_WORD)
+    reason: str | None = Field(default=None, max_length=1000)
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+class PresenceKept(Answer):
+    status: Literal["ok"]
+    presence: dict[str, Any]
+
+
+class PresencePage(Answer):
+    nodes: list[dict[str, Any]]
+
+
+@router.post(
+    "/event",
+    summary="Tell something to a session's next beat",
+    response_model=SystemEventQueued,
+    responses=problem_responses(400, 404, 409, 413, 422, 503),
+)
+async def queue_event(request: Request, body: SystemEventBody) -> Response:
+    if body.event_type == WAKE:
+        raise InvalidInput(f"expected another type than {WAKE}", field="event_type")
+    payload = bounded(body.payload, "payload")
+    wake = None if body.wake_heartbeat is None else WakeMode(body.wake_heartbeat)
+    count = await runtime_of(request).heartbeats.tell(
+        body.session_id, body.event_type, payload, by=operator(request), wake=wake
+    )
+    one = {} if body.session_id is None else {"session_id": body.session_id}
+    return answer({"status": "queued", "count": count, **one})
+
+
+@router.get(
+    "/events",
+    summary="What waits to be told to a session's next beat",
+    response_model=SystemEventPage,
+    responses=problem_responses(422, 503),
+)
+async def queued_events(
+    request: Request, session_id: Annotated[str, Query(pattern=_REF)]
+) -> Response:
+    events = await runtime_of(request).store.system_events(session_id)
+    return answer({"session_id": session_id, "events": [event.document() for event in events]})
+
+
+@router.post(
+    "/presence",
+    summary="Say that a node is here",
+    response_model=PresenceKept,
+    responses=problem_responses(400, 409, 413, 422),
+)
+async def report_presence(request: Request, body: PresenceBody) -> Response:
+    node = runtime_of(request).presence.report(
+        body.node_id,
+        status=body.status,
+        reason=body.reason,
+        metadata=bounded(body.metadata, "metadata"),
+    )
+    return answer({"status": "ok", "presence": node.document()})
+
+
+@router.get("/presence", summary="Which nodes were heard of", response_model=PresencePage)
+async def presence(request: Request) -> Response:
+    nodes = runtime_of(request).presence.nodes()
+    return answer({"nodes": [node.document() for node in nodes]})

@@ -1,0 +1,71 @@
+"""How does a command take a turn in a session? As a client of its stream."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.sync.client import connect
+
+from universal_agent.cli.failure import CommandFailed, ExitCode
+from universal_agent.cli.invocation import Document
+
+#: Seconds until the stream must be open.
+_OPEN_SECONDS = 10.0
+
+_REFUSED = {
+    "turn-busy": ExitCode.CONFLICT,
+    "conflict": ExitCode.CONFLICT,
+    "session-not-found": ExitCode.CONFLICT,
+    "invalid-input": ExitCode.USAGE,
+}
+
+
+def take_turn(
+    url: str,
+    token: str,
+    session_id: str,
+    words: str,
+    *,
+    client_turn_id: str,
+    on_text: Callable[[str], None],
+) -> Document:
+    """How the turn ended; `on_text` is given what the agent says as it comes.
+
+    Raises CommandFailed when the turn is refused, or the stream breaks off.
+    """
+    address = f"ws{url.removeprefix('http')}/api/v1/sessions/{session_id}/stream"
+    try:
+        with connect(
+            address,
+            additional_headers={"X-UA-OPS-TOKEN": token} if token else {},
+            open_timeout=_OPEN_SECONDS,
+            proxy=True if url.startswith("https:") else None,
+            max_size=None,  # the gateway bounds what it sends
+        ) as socket:
+            asked = {"user_input": words, "client_turn_id": client_turn_id}
+            socket.send(json.dumps({"type": "execute", "data": asked}))
+            run_id = None
+            while True:
+                message: dict[str, Any] = json.loads(socket.recv())
+                data = message["data"]
+                match message["type"]:
+                    case "error":
+                        code = _REFUSED.get(data["code"], ExitCode.UNAVAILABLE)
+                        raise CommandFailed(data["detail"], code)
+                    case "status" if data.get("client_turn_id") == client_turn_id:
+                        run_id = data["run_id"]
+                    case "text" if data["run_id"] == run_id:
+                        on_text(data["text"])
+                    case "query_complete" if client_turn_id == data["client_turn_id"]:
+                        return dict(data)
+    except ConnectionClosed as closed:
+        why = f": {closed.rcvd.reason}" if closed.rcvd and closed.rcvd.reason else ""
+        raise CommandFailed(
+            f"The stream of the session broke off{why}. The turn, if it was accepted, goes on.",
+            ExitCode.UNREACHABLE,
+        ) from None
+    except (OSError, WebSocketException) as error:
+        raise CommandFailed(
+            f"The stream of the session could not be opened ({error}).", ExitCode.UNREACHABLE
+        ) from None

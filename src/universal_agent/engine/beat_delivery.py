@@ -1,0 +1,103 @@
+"""Who is told what a beat had to say, and when?
+
+Reports are taken from the store, where the commit that ended their beat put them. Each is told
+and then recorded as told, in that order: when the gateway dies in between, it is told again,
+rather than not at all. What nobody was there for waits for the next client that attaches.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+from universal_agent.clock import Clock
+from universal_agent.domain.beat import (
+    Delivery,
+    KeptReport,
+    SuppressedReason,
+    is_hidden,
+    reason_to_withhold,
+)
+from universal_agent.engine.hub import Hub
+from universal_agent.store.base import Store
+
+_log = structlog.get_logger(__name__)
+
+_BATCH = 50
+
+
+class BeatDelivery:
+    """Tells clients what beats had to say."""
+
+    def __init__(self, store: Store, clock: Clock, hub: Hub) -> None:
+        self._store = store
+        self._clock = clock
+        self._hub = hub
+        self._news = asyncio.Event()
+        # A client that attaches while a report is decided gets it once: now, or from what waits.
+        self._lock = asyncio.Lock()
+
+    def look(self) -> None:
+        """There may be new reports."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Decide every report, oldest first, for ever."""
+        while True:
+            self._news.clear()
+            reports = await self._store.undecided_reports(limit=_BATCH)
+            for kept in reports:
+                async with self._lock:
+                    await self._deliver(kept)
+            if not reports:
+                await self._news.wait()
+
+    async def attached(self, session_id: str) -> None:
+        """Somebody has attached to a session: they get the alerts that nobody was there for."""
+        async with self._lock:
+            for kept in await self._store.waiting_reports(session_id):
+                if not self._tell(kept, [session_id]):
+                    return  # and has gone again
+                await self._store.report_sent(kept.run_id, to=session_id)
+
+    async def _deliver(self, kept: KeptReport) -> None:
+        report = kept.report
+        told_before = not report.ok_only and await self._store.alert_told(kept)
+        reason = reason_to_withhold(report, told_before=told_before)
+        if reason is None:
+            connected = self._tell(kept, report.targets)
+            if not connected:
+                reason = SuppressedReason.NO_CONNECTED_TARGETS
+            delivery = Delivery(sent=bool(connected), reason=reason)
+        else:
+            connected = []
+            if report.use_indicator and is_hidden(reason):
+                connected = self._publish(report.targets, "heartbeat_indicator", _indicator(kept))
+            delivery = Delivery(sent=False, indicator_only=bool(connected), reason=reason)
+        await self._store.decide_report(kept, delivery, connected=connected, now=self._clock.now())
+        _log.info(
+            "heartbeat_delivered" if delivery.sent else "heartbeat_suppressed",
+            action="heartbeat_delivered" if delivery.sent else "heartbeat_suppressed",
+            session_id=kept.session_id,
+            run_id=kept.run_id,
+            reason=reason,
+        )
+
+    def _tell(self, kept: KeptReport, targets: Sequence[str]) -> list[str]:
+        return self._publish(targets, "heartbeat_summary", kept.sent_to(targets).summary())
+
+    def _publish(self, targets: Sequence[str], kind: str, payload: dict[str, Any]) -> list[str]:
+        """Send a system event to the clients of the targets; those targets that have some."""
+        data = {"type": kind, "payload": payload}
+        return [target for target in targets if self._hub.publish(target, "system_event", data)]
+
+
+def _indicator(kept: KeptReport) -> dict[str, Any]:
+    """That there was a beat and how it went, without its words."""
+    return {
+        "run_id": kept.run_id,
+        "session_id": kept.session_id,
+        "timestamp": kept.ended_at.isoformat(),
+        "ok_only": kept.report.ok_only,
+    }

@@ -1,0 +1,127 @@
+"""Commands on a session's beats: as on a job, with what a heartbeat makes of them.
+
+Whoever pauses a heartbeat wants no beats and to be told nothing; whoever runs one now wakes it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from universal_agent.domain.draft import Draft
+from universal_agent.domain.heartbeat import DeliveryMode, HeartbeatConfig, overridden
+from universal_agent.domain.job import JobSpec, OnMiss, Overlap, Policy
+from universal_agent.domain.run import JobId, Run, RunId
+from universal_agent.domain.schedule import IntervalSchedule
+from universal_agent.domain.slot import Source
+from universal_agent.domain.system_event import WakeMode
+from universal_agent.engine.ids import new_id
+from universal_agent.engine.jobs import Jobs
+from universal_agent.errors import InvalidInput
+from universal_agent.store.base import Once
+from universal_agent.store.session_store import Wake
+
+#: Up to this late a beat just runs, unless its interval is shorter.
+_GRACE = timedelta(seconds=60)
+
+#: What a beat may take beyond its own limit, to end by itself.
+_TO_END = timedelta(seconds=30)
+
+
+class Beats(Jobs):
+    """What people may do to sessions' beats; a job's id is the session's."""
+
+    source = Source.HEARTBEAT
+
+    def __init__(
+        self, *args: Any, config: HeartbeatConfig, system_events_max: int, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        #: What holds for every session.
+        self.config = config
+        self.system_events_max = system_events_max
+
+    def draft(self, fields: Mapping[str, Any], *, base: JobSpec | None, now: datetime) -> Draft:
+        assert base is not None, "beats are made by Heartbeats.ensure"
+        given = super().draft(fields, base=base, now=now)
+        spec = given.spec
+        if spec.enabled != base.enabled:
+            spec = replace(spec, metadata=self._told(spec))
+        return replace(given, spec=timely(spec))
+
+    def _told(self, spec: JobSpec) -> dict[str, Any]:
+        """The metadata with the delivery that goes with being on or off."""
+        metadata = {k: v for k, v in spec.metadata.items() if k != "delivery_mode"}
+        if not spec.enabled:
+            return {**metadata, "delivery_mode": DeliveryMode.NONE}
+        if self.configured(spec).delivery_mode is DeliveryMode.NONE:
+            return {**metadata, "delivery_mode": DeliveryMode.LAST}
+        return metadata
+
+    def configured(self, spec: JobSpec | None) -> HeartbeatConfig:
+        """The session's config by the last HEARTBEAT.json that could be read."""
+        text = None if spec is None else spec.metadata.get("overrides")
+        try:
+            return self.config if text is None else overridden(self.config, text)
+        except InvalidInput:
+            return self.config  # it was fine for an earlier version of this product
+
+    async def run_now(self, job_id: JobId, *, once: Once | None = None) -> Run:
+        """Wake the session at once. However often it is asked for, one beat waits at the most."""
+        made = None if once is None else await self._store.answer_of(once)
+        run = None if made is None else await self._store.get_run(RunId(made))
+        if run is not None:
+            return run
+        run = await self.wake(job_id, WakeMode.NOW, reason=None, by="operator")
+        assert run is not None
+        if once is not None:
+            await self._store.keep_answer(once, run.run_id, now=self._clock.now())
+        return run
+
+    async def wake(
+        self, session_id: str, mode: WakeMode, *, reason: str | None, by: str
+    ) -> Run | None:
+        """Ask for a session's beat; the run that will be it, when it is asked for at once.
+
+        Raises SessionNotFound.
+        """
+        now = self._clock.now()
+        run = await self._store.wake_beat(
+            Wake(
+                session_id=session_id,
+                run_id=RunId(new_id("run", now)),
+                mode=mode,
+                reason=reason,
+                by=by,
+                keep=self.system_events_max,
+            ),
+            now=now,
+        )
+        if run is not None:
+            self._executor.look_for_work()
+        return run
+
+
+def timely(spec: JobSpec) -> JobSpec:
+    """The spec with the policy that goes with its schedule: a beat is useful for one interval."""
+    schedule = spec.schedule
+    if not isinstance(schedule, IntervalSchedule):
+        return spec
+    grace = int(min(_GRACE, schedule.every).total_seconds())
+    useful = int(schedule.every.total_seconds())
+    policy = replace(
+        spec.policy,
+        misfire_grace_seconds=grace,
+        useful_for_seconds=useful,
+        # The next beat takes the place of one that waits: later than that, nobody is left to.
+        queue_limit_seconds=useful + grace,
+    )
+    return replace(spec, policy=policy)
+
+
+def beat_policy(config: HeartbeatConfig) -> Policy:
+    """How beats behave, whatever their schedule."""
+    limit = timedelta(seconds=config.exec_timeout_seconds) + _TO_END
+    return Policy(
+        overlap=Overlap.DEFER, on_miss=OnMiss.ASK, timeout_seconds=int(limit.total_seconds())
+    )

@@ -1,0 +1,129 @@
+"""Do clients keep their sessions? Whoever counts that counts here, and people are told when not.
+
+Each alert is told once when it begins and once when it ends. What was told is read back from the
+store at the start, so a restart, which begins to count anew, ends what it has mended.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from universal_agent.clock import Clock
+from universal_agent.domain.continuity import Thresholds, continuity_document
+from universal_agent.domain.notifications import (
+    Kind,
+    Notification,
+    NotificationStatus,
+    Severity,
+)
+from universal_agent.engine.ids import new_id
+from universal_agent.engine.notify import Notifier
+from universal_agent.metrics import Metrics
+from universal_agent.store.base import Store
+
+_INCIDENT = "continuity:"
+
+#: Notifications that are looked through at the start for alerts that are open.
+_LOOKED_THROUGH = 100_000
+
+
+class Continuity:
+    """Counts, and tells."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        metrics: Metrics,
+        notifier: Notifier,
+        thresholds: Thresholds,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._notifier = notifier
+        self.thresholds = thresholds
+        self._counted = asyncio.Event()
+
+    def count(self, *names: str) -> None:
+        """Add to counters of continuity, together."""
+        for name in names:
+            self._metrics.count(name)
+        self._counted.set()
+
+    async def run(self) -> None:
+        """Tell of every alert that begins or ends, for ever."""
+        known = await self._store.list_notifications(limit=_LOOKED_THROUGH)
+        told = {n.incident: n for n in known if n.is_open and n.kind is Kind.CONTINUITY_ALERT}
+        while True:
+            self._counted.clear()
+            alerts = {f"{_INCIDENT}{alert['code']}": alert for alert in self._alerts()}
+            for incident in alerts.keys() - told.keys():
+                told[incident] = await self._tell_alert(incident, alerts[incident])
+            for incident in told.keys() - alerts.keys():
+                await self._tell_recovered(told[incident])
+                del told[incident]
+            await self._counted.wait()
+
+    def _alerts(self) -> Sequence[dict[str, Any]]:
+        alerts: Sequence[dict[str, Any]] = continuity_document(
+            self._metrics.counters, self.thresholds
+        )["alerts"]
+        return alerts
+
+    async def _tell_alert(self, incident: str, alert: dict[str, Any]) -> Notification:
+        told = self._notification(
+            Kind.CONTINUITY_ALERT,
+            Severity.WARNING,
+            "Clients lose their sessions",
+            alert["message"],
+            incident=incident,
+            is_open=True,
+            metadata=alert,
+        )
+        await self._notifier.tell(told)
+        return told
+
+    async def _tell_recovered(self, alert: Notification) -> None:
+        ended = replace(alert, is_open=False, updated_at=self._clock.now())
+        await self._store.put_notification(ended, delivered=True)
+        await self._notifier.tell(
+            self._notification(
+                Kind.CONTINUITY_RECOVERED,
+                Severity.INFO,
+                "Clients keep their sessions again",
+                f"They had not since {alert.created_at:%Y-%m-%d %H:%M} UTC: {alert.message}",
+                incident=alert.incident,
+                is_open=False,
+                metadata=dict(alert.metadata),
+            )
+        )
+
+    def _notification(
+        self,
+        kind: Kind,
+        severity: Severity,
+        title: str,
+        message: str,
+        *,
+        incident: str,
+        is_open: bool,
+        metadata: dict[str, Any],
+    ) -> Notification:
+        now = self._clock.now()
+        return Notification(
+            notification_id=new_id("ntf", now),
+            kind=kind,
+            severity=severity,
+            title=title,
+            message=message,
+            source_ref="sessions",
+            session_id=None,
+            incident=incident,
+            is_open=is_open,
+            status=NotificationStatus.NEW,
+            created_at=now,
+            updated_at=now,
+            metadata=metadata,
+        )

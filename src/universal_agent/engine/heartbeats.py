@@ -1,0 +1,267 @@
+"""When do sessions' hearts beat, and what wakes them?
+
+A session's beats are a job with the session's id, so that the one scheduler decides them. This
+keeps those jobs in line with the settings and with each session's HEARTBEAT.json: it is looked at
+when a beat starts, when somebody attaches, and when the session is woken. A file that cannot be
+accepted harms its own session alone, and there the last good one stays in force.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from universal_agent.clock import Clock
+from universal_agent.domain.draft import Draft
+from universal_agent.domain.heartbeat import (
+    CHECKLIST_FILE,
+    OVERRIDES_CHARS,
+    OVERRIDES_FILE,
+    HeartbeatConfig,
+    overridden,
+)
+from universal_agent.domain.job import Job, JobSpec, OffLabel
+from universal_agent.domain.run import JobId, Run
+from universal_agent.domain.schedule import make_interval
+from universal_agent.domain.slot import Source
+from universal_agent.domain.system_event import SystemEvent, WakeMode
+from universal_agent.engine.beats import Beats, beat_policy, timely
+from universal_agent.engine.jobs import begun
+from universal_agent.engine.scheduler import Scheduler
+from universal_agent.errors import InvalidInput, JobNotFound, SessionNotFound
+from universal_agent.runners.workspace_files import read_workspace_file
+from universal_agent.store.base import Store
+
+#: Sessions that are read at once.
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a session's files say, or said when they last could be read."""
+
+    config: HeartbeatConfig
+    #: The HEARTBEAT.json in force.
+    overrides: str | None
+    #: Why the file that is there is not in force.
+    error: str | None
+
+
+class Heartbeats:
+    """The heartbeats of all sessions."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        scheduler: Scheduler,
+        beats: Beats,
+        *,
+        workspaces_root: Path,
+        shortest_interval: timedelta,
+        enabled: bool,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._scheduler = scheduler
+        self._beats = beats
+        self._workspaces_root = workspaces_root
+        self._shortest_interval = shortest_interval
+        self._enabled = enabled
+        #: Sessions whose files are to be looked at.
+        self._noticed: set[str] = set()
+        self._woken = asyncio.Event()
+
+    # -- which sessions have beats
+
+    async def ensure(self, session_id: str, *, workspace_dir: str, owner_id: str) -> Job | None:
+        """Give a session its beats, or bring those it has in line with what is configured.
+
+        `workspace_dir` is relative to the workspaces folder. None while heartbeats are off.
+        """
+        if not self._enabled:
+            return None
+        job_id = JobId(session_id)
+        job = await self._store.get_job(job_id)
+        if job is not None and job.source is Source.HEARTBEAT:
+            return await self.look(session_id)
+        now = self._clock.now()
+        new = JobSpec(
+            command=CHECKLIST_FILE,
+            runner="heartbeat",
+            schedule=make_interval(self._beats.config.every, now),
+            source=Source.HEARTBEAT,
+            title=f"Heartbeat of {session_id}",
+            user_id=owner_id,
+            workspace_dir=workspace_dir,
+            metadata={"session_id": session_id},
+        )
+        spec = self._in_line(new, now).spec
+        made = await self._store.create_job(
+            begun(
+                Job(
+                    job_id=job_id,
+                    version=1,
+                    spec=spec,
+                    created_at=now,
+                    effective_from=now,
+                    next_run_at=None,
+                )
+            ),
+            now=now,
+        )
+        self._scheduler.bring_forward(made.due_at)
+        return made
+
+    async def remove(self, session_id: str) -> None:
+        """End a session's beats, and what waits to be told to it; harmless when it has none."""
+        try:
+            await self._beats.delete(JobId(session_id))
+        except JobNotFound:
+            return
+
+    async def pause(self, session_id: str) -> Job:
+        """Expect no beats, and tell nobody. Raises JobNotFound."""
+        return await self._beats.switch_off(JobId(session_id), OffLabel.PAUSED)
+
+    async def resume(self, session_id: str) -> Job:
+        """Expect beats again from now on, and tell of them as configured. Raises JobNotFound."""
+        return await self._beats.resume(JobId(session_id))
+
+    # -- what a session's files say
+
+    async def sync(self) -> None:
+        """Bring every session's beats in line with the settings and its files.
+
+        Sessions that were made while heartbeats were off get theirs.
+        """
+        beating = {job.job_id for job in await self._store.list_beats()}
+        for session_id in beating:
+            await self.look(session_id)
+        cursor = ""
+        while sessions := await self._store.list_sessions(limit=_PAGE, cursor=cursor):
+            for session in sessions:
+                if session.session_id not in beating:
+                    await self.ensure(
+                        session.session_id,
+                        workspace_dir=session.workspace_dir,
+                        owner_id=session.user_id,
+                    )
+            cursor = sessions[-1].session_id
+
+    def notice(self, session_id: str) -> None:
+        """A session's files may have changed: look at them soon."""
+        self._noticed.add(session_id)
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Look at the files of sessions that were noticed, for ever."""
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            while self._noticed:
+                try:
+                    await self.look(self._noticed.pop())
+                except JobNotFound:
+                    continue  # it was deleted meanwhile
+
+    async def look(self, session_id: str) -> Job:
+        """Bring a session's beats in line with its files; they change only where those did."""
+        return await self._beats.change(JobId(session_id), self._in_line)
+
+    def _in_line(self, spec: JobSpec, now: datetime) -> Draft:
+        """The spec as it is to be. What a person set stays until the files say something new."""
+        read = self._read(spec)
+        config = read.config
+        metadata: dict[str, Any] = {
+            name: value
+            for name, value in spec.metadata.items()
+            if name not in ("overrides", "config_error")
+        }
+        if read.overrides is not None:
+            metadata["overrides"] = read.overrides
+        if read.error is not None:
+            metadata["config_error"] = read.error
+        seconds = int(config.every.total_seconds())
+        schedule = spec.schedule
+        if metadata.get("every_seconds") != seconds:
+            schedule = make_interval(config.every, now)
+            metadata["every_seconds"] = seconds
+        changed = replace(
+            spec,
+            schedule=schedule,
+            timezone=config.timezone,
+            metadata=metadata,
+            policy=beat_policy(config),
+        )
+        return Draft(timely(changed), schedule != spec.schedule)
+
+    def _read(self, spec: JobSpec) -> _Read:
+        try:
+            text = read_workspace_file(
+                self._workspaces_root / spec.workspace_dir, OVERRIDES_FILE, limit=OVERRIDES_CHARS
+            )
+            base = self._beats.config
+            config = base if text is None else overridden(base, text)
+            if config.every < self._shortest_interval:
+                raise InvalidInput(
+                    f"every: expected at least {self._shortest_interval.total_seconds():g} s "
+                    f"(UA_MIN_INTERVAL_SECONDS), got {config.every.total_seconds():g} s"
+                )
+        except InvalidInput as error:
+            last = self._beats.configured(spec)
+            return _Read(last, spec.metadata.get("overrides"), error.message)
+        return _Read(config, text, None)
+
+    # -- waking, and what is to be told
+
+    async def wake(
+        self, session_id: str, mode: WakeMode, *, reason: str | None, by: str
+    ) -> Run | None:
+        """Ask for a session's beat: at once, or word of it with the next one.
+
+        The run that will be it, when it is asked for at once. Raises SessionNotFound.
+        """
+        run = await self._beats.wake(session_id, mode, reason=reason, by=by)
+        self.notice(session_id)
+        return run
+
+    async def wake_all(self, mode: WakeMode, *, reason: str | None, by: str) -> int:
+        """Wake every session that has beats; how many."""
+        jobs = await self._store.list_beats()
+        for job in jobs:
+            await self.wake(job.job_id, mode, reason=reason, by=by)
+        return len(jobs)
+
+    async def tell(
+        self,
+        session_id: str | None,
+        event_type: str,
+        payload: Mapping[str, Any],
+        *,
+        by: str,
+        wake: WakeMode | None,
+    ) -> int:
+        """Queue a system event for a session's next beat, or for every session's; for how many.
+
+        Raises SessionNotFound.
+        """
+        jobs = await self._store.list_beats()
+        if session_id is not None:
+            jobs = [job for job in jobs if job.job_id == session_id]
+            if not jobs:
+                raise SessionNotFound(f"There is no session {session_id!r} with heartbeats.")
+        for job in jobs:
+            event = SystemEvent(
+                session_id=job.job_id,
+                event_type=event_type,
+                payload=payload,
+                created_at=self._clock.now(),
+                created_by=by,
+            )
+            await self._store.queue_system_event(event, keep=self._beats.system_events_max)
+            if wake is not None:
+                await self.wake(job.job_id, wake, reason=event_type, by=by)
+        return len(jobs)

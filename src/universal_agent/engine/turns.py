@@ -1,0 +1,270 @@
+"""How is a turn taken in a session, and how do its clients hear of it?
+
+A turn is a run of the agent: queued, executed, recorded and recovered as any other. While it goes
+on, what it says is passed on to the clients as it comes. How it ended is told to those who are
+there; when nobody is, it waits in the store for the next one that attaches.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from universal_agent.clock import Clock
+from universal_agent.domain.job import JobSpec, Priority
+from universal_agent.domain.run import Run, RunId, RunStatus
+from universal_agent.domain.schedule import make_once
+from universal_agent.domain.session import Admitted, Session, Turn
+from universal_agent.engine.executor import Executor
+from universal_agent.engine.hub import Attachment, Hub
+from universal_agent.engine.ids import new_id
+from universal_agent.errors import InvalidInput
+from universal_agent.metrics import Metrics
+from universal_agent.runners.base import Runner
+from universal_agent.runners.output import plain_text, run_log_path
+from universal_agent.store.base import Finished, Once, Store
+
+#: Who answers a turn. Never a shell: what is said is words.
+AGENT = "agent"
+
+#: How much of a reply a client that comes later is given.
+REPLY_CHARS = 256 * 1024
+
+_COUNTERS = {
+    Admitted.BUSY: "turn_busy_rejected",
+    Admitted.DUPLICATE_IN_PROGRESS: "turn_duplicate_in_progress",
+    Admitted.DUPLICATE_COMPLETED: "turn_duplicate_completed",
+}
+
+
+@dataclass(slots=True)
+class _Live:
+    """A turn that waits or runs."""
+
+    run_id: RunId
+    client_turn_id: str | None
+    #: What it has said so far.
+    text: str = ""
+
+
+class Turns:
+    """The turns of all sessions."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        metrics: Metrics,
+        executor: Executor,
+        hub: Hub,
+        *,
+        agent: Runner | None,
+        run_logs_dir: Path,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._executor = executor
+        self._hub = hub
+        self._agent = agent
+        self._run_logs_dir = run_logs_dir
+        self._live: dict[str, _Live] = {}
+        #: The clients' ids of turns that were asked for here and have not ended.
+        self._asked: dict[RunId, str | None] = {}
+        #: Turns whose end was told, until that is recorded.
+        self._told: list[tuple[str, RunId]] = []
+        self._news = asyncio.Event()
+
+    # -- asking
+
+    async def execute(
+        self,
+        session: Session,
+        text: str,
+        *,
+        client_turn_id: str | None,
+        metadata: Mapping[str, Any],
+    ) -> Turn:
+        """Take a turn, unless it was taken before or another one is under way.
+
+        Raises InvalidInput when it could not be answered, SessionNotFound, or Conflict when the
+        client's id is that of other words.
+        """
+        if self._agent is None:
+            raise InvalidInput("the runner `agent` is not installed", field="runner")
+        self._agent.check(text)
+        now = self._clock.now()
+        run_id = RunId(new_id("run", now))
+        spec = JobSpec(
+            command=text,
+            runner=AGENT,
+            schedule=make_once(now),
+            user_id=session.user_id,
+            workspace_dir=session.workspace_dir,
+            metadata={
+                "session_id": session.session_id,
+                # Somebody waits for it.
+                "priority": Priority.CRITICAL,
+                "turn": dict(metadata),
+            },
+        )
+        once = None
+        if client_turn_id is not None:
+            once = Once(
+                key=f"turn {session.session_id} {client_turn_id}",
+                fingerprint=hashlib.blake2b(text.encode(), digest_size=16).hexdigest(),
+            )
+        # Before it is kept: it may be executed, and even end, before this goes on.
+        self._asked[run_id] = client_turn_id
+        try:
+            turn = await self._store.add_turn(session.session_id, run_id, spec, now=now, once=once)
+        except BaseException:
+            self._asked.pop(run_id, None)
+            raise
+        if turn.admitted is not Admitted.NEW:
+            self._asked.pop(run_id, None)
+            self._metrics.count(_COUNTERS[turn.admitted])
+        elif run_id in self._asked:
+            self._live.setdefault(session.session_id, _Live(run_id, client_turn_id))
+            self._executor.look_for_work()
+        return turn
+
+    async def cancel(self, session_id: str, reason: str, *, beats: bool) -> list[RunId]:
+        """Stop the turn that waits or runs, with `beats` those too; which runs those were."""
+        stopped = []
+        for run in await self._store.open_runs(session_id):
+            if not (beats or run.brings_spec):
+                continue
+            if run.status is RunStatus.QUEUED:
+                now = self._clock.now()
+                if await self._store.cancel_queued(run.run_id, now=now):
+                    stopped.append(run.run_id)
+                    if run.brings_spec:
+                        self._tell_end(run, status=RunStatus.CANCELLED, error=reason)
+            elif self._executor.cancel(run.run_id, reason):
+                stopped.append(run.run_id)
+        return stopped
+
+    # -- hearing: the executor calls these, and is not held up
+
+    def listen(self, run: Run) -> Callable[[str], None]:
+        """Passes on what a turn says to its session's clients, from its start on."""
+        session_id = run.source_ref
+        live = self._live.get(session_id)
+        if live is None or live.run_id != run.run_id:
+            live = self._live[session_id] = _Live(run.run_id, self._asked.get(run.run_id))
+        self._hub.publish(
+            session_id,
+            "status",
+            {"status": "running", "run_id": live.run_id, "client_turn_id": live.client_turn_id},
+        )
+
+        def pass_on(text: str) -> None:
+            said = plain_text(text)
+            live.text = (live.text + said)[-REPLY_CHARS:]
+            self._hub.publish(session_id, "text", {"run_id": live.run_id, "text": said})
+
+        return pass_on
+
+    def ended(self, end: Finished) -> None:
+        """A turn has ended, and that is recorded."""
+        run = end.claimed.run
+        duration = (end.finished_at - end.started_at).total_seconds()
+        self._tell_end(run, status=end.status, error=end.error, duration_seconds=duration)
+
+    def _tell_end(
+        self,
+        run: Run,
+        *,
+        status: RunStatus,
+        error: str | None,
+        duration_seconds: float | None = None,
+    ) -> None:
+        session_id = run.source_ref
+        asked = self._asked.pop(run.run_id, None)
+        live = self._live.pop(session_id, None) or _Live(run.run_id, asked)
+        result = self._result(
+            run,
+            client_turn_id=live.client_turn_id,
+            status=status,
+            error=error,
+            duration_seconds=duration_seconds,
+            text=live.text,
+        )
+        if self._hub.publish(session_id, "query_complete", result):
+            self._told.append((session_id, run.run_id))
+            self._news.set()
+
+    async def run(self) -> None:
+        """Record which ends were told, for ever; one that is not recorded is told again."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while self._told:
+                session_id, run_id = self._told.pop(0)
+                await self._store.turn_told(session_id, run_id)
+
+    # -- catching up
+
+    def state(self, session_id: str) -> dict[str, Any] | None:
+        """The turn that is under way, with what it has said so far; None when there is none."""
+        live = self._live.get(session_id)
+        if live is None:
+            return None
+        return {
+            "run_id": live.run_id,
+            "client_turn_id": live.client_turn_id,
+            "text": live.text,
+        }
+
+    async def catch_up(self, attachment: Attachment) -> None:
+        """Tell a client that has attached how the last turn ended, when nobody was told."""
+        session_id = attachment.session_id
+        run = await self._store.untold_turn(session_id)
+        live = self._live.get(session_id)
+        if run is None or (live is not None and live.run_id == run.run_id):
+            return  # of one that is about to be told, everybody hears
+        result = self.result(run, client_turn_id=None)
+        if attachment.put(self._hub.message("query_complete", {**result, "replayed": True})):
+            await self._store.turn_told(session_id, run.run_id)
+
+    def result(self, run: Run, *, client_turn_id: str | None) -> dict[str, Any]:
+        """How a turn ended that is over, with its reply from the run's log."""
+        duration = run.duration
+        return self._result(
+            run,
+            client_turn_id=client_turn_id,
+            status=run.status,
+            error=run.error,
+            duration_seconds=None if duration is None else duration.total_seconds(),
+            text=self._reply(run),
+        )
+
+    def _result(
+        self,
+        run: Run,
+        *,
+        client_turn_id: str | None,
+        status: RunStatus,
+        error: str | None,
+        duration_seconds: float | None,
+        text: str,
+    ) -> dict[str, Any]:
+        return {
+            "run_id": run.run_id,
+            "client_turn_id": client_turn_id,
+            "status": status,
+            "text": text,
+            "error": error,
+            "duration_seconds": duration_seconds,
+        }
+
+    def _reply(self, run: Run) -> str:
+        """What the run has said, from its log; its end when it is long."""
+        path = run_log_path(self._run_logs_dir, run.run_id, run.queued_at)
+        try:
+            return plain_text(path.read_text(encoding="utf-8", errors="replace"))[-REPLY_CHARS:]
+        except OSError:
+            return run.output_preview

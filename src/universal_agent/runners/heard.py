@@ -1,0 +1,28 @@
+"""How is it known what one part of a run has printed?"""
+
+import os
+from pathlib import Path
+
+from universal_agent.runners.output import RunOutput, plain_text
+
+#: How much of the beginning is kept as text.
+_HEARD_BYTES = 64 * 1024
+
+
+class Heard(RunOutput):
+    """Goes on to the run's own output, and remembers the beginning and the end of this part."""
+
+    def __init__(self, onto: RunOutput) -> None:
+        super().__init__(Path(os.devnull), kept_bytes=0)  # no file of its own
+        self._onto = onto
+        self._text = b""
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        self._text += data[: _HEARD_BYTES - len(self._text)]
+        self._onto.write(data)
+
+    @property
+    def text(self) -> str:
+        """The beginning, as plain text."""
+        return plain_text(self._text.decode("utf-8", "replace"))

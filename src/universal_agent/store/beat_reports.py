@@ -1,0 +1,101 @@
+"""How are the reports of beats kept? Each function is part of a transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from universal_agent.domain.beat import (
+    BeatReport,
+    Delivery,
+    KeptReport,
+    SuppressedReason,
+    waits,
+)
+from universal_agent.domain.run import Run
+from universal_agent.domain.slot import from_epoch
+from universal_agent.store.tx import Row, Tx, from_json, to_json
+
+#: Reports kept for each session.
+_KEPT = 200
+
+
+def keep_report(tx: Tx, run: Run, report: BeatReport, *, now: datetime) -> None:
+    """Keep what a beat had to say; of a session's many the oldest are let go."""
+    tx.run(
+        "keep_report",
+        run_id=run.run_id,
+        session_id=run.source_ref,
+        ended_at=(run.finished_at or now).timestamp(),
+        fingerprint=report.fingerprint,
+        report=to_json(report.record()),
+    )
+    tx.run("trim_reports", session_id=run.source_ref, keep=_KEPT)
+
+
+def undecided_reports(tx: Tx, *, limit: int) -> list[KeptReport]:
+    return [_from_row(row) for row in tx.all("undecided_reports", limit=limit)]
+
+
+def alert_told(tx: Tx, kept: KeptReport) -> bool:
+    since = kept.ended_at - kept.report.dedupe_window
+    row = tx.one(
+        "alert_told",
+        session_id=kept.session_id,
+        fingerprint=kept.report.fingerprint,
+        run_id=kept.run_id,
+        since=since.timestamp(),
+    )
+    return bool(row and row[0])
+
+
+def decide_report(
+    tx: Tx, kept: KeptReport, delivery: Delivery, *, connected: Sequence[str], now: datetime
+) -> None:
+    tx.run(
+        "decide_report",
+        run_id=kept.run_id,
+        now=now.timestamp(),
+        sent=delivery.sent,
+        indicator_only=delivery.indicator_only,
+        reason=delivery.reason,
+        waits=waits(kept.report, delivery),
+        connected=to_json(list(connected)),
+    )
+
+
+def waiting_reports(tx: Tx, session_id: str) -> list[KeptReport]:
+    return [_from_row(row) for row in tx.all("waiting_reports", session_id=session_id)]
+
+
+def report_sent(tx: Tx, run_id: str, *, to: str) -> None:
+    tx.run("report_sent", run_id=run_id, connected=to_json([to]))
+
+
+def last_reports(tx: Tx, session_id: str | None) -> dict[str, KeptReport]:
+    found = map(_from_row, tx.all("last_reports", session_id=session_id))
+    return {kept.session_id: kept for kept in found}
+
+
+def suppressed_reports(
+    tx: Tx, *, session_id: str | None, limit: int, before: str | None
+) -> list[KeptReport]:
+    rows = tx.all("suppressed_reports", session_id=session_id, limit=limit, before=before or "~")
+    return [_from_row(row) for row in rows]
+
+
+def _from_row(row: Row) -> KeptReport:
+    run_id, session_id, ended_at, report, decided_at, sent, indicator_only, reason, connected = row
+    delivery = None
+    if decided_at is not None:
+        delivery = Delivery(
+            sent=bool(sent),
+            indicator_only=bool(indicator_only),
+            reason=None if reason is None else SuppressedReason(reason),
+        )
+    return KeptReport(
+        run_id=run_id,
+        session_id=session_id,
+        ended_at=from_epoch(ended_at),
+        report=BeatReport.from_record(from_json(report)),
+        delivery=delivery,
+        connected=tuple(from_json(connected)),
+    )

@@ -1,0 +1,114 @@
+"""How is kept what waits to be told to a session's beat? Each function is part of a transaction.
+
+An event is handed to the beat that starts next, and let go when that has run well; until then it
+stays, and is handed to the one after.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from universal_agent.domain import events
+from universal_agent.domain.job import Job
+from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
+from universal_agent.domain.slot import Source, from_epoch
+from universal_agent.domain.system_event import SystemEvent, WakeMode, wake
+from universal_agent.store.base import Claimed
+from universal_agent.store.rows import run_from_row
+from universal_agent.store.session_store import Wake
+from universal_agent.store.slots import NewRun, insert_runs
+from universal_agent.store.tx import Row, Tx, from_json, to_json
+
+
+def queue_event(tx: Tx, event: SystemEvent, *, keep: int) -> None:
+    """Keep an event; of a session's more than `keep` the oldest are let go."""
+    tx.run(
+        "queue_system_event",
+        session_id=event.session_id,
+        event_type=event.event_type,
+        payload=to_json(event.payload),
+        created_at=event.created_at.timestamp(),
+        created_by=event.created_by,
+    )
+    tx.run("trim_system_events", session_id=event.session_id, keep=keep)
+
+
+def events_of(tx: Tx, session_id: str) -> list[SystemEvent]:
+    """What waits to be told to the session, oldest first."""
+    return [_from_row(row) for row in tx.all("system_events_of", session_id=session_id)]
+
+
+def _from_row(row: Row) -> SystemEvent:
+    event_id, session_id, event_type, payload, created_at, created_by = row
+    return SystemEvent(
+        event_id=event_id,
+        session_id=session_id,
+        event_type=event_type,
+        payload=from_json(payload),
+        created_at=from_epoch(created_at),
+        created_by=created_by,
+    )
+
+
+def hand_over(tx: Tx, claimed: Claimed) -> Claimed:
+    """A run that starts, with what it is to be told when it is a beat."""
+    if claimed.run.source != Source.HEARTBEAT:
+        return claimed
+    run = claimed.run
+    rows = tx.all("hand_over", run_id=run.run_id, session_id=run.source_ref)
+    return replace(claimed, notes=tuple(map(_from_row, sorted(rows))))
+
+
+def acknowledge(tx: Tx, run: Run) -> None:
+    """A beat has ended: what it was told is let go when it ran well, and the wake in any case.
+
+    A wake for the next beat waits on where that was skipped.
+    """
+    if run.source == Source.HEARTBEAT:
+        tx.run(
+            "acknowledge",
+            run_id=run.run_id,
+            ran_well=run.status is RunStatus.SUCCESS,
+            ran=run.status is not RunStatus.SKIPPED,
+        )
+
+
+def wake_beat(tx: Tx, job: Job, asked: Wake, *, now: datetime) -> Run | None:
+    waiting = [WakeMode(word) for (word,) in tx.all("drop_wakes", session_id=job.job_id)]
+    kept = WakeMode.NOW if WakeMode.NOW in waiting else asked.mode
+    note = wake(job.job_id, kept, reason=asked.reason, by=asked.by, now=now)
+    queue_event(tx, note, keep=asked.keep)
+    run = _beat_now(tx, job, asked.run_id, now=now) if asked.mode is WakeMode.NOW else None
+    tx.append(
+        events.wake_requested(
+            job,
+            now=now,
+            mode=asked.mode,
+            reason=asked.reason,
+            by=asked.by,
+            run_id=run.run_id if run else None,
+        )
+    )
+    if run is not None and run.run_id == asked.run_id:
+        tx.append(events.run_changed(run, job.spec, now=now))
+    return run
+
+
+def _beat_now(tx: Tx, job: Job, run_id: RunId, *, now: datetime) -> Run:
+    """The beat that waits already, or else a new one: however often somebody asks, it is one."""
+    row = tx.one("waiting_beat", session_id=job.job_id)
+    if row is not None:
+        return run_from_row(row)
+    run = Run(
+        run_id=run_id,
+        source=job.source,
+        source_ref=job.job_id,
+        status=RunStatus.QUEUED,
+        trigger=Trigger.WAKE,
+        attempt=1,
+        scheduled_at=now,
+        has_slot=False,
+        job_version=job.version,
+        queued_at=now,
+    )
+    insert_runs(tx, [NewRun(run, job.spec)])
+    return run

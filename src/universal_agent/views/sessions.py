@@ -1,0 +1,109 @@
+"""Which sessions are there, and what is each doing?"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from universal_agent.domain.run import JobId, Run
+from universal_agent.domain.session import Session, SessionStatus
+from universal_agent.errors import SessionNotFound
+from universal_agent.store.base import Store
+from universal_agent.views.cron import run_document
+
+#: Sessions read at once, when a page is put together from those that fit a filter.
+_BATCH = 500
+
+#: Runs that are shown with a session.
+_RUNS = 20
+
+
+class SessionView:
+    """Answers what is asked about sessions."""
+
+    def __init__(
+        self, store: Store, connected: Callable[[str], int], *, workspaces_root: Path
+    ) -> None:
+        self._store = store
+        self._connected = connected
+        self._workspaces_root = workspaces_root
+
+    def document(self, session: Session) -> dict[str, Any]:
+        """The wire form (docs/contract.md, Sessions)."""
+        return {
+            "session_id": session.session_id,
+            "user_id": session.user_id,
+            "workspace_dir": str(self._workspaces_root / session.workspace_dir),
+            "metadata": dict(session.metadata),
+            "source": session.source,
+            "status": self.status(session),
+            "clients": self._connected(session.session_id),
+            "created_at": session.created_at.isoformat(),
+            "last_active_at": session.last_active_at.isoformat(),
+        }
+
+    def status(self, session: Session) -> SessionStatus:
+        """What the session is doing."""
+        if session.busy:
+            return SessionStatus.RUNNING
+        return SessionStatus.ACTIVE if self._connected(session.session_id) else SessionStatus.IDLE
+
+    async def page(
+        self,
+        *,
+        limit: int,
+        cursor: str | None,
+        status: SessionStatus | None = None,
+        source: str | None = None,
+        owner: str | None = None,
+    ) -> dict[str, Any]:
+        """Sessions in the order they were made, from after `cursor`, that fit all filters."""
+
+        def fits(session: Session) -> bool:
+            return (
+                (status is None or self.status(session) is status)
+                and (source is None or session.source == source)
+                and (owner is None or session.user_id == owner)
+            )
+
+        found: list[Session] = []
+        last = cursor or ""
+        while len(found) <= limit:
+            batch: Sequence[Session] = await self._store.list_sessions(limit=_BATCH, cursor=last)
+            found += filter(fits, batch)
+            if len(batch) < _BATCH:
+                break
+            last = batch[-1].session_id
+        shown = found[:limit]
+        return {
+            "sessions": [self.document(session) for session in shown],
+            "total": await self._store.count_sessions(),
+            "next_cursor": shown[-1].session_id if len(found) > limit else None,
+        }
+
+    async def session(self, session_id: str) -> dict[str, Any]:
+        """The session; looking at it does not resume it. Raises SessionNotFound."""
+        session = await self._store.get_session(session_id)
+        if session is None:
+            raise SessionNotFound(f"There is no session {session_id!r}.")
+        return self.document(session)
+
+    async def latest_run(self, session_id: str) -> Run | None:
+        """Its latest turn or beat, or None before the first. Raises SessionNotFound."""
+        await self.session(session_id)
+        runs = await self._store.list_runs(job_id=JobId(session_id), source=None, limit=1)
+        return runs[0] if runs else None
+
+    async def with_turns(self, session_id: str) -> dict[str, Any]:
+        """The session with its latest runs, turns and beats alike. Raises SessionNotFound."""
+        document = await self.session(session_id)
+        runs = await self._store.list_runs(job_id=JobId(session_id), source=None, limit=_RUNS)
+        return {**document, "runs": [run_document(run) for run in runs]}
+
+    async def counts(self) -> dict[str, int]:
+        """How many there are, and how many of them have a client or run something."""
+        active, total, last = 0, 0, ""
+        while batch := await self._store.list_sessions(limit=_BATCH, cursor=last):
+            total += len(batch)
+            active += sum(self.status(session) is not SessionStatus.IDLE for session in batch)
+            last = batch[-1].session_id
+        return {"active": active, "total": total}
