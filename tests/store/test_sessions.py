@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,8 @@ from universal_agent.store.base import Finished, Once, Store
 HERE = "here"
 
 
-def a_session(session_id: str = "ses_a", **fields: str) -> Session:
-    given = {"user_id": "ada", "workspace_dir": session_id} | fields
+def a_session(session_id: str = "ses_a", **fields: Any) -> Session:
+    given: dict[str, Any] = {"user_id": "ada", "workspace_dir": session_id} | fields
     return Session(session_id=session_id, created_at=NOON, last_active_at=NOON, **given)
 
 

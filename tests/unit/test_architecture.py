@@ -198,11 +198,12 @@ def test_each_thing_goes_by_the_one_word_of_the_glossary() -> None:
     assert offences == []
 
 
-def test_the_product_does_not_import_its_test_kit() -> None:
+def test_only_the_demo_imports_the_test_kit() -> None:
     offences = [
         at(path, node, name)
         for path in files_under("src")
         if not path.is_relative_to(PACKAGE / "testing")
+        and not path.is_relative_to(PACKAGE / "demo")
         for node, name, _ in imports(syntax(path))
         if f"{name}.".startswith("universal_agent.testing.")
     ]
