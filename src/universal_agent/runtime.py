@@ -330,11 +330,11 @@ class Runtime:
         if self.settings.notify_urls:
             self.supervisor.keep("delivery", self.notifier.deliver)
         await self.recovery.run(off=self._off)
-        self.supervisor.keep("executor", self.executor.run)
-        self.executor.look_for_work()
         if Source.HEARTBEAT in self._on:
             await self._heartbeats.sync()
             self.supervisor.keep("heartbeats", self._heartbeats.run)
+        self.supervisor.keep("executor", self.executor.run)
+        self.executor.look_for_work()
         if self._off:
             self.supervisor.keep("scheduler of what is off", self._off_scheduler.run_off)
         if self._on:

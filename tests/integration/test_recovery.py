@@ -91,5 +91,7 @@ async def test_a_host_that_goes_by_another_name_now_still_closes_its_runs(
     runtime = make_runtime()
     await runtime.start()
     assert await runtime.store.list_runs(limit=10, status=RunStatus.INTERRUPTED)
-    assert not await runtime.store.list_runs(limit=10, status=RunStatus.RUNNING)
+    # (The one that waited may have been started by now: here, and not by the dead process.)
+    running = await runtime.store.list_runs(limit=10, status=RunStatus.RUNNING)
+    assert {run.host for run in running} <= {runtime.host}
     await runtime.stop()
