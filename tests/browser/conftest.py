@@ -23,9 +23,6 @@ _NO_CHROMIUM = """there is no Chromium on PATH, so nothing is known about the da
 _NO_PAGE = """the dashboard is not built, so nothing is known about it.
     ./ua web builds it; it says what is missing when it cannot"""
 
-#: Parts that a gateway may lack; the page asks for them and says so when they are not there.
-_OPTIONAL = ("/api/v1/heartbeat/", "/api/v1/ops/sessions", "/session-continuity")
-
 
 @contextmanager
 def launched() -> Iterator[Browser]:
@@ -106,7 +103,6 @@ def visit(chromium: Browser) -> Iterator[Visit]:
             **{"viewport": {"width": 1440, "height": 900}, "timezone_id": "UTC", **options}
         )
         visitor = Visitor(context, gateway.base_url)
-        visitor.may_fail.update(_OPTIONAL)
         visitors.append(visitor)
         return visitor
 

@@ -182,7 +182,8 @@ export function useWake() {
 export function useCreateSession() {
   const outdate = useOutdate();
   return useMutation({
-    mutationFn: () => take(api.POST('/api/v1/sessions', { body: {} })),
+    mutationFn: () =>
+      take(api.POST('/api/v1/sessions', { body: { user_id: 'default', source: 'dashboard' } })),
     onSuccess: ({ session_id }) => toast(`Created session ${session_id}`, { tone: 'good' }),
     onError: tellFailure,
     onSettled: () => void outdate(keys.sessions, keys.heartbeats),
@@ -196,7 +197,6 @@ export function useCancelSession() {
       take(
         api.POST('/api/v1/ops/sessions/{session_id}/cancel', {
           params: { path: { session_id } },
-          body: {},
         }),
       ),
     onSuccess: () => toast('Cancelled what it was doing'),

@@ -50,6 +50,10 @@ interface Answers {
   '/api/v1/ops/flags': { get: { flags: Record<string, Flag> } };
   '/api/v1/ops/audit': { get: { entries: BusEvent[] } };
   '/api/v1/dashboard/notifications': { get: { notifications: Notification[] } };
+
+  '/api/v1/heartbeat/last': { get: { heartbeats: Record<string, Heartbeat> } };
+  '/api/v1/sessions': { post: Session };
+  '/api/v1/ops/sessions': { get: { sessions: Session[] } };
 }
 
 interface Told<Answer> {
@@ -64,54 +68,11 @@ type WithAnswers<Route, Methods> = {
     : Route[Method];
 };
 
-type PathPart<P> = [P] extends [never] ? { path?: never } : { path: P };
-
-interface Asked<Query, P> {
-  parameters: { query?: Query; header?: never; cookie?: never } & PathPart<P>;
-}
-
-interface Sent<Body> {
-  requestBody: { content: { 'application/json': Body } };
-}
-
-type None = never;
-type Empty = Record<string, never>;
-
-interface SessionPath {
-  session_id: string;
-}
-
-/** Heartbeats and sessions, which a gateway may not have. */
-interface OptionalPaths {
-  '/api/v1/heartbeat/last': {
-    get: Asked<None, None> & Told<{ heartbeats: Record<string, Heartbeat> }>;
-  };
-  '/api/v1/heartbeat/wake': {
-    post: Asked<None, None> &
-      Sent<{ session_id?: string; reason?: string; mode: 'now' | 'next' }> &
-      Told<{ status: string }>;
-  };
-  '/api/v1/sessions': {
-    post: Asked<None, None> & Sent<{ user_id?: string }> & Told<Session>;
-  };
-  '/api/v1/ops/sessions': {
-    get: Asked<{ limit?: number }, None> & Told<{ sessions: Session[] }>;
-  };
-  '/api/v1/ops/sessions/{session_id}': {
-    delete: Asked<{ confirm?: boolean }, SessionPath> & Told<{ status: string }>;
-  };
-  '/api/v1/ops/sessions/{session_id}/cancel': {
-    post: Asked<None, SessionPath> & Sent<Empty> & Told<{ status: string }>;
-  };
-}
-
-type KnownPaths = {
+export type Paths = {
   [Path in keyof GeneratedPaths]: Path extends keyof Answers
     ? WithAnswers<GeneratedPaths[Path], Answers[Path]>
     : GeneratedPaths[Path];
 };
-
-export type Paths = Omit<KnownPaths, keyof OptionalPaths> & OptionalPaths;
 
 export type CalendarQuery = NonNullable<
   GeneratedPaths['/api/v1/ops/calendar/events']['get']['parameters']['query']
