@@ -156,6 +156,40 @@ PARTS: tuple[Part, ...] = (
     ),
 )
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Companion:
+    """A session of the demo, whose heart beats each hour."""
+
+    owner: str
+    workspace: str
+    #: Its HEARTBEAT.md, whose checks are done from now on.
+    checklist: str
+    #: Each so many-th beat found something; 0: none did.
+    alerts_each: int
+    alert: str
+
+
+COMPANIONS: tuple[Companion, ...] = (
+    Companion(
+        owner="ada",
+        workspace="home-server",
+        checklist="# Home server\n\n- [ ] disk: `df -h /`\n- [ ] clock: `date`\n",
+        alerts_each=41,
+        alert="disk: exit code 1\n/ is 91 % full",
+    ),
+    Companion(
+        owner="ada",
+        workspace="newsroom",
+        checklist="# Newsroom\n\n- [ ] feeds: `true`\n",
+        alerts_each=0,
+        alert="",
+    ),
+)
+
+#: When they came, in hours before the end of the week.
+COMPANIONS_HOURS_AGO = 50.0
+
 #: Made at the end of the week: what lies ahead.
 AHEAD: tuple[Mapping[str, Any], ...] = (
     {"title": "Renew the certificate", "run_at": "in 26 hours", "command": "echo renewed"},

@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from universal_agent.demo.runner import StoryRunner
-from universal_agent.demo.story import AHEAD, PARTS, Part
+from universal_agent.demo.runner import StoryBeats, StoryRunner
+from universal_agent.demo.story import AHEAD, COMPANIONS, COMPANIONS_HOURS_AGO, PARTS, Part
 from universal_agent.domain.exceptions import ExceptionKind
+from universal_agent.domain.heartbeat import CHECKLIST_FILE, OVERRIDES_FILE, config_from
 from universal_agent.domain.job import Job
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.domain.stasis import StasisAction
@@ -40,6 +41,8 @@ async def live(settings: Settings, *, now: datetime) -> None:
     await week.die()
     await week.begin(now - _DIED + _DOWN)
     await week.decide()
+    await week.until(now - timedelta(hours=COMPANIONS_HOURS_AGO))
+    await week.invite()
     await week.until(now)
     await week.look_ahead()
     await week.end()
@@ -57,17 +60,19 @@ class _Week:
         self._to_make = sorted(PARTS, key=lambda part: (-part.hours_ago, PARTS.index(part)))
         self._clock: ManualClock
         self._runtime: Runtime
+        self._beats: StoryBeats
 
     async def begin(self, at: datetime) -> None:
         """Start the gateway."""
         self._clock = ManualClock(at)
         store = ManualStore(self._settings.database_path, self._clock)
         runner = StoryRunner(self._clock, self._parts, self._counts)
+        self._beats = StoryBeats(config_from(self._settings), self._counts)
         self._runtime = Runtime(
             self._settings,
             clock=self._clock,
             store=store,
-            runners={"shell": runner},
+            runners={"shell": runner, "heartbeat": self._beats},
             watched=False,
         )
         await self._runtime.start()
@@ -115,6 +120,22 @@ class _Week:
             await self._runtime.stasis.resolve(
                 SlotKey.parse(record.event_id), action, by=_BY, note="after the outage"
             )
+
+    async def invite(self) -> None:
+        """Make the sessions, each with its files."""
+        for companion in COMPANIONS:
+            workspace = self._settings.workspaces_root / companion.workspace
+            workspace.mkdir(mode=0o700, parents=True)
+            (workspace / CHECKLIST_FILE).write_text(companion.checklist, encoding="utf-8")
+            (workspace / OVERRIDES_FILE).write_text('{"every": "1h"}\n', encoding="utf-8")
+            session = await self._runtime.sessions.create(
+                user_id=companion.owner,
+                workspace_dir=companion.workspace,
+                source="demo",
+                metadata={},
+            )
+            self._beats.companions[session.session_id] = companion
+            await self._clock.advance(_APART.total_seconds())
 
     async def look_ahead(self) -> None:
         """Plan what comes, and make exceptions of two coming slots."""
