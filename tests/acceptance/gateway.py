@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,6 +34,8 @@ class GatewayProcess:
         self.environment = {"UA_GATEWAY_PORT": str(self.port), **environment}
         #: Whose installation it is.
         self.python = sys.executable
+        #: How it is started, when that is not as its `python` would.
+        self.serve: Sequence[str] | None = None
         #: What all gateways started here have said, on both streams.
         self.log = folder / "gateway.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -58,7 +60,7 @@ class GatewayProcess:
         assert not self.is_running, "the gateway runs already"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [self.python, "-m", "universal_agent", "serve", *options],
+                [*(self.serve or (self.python, "-m", "universal_agent", "serve")), *options],
                 cwd=self.folder,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
