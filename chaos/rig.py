@@ -36,6 +36,7 @@ _SETTLE_SECONDS = 60.0
 
 #: How far back the ledger is asked after each restart; in the end it is asked for everything.
 _LEDGER_SECONDS = 120.0
+_LONGEST_SECONDS = 30 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,8 +301,10 @@ async def collect(base_url: str, evidence: Evidence) -> None:
             for write in evidence.read("writes")
             if write["operation"] == "create" and write["phase"] == "acknowledged"
         }
+        start = str(time.time() - _LONGEST_SECONDS)
         ledgers = [
-            await _get(http, "/api/v1/ops/scheduling/ledger", job_id=job_id) | {"job_id": job_id}
+            await _get(http, "/api/v1/ops/scheduling/ledger", job_id=job_id, start=start)
+            | {"job_id": job_id}
             for job_id in sorted(job_ids)
         ]
         evidence.replace("ledgers", ledgers)

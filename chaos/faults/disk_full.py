@@ -17,9 +17,6 @@ _FULL_SECONDS = 8.0
 
 _CHUNK = 64 * 1024
 
-#: How root does it, and how everybody else.
-MEANS = "a tmpfs of 64 MiB" if os.geteuid() == 0 else "RLIMIT_FSIZE"
-
 
 def trial(this: Round) -> Iterator[Fault]:
     """Fill it, see writes refused and reads answered, free it, and see it go on by itself."""

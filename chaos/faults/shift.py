@@ -9,9 +9,6 @@ from chaos.gateway import SERVE
 
 _LIBRARIES = sorted(Path("/usr").glob("lib*/**/faketime/libfaketimeMT.so.1"))
 
-#: How the clock is set where that is not done from inside.
-MEANS = "libfaketime" if _LIBRARIES else "the gateway's own reader of the clock, replaced"
-
 
 class Shift:
     """What the gateway's clock is ahead by; `argv` and `environment` start one that follows.
@@ -22,7 +19,7 @@ class Shift:
 
     def __init__(self, folder: Path, *, faked: bool = False) -> None:
         self._file = folder / "offset"
-        self._faked = faked and bool(_LIBRARIES)
+        self.faked = faked and bool(_LIBRARIES)
         self.set(0)
 
     def set(self, seconds: float) -> None:
@@ -33,13 +30,13 @@ class Shift:
 
     @property
     def argv(self) -> Sequence[str]:
-        if self._faked:
+        if self.faked:
             return SERVE
         return (sys.executable, "-P", shifted.__file__, str(self._file))
 
     @property
     def environment(self) -> Mapping[str, str]:
-        if not self._faked:
+        if not self.faked:
             return {}
         return {
             "LD_PRELOAD": str(_LIBRARIES[0]),
