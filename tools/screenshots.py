@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -48,6 +49,7 @@ def main() -> None:
     demo = subprocess.Popen(
         [sys.executable, "-m", "universal_agent", "demo", "--port", "0", "--json"],
         stdout=subprocess.PIPE,
+        env={**os.environ, "USER_TIMEZONE": "Europe/Berlin"},
         text=True,
     )
     try:

@@ -93,7 +93,8 @@ class Heartbeats:
             runner="heartbeat",
             schedule=make_interval(self._beats.config.every, now),
             source=Source.HEARTBEAT,
-            title=f"Heartbeat of {session_id}",
+            # The folder that a person chose says more than an id.
+            title=f"Heartbeat of {workspace_dir}",
             user_id=owner_id,
             workspace_dir=workspace_dir,
             metadata={"session_id": session_id},

@@ -23,6 +23,16 @@ export function daysFor(
   return dates.map((date) => dayOf(byDate.get(date) ?? workedOutDay(date, zone), zone));
 }
 
+/**
+ * The feed without the rows of what it also lists: a session's beats have a row and, unless there
+ * are very many, are listed. Shown are the listed ones, which can be opened one by one.
+ */
+export function withoutListedRows(feed: CalendarFeed): CalendarFeed {
+  const listed = new Set(feed.events.map((event) => `${event.source}|${event.source_ref}`));
+  const rows = feed.always_running.filter((row) => !listed.has(`${row.source}|${row.source_ref}`));
+  return rows.length === feed.always_running.length ? feed : { ...feed, always_running: rows };
+}
+
 const NO_EVENTS: readonly CalendarEvent[] = [];
 const NO_DAYS: readonly CalendarDay[] = [];
 
@@ -38,12 +48,12 @@ export interface Feed {
 
 export function useFeed(dates: readonly string[], zone: string): Feed {
   const query = useMemo(() => queryFor(dates, zone), [dates, zone]);
-  const { data: feed, error, refetch, isPlaceholderData } = useCalendar(query);
+  const { data: told, error, refetch, isPlaceholderData } = useCalendar(query);
+  const feed = useMemo(() => told && withoutListedRows(told), [told]);
   const isOfZone = feed?.timezone === zone;
   const toldKey = isOfZone ? JSON.stringify(feed.days ?? NO_DAYS) : '[]';
   const days = useMemo(() => {
-    const told: CalendarDay[] = JSON.parse(toldKey) as CalendarDay[];
-    return daysFor(dates, told, zone);
+    return daysFor(dates, JSON.parse(toldKey) as CalendarDay[], zone);
   }, [dates, toldKey, zone]);
   return {
     feed,
