@@ -25,16 +25,16 @@ app.add_typer(beats, rich_help_panel="Sessions and heartbeats")
 Session = Annotated[str, typer.Argument(metavar="SESSION", help="The session's id")]
 
 
-@command(beats, "list")
-def list_beats(ua: Ua) -> None:
-    """List the heartbeats of all sessions, and what they said last."""
+@command(beats, "status")
+def status(ua: Ua) -> None:
+    """List the heartbeats of all sessions, when they beat, and what they said last."""
     from universal_agent.cli.heartbeat_view import list_view
 
     ua.show(ua.reader.get("/api/v1/heartbeat/last"), list_view)
 
 
-@command(beats, "show")
-def show(ua: Ua, session: Session) -> None:
+@command(beats, "last")
+def last(ua: Ua, session: Session) -> None:
     """Show a session's heartbeat, with what it said last and who was told."""
     from universal_agent.cli.heartbeat_view import show_view
 

@@ -1,11 +1,11 @@
-"""What do `ua heartbeat list`, `show`, `wake` and `suppressed` say?"""
+"""What do `ua heartbeat status`, `last`, `wake` and `suppressed` say?"""
 
 from typing import Any
 
 import pytest
 
 from tests.unit.cli.gateways import invocation_with
-from universal_agent.cli.heartbeats import list_beats, show, suppressed, wake
+from universal_agent.cli.heartbeats import last, status, suppressed, wake
 
 LAST = "/api/v1/heartbeat/last"
 
@@ -47,7 +47,7 @@ def test_each_heartbeat_is_a_line_with_what_it_said(capsys: pytest.CaptureFixtur
         "ses_1": heartbeat(),
         "ses_2": heartbeat(enabled=False, off_label="auto_paused", last_summary=None),
     }
-    list_beats(invocation_with({LAST: {"heartbeats": beats}}))
+    status(invocation_with({LAST: {"heartbeats": beats}}))
     _, first, second = capsys.readouterr().out.splitlines()
     assert first.split()[:2] == ["ses_1", "enabled"]
     assert first.endswith("disk: exit code 1     $ df")
@@ -55,14 +55,14 @@ def test_each_heartbeat_is_a_line_with_what_it_said(capsys: pytest.CaptureFixtur
 
 
 def test_without_sessions_there_is_nothing_to_list(capsys: pytest.CaptureFixture[str]) -> None:
-    list_beats(invocation_with({LAST: {"heartbeats": {}}}))
+    status(invocation_with({LAST: {"heartbeats": {}}}))
     assert capsys.readouterr().out == "No session has a heartbeat yet.\n"
 
 
 def test_a_heartbeat_is_shown_with_who_was_told_and_what_is_wrong_with_its_file(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    show(invocation_with({LAST: heartbeat(busy=True, config_error="every: expected ...")}), "ses_1")
+    last(invocation_with({LAST: heartbeat(busy=True, config_error="every: expected ...")}), "ses_1")
     text = capsys.readouterr().out
     assert "status        running\n" in text
     assert "active hours  08:00-22:00 UTC\n" in text
@@ -73,7 +73,7 @@ def test_a_heartbeat_is_shown_with_who_was_told_and_what_is_wrong_with_its_file(
 
 def test_a_report_that_was_sent_says_to_whom(capsys: pytest.CaptureFixture[str]) -> None:
     sent = summary(sent=True, delivery={"connected_targets": ["a", "b"]})
-    show(invocation_with({LAST: heartbeat(last_summary=sent)}), "ses_1")
+    last(invocation_with({LAST: heartbeat(last_summary=sent)}), "ses_1")
     assert "told          sent to a, b\n" in capsys.readouterr().out
 
 
