@@ -28,6 +28,7 @@ class Part(StrEnum):
     STARTUP = "startup"
     FEED = "feed"
     STREAM = "stream"
+    WAKE = "wake"
     GROWTH = "growth"
 
 
