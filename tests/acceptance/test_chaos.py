@@ -207,9 +207,10 @@ async def look_again(gateway: Gateway, evidence: Evidence) -> None:
     [
         pytest.param("DELETE FROM events WHERE seq = 100", LOST, id="an event is gone"),
         pytest.param(
-            "INSERT INTO runs SELECT 'run_0', source, source_ref, scheduled_at, has_slot,"
-            " job_version, status, trigger, attempt, priority, serial, queued_at, queue_until,"
-            " started_at, finished_at, error, reason, exit_code, output_preview, host, approved_by"
+            "INSERT INTO runs (run_id, source, source_ref, scheduled_at, has_slot, job_version,"
+            " status, trigger, attempt, priority, serial, queued_at)"
+            " SELECT 'run_0', source, source_ref, scheduled_at, has_slot,"
+            " job_version, status, trigger, attempt, priority, serial, queued_at"
             " FROM runs WHERE has_slot AND attempt = 1 AND status = 'success' LIMIT 1",
             TWICE,
             id="a slot has a second run",

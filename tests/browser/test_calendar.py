@@ -131,6 +131,8 @@ def test_the_two_halves_of_a_repeated_hour_are_told_apart(
 
 
 def heading_of_days(page: Page) -> list[str]:
+    """Of a week, once it is drawn."""
+    expect(page.get_by_role("columnheader")).to_have_count(8)
     return page.get_by_role("columnheader").all_inner_texts()
 
 
