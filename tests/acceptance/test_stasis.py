@@ -96,7 +96,8 @@ def test_what_was_missed_waits_and_each_decision_does_what_it_says(
     moved = rescheduled["job"]
     assert moved["metadata"]["backfill_for_job_id"] == items["report"]["event"]["source_ref"]
     ahead = moved["next_run_at"] - datetime.now(UTC).timestamp()
-    assert 2.9 * 3600 < ahead <= 3 * 3600
+    # Whole seconds, and those that the command took.
+    assert 2.9 * 3600 < ahead <= 3 * 3600 + 1
 
     # Deleted: closed without a run; taken back within a minute; and deleted for good.
     deleted = document(gateway, "stasis", "delete", "sweep")["event_id"]

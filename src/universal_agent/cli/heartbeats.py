@@ -27,7 +27,7 @@ Session = Annotated[str, typer.Argument(metavar="SESSION", help="The session's i
 
 @command(beats, "status")
 def status(ua: Ua) -> None:
-    """List the heartbeats of all sessions, when they beat, and what they said last."""
+    """List the heartbeats of all sessions, and what they said last."""
     from universal_agent.cli.heartbeat_view import list_view
 
     ua.show(ua.reader.get("/api/v1/heartbeat/last"), list_view)
