@@ -19,8 +19,10 @@ def attached(pid: int, *options: str) -> Iterator[None]:
     """Hold strace to every thread that the process has now, and let go after the block.
 
     Its children are left alone: strace cannot let go of a process that is in the middle of a
-    vfork. Raises OSError when strace may not look at the process.
+    vfork. Raises OSError when there is no strace, or it may not look at the process.
     """
+    if not has_strace():
+        raise OSError("there is no strace on PATH. On Debian or Ubuntu: apt install strace")
     threads = _threads(pid)
     command = ["strace", *options, *(f"--attach={thread}" for thread in threads)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as strace:

@@ -22,7 +22,6 @@ from chaos.evidence import Evidence
 from chaos.follower import PollingFollower
 from chaos.gateway import Gateway
 from chaos.rig import Options, Report, Rig, collect
-from chaos.strace import has_strace
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -233,7 +232,6 @@ def test_the_rig_finds_a_fault_that_was_planted_in_the_database(
     assert sort in {fault.sort for fault in check(evidence).faults}
 
 
-@pytest.mark.skipif(not has_strace(), reason="needs strace to ask the kernel")
 def test_the_rig_sees_that_a_gateway_does_not_wait_for_the_disk(
     report: Report, tmp_path: Path
 ) -> None:

@@ -16,19 +16,16 @@ from chaos.faults import disk_error, lost_result
 from chaos.faults.site import Site
 from chaos.faults.table import ROWS
 from chaos.faults.trial import Assignment, Round, in_rounds
-from chaos.strace import has_strace
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 SEED = 7
 
-needs_strace = pytest.mark.skipif(not has_strace(), reason="needs strace to fail a sync")
-
 
 @pytest.mark.parametrize(
     ("name", "rounds"),
     [
-        pytest.param("F3", 2, marks=needs_strace, id="F3-the-disk-fails-for-ever-and-once"),
+        pytest.param("F3", 2, id="F3-the-disk-fails-for-ever-and-once"),
         pytest.param("F4", 1, id="F4-the-disk-is-full"),
         pytest.param("F5", 2, id="F5-the-clock-is-set-forward-and-back"),
         pytest.param("F8", 1, id="F8-off-for-ninety-days"),
@@ -49,7 +46,6 @@ def test_under_each_fault_nothing_is_lost_twice_or_unaccounted(
 # -- what the rows must find
 
 
-@needs_strace
 def test_a_write_that_goes_through_though_the_disk_fails_is_a_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
