@@ -15,7 +15,7 @@ from universal_agent.store.base import Admission, Claimed, Decision, Due, Once, 
 from universal_agent.store.job_verbs import cancel_queued, drop_queued, recall
 from universal_agent.store.misses import insert_missed
 from universal_agent.store.rows import SpecCache, job_from_row, run_from_row
-from universal_agent.store.slots import NewRun, drop_retries, insert_runs
+from universal_agent.store.slots import NewRun, drop_retries, insert_runs, queue_extra
 from universal_agent.store.system_events import hand_over
 from universal_agent.store.tx import Tx, stamp, to_json
 
@@ -264,18 +264,13 @@ def add_run(
         row = tx.one("get_run", run_id=made)
         assert row is not None
         return run_from_row(row)
-    run = Run(
-        run_id=run_id,
+    return queue_extra(
+        tx,
+        run_id,
+        job.spec,
         source=job.source,
         source_ref=job.job_id,
-        status=RunStatus.QUEUED,
+        version=job.version,
         trigger=Trigger.MANUAL,
-        attempt=1,
-        scheduled_at=now,
-        has_slot=False,
-        job_version=job.version,
-        queued_at=now,
+        now=now,
     )
-    insert_runs(tx, [NewRun(run, job.spec)])
-    tx.append(events.run_changed(run, job.spec, now=now))
-    return run

@@ -4,14 +4,14 @@ from datetime import datetime, timedelta
 
 from universal_agent.domain import events
 from universal_agent.domain.job import JobSpec
-from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
+from universal_agent.domain.run import Run, RunId, Trigger
 from universal_agent.domain.session import Admitted, Session, Turn
 from universal_agent.domain.slot import from_epoch
 from universal_agent.errors import Conflict, SessionNotFound
 from universal_agent.store.base import Once
 from universal_agent.store.job_verbs import made_by, recall
 from universal_agent.store.rows import run_from_row
-from universal_agent.store.slots import NewRun, insert_runs
+from universal_agent.store.slots import queue_extra
 from universal_agent.store.tx import Row, Tx, from_json, to_json
 
 #: How long the same words without an id of the client's are taken for the same turn.
@@ -95,21 +95,17 @@ def add_turn(
         if run.brings_spec:
             return Turn(run=run, admitted=Admitted.BUSY)
     recall(tx, once, run_id, now=now)
-    run = Run(
-        run_id=run_id,
+    run = queue_extra(
+        tx,
+        run_id,
+        spec,
         source="session",
         source_ref=session_id,
-        status=RunStatus.QUEUED,
+        version=0,
         trigger=Trigger.TURN,
-        attempt=1,
-        scheduled_at=now,
-        has_slot=False,
-        job_version=0,
-        queued_at=now,
+        now=now,
     )
-    insert_runs(tx, [NewRun(run, spec)])
     tx.run("touch_session", session_id=session_id, now=now.timestamp())
-    tx.append(events.run_changed(run, spec, now=now))
     return Turn(run=run, admitted=Admitted.NEW)
 
 

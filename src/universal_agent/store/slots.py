@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from universal_agent.domain import events
 from universal_agent.domain.job import PRIORITY_ORDER, JobSpec, Overlap, spec_to_record
-from universal_agent.domain.run import Run
+from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import epoch
 from universal_agent.store.tx import Tx, stamp, to_json
 
@@ -23,6 +24,35 @@ class NewRun:
 def insert_runs(tx: Tx, new: Sequence[NewRun]) -> None:
     """Keep runs."""
     tx.many("insert_run", [_run_params(item) for item in new])
+
+
+def queue_extra(
+    tx: Tx,
+    run_id: RunId,
+    spec: JobSpec,
+    *,
+    source: str,
+    source_ref: str,
+    version: int,
+    trigger: Trigger,
+    now: datetime,
+) -> Run:
+    """Queue a run that no slot asks for, but somebody does, now."""
+    run = Run(
+        run_id=run_id,
+        source=source,
+        source_ref=source_ref,
+        status=RunStatus.QUEUED,
+        trigger=trigger,
+        attempt=1,
+        scheduled_at=now,
+        has_slot=False,
+        job_version=version,
+        queued_at=now,
+    )
+    insert_runs(tx, [NewRun(run, spec)])
+    tx.append(events.run_changed(run, spec, now=now))
+    return run
 
 
 def _run_params(item: NewRun) -> dict[str, object]:

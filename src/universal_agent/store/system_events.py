@@ -9,13 +9,13 @@ from datetime import datetime
 
 from universal_agent.domain import events
 from universal_agent.domain.job import Job
-from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
+from universal_agent.domain.run import Run, RunStatus, Trigger
 from universal_agent.domain.slot import Source, from_epoch
 from universal_agent.domain.system_event import SystemEvent, WakeMode, wake
 from universal_agent.store.base import Claimed
 from universal_agent.store.rows import run_from_row
 from universal_agent.store.session_store import Wake
-from universal_agent.store.slots import NewRun, insert_runs
+from universal_agent.store.slots import queue_extra
 from universal_agent.store.tx import Row, Tx, from_json, to_json
 
 
@@ -77,38 +77,25 @@ def wake_beat(tx: Tx, job: Job, asked: Wake, *, now: datetime) -> Run | None:
     kept = WakeMode.NOW if WakeMode.NOW in waiting else asked.mode
     note = wake(job.job_id, kept, reason=asked.reason, by=asked.by, now=now)
     queue_event(tx, note, keep=asked.keep)
-    run = _beat_now(tx, job, asked.run_id, now=now) if asked.mode is WakeMode.NOW else None
+    row = tx.one("waiting_beat", session_id=job.job_id)
+    # The beat that waits already: however often somebody asks, it is one.
+    waits = None if row is None else run_from_row(row)
+    at_once = asked.mode is WakeMode.NOW
+    run_id = (asked.run_id if waits is None else waits.run_id) if at_once else None
     tx.append(
         events.wake_requested(
-            job,
-            now=now,
-            mode=asked.mode,
-            reason=asked.reason,
-            by=asked.by,
-            run_id=run.run_id if run else None,
+            job, now=now, mode=asked.mode, reason=asked.reason, by=asked.by, run_id=run_id
         )
     )
-    if run is not None and run.run_id == asked.run_id:
-        tx.append(events.run_changed(run, job.spec, now=now))
-    return run
-
-
-def _beat_now(tx: Tx, job: Job, run_id: RunId, *, now: datetime) -> Run:
-    """The beat that waits already, or else a new one: however often somebody asks, it is one."""
-    row = tx.one("waiting_beat", session_id=job.job_id)
-    if row is not None:
-        return run_from_row(row)
-    run = Run(
-        run_id=run_id,
+    if not at_once:
+        return None
+    return waits or queue_extra(
+        tx,
+        asked.run_id,
+        job.spec,
         source=job.source,
         source_ref=job.job_id,
-        status=RunStatus.QUEUED,
+        version=job.version,
         trigger=Trigger.WAKE,
-        attempt=1,
-        scheduled_at=now,
-        has_slot=False,
-        job_version=job.version,
-        queued_at=now,
+        now=now,
     )
-    insert_runs(tx, [NewRun(run, job.spec)])
-    return run
