@@ -206,7 +206,10 @@ class Runtime:
             workspaces_root=settings.workspaces_root,
         )
         self.session_view = SessionView(
-            self.store, self.hub.connected, workspaces_root=settings.workspaces_root.absolute()
+            self.store,
+            self.hub.connected,
+            lambda: self.hub.sessions,
+            workspaces_root=settings.workspaces_root.absolute(),
         )
         self.heartbeat_view = HeartbeatView(self.store, self._beats.config)
         self.presence = Presence(self.clock)

@@ -99,6 +99,9 @@ class TestTurns:
         session = await store.get_session("ses_a")
         assert session is not None and session.busy
         assert [run.run_id for run in await store.open_runs("ses_a")] == [turn.run.run_id]
+        assert await store.busy_sessions() == ["ses_a"]
+        await end_what_runs(store)
+        assert await store.busy_sessions() == []
 
     async def test_a_claimed_turn_has_what_was_said(self, store: Store) -> None:
         await store.create_session(a_session(), now=NOON)

@@ -5,7 +5,6 @@ refused. A client whose first answer was lost would be told so, and not what cam
 OnceRoute keeps what was answered under the request's Idempotency-Key.
 """
 
-import hashlib
 import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from http import HTTPStatus
@@ -15,8 +14,7 @@ from fastapi import Depends, Request, Response
 from fastapi.params import Depends as Dependency
 from fastapi.routing import APIRoute
 
-from universal_agent.api.wire import IdempotencyKey, runtime_of
-from universal_agent.store.base import Once
+from universal_agent.api.wire import IdempotencyKey, once_of, runtime_of
 
 
 def _take(key: IdempotencyKey = None) -> None:
@@ -60,10 +58,7 @@ class OnceRoute(APIRoute):
             if not key:
                 return await act(request)
             store, clock = runtime_of(request).store, runtime_of(request).clock
-            once = Once(
-                key=f"{request.method} {request.url.path} {key}",
-                fingerprint=hashlib.blake2b(await request.body(), digest_size=16).hexdigest(),
-            )
+            once = once_of(key, request, await request.body())
             answered = await store.answer_of(once)
             if answered is not None:
                 return Response(answered, media_type="application/json")

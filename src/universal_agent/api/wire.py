@@ -70,11 +70,15 @@ IdempotencyKey = Annotated[
 
 
 def once_from(key: str | None, request: Request, body: Mapping[str, Any]) -> Once | None:
-    """What the store remembers of an Idempotency-Key: the key in its route, and the request."""
+    """What the store remembers of an Idempotency-Key, if there is one."""
     if key is None:
         return None
     # Not orjson, which refuses integers beyond 64 bits: judging the body is not for this place.
-    content = json.dumps(body, sort_keys=True).encode()
+    return once_of(key, request, json.dumps(body, sort_keys=True).encode())
+
+
+def once_of(key: str, request: Request, content: bytes) -> Once:
+    """The key in its route, and the request that it is for."""
     return Once(
         key=f"{request.method} {request.url.path} {key}",
         fingerprint=hashlib.blake2b(content, digest_size=16).hexdigest(),

@@ -306,7 +306,7 @@ _CAUSE_WORDS = {
     Cause.CLOCK_STEP: "clock set forward",
     Cause.STORE_UNAVAILABLE: "database unavailable",
     Cause.CAPACITY: "no free worker",
-    Cause.ENGINE_OFF: "cron switched off",
+    Cause.ENGINE_OFF: "switched off",
     Cause.INTERRUPTED: "interrupted",
 }
 

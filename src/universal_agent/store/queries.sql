@@ -682,6 +682,10 @@ ORDER BY s.session_id LIMIT :limit;
 -- count_sessions --
 SELECT count(*) FROM sessions WHERE deleted_at IS NULL;
 
+-- busy_sessions --
+SELECT DISTINCT source_ref FROM runs
+WHERE finished_at IS NULL AND source IN ('session', 'heartbeat');
+
 -- delete_session --
 UPDATE sessions SET deleted_at = :now WHERE session_id = :session_id AND deleted_at IS NULL;
 

@@ -52,6 +52,10 @@ class SessionStore(Protocol):
         """How many there are."""
         ...
 
+    async def busy_sessions(self) -> Sequence[str]:
+        """Which of them have a turn or a beat that waits or runs."""
+        ...
+
     async def delete_session(self, session_id: str, *, by: str, now: datetime) -> Session:
         """Delete it; what was recorded of it stays. Raises SessionNotFound."""
         ...

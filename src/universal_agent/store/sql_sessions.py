@@ -46,6 +46,9 @@ class SqlSessions:
 
         return await self._db.read(read)
 
+    async def busy_sessions(self) -> Sequence[str]:
+        return await self._db.read(lambda tx: [str(row[0]) for row in tx.all("busy_sessions")])
+
     async def delete_session(self, session_id: str, *, by: str, now: datetime) -> Session:
         return await self._db.write(
             lambda tx: session_rows.delete_session(tx, session_id, by=by, now=now)

@@ -6,6 +6,7 @@ from universal_agent.domain.beat import KeptReport
 from universal_agent.domain.heartbeat import HeartbeatConfig, in_force
 from universal_agent.domain.job import Job
 from universal_agent.domain.run import JobId
+from universal_agent.domain.schedule import IntervalSchedule, Schedule
 from universal_agent.domain.slot import Source
 from universal_agent.errors import SessionNotFound
 from universal_agent.store.base import Store
@@ -51,7 +52,7 @@ class HeartbeatView:
             "busy": job.running,
             "next_run": None if job.next_run_at is None else job.next_run_at.timestamp(),
             "schedule": {
-                "every_seconds": config.every.total_seconds(),
+                **_cadence(spec.schedule),
                 "description": spec.schedule.describe(),
                 "active_hours": None if config.active_hours is None else str(config.active_hours),
                 "timezone": config.timezone,
@@ -68,3 +69,10 @@ class HeartbeatView:
             "off_label": spec.off_label,
             "config_error": spec.metadata.get("config_error"),
         }
+
+
+def _cadence(schedule: Schedule) -> dict[str, float]:
+    """How often, unless a person has put a pattern in the interval's place."""
+    if isinstance(schedule, IntervalSchedule):
+        return {"every_seconds": schedule.every.total_seconds()}
+    return {}

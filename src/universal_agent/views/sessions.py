@@ -21,10 +21,17 @@ class SessionView:
     """Answers what is asked about sessions."""
 
     def __init__(
-        self, store: Store, connected: Callable[[str], int], *, workspaces_root: Path
+        self,
+        store: Store,
+        connected: Callable[[str], int],
+        attached: Callable[[], frozenset[str]],
+        *,
+        workspaces_root: Path,
     ) -> None:
+        """`connected`: how many clients a session has; `attached`: which sessions have some."""
         self._store = store
         self._connected = connected
+        self._attached = attached
         self._workspaces_root = workspaces_root
 
     def document(self, session: Session) -> dict[str, Any]:
@@ -101,9 +108,5 @@ class SessionView:
 
     async def counts(self) -> dict[str, int]:
         """How many there are, and how many of them have a client or run something."""
-        active, total, last = 0, 0, ""
-        while batch := await self._store.list_sessions(limit=_BATCH, cursor=last):
-            total += len(batch)
-            active += sum(self.status(session) is not SessionStatus.IDLE for session in batch)
-            last = batch[-1].session_id
-        return {"active": active, "total": total}
+        active = self._attached() | set(await self._store.busy_sessions())
+        return {"active": len(active), "total": await self._store.count_sessions()}

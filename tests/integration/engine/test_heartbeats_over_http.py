@@ -8,7 +8,8 @@ import pytest
 
 from tests.integration.engine.gateway import MINUTE, Gateway
 from universal_agent.api.app import create_app
-from universal_agent.domain.slot import epoch
+from universal_agent.domain.run import JobId
+from universal_agent.domain.slot import Source, epoch
 from universal_agent.testing import ManualClock
 
 
@@ -96,6 +97,21 @@ async def test_a_beat_takes_change_requests(
     expected = {"pause": 0, "set_schedule": 15, "skip_slot": 2, "move_slot": 3, "run_now": 4}
     assert len(gateway.beats.requests) == expected[operation]
     assert (await gateway.ledger()).unaccounted == []
+
+
+async def test_what_is_told_of_a_heartbeat_is_the_cadence_that_it_has(
+    gateway: Gateway, client: httpx.AsyncClient
+) -> None:
+    await gateway.session(every="10m")
+    beats = gateway.runtime.commands(Source.HEARTBEAT)
+    await beats.edit(JobId("s1"), {"every": "2m"})
+    last = await document(client, "/api/v1/heartbeat/last?session_id=s1")
+    assert (
+        last["schedule"].items() >= {"every_seconds": 120, "description": "every 2 minutes"}.items()
+    )
+    await beats.edit(JobId("s1"), {"cron_expr": "0 9 * * 1-5"})
+    told = (await document(client, "/api/v1/heartbeat/last?session_id=s1"))["schedule"]
+    assert "every_seconds" not in told
 
 
 async def test_wakes_and_system_events_over_http(
