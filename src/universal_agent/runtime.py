@@ -14,6 +14,7 @@ from universal_agent.clock import Clock, SystemClock
 from universal_agent.domain.continuity import Thresholds
 from universal_agent.domain.events import Event
 from universal_agent.domain.heartbeat import config_from
+from universal_agent.domain.notifications import Kind, Notification
 from universal_agent.domain.slot import Source
 from universal_agent.engine.beat_delivery import BeatDelivery
 from universal_agent.engine.beats import Beats
@@ -174,6 +175,7 @@ class Runtime:
             snooze_default=timedelta(minutes=settings.notification_snooze_minutes_default),
             snooze_max=timedelta(minutes=settings.notification_snooze_minutes_max),
             delivery=AppriseDelivery(settings.notify_urls) if settings.notify_urls else None,
+            on_news=self._tell_clients,
         )
         self.continuity = Continuity(
             self.store,
@@ -367,6 +369,16 @@ class Runtime:
         """Have the timer look at its clock, from the watchdog's thread."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self.timer.bring_forward, self.clock.now())
+
+    def _tell_clients(self, notification: Notification) -> None:
+        """Send a notification to the clients of its session; the inbox keeps it for the others.
+
+        But for an alert of a beat: its summary has been sent, or withheld for a reason.
+        """
+        if notification.session_id is not None and notification.kind is not Kind.ALERT:
+            document = notification.document(now=self.clock.now())
+            data = {"type": "notification", "payload": document}
+            self.hub.publish(notification.session_id, "system_event", data)
 
     def end_streams(self) -> None:
         """Let go of everybody who follows something: the gateway stops."""

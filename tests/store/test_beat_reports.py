@@ -256,6 +256,23 @@ class TestNotifications:
         ]
         assert told[0].message == "disk fuller"
 
+    async def test_a_file_that_is_not_in_force_is_no_alert_beside_its_own_notification(
+        self, store: Store
+    ) -> None:
+        await a_heart(store)
+        of_file = alert("HEARTBEAT.json: bad", about=("HEARTBEAT.json",))
+        await beat(store, of_file)
+        assert await fold(store) == []
+        # The checks are fine as far as it goes: what was wrong with them is over.
+        for report in (alert(), of_file):
+            await beat(store, report)
+        assert [(n.kind, n.is_open) for n in await fold(store)] == [
+            (Kind.ALERT, False),
+            (Kind.RECOVERED, False),
+        ]
+        await beat(store, alert(about=("HEARTBEAT.json", "disk")))
+        assert [n.kind for n in await fold(store) if n.is_open] == [Kind.ALERT]
+
     async def test_an_incident_in_one_batch_is_told_and_closed(self, store: Store) -> None:
         await a_heart(store)
         for report in (ok(), alert(), ok()):

@@ -10,7 +10,6 @@ from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import Answer, Body, answer, runtime_of
 from universal_agent.domain.notifications import NotificationStatus
 from universal_agent.errors import UniversalAgentError
-from universal_agent.views.notifications import notification_document
 
 router = APIRouter(prefix="/api/v1/dashboard", tags=["dashboard"], route_class=OnceRoute)
 
@@ -96,7 +95,7 @@ async def change_notification(
         note=body.note,
         snooze_minutes=body.snooze_minutes,
     )
-    return answer({"notification": notification_document(changed, now=runtime.clock.now())})
+    return answer({"notification": changed.document(now=runtime.clock.now())})
 
 
 @router.post(

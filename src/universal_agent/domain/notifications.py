@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from universal_agent.domain.events import Event, EventType
+from universal_agent.domain.heartbeat import OVERRIDES_FILE
 from universal_agent.domain.job import OffLabel
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.slot import from_epoch
@@ -92,6 +93,26 @@ class Notification:
         ):
             return NotificationStatus.NEW
         return self.status
+
+    def document(self, *, now: datetime) -> dict[str, Any]:
+        """The wire form (docs/contract.md, Notifications)."""
+        until = self.snoozed_until
+        return {
+            "id": self.notification_id,
+            "kind": self.kind,
+            "severity": self.severity,
+            "title": self.title,
+            "message": self.message,
+            "source_ref": self.source_ref,
+            "session_id": self.session_id,
+            "status": self.status_at(now),
+            "is_open": self.is_open,
+            "created_at": self.created_at.isoformat(),
+            "updated_at": self.updated_at.isoformat(),
+            "snoozed_until": None if until is None else until.isoformat(),
+            "note": self.note,
+            "metadata": self.metadata,
+        }
 
 
 class Desk:
@@ -230,9 +251,11 @@ class Desk:
         beat = event.data["beat"]
         incident = f"alert:{event.source_ref}"
         before = self._find(incident)
-        if beat["told"]:
+        # A file that is not in force is told by itself (`_configured`), and no word of the checks.
+        is_well = beat["ok_only"] or beat["about"] == [OVERRIDES_FILE]
+        if beat["told"] and not is_well:
             self._alert(event, incident, before)
-        elif beat["ok_only"] and before is not None:
+        elif is_well and before is not None:
             self._put(before, is_open=False)
             self._tell(
                 event,

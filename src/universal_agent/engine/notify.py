@@ -5,7 +5,7 @@ tried again with growing waits, and its own failure is a notification too.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
@@ -80,13 +80,16 @@ class Notifier:
         snooze_default: timedelta,
         snooze_max: timedelta,
         delivery: Delivery | None = None,
+        on_news: Callable[[Notification], None] = lambda _: None,
     ) -> None:
+        """`on_news`: is called with each notification that is new or says something new."""
         self._store = store
         self._clock = clock
         self._keep = keep
         self._snooze_default = snooze_default
         self._snooze_max = snooze_max
         self._delivery = delivery
+        self._on_news = on_news
         self._news = asyncio.Event()
 
     # -- the loops
@@ -105,13 +108,15 @@ class Notifier:
     async def _fold(self) -> None:
         while True:
             now = self._clock.now()
-            count, news = await self._store.fold_notifications(
+            count, changed = await self._store.fold_notifications(
                 limit=_BATCH,
                 new_id=lambda: new_id("ntf", self._clock.now()),
                 keep=self._keep,
                 now=now,
             )
-            if news:
+            for notification in changed:
+                self._on_news(notification)
+            if changed:
                 self._news.set()
             if count < _BATCH:
                 return
@@ -160,6 +165,7 @@ class Notifier:
     async def tell(self, notification: Notification) -> None:
         """Keep a notification, and deliver it as any other."""
         await self._store.put_notification(notification, delivered=False)
+        self._on_news(notification)
         self._news.set()
 
     # -- commands

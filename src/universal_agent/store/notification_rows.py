@@ -21,8 +21,8 @@ _POSITION = "notified_seq"
 
 def fold_events(
     tx: Tx, *, limit: int, new_id: Callable[[], str], keep: int, now: datetime
-) -> tuple[int, bool]:
-    """Fold the next events into notifications, each event once; (events read, whether news)."""
+) -> tuple[int, list[Notification]]:
+    """Fold the next events into notifications, each once; (events read, what has changed)."""
     row = tx.one("get_meta", name=_POSITION)
     after = 0 if row is None else int(row[0])
     newest = log_bounds(tx).newest_seq
@@ -36,12 +36,13 @@ def fold_events(
     )
     for event in events:
         desk.fold(event)
-    put_notifications(tx, list(desk.changed.values()))
-    if desk.changed:
+    changed = list(desk.changed.values())
+    put_notifications(tx, changed)
+    if changed:
         tx.run("trim_notifications", keep=keep)
     position = events[-1].seq if len(events) == limit else newest
     tx.run("set_meta", name=_POSITION, value=str(position))
-    return len(events), bool(desk.changed)
+    return len(events), changed
 
 
 def has_notable(tx: Tx, *, after_seq: int) -> tuple[bool, int]:

@@ -12,10 +12,10 @@ class NotificationStore(Protocol):
 
     async def fold_notifications(
         self, *, limit: int, new_id: Callable[[], str], keep: int, now: datetime
-    ) -> tuple[int, bool]:
+    ) -> tuple[int, Sequence[Notification]]:
         """Fold the next events into notifications, each event once.
 
-        How many events were read, and whether there is news.
+        How many events were read, and the notifications that are new or say something new.
         """
         ...
 

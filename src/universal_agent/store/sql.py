@@ -368,7 +368,7 @@ class SqlStore(SqlSessions, SqlBeats):
 
     async def fold_notifications(
         self, *, limit: int, new_id: Callable[[], str], keep: int, now: datetime
-    ) -> tuple[int, bool]:
+    ) -> tuple[int, Sequence[Notification]]:
         return await self._db.write(
             lambda tx: notification_rows.fold_events(
                 tx, limit=limit, new_id=new_id, keep=keep, now=now

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from universal_agent.domain.notifications import Notification, NotificationStatus
+from universal_agent.domain.notifications import NotificationStatus
 from universal_agent.store.base import Store
 
 
@@ -25,31 +25,10 @@ class NotificationView:
         """Up to `limit` notifications with that status."""
         found = await self._store.list_notifications(limit=self._keep, session_id=session_id)
         shown = [n for n in found if status is None or n.status_at(now) is status]
-        return [notification_document(n, now=now) for n in shown[:limit]]
+        return [n.document(now=now) for n in shown[:limit]]
 
     async def counts(self, *, now: datetime) -> dict[str, int]:
         """`unread` and `total`."""
         found = await self._store.list_notifications(limit=self._keep)
         unread = sum(n.status_at(now) is NotificationStatus.NEW for n in found)
         return {"unread": unread, "total": len(found)}
-
-
-def notification_document(notification: Notification, *, now: datetime) -> dict[str, Any]:
-    """A notification's wire form."""
-    until = notification.snoozed_until
-    return {
-        "id": notification.notification_id,
-        "kind": notification.kind,
-        "severity": notification.severity,
-        "title": notification.title,
-        "message": notification.message,
-        "source_ref": notification.source_ref,
-        "session_id": notification.session_id,
-        "status": notification.status_at(now),
-        "is_open": notification.is_open,
-        "created_at": notification.created_at.isoformat(),
-        "updated_at": notification.updated_at.isoformat(),
-        "snoozed_until": None if until is None else until.isoformat(),
-        "note": notification.note,
-        "metadata": notification.metadata,
-    }

@@ -139,3 +139,26 @@ async def told(gateway: Gateway, kind: Kind) -> list[Notification]:
     """The notifications of a kind."""
     found = await gateway.store.list_notifications(limit=100)
     return [notification for notification in found if notification.kind is kind]
+
+
+class TestClients:
+    async def test_the_clients_of_a_session_hear_of_what_is_bound_to_it(
+        self, gateway: Gateway, clock: ManualClock
+    ) -> None:
+        bound = {"session_id": "s1", "wake_heartbeat": "off"}
+        await gateway.create(every="1m", title="Sync", metadata=bound)
+        hub = gateway.runtime.hub
+        client, other = hub.attach("s1"), hub.attach("s2")
+        gateway.runner.answer(FAILURE, FAILURE)
+        await clock.advance(200)
+        hub.detach(client)
+        hub.detach(other)
+        told = [message.document() async for message in client]
+        assert {message["type"] for message in told} == {"system_event"}
+        assert [(m["data"]["type"], m["data"]["payload"]["kind"]) for m in told] == [
+            ("notification", Kind.FAILED),
+            ("notification", Kind.FAILED),  # it is over
+            ("notification", Kind.RECOVERED),
+        ]
+        assert told[0]["data"]["payload"]["title"] == "Sync fails"
+        assert [message async for message in other] == []
