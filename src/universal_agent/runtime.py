@@ -13,7 +13,7 @@ import structlog
 from universal_agent.clock import Clock, SystemClock
 from universal_agent.domain.continuity import Thresholds
 from universal_agent.domain.events import Event
-from universal_agent.domain.heartbeat import config_from
+from universal_agent.domain.heartbeat import OVERRIDES_FILE, config_from
 from universal_agent.domain.notifications import Kind, Notification
 from universal_agent.domain.slot import Source
 from universal_agent.engine.beat_delivery import BeatDelivery
@@ -43,6 +43,7 @@ from universal_agent.metrics import Metrics
 from universal_agent.runners.base import Runner, load_runners
 from universal_agent.runners.chat import ChatEndpoint
 from universal_agent.runners.mock import mocked
+from universal_agent.runners.workspace_watch import WorkspaceWatch, watch_workspaces
 from universal_agent.settings import Settings
 from universal_agent.store.base import Store
 from universal_agent.store.checkpoint import Checkpoint
@@ -97,9 +98,12 @@ class Runtime:
         store: Store | None = None,
         runners: Mapping[str, Runner] | None = None,
         journal: Callable[[Sequence[Event]], None] | None = None,
+        watch: WorkspaceWatch | None = None,
         watched: bool = True,
     ) -> None:
-        """`watched=False`: on a clock that cannot jump, nobody looks again and again whether it
+        """`watch` tells of changed files of workspaces; None: what the system has for that.
+
+        `watched=False`: on a clock that cannot jump, nobody looks again and again whether it
         did, whether the loop stands still, and whether a slot was lost.
         """
         self.settings = settings
@@ -112,6 +116,7 @@ class Runtime:
         if settings.cron_mock_response:
             self.runners |= mocked(self.runners.keys() - {BEATS})
 
+        self._watch = watch or watch_workspaces([OVERRIDES_FILE])
         self._watched = watched
         self.timer = Timer(self.clock) if watched else Timer(self.clock, longest_sleep=_DAY)
         self.executor = Executor(
@@ -163,6 +168,7 @@ class Runtime:
             self.scheduler,
             self._beats,
             workspaces_root=settings.workspaces_root,
+            watch=self._watch,
             shortest_interval=shortest_interval,
             enabled=settings.enable_heartbeat,
         )
@@ -338,6 +344,7 @@ class Runtime:
         if Source.HEARTBEAT in self._on:
             await self._heartbeats.sync()
             self.supervisor.keep("heartbeats", self._heartbeats.run)
+            self.supervisor.keep("workspace watch", self._heartbeats.follow_files)
         self.supervisor.keep("executor", self.executor.run)
         self.executor.look_for_work()
         if self._off:
@@ -363,6 +370,7 @@ class Runtime:
         await asyncio.gather(*(runner.close() for runner in self.runners.values()))
         if self._rephraser is not None:
             await self._rephraser.close()
+        self._watch.close()
         await self.store.close()
 
     def _rearm(self) -> None:

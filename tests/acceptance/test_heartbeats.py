@@ -2,12 +2,16 @@
 
 import json
 import signal
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
+import pytest
 from websockets.sync.client import connect
 
 from tests.acceptance.gateway import PATIENCE_SECONDS, GatewayProcess
@@ -139,6 +143,105 @@ def test_a_check_each_second_is_quiet_while_all_is_well_and_alerts_once_when_it_
     assert (ledger["unaccounted"], ledger["expected"] > 5) == ([], True)
     now = session.get("/api/v1/ops/calendar/events?source=heartbeat")
     assert [row["source_ref"] for row in now["always_running"]] == [session.session_id]
+
+
+def test_a_heartbeat_json_is_in_force_as_soon_as_it_is_written(gateway: GatewayProcess) -> None:
+    session = Session(gateway)
+    path = f"/api/v1/heartbeat/last?session_id={session.session_id}"
+    assert session.get(path)["schedule"]["every_seconds"] == 25 * 60
+    (session.checklist.parent / "HEARTBEAT.json").write_text('{"every": "5m"}')
+    until(lambda: session.get(path)["schedule"]["every_seconds"] == 5 * 60)
+
+
+class Outside(BaseHTTPRequestHandler):
+    """A site that is checked, and a model that is asked."""
+
+    is_up = True
+    reply = "HEARTBEAT_OK"
+
+    def do_GET(self) -> None:
+        self.send_response(200 if type(self).is_up else 500)
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        for choice in (
+            {"delta": {"content": type(self).reply}},
+            {"delta": {}, "finish_reason": "stop"},
+        ):
+            self.wfile.write(f"data: {json.dumps({'choices': [choice]})}\n\n".encode())
+        self.wfile.write(b"data: [DONE]\n\n")
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def outside() -> Iterator[str]:
+    """Its address; all is well at first."""
+    Outside.is_up, Outside.reply = True, "HEARTBEAT_OK all is well"
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Outside)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def stays_quiet_then_alerts_once(session: Session, alarm: Callable[[], None]) -> dict[str, Any]:
+    """With a client attached from the start; what it is told."""
+    heard = session.attach()
+    with ThreadPoolExecutor(1) as thread:
+        first = thread.submit(next, heard)
+        until(lambda: beats(session) > 2)
+        assert (session.alerts(), first.done()) == ([], False)
+        alarm()
+        told = first.result(PATIENCE_SECONDS)
+        before = beats(session)
+        until(lambda: beats(session) > before + 2)
+        assert len(session.alerts()) == 1
+        assert until(lambda: session.last_summary())["suppressed_reason"] == "dedupe"
+        heard.close()
+    ledger = session.get(f"/api/v1/ops/scheduling/ledger?job_id={session.session_id}")
+    assert (ledger["unaccounted"], ledger["expected"] > 5) == ([], True)
+    return told
+
+
+def test_disk_and_site_are_checked_without_any_model(gateway: GatewayProcess, outside: str) -> None:
+    gateway.stop()
+    gateway.environment["UA_HEARTBEAT_EVERY"] = "1s"
+    gateway.start()
+    session = Session(gateway)
+    session.checklist.write_text(
+        f"- [ ] disk: `df -P /`\n- [ ] site: `curl -fsS -o /dev/null {outside}/`\n"
+    )
+
+    def down() -> None:
+        Outside.is_up = False
+
+    told = stays_quiet_then_alerts_once(session, down)
+    assert "1 of 2 checks needs attention" in told["text"]
+    assert (told["ok_only"], told["sent"]) == (False, True)
+
+
+def test_a_model_is_asked_in_the_same_way(gateway: GatewayProcess, outside: str) -> None:
+    gateway.stop()
+    gateway.environment |= {
+        "UA_HEARTBEAT_EVERY": "1s",
+        "UA_AGENT_BASE_URL": f"{outside}/v1",
+        "UA_AGENT_MODEL": "any",
+    }
+    gateway.start()
+    session = Session(gateway)
+    session.checklist.write_text("- Look at the mail.\n")
+
+    def overflow() -> None:
+        Outside.reply = "The inbox overflows. HEARTBEAT_OK"
+
+    told = stays_quiet_then_alerts_once(session, overflow)
+    assert told["text"].strip() == "The inbox overflows."
 
 
 def beats(session: Session) -> int:

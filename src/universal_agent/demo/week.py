@@ -18,6 +18,7 @@ from universal_agent.domain.heartbeat import CHECKLIST_FILE, OVERRIDES_FILE, con
 from universal_agent.domain.job import Job
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.domain.stasis import StasisAction
+from universal_agent.runners.workspace_watch import Unwatched
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings
 from universal_agent.testing import ManualClock, ManualStore
@@ -73,6 +74,7 @@ class _Week:
             clock=self._clock,
             store=store,
             runners={"shell": runner, "heartbeat": self._beats},
+            watch=Unwatched(),
             watched=False,
         )
         await self._runtime.start()

@@ -2,8 +2,9 @@
 
 A session's beats are a job with the session's id, so that the one scheduler decides them. This
 keeps those jobs in line with the settings and with each session's HEARTBEAT.json: it is looked at
-when a beat starts, when somebody attaches, and when the session is woken. A file that cannot be
-accepted harms its own session alone, and there the last good one stays in force.
+when the system tells that it was written, when a beat starts, when somebody attaches, and when the
+session is woken. A file that cannot be accepted harms its own session alone, and there the last
+good one stays in force.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ from universal_agent.engine.jobs import begun
 from universal_agent.engine.scheduler import Scheduler
 from universal_agent.errors import InvalidInput, JobNotFound, SessionNotFound
 from universal_agent.runners.workspace_files import read_workspace_file
+from universal_agent.runners.workspace_watch import WorkspaceWatch
 from universal_agent.store.base import Store
 
 #: Sessions that are read at once.
@@ -60,6 +62,7 @@ class Heartbeats:
         beats: Beats,
         *,
         workspaces_root: Path,
+        watch: WorkspaceWatch,
         shortest_interval: timedelta,
         enabled: bool,
     ) -> None:
@@ -68,6 +71,7 @@ class Heartbeats:
         self._scheduler = scheduler
         self._beats = beats
         self._workspaces_root = workspaces_root
+        self._watch = watch
         self._shortest_interval = shortest_interval
         self._enabled = enabled
         #: Sessions whose files are to be looked at.
@@ -118,6 +122,7 @@ class Heartbeats:
 
     async def remove(self, session_id: str) -> None:
         """End a session's beats, and what waits to be told to it; harmless when it has none."""
+        self._watch.forget(session_id)
         try:
             await self._beats.delete(JobId(session_id))
         except JobNotFound:
@@ -156,6 +161,12 @@ class Heartbeats:
         """A session's files may have changed: look at them soon."""
         self._noticed.add(session_id)
         self._woken.set()
+
+    async def follow_files(self) -> None:
+        """Notice every session whose HEARTBEAT.json is written, for ever."""
+        while True:
+            for session_id in await self._watch.changed():
+                self.notice(session_id)
 
     async def run(self) -> None:
         """Look at the files of sessions that were noticed, for ever."""
@@ -200,10 +211,11 @@ class Heartbeats:
         return Draft(timely(changed), schedule != spec.schedule)
 
     def _read(self, spec: JobSpec) -> _Read:
+        workspace = self._workspaces_root / spec.workspace_dir
+        # First: what is written while it is read is told.
+        self._watch.follow(spec.metadata["session_id"], workspace)
         try:
-            text = read_workspace_file(
-                self._workspaces_root / spec.workspace_dir, OVERRIDES_FILE, limit=OVERRIDES_CHARS
-            )
+            text = read_workspace_file(workspace, OVERRIDES_FILE, limit=OVERRIDES_CHARS)
             base = self._beats.config
             config = base if text is None else overridden(base, text)
             if config.every < self._shortest_interval:

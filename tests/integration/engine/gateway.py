@@ -14,6 +14,7 @@ from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.ledger import Ledger, reckon
 from universal_agent.domain.run import JobId, Run, RunStatus
 from universal_agent.domain.stasis import MissedRecord
+from universal_agent.runners.workspace_watch import Unwatched
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings
 from universal_agent.testing import ManualClock, ManualStore, RecordingRunner
@@ -43,6 +44,7 @@ class Gateway:
             self._settings,
             clock=self.clock,
             store=self.store,
+            watch=Unwatched(),  # its time is not that of files
             runners={"shell": self.runner, "heartbeat": self.beats},
         )
         await self.runtime.start()
