@@ -16,7 +16,7 @@ _SETTLE_SECONDS = 5
 async def measure(options: Options) -> list[Figure]:
     ours, peers = [], []
     for _ in range(options.rounds):
-        bare = await _idle(options, 0, UA_ENABLE_CRON="0")
+        bare = await _idle(options, 0, UA_ENABLE_CRON="0", UA_ENABLE_HEARTBEAT="0")
         empty = await _idle(options, 0)
         full = await _idle(options, options.idle_jobs)
         ours.append(
