@@ -1,12 +1,14 @@
 """Sessions and their heartbeats, by the shapes of the contract."""
 
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, expect
 
 from tests.acceptance.gateway import GatewayProcess
 from tests.browser.accessibility import violations
-from tests.browser.conftest import Visit
+from tests.browser.api import Api
+from tests.browser.conftest import MakeGateway, Visit
 from universal_agent.clock import SystemClock
 
 
@@ -74,6 +76,32 @@ def test_a_heartbeat_that_is_busy_or_late_looks_like_it(
     assert violations(page) == []
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="orion")).to_be_focused()
+
+
+def test_a_real_session_is_seen_with_its_beats_and_paused(
+    make_gateway: MakeGateway, visit: Visit
+) -> None:
+    gateway = make_gateway()
+    with Api(gateway) as api:
+        session = api.post("/api/v1/sessions", workspace_dir="home-server", user_id="ann")
+        session_id = session["session_id"]
+        (Path(session["workspace_dir"]) / "HEARTBEAT.md").write_text("- [ ] disk: `df /`\n")
+        api.post("/api/v1/heartbeat/wake", session_id=session_id)
+        visitor = visit(gateway)
+        page = visitor.open("/sessions")
+        expect(page.get_by_role("row", name="home-server ann, idle fresh")).to_contain_text(
+            "all well", timeout=30_000
+        )
+        page.get_by_role("button", name="home-server").click()
+        drawer = page.get_by_role("dialog", name="home-server")
+        for words in (session_id, "every 25 minutes", "no: all was well", "1 commands"):
+            expect(drawer).to_contain_text(words)
+        assert violations(page) == []
+        api.post(f"/api/v1/ops/calendar/events/heartbeat|{session_id}|0/action", action="pause")
+        visitor.go(page, "/sessions")
+        expect(page.get_by_role("row", name="home-server ann, idle paused")).to_be_visible()
+        visitor.go(page, "/")
+        expect(page.get_by_role("region", name="Heartbeats")).to_contain_text("paused")
 
 
 def test_a_gateway_without_sessions_says_so_and_the_page_goes_on(

@@ -47,6 +47,7 @@ class HeartbeatView:
         config = in_force(self._config, spec.metadata)
         return {
             "session_id": job.job_id,
+            "workspace_dir": spec.workspace_dir,
             "last_run": None if job.last_run_at is None else job.last_run_at.timestamp(),
             "last_summary": None if report is None else report.summary(),
             "busy": job.running,

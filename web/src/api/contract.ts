@@ -325,11 +325,15 @@ export interface Heartbeat {
   next_run: number | null;
   schedule: HeartbeatSchedule | null;
   delivery: { mode: string } | null;
+  enabled?: boolean;
+  config_error?: string | null;
+  /** Relative to the folder of all workspaces. */
+  workspace_dir?: string;
 }
 
 export interface HeartbeatSchedule {
   every_seconds?: number;
-  every?: string;
+  description?: string;
   active_hours?: string | null;
   timezone?: string;
   [key: string]: unknown;
@@ -342,10 +346,9 @@ export interface Session {
   metadata: Record<string, unknown>;
   status?: string;
   source?: string;
-  owner?: string;
-  created_at?: string | null;
-  last_activity?: string | null;
-  active_connections?: number;
+  created_at?: string;
+  last_active_at?: string;
+  clients?: number;
 }
 
 export type NotificationStatus = Schemas['NotificationStatus'];

@@ -225,8 +225,8 @@ const sessions = (now: number) =>
     metadata: {},
     status: index === 1 ? 'running' : 'idle',
     source: 'api',
-    last_activity: new Date(now - index * 900_000).toISOString(),
-    active_connections: index,
+    last_active_at: new Date(now - index * 900_000).toISOString(),
+    clients: index,
   }));
 
 const flag = (value: string, source = 'default') => ({

@@ -8,7 +8,7 @@ import { EmptyState } from '../../ui/EmptyState';
 import { Loaded } from '../../ui/Loaded';
 import { Panel } from '../../ui/Panel';
 import { Ago } from '../../ui/times';
-import { isFresh } from './freshness';
+import { beatName, beatState } from './freshness';
 import styles from './HeartbeatPanel.module.css';
 
 /** Each session's heartbeat: when it last ran, what it said, what it is at. */
@@ -41,11 +41,13 @@ export function beatText(beat: Heartbeat): string {
   return summary.text === '' ? 'said nothing' : summary.text;
 }
 
+const nextWords = (isOverdue: boolean, next: number | null, now: number): string =>
+  `${isOverdue ? 'overdue: was due' : 'next'} ${next === null ? 'not scheduled' : relative(next, now)}`;
+
 function Beat({ beat }: { beat: Heartbeat }): JSX.Element {
   const now = useNow();
-  const fresh = isFresh(beat, now);
   const next = maybeInstant(beat.next_run);
-  const state = beat.busy ? 'busy' : fresh ? 'fresh' : 'overdue';
+  const state = beatState(beat, now);
   return (
     <li>
       <Link to={`/sessions?id=${encodeURIComponent(beat.session_id)}`} className={styles.beat}>
@@ -53,7 +55,7 @@ function Beat({ beat }: { beat: Heartbeat }): JSX.Element {
           <span className={styles.heart} data-state={state} aria-hidden="true">
             ♥
           </span>
-          <b className="clip">{beat.session_id}</b>
+          <b className="clip">{beatName(beat)}</b>
           <span className={styles.when}>
             {beat.busy ? (
               <span className={styles.busy}>busy</span>
@@ -64,8 +66,7 @@ function Beat({ beat }: { beat: Heartbeat }): JSX.Element {
         </span>
         <span className={styles.text}>{beatText(beat)}</span>
         <span className={styles.next} data-state={state}>
-          {state === 'overdue' ? 'overdue: was due ' : 'next '}
-          {next === null ? 'not scheduled' : relative(next, now)}
+          {state === 'paused' ? 'paused' : nextWords(state === 'overdue', next, now)}
         </span>
       </Link>
     </li>

@@ -3,7 +3,7 @@ import { Link } from 'react-router';
 import { useComing, useHeartbeats, useLedger, useRuns, useStasis } from '../../api/queries';
 import { useNow } from '../../lib/now';
 import { duration, instant } from '../../lib/time';
-import { isFresh } from './freshness';
+import { beatState } from './freshness';
 import styles from './Tiles.module.css';
 
 interface TileProps {
@@ -86,8 +86,10 @@ function RunningTile(): JSX.Element {
 function HeartbeatTile(): JSX.Element {
   const { data } = useHeartbeats();
   const now = useNow();
-  const all = Object.values(data ?? {});
-  const fresh = all.filter((beat) => isFresh(beat, now)).length;
+  // Of those that are to beat at all.
+  const states = Object.values(data ?? {}).map((beat) => beatState(beat, now));
+  const all = states.filter((state) => state !== 'paused');
+  const fresh = all.filter((state) => state !== 'overdue').length;
   return (
     <Tile
       to="/sessions"

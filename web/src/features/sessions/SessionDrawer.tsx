@@ -4,12 +4,13 @@ import { Link } from 'react-router';
 import { useCancelSession, useDeleteSession, useWake } from '../../api/actions';
 import type { Heartbeat, HeartbeatSummary } from '../../api/contract';
 import { plainText } from '../../lib/plainText';
-import { duration, maybeInstant } from '../../lib/time';
+import { maybeInstant } from '../../lib/time';
 import { Confirm } from '../../ui/Confirm';
 import { Facts } from '../../ui/Facts';
 import { Ago, When } from '../../ui/times';
 import { Drawer } from '../../ui/overlays';
 import styles from './Sessions.module.css';
+import { beatName } from '../overview/freshness';
 import { BeatState, type SessionRow } from './Sessions';
 
 const SUPPRESSED: Record<string, string> = {
@@ -30,15 +31,16 @@ export function SessionDrawer(props: { row: SessionRow; onClose: () => void }): 
   const cancel = useCancelSession();
   const remove = useDeleteSession();
   return (
-    <Drawer onClose={onClose} title={session_id} size={460}>
+    <Drawer onClose={onClose} title={beat ? beatName(beat) : session_id} size={460}>
       <Facts
         of={[
+          ['Id', <code key="i">{session_id}</code>],
           ['Owner', session?.user_id],
           ['Workspace', session && <code key="w">{session.workspace_dir}</code>],
           ['Status', session?.status],
           ['Source', session?.source],
-          ['Connections', session?.active_connections],
-          ['Last active', session && <Ago key="a" at={maybeInstant(session.last_activity)} />],
+          ['Clients', session?.clients],
+          ['Last active', session && <Ago key="a" at={maybeInstant(session.last_active_at)} />],
           ['Heartbeat', <BeatState key="b" beat={beat} />],
         ]}
       />
@@ -83,16 +85,12 @@ function BeatFacts({ beat }: { beat: Heartbeat }): JSX.Element {
   return (
     <Facts
       of={[
-        [
-          'Every',
-          schedule?.every_seconds === undefined
-            ? schedule?.every
-            : duration(schedule.every_seconds),
-        ],
+        ['Beats', schedule?.description],
         ['Active hours', schedule?.active_hours],
         ['Zone', schedule?.timezone],
         ['Delivery', delivery?.mode],
         ['Last run', <Ago key="l" at={maybeInstant(beat.last_run)} none="never" />],
+        ['Its HEARTBEAT.json', beat.config_error && `not in force: ${beat.config_error}`],
         ['Next run', <When key="n" at={maybeInstant(beat.next_run)} />],
       ]}
     />

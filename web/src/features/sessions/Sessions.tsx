@@ -11,9 +11,10 @@ import { Loaded } from '../../ui/Loaded';
 import { Page } from '../../ui/Page';
 import { Panel } from '../../ui/Panel';
 import { WordBadge } from '../../ui/StatusBadge';
+import type { Look } from '../../ui/status';
 import { Ago } from '../../ui/times';
 import table from '../../ui/table.module.css';
-import { isFresh } from '../overview/freshness';
+import { beatName, beatState, type BeatState as State } from '../overview/freshness';
 import { beatText } from '../overview/HeartbeatPanel';
 import { ContinuityPanel } from './ContinuityPanel';
 import { SessionDrawer } from './SessionDrawer';
@@ -107,15 +108,17 @@ function SessionTable({ rows, onOpen }: SessionTableProps): JSX.Element {
   );
 }
 
+const BADGES: Record<State, Look> = {
+  busy: { label: 'busy', glyph: '▶', tone: 'run' },
+  fresh: { label: 'fresh', glyph: '♥', tone: 'ok' },
+  overdue: { label: 'overdue', glyph: '!', tone: 'miss' },
+  paused: { label: 'paused', glyph: '||', tone: 'off' },
+};
+
 export function BeatState({ beat }: { beat: Heartbeat | null }): JSX.Element {
   const now = useNow();
   if (beat === null) return <span className="muted">none</span>;
-  if (beat.busy) return <WordBadge label="busy" glyph="▶" tone="run" />;
-  return isFresh(beat, now) ? (
-    <WordBadge label="fresh" glyph="♥" tone="ok" />
-  ) : (
-    <WordBadge label="overdue" glyph="!" tone="miss" />
-  );
+  return <WordBadge {...BADGES[beatState(beat, now)]} />;
 }
 
 function Row({ row, onOpen }: { row: SessionRow; onOpen: (id: string) => void }): JSX.Element {
@@ -126,7 +129,7 @@ function Row({ row, onOpen }: { row: SessionRow; onOpen: (id: string) => void })
     <tr>
       <td>
         <button type="button" className={styles.name} onClick={() => onOpen(session_id)}>
-          {session_id}
+          {beat ? beatName(beat) : session_id}
         </button>
         {session && (
           <span className={styles.second}>
