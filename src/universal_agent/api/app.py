@@ -23,6 +23,7 @@ from universal_agent.api import (
 from universal_agent.api.access import install_access
 from universal_agent.api.access_log import AccessLog
 from universal_agent.api.problems import EVERYWHERE, install_problem_handlers
+from universal_agent.api.short_way import ShortWay
 from universal_agent.runtime import Runtime
 
 
@@ -38,6 +39,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         responses=EVERYWHERE,
     )
     app.state.runtime = runtime
+    app.add_middleware(ShortWay, ways=cron.SHORT_WAYS)
     install_problem_handlers(app)
     for module in (
         health,

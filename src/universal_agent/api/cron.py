@@ -7,7 +7,7 @@ from pydantic import Field
 
 from universal_agent.api.once_route import OnceRoute
 from universal_agent.api.problems import problem_responses
-from universal_agent.api.short_route import ShortRoute
+from universal_agent.api.short_way import Ways
 from universal_agent.api.wire import Answer, Body, IdempotencyKey, answer, once_from, runtime_of
 from universal_agent.domain.run import JobId, RunId, RunStatus
 from universal_agent.errors import InvalidInput
@@ -175,6 +175,12 @@ async def list_jobs(
     return answer(await runtime.cron.jobs(limit=limit, cursor=cursor, owner_id=user_id))
 
 
+@router.post(
+    "/jobs",
+    summary="Create a job",
+    response_model=JobWithEcho,
+    responses=problem_responses(400, 409, 413, 422, 429, 503),
+)
 async def create_job(request: Request, body: JobCreate, key: IdempotencyKey = None) -> Response:
     runtime = runtime_of(request)
     fields = body.given()
@@ -182,15 +188,8 @@ async def create_job(request: Request, body: JobCreate, key: IdempotencyKey = No
     return answer(runtime.cron.echo_document(job, now=runtime.clock.now()))
 
 
-router.add_api_route(
-    "/jobs",
-    create_job,
-    methods=["POST"],
-    summary="Create a job",
-    response_model=JobWithEcho,
-    responses=problem_responses(400, 409, 413, 422, 429, 503),
-    route_class_override=ShortRoute,
-)
+#: Routes whose requests come by the thousand.
+SHORT_WAYS: Ways = {("POST", f"{router.prefix}/jobs"): create_job}
 
 
 @router.post(

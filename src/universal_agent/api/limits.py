@@ -52,13 +52,14 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes]) -> bytes |
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and (len(declared) > 19 or int(declared) > MAX_BODY_BYTES):
         raise _too_large()
-    body = await _collect(receive)
+    body = await collect_body(receive)
     if body is not None and is_too_deep(body):
         raise InvalidInput(f"expected at most {MAX_DEPTH} lists and objects inside each other")
     return body
 
 
-async def _collect(receive: Receive) -> bytes | None:
+async def collect_body(receive: Receive) -> bytes | None:
+    """The whole body, as `read_body` has it, whatever is in it. Raises TooLarge."""
     chunks: list[bytes] = []
     size = 0
     while True:
