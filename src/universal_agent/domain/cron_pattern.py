@@ -120,9 +120,9 @@ class _Dates:
         They depend on nothing but the weekday that the year begins with and on its being a leap
         year, so that fourteen lists serve for ever.
         """
-        new_year = date(year, 1, 1)
-        shape = (isleap(year), new_year.weekday())
+        shape = _shape(year)
         if shape not in self._days:
+            new_year = date(year, 1, 1)
             every_day = range(366 if shape[0] else 365)
             days = tuple(day for day in every_day if self._holds(new_year + timedelta(day)))
             self._days[shape] = every_day if len(days) == len(every_day) else days
@@ -172,6 +172,12 @@ class _Times:
 def _dates_of(fields: str) -> _Dates:
     """Shared by all expressions that differ in their times only: these lists are what costs."""
     return _Dates(read_fields(f"0 0 {fields}"))
+
+
+@lru_cache(maxsize=512)
+def _shape(year: int) -> tuple[bool, int]:
+    """Whether it is a leap year, and the weekday it begins with."""
+    return isleap(year), date(year, 1, 1).weekday()
 
 
 @lru_cache(maxsize=512)

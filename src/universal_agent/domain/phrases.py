@@ -21,6 +21,7 @@ time in silence. How the choices fall:
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from universal_agent.domain.instant_phrase import SpokenInstant, read_spoken
 from universal_agent.domain.local_time import (
@@ -87,6 +88,7 @@ class SchedulePhrase:
     understood_as: str
 
 
+@lru_cache(maxsize=1024)
 def parse_duration(text: str, *, field: str = "every") -> timedelta:
     """The length of time that is said, "1h30m" or "every 2 hours".
 

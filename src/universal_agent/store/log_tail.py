@@ -7,7 +7,6 @@ with no trip to the database, so that being followed costs a busy gateway next t
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from itertools import islice
 
 from universal_agent.domain.events import Event, NewEvent
 
@@ -39,7 +38,8 @@ class LogTail:
         if not self._events or seq < self._events[0].seq - 1:
             return None
         first = seq + 1 - self._events[0].seq
-        return list(islice(self._events, first, first + limit))
+        # By index: a deque finds its ends at once, where an iterator walks there from the first.
+        return [self._events[at] for at in range(first, min(first + limit, len(self._events)))]
 
     def forget(self, until: int) -> None:
         """Drop the events up to that seq, all but the newest, as the log has done."""

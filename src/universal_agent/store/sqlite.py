@@ -2,8 +2,7 @@
 
 Every write is a function of a transaction, run on the writer thread. Those that wait while a
 commit is on its way to the disk share the next one, so that a durable commit (synchronous=FULL)
-costs one fsync for many callers. Each function has a savepoint of its own: one that fails takes
-back its own changes and nobody else's.
+costs one fsync for many callers. One that fails takes back its own changes and nobody else's.
 
 The writer is the only connection that checkpoints: SQLite before 3.51.3 could lose pages when two
 connections did so at once. A lock file keeps a second process out.
@@ -275,10 +274,7 @@ class SqliteDatabase:
         try:
             connection = connection or self._connect(self.path)
             changes = connection.total_changes
-            connection.execute("BEGIN IMMEDIATE")
-            tx = SqliteTx(connection)
-            for job in group:
-                _run_in_savepoint(connection, tx, job)
+            tx = _run_together(connection, group) or _run_one_by_one(connection, group)
             newest_seq = tx.newest_seq() if tx.appended else 0
             connection.execute("COMMIT")
             seq, events = newest_seq, tx.appended
@@ -346,19 +342,46 @@ class SqliteDatabase:
             connection.execute("COMMIT")
 
 
-def _run_in_savepoint(connection: sqlite3.Connection, tx: SqliteTx, job: _Job) -> None:
-    """Run one function of a group; when it fails, take back its changes and nobody else's."""
-    appended = len(tx.appended)
-    connection.execute("SAVEPOINT verb")
+def _run_together(connection: sqlite3.Connection, group: Sequence[_Job]) -> SqliteTx | None:
+    """Begin a transaction and run every function in it; None, and none begun, if one fails.
+
+    Nearly all succeed: no savepoints are set for those that do not. What a function does beside
+    the transaction it may do twice.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    tx = SqliteTx(connection)
     try:
-        job.outcome = (job.fn(tx),)
+        for job in group:
+            job.outcome = (job.fn(tx),)
     except Exception as error:
-        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _VERBS_FAULTS):
-            raise  # the disk's fault: the whole group is refused
-        connection.execute("ROLLBACK TO verb")
-        del tx.appended[appended:]
-        job.outcome = error
-    connection.execute("RELEASE verb")
+        _raise_the_disks(error)
+        connection.execute("ROLLBACK")
+        return None
+    return tx
+
+
+def _run_one_by_one(connection: sqlite3.Connection, group: Sequence[_Job]) -> SqliteTx:
+    """Begin a transaction and run each function in it; one that fails takes back its own changes."""
+    connection.execute("BEGIN IMMEDIATE")
+    tx = SqliteTx(connection)
+    for job in group:
+        appended = len(tx.appended)
+        connection.execute("SAVEPOINT verb")
+        try:
+            job.outcome = (job.fn(tx),)
+        except Exception as error:
+            _raise_the_disks(error)
+            connection.execute("ROLLBACK TO verb")
+            del tx.appended[appended:]
+            job.outcome = error
+        connection.execute("RELEASE verb")
+    return tx
+
+
+def _raise_the_disks(error: Exception) -> None:
+    """Raise an error that is not the function's own: the whole group is refused for it."""
+    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _VERBS_FAULTS):
+        raise error
 
 
 def take_lock(database: Path) -> IO[str]:

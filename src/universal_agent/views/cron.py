@@ -1,5 +1,6 @@
 """Which jobs and runs are there, as the wire shows them?"""
 
+import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
@@ -37,7 +38,7 @@ class CronView:
         return {
             "job_id": job.job_id,
             "user_id": spec.user_id,
-            "workspace_dir": str(self._workspaces_root / spec.workspace_dir),
+            "workspace_dir": os.path.join(self._workspaces_root, spec.workspace_dir),
             "command": spec.command,
             **_schedule_fields(spec.schedule),
             "timezone": spec.timezone,
@@ -170,10 +171,11 @@ def _coming(schedule: Schedule, now: datetime) -> Iterator[datetime]:
 
 
 def _slot(slot: datetime, timezone: str) -> dict[str, Any]:
+    utc = slot.isoformat()
     return {
         "at": slot.timestamp(),
-        "utc": slot.isoformat(),
-        "local": slot.astimezone(ZoneInfo(timezone)).isoformat(),
+        "utc": utc,
+        "local": utc if timezone == "UTC" else slot.astimezone(ZoneInfo(timezone)).isoformat(),
     }
 
 

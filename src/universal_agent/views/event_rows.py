@@ -5,7 +5,8 @@ is. They carry no local times; the client knows its own zone, and keeps what it 
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 from universal_agent.domain.calendar_row import JobFact, Row, job_part, row_document, status_of
@@ -27,12 +28,32 @@ from universal_agent.store.base import Store
 _KEPT_JOBS = 20_000
 
 
+#: Events that tell of slots without a run.
+_DECIDING = (*SLOT_SKIPPED, EventType.CALENDAR_CHANGE_APPLIED)
+
+
+class _Known:
+    """A job, read from its record when the first row of it is to be told."""
+
+    def __init__(self, version: int, read: Callable[[], JobFact]) -> None:
+        self.version = version
+        self._read = read
+
+    @cached_property
+    def job(self) -> JobFact:
+        return self._read()
+
+    @cached_property
+    def part(self) -> Mapping[str, Any]:
+        return job_part(self.job.spec)
+
+
 class EventRows:
     """Knows jobs, so that it can tell rows without asking for each event."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._jobs: OrderedDict[str, tuple[JobFact, Mapping[str, Any]]] = OrderedDict()
+        self._jobs: OrderedDict[str, _Known] = OrderedDict()
 
     async def learn(self, events: Iterable[Event]) -> None:
         """Get to know the jobs that these events are about."""
@@ -48,24 +69,16 @@ class EventRows:
                 missing.add(event.source_ref)
         if missing:
             for job in await self._store.job_facts(sorted(missing)):
-                self._keep(job)
+                self._keep(job.job_id, _Known(job.version, partial(_itself, job)))
 
     def _update(self, record: Mapping[str, Any]) -> None:
         known = self._jobs.get(record["job_id"])
-        if known is not None and known[0].version >= record["version"]:
-            return  # an old event, read again
-        self._keep(
-            JobFact(
-                job_id=record["job_id"],
-                version=record["version"],
-                spec=spec_from_record(record["spec"]),
-                next_run_at=None,
-            )
-        )
+        if known is None or known.version < record["version"]:  # else an old event, read again
+            self._keep(record["job_id"], _Known(record["version"], partial(_of_record, record)))
 
-    def _keep(self, job: JobFact) -> None:
-        self._jobs[job.job_id] = job, job_part(job.spec)
-        self._jobs.move_to_end(job.job_id)
+    def _keep(self, job_id: str, known: _Known) -> None:
+        self._jobs[job_id] = known
+        self._jobs.move_to_end(job_id)
         if len(self._jobs) > _KEPT_JOBS:
             self._jobs.popitem(last=False)
 
@@ -81,15 +94,17 @@ class EventRows:
         known = self._jobs.get(event.source_ref)
         if known is None:
             return None
-        job, part = known
         run = data.get("run")
+        if run is None and event.type not in _DECIDING:
+            return None
+        job = known.job
         if run is not None:
             if run["event_id"] is None:
                 return ()  # an extra run has no slot
             row = _row_of_run(job, event.source, run)
         elif event.type in SLOT_SKIPPED:
             row = _decided(job, data, RunStatus.SKIPPED, reason=data["reason"])
-        elif event.type is EventType.CALENDAR_CHANGE_APPLIED:
+        else:
             match data["change"]:
                 case ExceptionKind.SKIP:
                     row = _decided(job, data, RunStatus.SKIPPED, reason="operator")
@@ -99,13 +114,24 @@ class EventRows:
                     return ()  # the run's own event comes next
                 case _:
                     return None
-        else:
-            return None
         if row.version != job.version:
             return None  # the job was edited meanwhile: its rows are asked for anyhow
         if is_frequent(job.spec.schedule):
             return ()  # its slots are counted, not listed
-        return (row_document(row, job.spec, None, part),)
+        return (row_document(row, job.spec, None, known.part),)
+
+
+def _itself(job: JobFact) -> JobFact:
+    return job
+
+
+def _of_record(record: Mapping[str, Any]) -> JobFact:
+    return JobFact(
+        job_id=record["job_id"],
+        version=record["version"],
+        spec=spec_from_record(record["spec"]),
+        next_run_at=None,
+    )
 
 
 def _row_of_run(job: JobFact, source: str, run: Mapping[str, Any]) -> Row:
