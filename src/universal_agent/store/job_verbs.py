@@ -74,7 +74,7 @@ def create_job(tx: Tx, job: Job, *, specs: SpecCache, now: datetime, once: Once 
     made = recall(tx, once, job.job_id, now=now)
     if made is not None:
         return _still_there(tx, made, specs)
-    tx.run(
+    tx.put(
         "insert_job",
         job_id=job.job_id,
         source=job.source,
@@ -96,7 +96,7 @@ def _mark(job: Job) -> int | None:
 
 
 def _insert_version(tx: Tx, job: Job) -> None:
-    tx.run(
+    tx.put(
         "insert_job_version",
         job_id=job.job_id,
         version=job.version,

@@ -15,7 +15,7 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -24,7 +24,8 @@ from universal_agent.domain.events import NewEvent
 from universal_agent.errors import DataDirLocked, StartupError, StoreUnavailable
 from universal_agent.store.database_file import back_up, is_fresh, put_in_place
 from universal_agent.store.migrate import migrate, newest_schema, schema_of
-from universal_agent.store.tx import Row, Tx, event_params, queries
+from universal_agent.store.sqlite_tx import SqliteTx
+from universal_agent.store.tx import Tx, queries
 
 T = TypeVar("T")
 
@@ -44,42 +45,6 @@ _PROBE_SECONDS = 1.0
 _VERBS_FAULTS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
 
 _READERS = 4
-
-
-class SqliteTx:
-    """A transaction on one connection."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._queries = queries("sqlite")
-        #: The events that this transaction has put into the log, in their order.
-        self.appended: list[NewEvent] = []
-
-    def all(self, query: str, **params: object) -> list[Row]:
-        return self._connection.execute(self._queries[query], params).fetchall()
-
-    def one(self, query: str, **params: object) -> Row | None:
-        row: Row | None = self._connection.execute(self._queries[query], params).fetchone()
-        return row
-
-    def run(self, query: str, **params: object) -> int:
-        return self._connection.execute(self._queries[query], params).rowcount
-
-    def many(self, query: str, rows: Sequence[Mapping[str, object]]) -> None:
-        if rows:
-            self._connection.executemany(self._queries[query], rows)
-
-    def append(self, event: NewEvent) -> None:
-        self.append_all((event,))
-
-    def append_all(self, events: Sequence[NewEvent]) -> None:
-        self.many("append_event", [event_params(event) for event in events])
-        self.appended.extend(events)
-
-    def newest_seq(self) -> int:
-        """The seq of the last event there is."""
-        row = self.one("newest_seq")
-        return 0 if row is None else int(row[0])
 
 
 class _Job:
@@ -353,6 +318,7 @@ def _run_together(connection: sqlite3.Connection, group: Sequence[_Job]) -> Sqli
     try:
         for job in group:
             job.outcome = (job.fn(tx),)
+        tx.write_out()
     except Exception as error:
         _raise_the_disks(error)
         connection.execute("ROLLBACK")
@@ -369,10 +335,11 @@ def _run_one_by_one(connection: sqlite3.Connection, group: Sequence[_Job]) -> Sq
         connection.execute("SAVEPOINT verb")
         try:
             job.outcome = (job.fn(tx),)
+            tx.write_out()
         except Exception as error:
             _raise_the_disks(error)
+            tx.forget(appended)
             connection.execute("ROLLBACK TO verb")
-            del tx.appended[appended:]
             job.outcome = error
         connection.execute("RELEASE verb")
     return tx

@@ -38,6 +38,13 @@ class Tx(Protocol):
         """Execute a named statement for each row of parameters."""
         ...
 
+    def put(self, query: str, **params: object) -> None:
+        """Insert a row with a named statement; before anything else is asked of the transaction.
+
+        Rows that are put by functions which share a transaction may go in together.
+        """
+        ...
+
     def append(self, event: NewEvent) -> None:
         """Put the event into the log."""
         ...
