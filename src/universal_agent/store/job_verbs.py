@@ -1,5 +1,6 @@
 """How are jobs made, changed and deleted? Each verb is one transaction."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -14,7 +15,7 @@ from universal_agent.store.base import Once
 from universal_agent.store.missed_rows import close_missed_of_job
 from universal_agent.store.rows import SpecCache, job_from_row, run_from_row
 from universal_agent.store.slots import drop_retries
-from universal_agent.store.tx import Tx, stamp, to_json
+from universal_agent.store.tx import Tx, event_params, stamp, to_json
 
 #: How long an Idempotency-Key is remembered.
 _KEPT = timedelta(days=1)
@@ -70,24 +71,34 @@ def _still_there(tx: Tx, job_id: str, specs: SpecCache) -> Job:
     return job
 
 
-def create_job(tx: Tx, job: Job, *, specs: SpecCache, now: datetime, once: Once | None) -> Job:
-    made = recall(tx, once, job.job_id, now=now)
+class NewJob:
+    """A job and the rows that it comes to, made ahead of the transaction that puts them in."""
+
+    def __init__(self, job: Job, *, now: datetime) -> None:
+        self.job = job
+        self.row = {
+            "job_id": job.job_id,
+            "source": job.source,
+            "version": job.version,
+            "owner_id": job.spec.user_id,
+            "created_at": job.created_at.timestamp(),
+            "effective_from": job.effective_from.timestamp(),
+            "next_run_at": _mark(job),
+            "due_at": stamp(job.due_at),
+        }
+        self.version = _version_row(job)
+        self.event = events.job_created(job, now=now)
+        self.event_row = event_params(self.event)
+
+
+def create_job(tx: Tx, new: NewJob, *, specs: SpecCache, now: datetime, once: Once | None) -> Job:
+    made = recall(tx, once, new.job.job_id, now=now)
     if made is not None:
         return _still_there(tx, made, specs)
-    tx.put(
-        "insert_job",
-        job_id=job.job_id,
-        source=job.source,
-        version=job.version,
-        owner_id=job.spec.user_id,
-        created_at=job.created_at.timestamp(),
-        effective_from=job.effective_from.timestamp(),
-        next_run_at=_mark(job),
-        due_at=stamp(job.due_at),
-    )
-    _insert_version(tx, job)
-    tx.append(events.job_created(job, now=now))
-    return job
+    tx.put("insert_job", new.row)
+    tx.put("insert_job_version", new.version)
+    tx.append(new.event, new.event_row)
+    return new.job
 
 
 def _mark(job: Job) -> int | None:
@@ -95,14 +106,13 @@ def _mark(job: Job) -> int | None:
     return None if job.next_run_at is None else epoch(job.next_run_at)
 
 
-def _insert_version(tx: Tx, job: Job) -> None:
-    tx.put(
-        "insert_job_version",
-        job_id=job.job_id,
-        version=job.version,
-        spec=to_json(spec_to_record(job.spec)),
-        effective_from=job.effective_from.timestamp(),
-    )
+def _version_row(job: Job) -> Mapping[str, object]:
+    return {
+        "job_id": job.job_id,
+        "version": job.version,
+        "spec": to_json(spec_to_record(job.spec)),
+        "effective_from": job.effective_from.timestamp(),
+    }
 
 
 def update_job(
@@ -139,7 +149,7 @@ def put_version(tx: Tx, job: Job, *, replaces: int, closed_at: datetime) -> None
         version=replaces,
         effective_until=closed_at.timestamp(),
     )
-    _insert_version(tx, job)
+    tx.put("insert_job_version", _version_row(job))
     if not job.spec.enabled:
         drop_retries(tx, [job.job_id])
     if job.effective_from > closed_at or not job.spec.enabled:

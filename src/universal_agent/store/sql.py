@@ -85,8 +85,9 @@ class SqlStore(SqlSessions, SqlBeats):
     # -- jobs
 
     async def create_job(self, job: Job, *, now: datetime, once: Once | None = None) -> Job:
+        new = job_verbs.NewJob(job, now=now)
         return await self._db.write(
-            lambda tx: job_verbs.create_job(tx, job, specs=self._specs, now=now, once=once)
+            lambda tx: job_verbs.create_job(tx, new, specs=self._specs, now=now, once=once)
         )
 
     async def job_made(self, once: Once) -> Job | None:

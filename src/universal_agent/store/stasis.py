@@ -19,7 +19,7 @@ from universal_agent.domain.stasis import (
 )
 from universal_agent.errors import AlreadyResolved, Conflict, SlotNotFound
 from universal_agent.store.base import Once, Resolution, Resolved
-from universal_agent.store.job_verbs import create_job, made_by, read_job, read_spec, recall
+from universal_agent.store.job_verbs import NewJob, create_job, made_by, read_job, read_spec, recall
 from universal_agent.store.missed_rows import missed_from_row, put_missed
 from universal_agent.store.rows import SpecCache, run_from_row
 from universal_agent.store.slots import NewRun, insert_runs
@@ -86,7 +86,7 @@ def resolve_missed(
         one = replace(one, run_id=resolution.run_id)
         run = _run_late(tx, one, job.spec, job.version, resolution.run_id, now=now)
     elif resolution.job is not None:
-        create_job(tx, resolution.job, specs=specs, now=now, once=None)
+        create_job(tx, NewJob(resolution.job, now=now), specs=specs, now=now, once=None)
     spans = [one]
     others = [record for record in group if record is not latest]
     if resolution.scope is Scope.SLOT:

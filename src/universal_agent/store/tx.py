@@ -38,15 +38,15 @@ class Tx(Protocol):
         """Execute a named statement for each row of parameters."""
         ...
 
-    def put(self, query: str, **params: object) -> None:
+    def put(self, query: str, row: Mapping[str, object]) -> None:
         """Insert a row with a named statement; before anything else is asked of the transaction.
 
         Rows that are put by functions which share a transaction may go in together.
         """
         ...
 
-    def append(self, event: NewEvent) -> None:
-        """Put the event into the log."""
+    def append(self, event: NewEvent, row: Mapping[str, object] | None = None) -> None:
+        """Put the event into the log; `row` is its `event_params`, where they are there."""
         ...
 
     def append_all(self, events: Sequence[NewEvent]) -> None:
