@@ -17,7 +17,7 @@ from universal_agent.store.tx import queries
 STORE = Path(str(files("universal_agent.store")))
 
 #: The methods of a transaction that take the name of a query first.
-ASKING = {"all", "one", "run", "many"}
+ASKING = {"all", "one", "run", "many", "put"}
 
 DIALECTS = ["sqlite"]
 

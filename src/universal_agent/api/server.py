@@ -32,9 +32,9 @@ _BACKLOG = 2048
 _TICK_SECONDS = 1.0
 
 #: How long the interpreter lets a thread go on before another gets its turn. The writer thread
-#: and the event loop hand over to each other thousands of times a second; at Python's default of
-#: 5 ms each hand-over could cost that much.
-_SWITCH_SECONDS = 0.0005
+#: and the event loop hand over to each other thousands of times a second; each hand-over may cost
+#: that much, which at Python's default of 5 ms is more than a commit.
+_SWITCH_SECONDS = 0.00005
 
 #: Bytes of a message that a client may send over a WebSocket; one that is larger ends it (1009).
 _MESSAGE_BYTES = 256 * 1024

@@ -1,0 +1,115 @@
+"""What does a transaction on SQLite cost? Each statement is a moment in which another thread may run.
+
+The interpreter lets go of its lock around every call of SQLite, and a busy event loop then keeps it
+for a while. So rows that nobody asks about go in together, many of them in one statement.
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import NamedTuple
+
+from universal_agent.domain.events import NewEvent
+from universal_agent.store.tx import Row, event_params, queries
+
+#: Rows in one statement. Few sizes, so that the connection keeps every statement prepared.
+_SIZES = (32, 16, 8, 4, 2, 1)
+
+_INSERT = re.compile(r"(INSERT INTO [^;]* VALUES )\(([:\w, \n]*)\)([^:]*)", re.DOTALL)
+
+
+class SqliteTx:
+    """A transaction on one connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._queries = queries("sqlite")
+        #: Rows that are still to be inserted, by query.
+        self._later: dict[str, list[Mapping[str, object]]] = {}
+        #: The events that this transaction has put into the log, in their order.
+        self.appended: list[NewEvent] = []
+
+    def all(self, query: str, **params: object) -> list[Row]:
+        self.write_out()
+        return self._connection.execute(self._queries[query], params).fetchall()
+
+    def one(self, query: str, **params: object) -> Row | None:
+        self.write_out()
+        row: Row | None = self._connection.execute(self._queries[query], params).fetchone()
+        return row
+
+    def run(self, query: str, **params: object) -> int:
+        self.write_out()
+        return self._connection.execute(self._queries[query], params).rowcount
+
+    def many(self, query: str, rows: Sequence[Mapping[str, object]]) -> None:
+        self.write_out()
+        self._many(query, rows)
+
+    def put(self, query: str, row: Mapping[str, object]) -> None:
+        self._later.setdefault(query, []).append(row)
+
+    def append(self, event: NewEvent, row: Mapping[str, object] | None = None) -> None:
+        self.put("append_event", row or event_params(event))
+        self.appended.append(event)
+
+    def append_all(self, events: Iterable[NewEvent]) -> None:
+        for event in events:
+            self.append(event)
+
+    def write_out(self) -> None:
+        """Insert what was put off."""
+        if self._later:
+            later, self._later = self._later, {}
+            for query, rows in later.items():
+                self._many(query, rows)
+
+    def forget(self, appended: int) -> None:
+        """Drop what was put off, and all events but the first ones: they are taken back."""
+        self._later.clear()
+        del self.appended[appended:]
+
+    def newest_seq(self) -> int:
+        """The seq of the last event there is."""
+        row = self.one("newest_seq")
+        return 0 if row is None else int(row[0])
+
+    def _many(self, query: str, rows: Sequence[Mapping[str, object]]) -> None:
+        insert = _insert_of(self._queries[query])
+        if insert is None or len(rows) == 1:
+            self._connection.executemany(self._queries[query], rows)
+            return
+        first = 0
+        for size in _SIZES:
+            while len(rows) - first >= size:
+                piece = rows[first : first + size]
+                values = [row[name] for row in piece for name in insert.names]
+                self._connection.execute(_of_rows(insert, size), values)
+                first += size
+
+
+class _Insert(NamedTuple):
+    """An INSERT of one row of parameters, to be made one of many."""
+
+    begin: str
+    names: tuple[str, ...]
+    end: str
+
+
+@cache
+def _insert_of(query: str) -> _Insert | None:
+    """The parts of the statement; None for any other kind."""
+    parts = _INSERT.fullmatch(" ".join(query.split()))
+    if parts is None:
+        return None
+    names = [name.strip() for name in parts[2].split(",")]
+    if not all(name.startswith(":") for name in names):
+        return None
+    return _Insert(parts[1], tuple(name[1:] for name in names), parts[3])
+
+
+@cache
+def _of_rows(insert: _Insert, count: int) -> str:
+    row = f"({', '.join('?' * len(insert.names))})"
+    return f"{insert.begin}{', '.join([row] * count)}{insert.end}"
