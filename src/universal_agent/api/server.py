@@ -6,7 +6,6 @@ shutdown that never waits for a client.
 """
 
 import asyncio
-import gc
 import os
 import resource
 import signal
@@ -20,6 +19,7 @@ import uvicorn
 from universal_agent import failpoint
 from universal_agent.api.app import create_app
 from universal_agent.api.connection import bounded_protocol
+from universal_agent.api.garbage import collect_at_times, look_at_the_young
 from universal_agent.api.logs import configure_logging, journal
 from universal_agent.errors import SettingsError
 from universal_agent.runtime import Runtime
@@ -148,13 +148,11 @@ async def _serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started and not serving.done():
             await runtime.clock.sleep(0.005)
-        # What a start makes stays: looking through it for garbage again and again would stop
-        # everything for 50 ms at a time.
-        gc.collect()
-        gc.freeze()
+        collecting = asyncio.create_task(collect_at_times(runtime.clock))
         if server.started:
             on_ready(url_of(listener))
         await serving
+        collecting.cancel()
     finally:
         await runtime.stop()
         listener.close()
@@ -172,6 +170,7 @@ def run_gateway(settings: Settings, on_ready: Callable[[str], None]) -> None:
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65536)), hard))
     sys.setswitchinterval(_SWITCH_SECONDS)
+    look_at_the_young()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(settings, on_ready))
 
