@@ -101,3 +101,14 @@ def test_no_statement_on_the_way_of_a_run_reads_a_growing_table_through(name: st
         for table, alias in re.findall(r"\b(?:FROM|JOIN)\s+(\w+)\s+(?:AS\s+)?([a-z])\b", query)
     }
     assert {aliases.get(scan, scan) for scan in scans(query)} & GROWING == set()
+
+
+def test_the_next_due_instant_is_found_in_an_index_alone() -> None:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection, dialect="sqlite")
+        query = queries("sqlite")["next_due"]
+        steps = connection.execute(
+            f"EXPLAIN QUERY PLAN {query}", {"until": 0, "without": "cron"}
+        ).fetchall()
+    on_jobs = [step[3] for step in steps if "jobs" in step[3]]
+    assert on_jobs == ["SEARCH jobs USING COVERING INDEX jobs_due (due_at>?)"]
