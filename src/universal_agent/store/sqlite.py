@@ -327,7 +327,7 @@ def _run_together(connection: sqlite3.Connection, group: Sequence[_Job]) -> Sqli
 
 
 def _run_one_by_one(connection: sqlite3.Connection, group: Sequence[_Job]) -> SqliteTx:
-    """Begin a transaction and run each function in it; one that fails takes back its own changes."""
+    """Begin a transaction and run each function in it; one that fails leaves nothing behind."""
     connection.execute("BEGIN IMMEDIATE")
     tx = SqliteTx(connection)
     for job in group:

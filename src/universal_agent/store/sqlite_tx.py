@@ -1,4 +1,4 @@
-"""What does a transaction on SQLite cost? Each statement is a moment in which another thread may run.
+"""What does a transaction on SQLite cost? Above all, that another thread may run at each statement.
 
 The interpreter lets go of its lock around every call of SQLite, and a busy event loop then keeps it
 for a while. So rows that nobody asks about go in together, many of them in one statement.

@@ -1,6 +1,5 @@
 """Which jobs and runs are there, as the wire shows them?"""
 
-import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
@@ -38,7 +37,7 @@ class CronView:
         return {
             "job_id": job.job_id,
             "user_id": spec.user_id,
-            "workspace_dir": os.path.join(self._workspaces_root, spec.workspace_dir),
+            "workspace_dir": f"{self._workspaces_root}/{spec.workspace_dir}",
             "command": spec.command,
             **_schedule_fields(spec.schedule),
             "timezone": spec.timezone,

@@ -8,15 +8,18 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-import icalendar
 import orjson
 
 from universal_agent.domain.calendar import Window
 from universal_agent.views.calendar import CalendarView, FeedAnswer, FeedQuery
 from universal_agent.views.calendar_text import FeedText
+
+if TYPE_CHECKING:
+    # Loaded when somebody asks for a calendar: it would be a twentieth of every start.
+    import icalendar
 
 #: How often a calendar program is asked to look again.
 _REFRESH = timedelta(minutes=15)
@@ -55,6 +58,8 @@ class IcsView:
 
 def to_ics(feed: FeedText, window: Window) -> bytes:
     """The feed as an iCalendar document, in the window's zone."""
+    import icalendar
+
     calendar = icalendar.Calendar()
     calendar.add("PRODID", "-//universal-agent//calendar//EN")
     calendar.add("VERSION", "2.0")
@@ -77,7 +82,7 @@ def to_ics(feed: FeedText, window: Window) -> bytes:
     return document
 
 
-def _slot(row: Mapping[str, Any], zone: ZoneInfo, stamp: datetime) -> icalendar.Event:
+def _slot(row: Mapping[str, Any], zone: ZoneInfo, stamp: datetime) -> "icalendar.Event":
     moved_to = row.get("moved_to_utc")
     start = datetime.fromisoformat(moved_to or row["scheduled_at_utc"])
     length = timedelta(seconds=round(row["duration_seconds"] or 0))
@@ -95,7 +100,7 @@ def _in_zone(instant: datetime, zone: ZoneInfo) -> datetime:
     return instant.astimezone(UTC if zone.key in ("UTC", "Etc/UTC") else zone)
 
 
-def _days(row: Mapping[str, Any], zone: ZoneInfo, stamp: datetime) -> list[icalendar.Event]:
+def _days(row: Mapping[str, Any], zone: ZoneInfo, stamp: datetime) -> "list[icalendar.Event]":
     """An entry for each local day of a frequent job, with what became of its slots."""
     counts: dict[date, Counter[str]] = {}
     for hour in row["hourly"]:
@@ -114,7 +119,9 @@ def _days(row: Mapping[str, Any], zone: ZoneInfo, stamp: datetime) -> list[icale
     return entries
 
 
-def _entry(row: Mapping[str, Any], name: str, stamp: datetime) -> icalendar.Event:
+def _entry(row: Mapping[str, Any], name: str, stamp: datetime) -> "icalendar.Event":
+    import icalendar
+
     event = icalendar.Event()
     event.add("UID", f"{name}@universal-agent")
     event.add("DTSTAMP", stamp)
