@@ -1,4 +1,4 @@
-"""Rows that are put off are there for whoever asks, in their order, and go when they are taken back."""
+"""Rows that are put off are there for whoever asks, in their order, and can be taken back."""
 
 import asyncio
 import sqlite3
