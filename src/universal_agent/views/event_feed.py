@@ -1,16 +1,16 @@
 """Who is told of new events, and from where does each go on?
 
-A ring of the latest events over the durable log. Each event is encoded once and its bytes are
-shared by all. A subscriber is a cursor, not a queue: it takes what lies between its cursor and
-the head whenever it can, from the ring or, behind that, from the log. One that cannot keep up is
-cut and told, and slows nobody.
+A ring of the latest events over the durable log. Each event is encoded once, when somebody first
+reads it, and its bytes are shared by all. A subscriber is a cursor, not a queue: it takes what
+lies between its cursor and the head whenever it can, from the ring or, behind that, from the log.
+One that cannot keep up is cut and told, and slows nobody.
 """
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import orjson
@@ -48,16 +48,30 @@ class ResetReason(StrEnum):
     NEW_STREAM = "new_stream"
 
 
-@dataclass(frozen=True, slots=True)
 class Frame:
-    """One message of the stream: `id: <seq>` and its data, encoded."""
+    """One message of the stream: `id: <seq>` and its data, encoded when they are first asked for.
 
-    seq: int
-    data: bytes
+    While nobody reads, a burst of events is not held up by it.
+    """
+
+    __slots__ = ("_data", "_make", "seq")
+
+    def __init__(self, seq: int, make: Callable[[], Mapping[str, Any]]) -> None:
+        self.seq = seq
+        self._make: Callable[[], Mapping[str, Any]] | None = make
+        self._data = b""
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes, which all readers share."""
+        if self._make is not None:
+            self._data = _encoded(self.seq, self._make())
+            self._make = None
+        return self._data
 
 
-def _frame(seq: int, payload: dict[str, Any]) -> Frame:
-    return Frame(seq, b"id: %d\ndata: %b\n\n" % (seq, orjson.dumps(payload)))
+def _encoded(seq: int, payload: Mapping[str, Any]) -> bytes:
+    return b"id: %d\ndata: %b\n\n" % (seq, orjson.dumps(payload))
 
 
 class Subscriber:
@@ -123,7 +137,7 @@ class EventFeed:
 
     def _publish(self, events: Sequence[Event]) -> None:
         for event in events:
-            self._ring.append(_frame(event.seq, self._payload(event)))
+            self._ring.append(self._frame(event))
             self._metrics.count("event_emissions_total")
             self._metrics.count("event_bus_published")
             if event.source in self.event_counts:
@@ -163,6 +177,9 @@ class EventFeed:
             else:
                 self._is_waking = True
                 self._clock.call_later(took, self._wake)
+
+    def _frame(self, event: Event) -> Frame:
+        return Frame(event.seq, partial(self._payload, event))
 
     def _payload(self, event: Event) -> dict[str, Any]:
         return {
@@ -267,14 +284,14 @@ class EventFeed:
     def _reset(self, subscriber: Subscriber, reason: ResetReason) -> bytes:
         subscriber.after_seq = self._head
         self._metrics.count("push_stream_resets")
-        return _frame(
+        return _encoded(
             self._head,
             {"kind": "reset", "reason": reason, "seq": self._head, **self._place()},
-        ).data
+        )
 
     def _keepalive(self) -> bytes:
         self._metrics.count("push_stream_keepalives")
-        return _frame(self._head, {"kind": "heartbeat", "seq": self._head, **self._place()}).data
+        return _encoded(self._head, {"kind": "heartbeat", "seq": self._head, **self._place()})
 
     def _place(self) -> dict[str, Any]:
         return {
@@ -293,7 +310,7 @@ class EventFeed:
             return [self._ring[index] for index in range(first, last)]
         events = await self._store.read_events(after_seq=seq, limit=_PIECE)
         await self._rows.learn(events)
-        return [_frame(event.seq, self._payload(event)) for event in events]
+        return [self._frame(event) for event in events]
 
     async def _news(self, subscriber: Subscriber, seconds: float) -> bool:
         """Wait for an event; False when none came for `seconds`."""
