@@ -28,7 +28,7 @@ _log = structlog.get_logger(__name__)
 _BATCH = 500
 
 #: Between two looks at the log: many events share one.
-_PAUSE_SECONDS = 0.25
+_PAUSE_SECONDS = 0.5
 
 #: Waits between tries of a delivery; the last one repeats.
 _WAITS = (5.0, 30.0, 120.0, 600.0)

@@ -35,7 +35,7 @@ PATIENCE_EVENTS = 5000
 
 #: From an event until it is folded unasked: many share one commit, and slots that come due together
 #: are admitted, and their runs ended, before the first of them is folded.
-_PAUSE_SECONDS = 0.25
+_PAUSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
