@@ -56,6 +56,21 @@ def test_what_the_banner_offers_can_be_pasted_into_a_shell(
     assert jobs_of(gateway) == ["date >> dates.txt"]
 
 
+def test_at_a_later_start_the_banner_says_how_many_jobs_there_are(
+    gateway: GatewayProcess,
+) -> None:
+    body = {"command": "true", "schedule": "every 1s", "misfire_grace_seconds": 0}
+    made = httpx.post(f"{gateway.base_url}/api/v1/cron/jobs", json=body, trust_env=False)
+    assert made.status_code == 200
+    gateway.wait_for_output(b"cron_run_completed")
+    gateway.kill()
+    assert banner_lines(gateway, "jobs") == []
+    gateway.start()
+    (line,) = banner_lines(gateway, "jobs")
+    assert line == "jobs       1, 1 of them enabled"
+    assert len(banner_lines(gateway, "ua job add")) == 1, "the first start's alone"
+
+
 def test_with_json_the_banner_is_one_document(make_gateway: MakeGateway) -> None:
     gateway = make_gateway()
     gateway.start("--json")

@@ -66,6 +66,7 @@ def test_what_was_missed_waits_and_each_decision_does_what_it_says(
     after_the_outage: GatewayProcess, tmp_path: Path
 ) -> None:
     gateway = after_the_outage
+    assert "3 groups of slots, to be decided: `ua stasis list`" in gateway.log.read_text()
     queue = document(gateway, "stasis", "list")["stasis_queue"]
     items = {item["event"]["title"]: item for item in queue}
     assert sorted(items) == sorted(JOBS)

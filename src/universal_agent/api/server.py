@@ -11,8 +11,9 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import uvicorn
 
@@ -24,6 +25,9 @@ from universal_agent.api.logs import configure_logging, journal
 from universal_agent.errors import SettingsError
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings
+
+#: What to do with the URL and the overview's counts (docs/contract.md, Dashboard summary).
+OnReady = Callable[[str, Mapping[str, Any]], None]
 
 #: Connections waiting to be accepted.
 _BACKLOG = 2048
@@ -139,18 +143,19 @@ def configured(runtime: Runtime) -> uvicorn.Config:
     )
 
 
-async def _serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
+async def _serve(settings: Settings, on_ready: OnReady) -> None:
     listener = bind(settings)
     runtime = Runtime(settings, journal=journal(settings.log_level))
     server = CalmServer(configured(runtime), runtime.end_streams)
     try:
         await runtime.start()
+        summary = await runtime.dashboard_summary()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started and not serving.done():
             await runtime.clock.sleep(0.005)
         collecting = asyncio.create_task(collect_at_times(runtime.clock))
         if server.started:
-            on_ready(url_of(listener))
+            on_ready(url_of(listener), summary)
         await serving
         collecting.cancel()
     finally:
@@ -158,8 +163,8 @@ async def _serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
         listener.close()
 
 
-def run_gateway(settings: Settings, on_ready: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM; `on_ready` is called with the URL.
+def run_gateway(settings: Settings, on_ready: OnReady) -> None:
+    """Serve until SIGINT or SIGTERM; `on_ready` is called with the URL and what there is.
 
     Raises StartupError (bad address, locked data directory, unreadable database).
     """

@@ -2,8 +2,9 @@
 
 import shlex
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -50,10 +51,10 @@ def serve_until_stopped(ua: Ua, settings: "Settings") -> None:
     """Run the gateway, and say where it is once it can be reached."""
     from universal_agent.api.server import run_gateway
 
-    def ready(url: str) -> None:
+    def ready(url: str, summary: Mapping[str, Any]) -> None:
         url = _reachable(url)
         _leave_address(settings.data_dir, url)
-        document = _banner(settings, url)
+        document = _banner(settings, url, summary)
         if ua.json:
             ua.show_line(document)
         else:
@@ -97,7 +98,7 @@ _FLAGS = {
 }
 
 
-def _banner(settings: "Settings", url: str) -> Document:
+def _banner(settings: "Settings", url: str, summary: Mapping[str, Any]) -> Document:
     from universal_agent.settings import variable_name
 
     return {
@@ -107,6 +108,8 @@ def _banner(settings: "Settings", url: str) -> Document:
         "database": str(settings.database_path.absolute()),
         "flags": {variable_name(flag): getattr(settings, flag) for flag in _FLAGS},
         "auth_required": bool(settings.ops_token),
+        "jobs": summary["cron"],
+        "missed": summary["approvals"]["pending"],
         "first_job": _first_job(settings, url),
     }
 
@@ -153,6 +156,18 @@ def _banner_view(screen: "Screen", document: Document) -> "RenderableType":
     ]
     if document["flags"]["UA_CRON_MOCK_RESPONSE"]:
         facts.append(("note", Text("nothing is run: every run answers CRON_OK", "bold yellow")))
+    jobs, missed = document["jobs"], document["missed"]
+    if jobs["total"]:
+        facts.append(("jobs", Text(f"{jobs['total']}, {jobs['enabled']} of them enabled")))
+    if missed:
+        what = f"{missed} {'group' if missed == 1 else 'groups'} of slots"
+        facts.append(("missed", Text(f"{what}, to be decided: `ua stasis list`", "bold yellow")))
+    first_job = (
+        Text("Add a first job, with either of these:", style="dim"),
+        Text("  " + document["first_job"]["ua"]),
+        Text("  " + document["first_job"]["curl"]),
+        Text(),
+    )
     return Group(
         Text.assemble(
             ("universal-agent ", "bold"), f"{document['version']} ", ("is ready", "bold green")
@@ -160,8 +175,5 @@ def _banner_view(screen: "Screen", document: Document) -> "RenderableType":
         Text(),
         screen.facts(facts),
         Text(),
-        Text("Add a first job, with either of these:", style="dim"),
-        Text("  " + document["first_job"]["ua"]),
-        Text("  " + document["first_job"]["curl"]),
-        Text(),
+        *(() if jobs["total"] else first_job),
     )
