@@ -133,6 +133,7 @@ function Chip({ event, time, zone, onOpen }: ChipProps): JSX.Element {
       type="button"
       className={styles.chip}
       data-chip
+      data-event={event.event_id}
       data-tone={look.tone}
       data-source={event.source}
       data-tip={slotTip(event, zone, useOwnZone(event.source_ref, zone))}

@@ -134,8 +134,8 @@ function OutagePanel({ outage, onAsk, children }: OutagePanelProps): JSX.Element
   const where = id == null ? { event_ids: items.map((item) => item.event_id) } : { outage: id };
   return (
     <Panel
-      title={capital(causeText(items[0]?.cause))}
-      count={slots}
+      title={`${capital(causeText(items[0]?.cause))}: ${slots} ${slots === 1 ? 'slot' : 'slots'}`}
+      count={items.length}
       urgent
       actions={
         items.length > 1 && (
