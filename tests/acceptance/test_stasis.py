@@ -68,6 +68,7 @@ def test_what_was_missed_waits_and_each_decision_does_what_it_says(
     gateway = after_the_outage
     assert "3 groups of slots, to be decided: `ua stasis list`" in gateway.log.read_text()
     queue = document(gateway, "stasis", "list")["stasis_queue"]
+    assert document(gateway, "stasis")["stasis_queue"] == queue, "`list` need not be named"
     items = {item["event"]["title"]: item for item in queue}
     assert sorted(items) == sorted(JOBS)
     assert {item["group"]["count"] for item in queue} == {MISSED}

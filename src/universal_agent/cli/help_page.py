@@ -45,12 +45,21 @@ class CommandPage(_Page, TyperCommand):
 
 
 class GroupPage(_Page, TyperGroup):
-    """A group of commands; naming none of them shows the page, unless the group itself acts."""
+    """A group of commands; naming none of them shows the page."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args and not self.invoke_without_command:
+        if not args:
             typer.echo(ctx.get_help(), color=ctx.color)
             raise typer.Exit(ExitCode.USAGE)
+        return super().parse_args(ctx, args)
+
+
+class ListingPage(GroupPage):
+    """A group that lists, with the options of its `list`, when no command is named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
         return super().parse_args(ctx, args)
 
 

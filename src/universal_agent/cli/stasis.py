@@ -9,8 +9,8 @@ import typer
 
 from universal_agent.cli.command import command
 from universal_agent.cli.failure import CommandFailed, ExitCode
-from universal_agent.cli.help_page import CONTEXT, GroupPage
-from universal_agent.cli.invocation import Document, Ua, invocation
+from universal_agent.cli.help_page import CONTEXT, ListingPage
+from universal_agent.cli.invocation import Document, Ua
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -23,20 +23,11 @@ _PANEL = "Every slot accounted for"
 app = typer.Typer()
 group = typer.Typer(
     name="stasis",
-    cls=GroupPage,
+    cls=ListingPage,
     context_settings=CONTEXT,
     help="What was missed waits here: approve it, reschedule it, or delete it.",
-    invoke_without_command=True,
-    no_args_is_help=False,
 )
 app.add_typer(group, rich_help_panel=_PANEL)
-
-
-@group.callback()
-def _alone(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        with invocation() as ua:
-            ua.show(ua.reader.get("/api/v1/ops/stasis"), _view)
 
 
 Item = Annotated[
