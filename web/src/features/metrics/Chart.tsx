@@ -25,6 +25,11 @@ interface ChartProps {
 
 const HEIGHT = 210;
 
+const numbers = new Intl.NumberFormat('en-US', { notation: 'compact', maximumFractionDigits: 2 });
+
+/** A value as it fits beside the axis: 0.25, 40, 1.5K, 900K. */
+const short = (value: number) => numbers.format(value);
+
 /** 09:00, and the day as well where a new one begins. */
 function timeTexts(splits: readonly number[], zone: string): string[] {
   return splits.map((seconds, index) => {
@@ -59,7 +64,7 @@ function optionsFor(
     scales: { y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.15 : 1] } },
     axes: [
       { ...axis, values: (_plot, splits) => timeTexts(splits, zone) },
-      { ...axis, size: 52, values: (_plot, values) => values.map((v) => `${v}`) },
+      { ...axis, size: 52, values: (_plot, values) => values.map(short) },
     ],
     series: [
       {
