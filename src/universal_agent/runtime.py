@@ -435,7 +435,7 @@ class Runtime:
             now = self.clock.now()
             ledger = await self.ledger.ledger(start=now - _LEDGER_WINDOW, end=now, now=now)
             lost = ledger["unaccounted"]
-            self.metrics.slots_unaccounted.set(len(lost))
+            self.metrics.slots_unaccounted.set(ledger["unaccounted_count"])
             if lost:
                 _log.error("slots_unaccounted", action="slots_unaccounted", event_ids=lost[:20])
 

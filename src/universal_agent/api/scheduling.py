@@ -34,6 +34,7 @@ class LedgerDocument(Answer):
     expected: int
     outcomes: dict[str, Any]
     unaccounted: list[str]
+    unaccounted_count: int
 
 
 @router.get(

@@ -1,7 +1,8 @@
 """Did every expected slot end in exactly one recorded outcome?
 
 What was expected is recomputed from the job versions, never read from what was recorded; the
-difference is `unaccounted`, and must be empty.
+difference is `unaccounted`, and must be empty. Slots are counted in stretches, as the schedule
+counts them: a night off of an every-minute job is one sum, not 600 slots.
 """
 
 from bisect import bisect_left, bisect_right
@@ -9,12 +10,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
+from math import floor
+from operator import attrgetter
 
 from universal_agent.domain.job import JobVersion
 from universal_agent.domain.judge import LATENCY, Cause, MissedStatus
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.schedule import stable_jitter
 from universal_agent.domain.slot import SlotKey, epoch, from_epoch
+
+#: How many unaccounted slots are named.
+LISTED = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +71,8 @@ class Ledger:
     interrupted: int = 0
     #: Admitted and not finished, or still within the grace.
     in_flight: int = 0
+    unaccounted_count: int = 0
+    #: The first `LISTED` of them.
     unaccounted: list[str] = field(default_factory=list)
 
 
@@ -73,71 +82,122 @@ _RAN = frozenset({RunStatus.SUCCESS, RunStatus.ERROR, RunStatus.TIMEOUT, RunStat
 def reckon(facts: LedgerFacts, *, start: datetime, end: datetime, now: datetime) -> Ledger:
     """Hold what was expected in (start, end] against what was recorded."""
     ledger = Ledger(start=start, end=end)
-    slots: dict[str, dict[int, SlotFact]] = {}
-    for slot in facts.slots:
-        slots.setdefault(slot.source_ref, {})[slot.scheduled_at] = slot
-    missed: dict[str, list[MissedFact]] = {}
+    slots: dict[str, list[SlotFact]] = {}
+    for slot in sorted(facts.slots, key=attrgetter("scheduled_at")):
+        slots.setdefault(slot.source_ref, []).append(slot)
+    missed: dict[tuple[str, int], list[MissedFact]] = {}
     for span in facts.missed:
-        missed.setdefault(span.source_ref, []).append(span)
+        missed.setdefault((span.source_ref, span.job_version), []).append(span)
     for version in facts.versions:
-        if version.spec.enabled:
-            _reckon_version(
-                ledger,
-                version,
-                slots.get(version.job_id, {}),
-                [m for m in missed.get(version.job_id, ()) if m.job_version == version.version],
-                now,
-            )
+        after = max(ledger.start, version.effective_from)
+        until = min(ledger.end, now, version.effective_until or now)
+        if version.spec.enabled and after < until:
+            account = _Account(ledger, version, slots.get(version.job_id, ()), now)
+            spans = missed.get((version.job_id, version.version), ())
+            account.close(_Window(epoch(after), epoch(until)), spans)
     return ledger
 
 
-def _reckon_version(
-    ledger: Ledger,
-    version: JobVersion,
-    slots: dict[int, SlotFact],
-    spans: list[MissedFact],
-    now: datetime,
-) -> None:
-    after = max(ledger.start, version.effective_from)
-    until = min(ledger.end, now, version.effective_until or now)
-    if until <= after:
-        return
-    expected = [epoch(slot) for slot in version.spec.schedule.slots(after, until)]
-    ledger.expected += len(expected)
-    open_slots = set(expected)
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The seconds in (after, until]."""
 
-    for span in spans:
-        first = bisect_left(expected, span.first_at)
-        inside = expected[first : bisect_right(expected, span.last_at)]
-        mine = open_slots.intersection(inside)
-        open_slots -= mine
+    after: int
+    until: int
+
+
+class _Account:
+    """What one version of a job expected, taken off piece by piece."""
+
+    def __init__(
+        self, ledger: Ledger, version: JobVersion, slots: Sequence[SlotFact], now: datetime
+    ) -> None:
+        self._ledger = ledger
+        self._version = version
+        self._slots = slots
+        policy = version.spec.policy
+        # Past its grace a slot is still given the engine's own latency before it is called lost.
+        patience = (
+            stable_jitter(version.job_id, policy.jitter_seconds)
+            + max(LATENCY, timedelta(seconds=policy.misfire_grace_seconds))
+            + LATENCY
+        )
+        #: A slot up to here that nothing was recorded of is lost; a later one may still come.
+        self._due_by = floor((now - patience).timestamp())
+
+    def close(self, window: _Window, spans: Sequence[MissedFact]) -> None:
+        self._ledger.expected += self._count(window)
+        open_windows = [window]
+        for span in spans:
+            covered = _cut_out(open_windows, _Window(span.first_at - 1, span.last_at))
+            count = sum(map(self._count, covered))
+            if count:
+                self._missed(span, count)
+        for open_window in open_windows:
+            self._recorded(open_window)
+
+    def _missed(self, span: MissedFact, count: int) -> None:
         if span.status == MissedStatus.SKIPPED:
-            ledger.skipped["on_miss"] += len(mine)
+            self._ledger.skipped["on_miss"] += count
         elif span.cause == Cause.INTERRUPTED and span.status == MissedStatus.PENDING:
-            ledger.interrupted += len(mine)
+            self._ledger.interrupted += count
         else:
-            ledger.missed[span.status] += len(mine)
+            self._ledger.missed[span.status] += count
 
-    policy = version.spec.policy
-    # Past its grace a slot is still given the engine's own latency before it is called lost.
-    patience = (
-        stable_jitter(version.job_id, policy.jitter_seconds)
-        + max(LATENCY, timedelta(seconds=policy.misfire_grace_seconds))
-        + LATENCY
-    )
-    for at in sorted(open_slots):
-        slot = slots.get(at)
-        if slot is None:
-            if from_epoch(at) + patience > now:
-                ledger.in_flight += 1
-            else:
-                key = SlotKey(version.spec.source, version.job_id, from_epoch(at))
-                ledger.unaccounted.append(key.event_id)
-        elif slot.outcome in _RAN:
-            ledger.ran[slot.outcome] += 1
+    def _recorded(self, window: _Window) -> None:
+        """Account for a window by the slots that were recorded, and for what lies between them."""
+        at = attrgetter("scheduled_at")
+        first = bisect_right(self._slots, window.after, key=at)
+        last = bisect_right(self._slots, window.until, key=at)
+        after = window.after
+        for slot in islice(self._slots, first, last):
+            self._unrecorded(_Window(after, slot.scheduled_at - 1))
+            after = slot.scheduled_at
+            if self._count(_Window(after - 1, after)):
+                self._ran(slot)
+        self._unrecorded(_Window(after, window.until))
+
+    def _ran(self, slot: SlotFact) -> None:
+        if slot.outcome in _RAN:
+            self._ledger.ran[slot.outcome] += 1
         elif slot.outcome == RunStatus.SKIPPED:
-            ledger.skipped[slot.reason or "unknown"] += 1
+            self._ledger.skipped[slot.reason or "unknown"] += 1
         elif slot.outcome == RunStatus.INTERRUPTED:
-            ledger.interrupted += 1
+            self._ledger.interrupted += 1
         else:
-            ledger.in_flight += 1
+            self._ledger.in_flight += 1
+
+    def _unrecorded(self, window: _Window) -> None:
+        due_by = min(max(self._due_by, window.after), window.until)
+        self._ledger.in_flight += self._count(_Window(due_by, window.until))
+        lost = _Window(window.after, due_by)
+        count = self._count(lost)
+        if count:
+            self._ledger.unaccounted_count += count
+            self._name(lost)
+
+    def _name(self, lost: _Window) -> None:
+        names = self._ledger.unaccounted
+        source, job_id = self._version.spec.source, self._version.job_id
+        slots = self._version.spec.schedule.slots(from_epoch(lost.after), from_epoch(lost.until))
+        names.extend(
+            SlotKey(source, job_id, slot).event_id for slot in islice(slots, LISTED - len(names))
+        )
+
+    def _count(self, window: _Window) -> int:
+        if window.after >= window.until:
+            return 0
+        schedule = self._version.spec.schedule
+        return schedule.count(from_epoch(window.after), from_epoch(window.until))
+
+
+def _cut_out(windows: list[_Window], cut: _Window) -> list[_Window]:
+    """Take what is in `cut` out of windows, disjoint and ascending; answers what was in it."""
+    first = bisect_right(windows, cut.after, key=attrgetter("until"))
+    last = bisect_left(windows, cut.until, key=attrgetter("after"))
+    touched = windows[first:last]
+    if touched:
+        before = _Window(touched[0].after, cut.after)
+        behind = _Window(cut.until, touched[-1].until)
+        windows[first:last] = [left for left in (before, behind) if left.after < left.until]
+    return [_Window(max(it.after, cut.after), min(it.until, cut.until)) for it in touched]

@@ -102,11 +102,11 @@ def _stream(body: str) -> str | None:
 
 
 def _ledger(content: Any) -> str | None:
-    problem = _lacks(content, "expected", "outcomes", "unaccounted")
+    problem = _lacks(content, "expected", "outcomes", "unaccounted", "unaccounted_count")
     if problem is not None:
         return problem
-    lost = content["unaccounted"]
-    return f"{len(lost)} slots unaccounted: {lost[:3]}" if lost else None
+    lost, count = content["unaccounted"], content["unaccounted_count"]
+    return f"{count} slots unaccounted: {lost[:3]}" if count else None
 
 
 CHECKS = (

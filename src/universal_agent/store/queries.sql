@@ -696,15 +696,14 @@ UPDATE sessions SET last_active_at = :now WHERE session_id = :session_id;
 SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
        job_version, queued_at, started_at, finished_at, error, reason, exit_code,
        output_preview, host, approved_by
-FROM runs WHERE source_ref = :session_id AND finished_at IS NULL ORDER BY run_id;
+FROM runs WHERE source_ref = :session_id AND finished_at IS NULL;
 
 -- said_before --
 SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
        job_version, queued_at, started_at, finished_at, error, reason, exit_code,
        output_preview, host, approved_by
-FROM runs
-WHERE source_ref = :session_id AND source = 'session' AND queued_at > :since
-  AND json_extract(spec, '$.command') = :text
+FROM (SELECT * FROM runs WHERE source_ref = :session_id ORDER BY run_id DESC LIMIT 200) AS latest
+WHERE source = 'session' AND queued_at > :since AND json_extract(spec, '$.command') = :text
 ORDER BY run_id DESC LIMIT 1;
 
 -- untold_turn --

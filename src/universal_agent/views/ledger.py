@@ -70,4 +70,5 @@ def ledger_document(ledger: Ledger) -> dict[str, Any]:
             "in_flight": ledger.in_flight,
         },
         "unaccounted": ledger.unaccounted,
+        "unaccounted_count": ledger.unaccounted_count,
     }

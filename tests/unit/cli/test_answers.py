@@ -32,6 +32,7 @@ def ledger_document(*unaccounted: str) -> dict[str, Any]:
             "in_flight": 0,
         },
         "unaccounted": list(unaccounted),
+        "unaccounted_count": len(unaccounted),
     }
 
 

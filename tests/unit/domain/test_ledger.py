@@ -8,24 +8,41 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.oracle.ledger_oracle import reckon_one_by_one
 from universal_agent.domain.job import JobSpec, JobVersion, Policy
 from universal_agent.domain.judge import LATENCY, Cause, MissedStatus
-from universal_agent.domain.ledger import Ledger, LedgerFacts, MissedFact, SlotFact, reckon
+from universal_agent.domain.ledger import (
+    LISTED,
+    Ledger,
+    LedgerFacts,
+    MissedFact,
+    SlotFact,
+    reckon,
+)
 from universal_agent.domain.run import JobId, RunStatus
-from universal_agent.domain.schedule import make_interval, stable_jitter
+from universal_agent.domain.schedule import (
+    Schedule,
+    make_cron,
+    make_interval,
+    make_once,
+    stable_jitter,
+)
 from universal_agent.domain.slot import epoch
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 #: A time at which nothing of the noon's hour can be in flight any more.
 EVENING = NOON + 8 * HOUR
+EACH_MINUTE = make_interval(MINUTE, NOON)
 
 
 def a_version(
     number: int = 1,
     *,
+    schedule: Schedule = EACH_MINUTE,
     job_id: str = "job_1",
     begin: datetime = NOON,
     end: datetime | None = None,
@@ -36,7 +53,7 @@ def a_version(
     spec = JobSpec(
         command="true",
         runner="shell",
-        schedule=make_interval(MINUTE, NOON),
+        schedule=schedule,
         enabled=enabled,
         policy=Policy(**policy),
     )
@@ -90,7 +107,7 @@ def total(ledger: Ledger) -> int:
         + sum(ledger.missed.values())
         + ledger.interrupted
         + ledger.in_flight
-        + len(ledger.unaccounted)
+        + ledger.unaccounted_count
     )
 
 
@@ -216,13 +233,23 @@ OUTCOMES = [
     "moved",
 ]
 
+SCHEDULES = [
+    make_interval(MINUTE, NOON),
+    make_interval(90 * SECOND, NOON + 7 * SECOND),
+    make_cron("*/3 * * * *", "UTC"),
+    make_cron("30 5,20 12 * * *", "UTC"),
+    make_once(NOON + 17 * MINUTE),
+]
+
 
 @given(
-    slots=st.dictionaries(st.integers(0, 62), st.sampled_from(OUTCOMES)),
+    schedule=st.sampled_from(SCHEDULES),
+    slots=st.dictionaries(st.integers(-60, 3700), st.sampled_from(OUTCOMES), max_size=80),
+    runs=st.sets(st.integers(0, 60)),
     spans=st.lists(
         st.tuples(
-            st.integers(0, 62),
-            st.integers(0, 20),
+            st.integers(-60, 3700),
+            st.integers(0, 1200),
             st.sampled_from(MissedStatus),
             st.sampled_from(Cause),
             st.integers(1, 2),
@@ -231,19 +258,45 @@ OUTCOMES = [
     ),
     now=st.integers(0, 4000),
 )
-def test_every_expected_slot_is_counted_exactly_once_whatever_was_recorded(
+def test_each_slot_is_counted_once_as_by_going_through_all_of_them(
+    schedule: Schedule,
     slots: dict[int, str],
+    runs: set[int],
     spans: list[tuple[int, int, MissedStatus, Cause, int]],
     now: int,
 ) -> None:
-    ledger = account(
-        [a_slot(minute, outcome, reason="overlap") for minute, outcome in slots.items()],
-        [
-            a_span(first, first + more, status, cause=cause, job_version=version)
+    outcomes = {minute * 60: "success" for minute in runs} | slots
+    half = NOON + 31 * MINUTE
+    facts = LedgerFacts(
+        versions=[
+            a_version(1, schedule=schedule, end=half),
+            a_version(2, schedule=schedule, begin=half),
+        ],
+        slots=[
+            a_slot(0, outcome, scheduled_at=epoch(NOON) + second, reason="overlap")
+            for second, outcome in outcomes.items()
+        ],
+        missed=[
+            a_span(
+                0,
+                0,
+                status,
+                first_at=epoch(NOON) + first,
+                last_at=epoch(NOON) + first + more,
+                cause=cause,
+                job_version=version,
+            )
             for first, more, status, cause, version in spans
         ],
-        [a_version(1, end=NOON + 31 * MINUTE), a_version(2, begin=NOON + 31 * MINUTE)],
-        now=NOON + now * SECOND,
     )
-    assert ledger.expected == min(now, 3600) // 60
+    at = NOON + now * SECOND
+    ledger = reckon(facts, start=NOON, end=NOON + HOUR, now=at)
+    assert ledger == reckon_one_by_one(facts, start=NOON, end=NOON + HOUR, now=at)
     assert total(ledger) == ledger.expected
+
+
+def test_of_many_unaccounted_slots_the_first_are_named_and_all_counted() -> None:
+    ledger = account(end=NOON + 62 * DAY, now=NOON + 62 * DAY)
+    assert (ledger.unaccounted_count, ledger.in_flight) == (62 * 1440 - 2, 2)
+    assert len(ledger.unaccounted) == LISTED
+    assert ledger.unaccounted[0] == f"cron|job_1|{epoch(NOON + MINUTE)}"

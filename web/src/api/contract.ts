@@ -247,6 +247,7 @@ export interface Ledger {
     in_flight: number;
   };
   unaccounted: string[];
+  unaccounted_count: number;
 }
 
 // -- page configuration, health, flags

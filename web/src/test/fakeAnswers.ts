@@ -115,12 +115,14 @@ const ledger = (now: number) => ({
     in_flight: 1,
   },
   unaccounted: [],
+  unaccounted_count: 0,
 });
 
 const EMPTY_LEDGER = {
   expected: 0,
   outcomes: { ran: {}, skipped: {}, missed: {}, interrupted: 0, in_flight: 0 },
   unaccounted: [],
+  unaccounted_count: 0,
 };
 
 const slots = (hour: number) =>

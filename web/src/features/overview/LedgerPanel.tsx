@@ -51,7 +51,7 @@ export function LedgerPanel(): JSX.Element {
 
 function Account({ ledger }: { ledger: Ledger }): JSX.Element {
   const parts = partsOf(ledger).filter((part) => part.count > 0);
-  const lost = ledger.unaccounted.length;
+  const lost = ledger.unaccounted_count;
   if (ledger.expected === 0) return <EmptyState title="No slot was expected" />;
   return (
     <div className={styles.account}>
@@ -71,7 +71,7 @@ function Account({ ledger }: { ledger: Ledger }): JSX.Element {
           </li>
         ))}
         <li className={styles.balance} data-lost={lost > 0}>
-          {lost === 0 ? '✓ every slot is accounted for' : `✕ ${lost} unaccounted for`}
+          {lost === 0 ? '✓ every slot is accounted for' : `✕ ${lost.toLocaleString('en-US')} unaccounted for`}
         </li>
       </ul>
     </div>
