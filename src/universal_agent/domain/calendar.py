@@ -155,6 +155,12 @@ class _Builder:
         self._frequent = {
             job_id for job_id, job in facts.jobs.items() if is_frequent(job.spec.schedule)
         }
+        #: From where on a job's slots are not decided.
+        self._marks = {
+            job_id: epoch(job.next_run_at)
+            for job_id, job in facts.jobs.items()
+            if job.next_run_at is not None
+        }
         self._spans: dict[str, list[MissedRecord]] = {}
         for record in facts.missed:
             self._spans.setdefault(record.source_ref, []).append(record)
@@ -166,11 +172,19 @@ class _Builder:
             self._taken.setdefault(slot.source_ref, {})[slot.scheduled_at] = slot
 
     def build(self) -> Feed:
-        slots = (*self._facts.slots, *self._facts.taken)
-        recorded = {(slot.source_ref, slot.scheduled_at) for slot in slots}
+        recorded = self._decided_out_of_turn()
         rows = [*self._recorded(), *self._missed(recorded), *self._coming(recorded)]
         rows.sort(key=itemgetter(0, 1, 2))
         return Feed(rows, list(self._always_running(rows)), self._stasis())
+
+    def _decided_out_of_turn(self) -> set[tuple[str, int]]:
+        """Recorded slots that spans have as well, or that are still to come by the schedule."""
+        marks, spans = self._marks, self._spans
+        return {
+            (slot.source_ref, slot.scheduled_at)
+            for slot in (*self._facts.slots, *self._facts.taken)
+            if slot.scheduled_at >= marks.get(slot.source_ref, FOREVER) or slot.source_ref in spans
+        }
 
     # -- which jobs
 
@@ -263,11 +277,12 @@ class _Builder:
 
     def _coming(self, recorded: set[tuple[str, int]]) -> Iterator[Row]:
         # Slots after the mark that were decided all the same: skipped, moved or run early.
-        ahead = {ref for ref, at in recorded if at >= self._mark(ref)}
+        ahead = {ref for ref, at in recorded if at >= self._marks.get(ref, FOREVER)}
         summing = self._window.source_ref is None
-        for job_id, job in self._facts.jobs.items():
-            first = max(self._mark(job_id), self._start)
-            if first >= self._end or self._shown(job_id) is None:
+        for job_id, mark in self._marks.items():
+            first = max(mark, self._start)
+            job = self._shown(job_id) if first < self._end else None
+            if job is None:
                 continue
             if summing and job_id in self._frequent:
                 continue
@@ -275,13 +290,6 @@ class _Builder:
             if job_id in ahead:
                 rows = [row for row in rows if (job_id, row.at) not in recorded]
             yield from rows
-
-    def _mark(self, job_id: str) -> int:
-        """From where on the job's slots are not decided; beyond all of them when there is none."""
-        job = self._facts.jobs.get(job_id)
-        if job is None or job.next_run_at is None:
-            return FOREVER
-        return epoch(job.next_run_at)
 
     # -- frequent jobs
 
@@ -308,6 +316,8 @@ class _Builder:
     def _listed_beats(self, rows: Iterable[Row]) -> dict[str, dict[int, Counter[str]]]:
         """The beats that are listed, counted by session, hour and status."""
         beats: dict[str, dict[int, Counter[str]]] = {}
+        if not any(map(self._has_beats, self._facts.jobs)):
+            return beats
         for row in rows:
             if row.source == Source.HEARTBEAT:
                 hours = beats.setdefault(row.source_ref, {})
@@ -366,7 +376,7 @@ class _Builder:
                 skipped = record.span.status is MissedStatus.SKIPPED
                 add_slots(schedule, *self._clip(record), "disabled" if skipped else "missed")
         if job.job_id in self._frequent:
-            first = max(self._mark(job.job_id), self._start)
+            first = max(self._marks.get(job.job_id, FOREVER), self._start)
             add_slots(job.spec.schedule, first, self._end - 1, "scheduled")
         return {hour: left for hour, counts in hours.items() if (left := +counts)}
 
