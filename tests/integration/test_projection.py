@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -18,6 +18,7 @@ from universal_agent.domain.calendar import CalendarFacts, Window, build_feed
 from universal_agent.store.sql import sqlite_store
 from universal_agent.testing import ManualClock
 from universal_agent.views.calendar_text import FeedText, RowWriter
+from universal_agent.views.kept_feeds import KeptFeeds
 
 DAY = timedelta(days=1)
 
@@ -33,7 +34,7 @@ def folder() -> Iterator[Path]:
 
 
 def written(facts: CalendarFacts, window: Window) -> FeedText:
-    return RowWriter().write(build_feed(facts, window), facts, window.zone)
+    return RowWriter().write(build_feed(facts, window), window.zone)
 
 
 async def windows(history: History) -> list[Window]:
@@ -65,6 +66,19 @@ async def assert_same_both_ways(history: History) -> None:
             projection.version,
             projection.last_event_at,
         )
+
+
+async def assert_kept_feeds_are_like_new_ones(
+    history: History, kept: KeptFeeds, windows: Iterable[Window]
+) -> None:
+    """Feeds that were brought up to date since they were built, at any earlier time."""
+    store = history.runtime.store
+    await history.runtime.projector.catch_up()
+    for window in windows:
+        feed = await kept.feed(window)
+        assert feed.version == (await store.log_bounds()).newest_seq
+        anew = written(await store.projected_calendar(window), window)
+        assert RowWriter().write(feed, window.zone).differences(anew) == []
 
 
 async def assert_hours_add_up(history: History) -> None:
@@ -107,6 +121,28 @@ def test_both_ways_of_making_the_calendar_agree_after_any_history(
                         await assert_same_both_ways(history)
                 await assert_same_both_ways(history)
                 await assert_hours_add_up(history)
+            finally:
+                await history.end()
+
+    asyncio.run(check())
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@given(histories)
+def test_a_feed_that_is_kept_and_brought_up_to_date_is_like_one_built_anew(
+    history_of: list[tuple[str, int, int, int]],
+) -> None:
+    async def check() -> None:
+        with folder() as path:
+            history = await History.begin(path, ManualClock())
+            kept = KeptFeeds(history.runtime.store)
+            everything, resolved, *others = await windows(history)
+            hours = replace(others[1], end=others[1].end + timedelta(hours=3))
+            try:
+                for number, step in enumerate(history_of):
+                    await history.step(*step)
+                    asked = [everything, resolved, hours] if number % 5 == 4 else [everything]
+                    await assert_kept_feeds_are_like_new_ones(history, kept, asked)
             finally:
                 await history.end()
 

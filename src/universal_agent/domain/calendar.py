@@ -109,6 +109,40 @@ class Feed:
     always_running: list[dict[str, Any]] = field(default_factory=list)
     #: What waits for a decision: the row of the latest slot, and the rest of the item.
     stasis: list[tuple[Row, dict[str, Any]]] = field(default_factory=list)
+    #: The jobs that its rows are of.
+    jobs: Mapping[str, JobFact] = field(default_factory=dict)
+    #: The seq of the newest event that it is made of.
+    version: int = 0
+    last_event_at: datetime | None = None
+
+    def with_jobs(self, job_ids: Container[str], part: "Feed") -> "Feed":
+        """The same with everything about these jobs as it is in `part`, which is of no others."""
+        return Feed(
+            rows=sorted(
+                [row for row in self.rows if row.source_ref not in job_ids] + part.rows,
+                key=_ROW_ORDER,
+            ),
+            always_running=sorted(
+                [row for row in self.always_running if row["source_ref"] not in job_ids]
+                + part.always_running,
+                key=_FREQUENT_ORDER,
+            ),
+            stasis=sorted(
+                [item for item in self.stasis if item[0].source_ref not in job_ids] + part.stasis,
+                key=_stasis_order,
+            ),
+            jobs={**self.jobs, **part.jobs},
+            version=part.version,
+            last_event_at=part.last_event_at,
+        )
+
+
+_ROW_ORDER = itemgetter(0, 1, 2)
+_FREQUENT_ORDER = itemgetter("source_ref")
+
+
+def _stasis_order(item: tuple[Row, dict[str, Any]]) -> tuple[str, str]:
+    return item[1]["created_at"], item[1]["event_id"]
 
 
 def taken_ranges(
@@ -174,8 +208,15 @@ class _Builder:
     def build(self) -> Feed:
         recorded = self._decided_out_of_turn()
         rows = [*self._recorded(), *self._missed(recorded), *self._coming(recorded)]
-        rows.sort(key=itemgetter(0, 1, 2))
-        return Feed(rows, list(self._always_running(rows)), self._stasis())
+        rows.sort(key=_ROW_ORDER)
+        return Feed(
+            rows=rows,
+            always_running=list(self._always_running(rows)),
+            stasis=self._stasis(),
+            jobs=self._facts.jobs,
+            version=self._facts.version,
+            last_event_at=self._facts.last_event_at,
+        )
 
     def _decided_out_of_turn(self) -> set[tuple[str, int]]:
         """Recorded slots that spans have as well, or that are still to come by the schedule."""
@@ -388,7 +429,7 @@ class _Builder:
             if record.span.status is MissedStatus.PENDING and self._shown(record.source_ref):
                 groups.setdefault((record.source_ref, record.outage_id), []).append(record)
         items = [self._item(records) for records in groups.values()]
-        return sorted(items, key=lambda item: (item[1]["created_at"], item[1]["event_id"]))
+        return sorted(items, key=_stasis_order)
 
     def _item(self, records: list[MissedRecord]) -> tuple[Row, dict[str, Any]]:
         latest = max(records, key=lambda r: (r.span.last_at, r.created_at, r.missed_id))

@@ -8,7 +8,7 @@ the only process. All take the time from the caller.
 A verb raises StoreUnavailable when the database cannot take the write; nothing was changed then.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -535,8 +535,10 @@ class Store(SessionStore, BeatStore, NotificationStore, Protocol):
         """What the runtime tables hold for a window of the calendar, from one snapshot."""
         ...
 
-    async def projected_calendar(self, window: Window) -> CalendarFacts:
-        """What the projection holds for it, from one snapshot."""
+    async def projected_calendar(
+        self, window: Window, *, only: Collection[str] | None = None
+    ) -> CalendarFacts:
+        """What the projection holds for it, from one snapshot; `only` about these jobs."""
         ...
 
     async def both_calendars(self, window: Window) -> tuple[CalendarFacts, CalendarFacts]:

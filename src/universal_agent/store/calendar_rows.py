@@ -4,7 +4,7 @@ The runtime scan (V1) and the projection (V2) are two sources of the same facts.
 reads; what is made of them is the same code.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import starmap
 from typing import Protocol
 
@@ -46,9 +46,12 @@ def scan_calendar(tx: Tx, window: Window, specs: SpecCache) -> CalendarFacts:
     return _gather(_RuntimeTables(tx, window, specs), window, specs)
 
 
-def projected_calendar(tx: Tx, window: Window, specs: SpecCache) -> CalendarFacts:
+def projected_calendar(
+    tx: Tx, window: Window, specs: SpecCache, *, only: Collection[str] | None = None
+) -> CalendarFacts:
     """The facts of a window, read from what the event log was folded into."""
-    return _gather(_Projection(tx, specs), window, specs)
+    tables = _Projection(tx, specs) if only is None else _ProjectionOf(tx, specs, only)
+    return _gather(tables, window, specs)
 
 
 def job_facts(tx: Tx, job_ids: Sequence[str], specs: SpecCache) -> list[JobFact]:
@@ -192,6 +195,28 @@ class _Projection:
         assert row is not None
         position, last_event_at = row
         return position, last_event_at
+
+
+class _ProjectionOf(_Projection):
+    """What it made of events about a few jobs, for a window that names none."""
+
+    def __init__(self, tx: Tx, specs: SpecCache, only: Collection[str]) -> None:
+        super().__init__(tx, specs)
+        self._only = only
+
+    def jobs(self, window: Window) -> list[Row]:
+        # More than the window needs, perhaps: of those, nothing stands in it.
+        return self.jobs_named(sorted(self._only))
+
+    def slots(self, window: Window) -> list[Row]:
+        bounds = {"start": epoch(window.start), "end": epoch(window.end)}
+        return self._tx.all("feed_slots_among", **bounds, refs=to_json(list(self._only)))
+
+    def hours(self, window: Window) -> list[Row]:
+        return [row for row in super().hours(window) if row[0] in self._only]
+
+    def missed(self, window: Window) -> list[Row]:
+        return [row for row in super().missed(window) if row[2] in self._only]
 
 
 def _job_fact(row: Row, specs: SpecCache) -> JobFact:

@@ -72,6 +72,12 @@ CROSS JOIN feed_versions v ON v.job_id = json_extract(d.value, '$[0]')
 SELECT source, source_ref, scheduled_at, outcome, reason, run_id, duration_seconds, moved_to
 FROM feed_slots WHERE lane = '' AND scheduled_at >= :start AND scheduled_at < :end;
 
+-- feed_slots_among --
+SELECT source, source_ref, scheduled_at, outcome, reason, run_id, duration_seconds, moved_to
+FROM feed_slots
+WHERE lane = '' AND scheduled_at >= :start AND scheduled_at < :end
+  AND source_ref IN (SELECT value FROM json_each(:refs));
+
 -- feed_slots_of --
 SELECT source, source_ref, scheduled_at, outcome, reason, run_id, duration_seconds, moved_to
 FROM feed_slots

@@ -1,6 +1,6 @@
 """The store that every SQL database shares: verbs, run on a database's transactions."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
@@ -478,9 +478,11 @@ class SqlStore(SqlSessions, SqlBeats):
     async def scan_calendar(self, window: Window) -> CalendarFacts:
         return await self._db.read(lambda tx: calendar_rows.scan_calendar(tx, window, self._specs))
 
-    async def projected_calendar(self, window: Window) -> CalendarFacts:
+    async def projected_calendar(
+        self, window: Window, *, only: Collection[str] | None = None
+    ) -> CalendarFacts:
         return await self._db.read(
-            lambda tx: calendar_rows.projected_calendar(tx, window, self._specs)
+            lambda tx: calendar_rows.projected_calendar(tx, window, self._specs, only=only)
         )
 
     async def both_calendars(self, window: Window) -> tuple[CalendarFacts, CalendarFacts]:

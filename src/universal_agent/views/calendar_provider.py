@@ -12,10 +12,11 @@ from typing import Protocol
 import structlog
 
 from universal_agent.clock import Clock
-from universal_agent.domain.calendar import CalendarFacts, Window, build_feed
+from universal_agent.domain.calendar import Feed, Window, build_feed
 from universal_agent.metrics import Metrics
 from universal_agent.store.base import Store
 from universal_agent.views.calendar_text import FeedText, RowWriter
+from universal_agent.views.kept_feeds import KeptFeeds
 from universal_agent.views.projection import Projector
 
 _log = structlog.get_logger(__name__)
@@ -55,6 +56,8 @@ class InternalCalendar:
         self._metrics = metrics
         self._projected = projected
         self._shadowed = shadowed
+        self._kept = KeptFeeds(store)
+        projector.when_made_anew(self._kept.forget)
         self._writer = RowWriter()
         #: One feed is built at a time: further threads would only fight for the interpreter.
         self._building = asyncio.Lock()
@@ -68,30 +71,30 @@ class InternalCalendar:
             if self._shadowed() and await self._projector.is_caught_up():
                 text = await self._compared(window)
             else:
-                text = await self._written(await self._facts(window), window)
+                text = await self._written(await self._built(window), window)
             self._metrics.builds.add(1000 * (self._clock.monotonic() - began))
             self._metrics.feed_sizes["events"] = len(text.rows)
             self._metrics.feed_sizes["always_running"] = len(text.always_running)
             self._metrics.feed_sizes["stasis"] = len(text.stasis_queue)
             return text
 
-    async def _facts(self, window: Window) -> CalendarFacts:
+    async def _built(self, window: Window) -> Feed:
         if self._projected() and await self._projector.is_caught_up():
             self._metrics.count("projection_read_hits")
-            return await self._store.projected_calendar(window)
-        return await self._store.scan_calendar(window)
+            return await self._kept.feed(window)
+        facts = await self._store.scan_calendar(window)
+        return await asyncio.to_thread(build_feed, facts, window)
 
-    async def _written(self, facts: CalendarFacts, window: Window) -> FeedText:
-        def build() -> FeedText:
-            return self._writer.write(build_feed(facts, window), facts, window.zone)
-
-        return await asyncio.to_thread(build)
+    async def _written(self, feed: Feed, window: Window) -> FeedText:
+        return await asyncio.to_thread(self._writer.write, feed, window.zone)
 
     async def _compared(self, window: Window) -> FeedText:
         """Built both ways from one snapshot; the answer is the one that the flag asks for."""
         scanned, projected = await self._store.both_calendars(window)
-        scan = await self._written(scanned, window)
-        projection = await self._written(projected, window)
+        scan, projection = [
+            await self._written(await asyncio.to_thread(build_feed, facts, window), window)
+            for facts in (scanned, projected)
+        ]
         self._metrics.count("projection_shadow_compares")
         differences = scan.differences(projection)
         if differences:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from universal_agent.domain.calendar import CalendarFacts, Feed
+from universal_agent.domain.calendar import Feed
 from universal_agent.domain.calendar_row import JobFact, Row, job_part, row_document
 
 #: Rows kept: those of a few busy weeks.
@@ -91,9 +91,9 @@ class RowWriter:
         self._young: dict[tuple[str, Row], Text] = {}
         self._old: dict[tuple[str, Row], Text] = {}
 
-    def write(self, feed: Feed, facts: CalendarFacts, zone: ZoneInfo) -> FeedText:
+    def write(self, feed: Feed, zone: ZoneInfo) -> FeedText:
         """The feed as JSON."""
-        jobs = facts.jobs
+        jobs = feed.jobs
         parts: dict[str, dict[str, Any]] = {}
         return FeedText(
             rows=[self._row(row, jobs, zone, parts) for row in feed.rows],
@@ -104,8 +104,8 @@ class RowWriter:
             stasis_queue=[
                 _item(item, self._row(row, jobs, zone, parts)) for row, item in feed.stasis
             ],
-            version=facts.version,
-            last_event_at=facts.last_event_at,
+            version=feed.version,
+            last_event_at=feed.last_event_at,
         )
 
     def _row(

@@ -72,8 +72,13 @@ class Projector:
         self._wanted = wanted
         self._scratch = scratch
         self._folding = asyncio.Lock()
+        self._made_anew: Callable[[], None] = lambda: None
         #: The seq of the last event that is known to be in it.
         self.position = 0
+
+    def when_made_anew(self, call: Callable[[], None]) -> None:
+        """Call this when the projection was thrown away and is made anew."""
+        self._made_anew = call
 
     async def run(self) -> None:
         """Follow the log for ever, while the projection is wanted."""
@@ -120,6 +125,8 @@ class Projector:
 
     async def _begin(self, into: Store) -> int:
         """Put a projection to where the log begins; its position."""
+        if into is self._store:
+            self._made_anew()
         await into.clear_projection()
         bounds = await self._store.log_bounds()
         if bounds.oldest_seq == 1:
