@@ -274,7 +274,7 @@ class Runtime:
             default_zone=settings.user_timezone,
         )
         self.ics = IcsView(self.calendar)
-        self.ledger = LedgerView(self.store)
+        self.ledger = LedgerView(self.store, judging=lambda: self._recovered)
         self.run_logs = RunLogs(settings.run_logs_dir, settings.data_dir)
         self.notifications = NotificationView(self.store, keep=settings.notifications_max)
         self.watchdog = Watchdog(

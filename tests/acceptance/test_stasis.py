@@ -20,6 +20,8 @@ EVERY = 300
 #: near while the test goes on.
 AGO = MISSED * EVERY + EVERY // 2
 
+DOWN = "ua: gateway is down; reading .ua directly\n"
+
 JOBS = ("backup", "report", "sweep")
 
 
@@ -58,6 +60,9 @@ def after_the_outage(make_gateway: MakeGateway, tmp_path: Path) -> GatewayProces
     assert gateway.ua("ledger").returncode == 0
     assert gateway.stop() == 0
     shift.set(0)
+    while_down = gateway.ua("ledger", "--json")
+    assert (while_down.returncode, while_down.stderr) == (0, DOWN)
+    assert json.loads(while_down.stdout)["outcomes"]["in_flight"] == len(JOBS) * MISSED
     gateway.start()
     return gateway
 

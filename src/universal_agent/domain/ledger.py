@@ -7,7 +7,7 @@ counts them: a night off of an every-minute job is one sum, not 600 slots.
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -79,8 +79,19 @@ class Ledger:
 _RAN = frozenset({RunStatus.SUCCESS, RunStatus.ERROR, RunStatus.TIMEOUT, RunStatus.CANCELLED})
 
 
-def reckon(facts: LedgerFacts, *, start: datetime, end: datetime, now: datetime) -> Ledger:
-    """Hold what was expected in (start, end] against what was recorded."""
+def reckon(
+    facts: LedgerFacts,
+    *,
+    start: datetime,
+    end: datetime,
+    now: datetime,
+    undecided: Mapping[str, int] | None = None,
+) -> Ledger:
+    """Hold what was expected in (start, end] against what was recorded.
+
+    While no engine runs, slots from the epoch in `undecided` on, by job, are decided when one
+    starts: they count as in flight.
+    """
     ledger = Ledger(start=start, end=end)
     slots: dict[str, list[SlotFact]] = {}
     for slot in sorted(facts.slots, key=attrgetter("scheduled_at")):
@@ -93,6 +104,8 @@ def reckon(facts: LedgerFacts, *, start: datetime, end: datetime, now: datetime)
         until = min(ledger.end, now, version.effective_until or now)
         if version.spec.enabled and after < until:
             account = _Account(ledger, version, slots.get(version.job_id, ()), now)
+            if undecided and version.job_id in undecided:
+                account.leave_open(undecided[version.job_id])
             spans = missed.get((version.job_id, version.version), ())
             account.close(_Window(epoch(after), epoch(until)), spans)
     return ledger
@@ -125,6 +138,10 @@ class _Account:
         #: A slot up to here that nothing was recorded of is lost; a later one may still come.
         self._due_by = floor((now - patience).timestamp())
 
+    def leave_open(self, at: int) -> None:
+        """Nothing is lost from there on."""
+        self._due_by = min(self._due_by, at - 1)
+
     def close(self, window: _Window, spans: Sequence[MissedFact]) -> None:
         self._ledger.expected += self._count(window)
         open_windows = [window]
@@ -149,13 +166,18 @@ class _Account:
         at = attrgetter("scheduled_at")
         first = bisect_right(self._slots, window.after, key=at)
         last = bisect_right(self._slots, window.until, key=at)
-        after = window.after
+        coming = self._expected(window)
+        expected = next(coming, None)
         for slot in islice(self._slots, first, last):
-            self._unrecorded(_Window(after, slot.scheduled_at - 1))
-            after = slot.scheduled_at
-            if self._count(_Window(after - 1, after)):
+            if expected is not None and expected < slot.scheduled_at:
+                self._unrecorded(_Window(expected - 1, slot.scheduled_at - 1))
+                coming = self._expected(_Window(slot.scheduled_at - 1, window.until))
+                expected = next(coming, None)
+            if expected == slot.scheduled_at:
                 self._ran(slot)
-        self._unrecorded(_Window(after, window.until))
+                expected = next(coming, None)
+        if expected is not None:
+            self._unrecorded(_Window(expected - 1, window.until))
 
     def _ran(self, slot: SlotFact) -> None:
         if slot.outcome in _RAN:
@@ -179,10 +201,14 @@ class _Account:
     def _name(self, lost: _Window) -> None:
         names = self._ledger.unaccounted
         source, job_id = self._version.spec.source, self._version.job_id
-        slots = self._version.spec.schedule.slots(from_epoch(lost.after), from_epoch(lost.until))
         names.extend(
-            SlotKey(source, job_id, slot).event_id for slot in islice(slots, LISTED - len(names))
+            SlotKey(source, job_id, from_epoch(slot)).event_id
+            for slot in islice(self._expected(lost), LISTED - len(names))
         )
+
+    def _expected(self, window: _Window) -> Iterator[int]:
+        schedule = self._version.spec.schedule
+        return map(epoch, schedule.slots(from_epoch(window.after), from_epoch(window.until)))
 
     def _count(self, window: _Window) -> int:
         if window.after >= window.until:

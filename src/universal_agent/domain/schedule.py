@@ -93,11 +93,17 @@ class CronSchedule:
 
     def slots(self, after: datetime, until: datetime) -> Iterator[datetime]:
         """Every slot in (after, until], ascending."""
-        last = second_of(until)
-        slot = self._at_or_after(second_of(after) + 1)
-        while slot is not None and slot <= last:
-            yield instant_of(slot)
-            slot = self._at_or_after(slot + 1)
+        pattern = parse_cron(self.expr)
+        start, last = max(second_of(after) + 1, FIRST_SECOND), second_of(until)
+        for stretch in stretches_from(self.timezone, start):
+            if stretch.start > last:
+                return
+            slot = _first_in(stretch, pattern, start)
+            while slot is not None:
+                if slot > last:
+                    return
+                yield instant_of(slot)
+                slot = _first_in(stretch, pattern, slot + 1)
 
     def count(self, after: datetime, until: datetime) -> int:
         """How many slots lie in (after, until], without going through them."""

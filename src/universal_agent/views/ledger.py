@@ -1,18 +1,20 @@
 """Did every expected slot end in exactly one recorded outcome, and why in that one?"""
 
 import asyncio
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 from universal_agent.domain.explain import explain
+from universal_agent.domain.job import JobVersion
 from universal_agent.domain.ledger import Ledger, reckon
 from universal_agent.domain.run import JobId
-from universal_agent.domain.slot import SlotKey
+from universal_agent.domain.slot import SlotKey, epoch
 from universal_agent.errors import InvalidInput
 from universal_agent.store.base import Store
 
 #: The longest window that is reckoned in one answer.
-LONGEST = timedelta(days=62)
+LONGEST = timedelta(days=366)
 
 _RAN = ("success", "error", "timeout", "cancelled")
 _MISSED = ("pending", "approved_and_run", "rescheduled", "deleted", "superseded", "expired")
@@ -21,8 +23,10 @@ _MISSED = ("pending", "approved_and_run", "rescheduled", "deleted", "superseded"
 class LedgerView:
     """Reckons the ledger from the store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, judging: Callable[[], bool]) -> None:
+        """`judging` tells whether an engine runs, and so decides what is due."""
         self._store = store
+        self._judging = judging
 
     async def ledger(
         self, *, start: datetime, end: datetime, now: datetime, job_id: str | None = None
@@ -41,8 +45,16 @@ class LedgerView:
         facts = await self._store.ledger_facts(
             start=start, end=end, job_id=None if job_id is None else JobId(job_id)
         )
-        ledger = await asyncio.to_thread(reckon, facts, start=start, end=end, now=now)
+        undecided = {} if self._judging() else await self._undecided(facts.versions)
+        ledger = await asyncio.to_thread(
+            reckon, facts, start=start, end=end, now=now, undecided=undecided
+        )
         return ledger_document(ledger)
+
+    async def _undecided(self, versions: Iterable[JobVersion]) -> dict[str, int]:
+        """From where on slots of these jobs were not looked at, as epochs."""
+        jobs = await self._store.job_facts(sorted({version.job_id for version in versions}))
+        return {job.job_id: epoch(job.next_run_at) for job in jobs if job.next_run_at is not None}
 
     async def explain(self, slot: SlotKey, *, now: datetime) -> dict[str, Any]:
         """Why a slot ran, did not, or ran late, with the events that prove it."""

@@ -295,6 +295,15 @@ def test_each_slot_is_counted_once_as_by_going_through_all_of_them(
     assert total(ledger) == ledger.expected
 
 
+def test_while_no_engine_runs_what_it_has_not_decided_is_not_lost() -> None:
+    slots = [a_slot(minute) for minute in range(1, 31) if minute != 12]
+    facts = LedgerFacts(versions=[a_version()], slots=slots, missed=[])
+    mark = {"job_1": epoch(NOON + 31 * MINUTE)}
+    ledger = reckon(facts, start=NOON, end=NOON + HOUR, now=EVENING, undecided=mark)
+    assert (ledger.ran["success"], ledger.in_flight) == (29, 30)
+    assert ledger.unaccounted == [f"cron|job_1|{epoch(NOON + 12 * MINUTE)}"]
+
+
 def test_of_many_unaccounted_slots_the_first_are_named_and_all_counted() -> None:
     ledger = account(end=NOON + 62 * DAY, now=NOON + 62 * DAY)
     assert (ledger.unaccounted_count, ledger.in_flight) == (62 * 1440 - 2, 2)
