@@ -1543,6 +1543,8 @@ export interface components {
             };
             /** Unaccounted */
             unaccounted: string[];
+            /** Unaccounted Count */
+            unaccounted_count: number;
         } & {
             [key: string]: unknown;
         };

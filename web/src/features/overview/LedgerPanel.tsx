@@ -71,7 +71,9 @@ function Account({ ledger }: { ledger: Ledger }): JSX.Element {
           </li>
         ))}
         <li className={styles.balance} data-lost={lost > 0}>
-          {lost === 0 ? '✓ every slot is accounted for' : `✕ ${lost.toLocaleString('en-US')} unaccounted for`}
+          {lost === 0
+            ? '✓ every slot is accounted for'
+            : `✕ ${lost.toLocaleString('en-US')} unaccounted for`}
         </li>
       </ul>
     </div>
