@@ -187,7 +187,9 @@ class Site:
         """
         if not self.evidence.lines.exists():
             return []
-        lines = [text.split() for text in self.evidence.lines.read_text().splitlines()]
+        # What comes after the last newline is being written.
+        written = self.evidence.lines.read_text().split("\n")[:-1]
+        lines = [text.split() for text in written]
         return [words for words in lines if job is None or words[1].split("|")[1] == job["job_id"]]
 
     # -- the end
