@@ -28,6 +28,7 @@ from universal_agent.domain.job import Job, OffLabel
 from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.run import JobId, RunStatus, Trigger
 from universal_agent.domain.schedule import make_cron, make_once
+from universal_agent.domain.slot import Source
 from universal_agent.errors import Conflict
 from universal_agent.store.base import Once, Store
 
@@ -57,6 +58,19 @@ class TestCreate:
         )
         assert await store.create_job(made, now=NOON) == made
         assert await fresh(store) == made
+
+    async def test_a_session_has_beats_once_and_not_again_after_their_end(
+        self, store: Store
+    ) -> None:
+        made = new_job("s1")
+        made = replace(made, spec=replace(made.spec, source=Source.HEARTBEAT))
+        await store.create_job(made, now=NOON)
+        with pytest.raises(Conflict):
+            await store.create_job(made, now=NOON)
+        assert await delete(store, made)
+        with pytest.raises(Conflict):
+            await store.create_job(made, now=NOON)
+        assert await store.get_job(made.job_id) is None
 
     async def test_its_making_is_in_the_log_with_all_that_it_is(self, store: Store) -> None:
         await a_job(store, user_id="ada", metadata={"session_id": "ses_1"})

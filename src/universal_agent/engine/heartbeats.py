@@ -31,7 +31,7 @@ from universal_agent.domain.system_event import SystemEvent, WakeMode
 from universal_agent.engine.beats import Beats, beat_policy, timely
 from universal_agent.engine.jobs import begun
 from universal_agent.engine.scheduler import Scheduler
-from universal_agent.errors import InvalidInput, JobNotFound, SessionNotFound
+from universal_agent.errors import Conflict, InvalidInput, JobNotFound, SessionNotFound
 from universal_agent.runners.workspace_files import read_workspace_file
 from universal_agent.runners.workspace_watch import WorkspaceWatch
 from universal_agent.store.base import Store
@@ -83,7 +83,8 @@ class Heartbeats:
     async def ensure(self, session_id: str, *, workspace_dir: str, owner_id: str) -> Job | None:
         """Give a session its beats, or bring those it has in line with what is configured.
 
-        `workspace_dir` is relative to the workspaces folder. None while heartbeats are off.
+        `workspace_dir` is relative to the workspaces folder. None while heartbeats are off, and
+        for a session that is being deleted.
         """
         if not self._enabled:
             return None
@@ -104,19 +105,19 @@ class Heartbeats:
             metadata={"session_id": session_id},
         )
         spec = self._in_line(new, now).spec
-        made = await self._store.create_job(
-            begun(
-                Job(
-                    job_id=job_id,
-                    version=1,
-                    spec=spec,
-                    created_at=now,
-                    effective_from=now,
-                    next_run_at=None,
-                )
-            ),
-            now=now,
+        job = Job(
+            job_id=job_id,
+            version=1,
+            spec=spec,
+            created_at=now,
+            effective_from=now,
+            next_run_at=None,
         )
+        try:
+            made = await self._store.create_job(begun(job), now=now)
+        except Conflict:
+            # Somebody else was first, or they were ended, and the session's own end is to come.
+            return await self._store.get_job(job_id)
         self._scheduler.bring_forward(made.due_at)
         return made
 

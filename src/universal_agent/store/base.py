@@ -222,7 +222,10 @@ class Store(SessionStore, BeatStore, NotificationStore, Protocol):
     # -- jobs
 
     async def create_job(self, job: Job, *, now: datetime, once: Once | None = None) -> Job:
-        """Keep a new job (version 1). With a known `once`, the job it made before."""
+        """Keep a new job (version 1). With a known `once`, the job it made before.
+
+        Raises Conflict when a session has its beats already, or had them before.
+        """
         ...
 
     async def job_made(self, once: Once) -> Job | None:

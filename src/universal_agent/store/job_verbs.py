@@ -95,6 +95,9 @@ def create_job(tx: Tx, new: NewJob, *, specs: SpecCache, now: datetime, once: On
     made = recall(tx, once, new.job.job_id, now=now)
     if made is not None:
         return _still_there(tx, made, specs)
+    # A job's id is new, but a session's beats have the session's.
+    if new.job.source is Source.HEARTBEAT and tx.one("job_ends", job_id=new.job.job_id):
+        raise Conflict(f"There is a job {new.job.job_id!r}, or was one before.")
     tx.put("insert_job", new.row)
     tx.put("insert_job_version", new.version)
     tx.append(new.event, new.event_row)

@@ -1,5 +1,7 @@
 """Sessions' hearts beat by the one scheduler: on time, one at a time, and never lost."""
 
+import asyncio
+
 import pytest
 
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway, slots_after
@@ -378,6 +380,25 @@ class TestConfiguration:
         await gateway.start(heartbeat_every="2m")
         await clock.advance(240)
         assert len(beats.requests) == 2
+
+    async def test_a_session_that_was_half_deleted_when_it_died_is_started_with_and_deleted(
+        self, gateway: Gateway
+    ) -> None:
+        session = await gateway.runtime.sessions.create(
+            user_id="me", workspace_dir=None, source="test", metadata={}
+        )
+        await gateway.runtime.heartbeats.remove(session.session_id)
+        await gateway.kill()
+        await gateway.start()
+        sessions = gateway.runtime.sessions
+        assert await sessions.get(session.session_id) == session
+        await sessions.delete(session.session_id, by="me")
+        assert await gateway.store.get_session(session.session_id) is None
+
+    async def test_two_at_once_give_a_session_its_beats_once(self, gateway: Gateway) -> None:
+        one, other = await asyncio.gather(gateway.session(), gateway.session())
+        assert one.job_id == other.job_id
+        assert [beats.job_id for beats in await gateway.store.list_beats()] == ["s1"]
 
     async def test_what_a_person_set_stays_until_the_files_say_something_new(
         self, gateway: Gateway, beats: RecordingRunner, clock: ManualClock
