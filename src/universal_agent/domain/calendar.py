@@ -131,7 +131,10 @@ class Feed:
                 [item for item in self.stasis if item[0].source_ref not in job_ids] + part.stasis,
                 key=_stasis_order,
             ),
-            jobs={**self.jobs, **part.jobs},
+            jobs={
+                **{job_id: job for job_id, job in self.jobs.items() if job_id not in job_ids},
+                **part.jobs,
+            },
             version=part.version,
             last_event_at=part.last_event_at,
         )

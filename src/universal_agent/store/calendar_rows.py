@@ -49,9 +49,11 @@ def scan_calendar(tx: Tx, window: Window, specs: SpecCache) -> CalendarFacts:
 def projected_calendar(
     tx: Tx, window: Window, specs: SpecCache, *, only: Collection[str] | None = None
 ) -> CalendarFacts:
-    """The facts of a window, read from what the event log was folded into."""
-    tables = _Projection(tx, specs) if only is None else _ProjectionOf(tx, specs, only)
-    return _gather(tables, window, specs)
+    """The facts of a window, read from what the event log was folded into.
+
+    `only` names the jobs that they are about; windows of a single job have no use for it.
+    """
+    return _gather(_Projection(tx, specs, only), window, specs)
 
 
 def job_facts(tx: Tx, job_ids: Sequence[str], specs: SpecCache) -> list[JobFact]:
@@ -136,14 +138,17 @@ class _RuntimeTables:
 class _Projection:
     """What the projector made of the event log."""
 
-    def __init__(self, tx: Tx, specs: SpecCache) -> None:
+    def __init__(self, tx: Tx, specs: SpecCache, only: Collection[str] | None) -> None:
         self._tx = tx
         self._specs = specs
+        self._only = None if only is None else sorted(only)
+        self._among = None if only is None else to_json(self._only)
 
     def jobs(self, window: Window) -> list[Row]:
-        if window.source_ref is not None:
-            return [row for row in self.jobs_named([window.source_ref]) if not row[4]]
-        return self._tx.all("feed_jobs", end=epoch(window.end), source_ref=None)
+        named = self._only if window.source_ref is None else [window.source_ref]
+        if named is not None:
+            return [row for row in self.jobs_named(named) if not row[4]]
+        return self._tx.all("feed_jobs", end=epoch(window.end))
 
     def jobs_named(self, refs: Iterable[str]) -> list[Row]:
         return self._tx.all("feed_jobs_named", refs=to_json(refs))
@@ -159,7 +164,7 @@ class _Projection:
     def slots(self, window: Window) -> list[Row]:
         bounds = {"start": epoch(window.start), "end": epoch(window.end)}
         if window.source_ref is None:
-            return self._tx.all("feed_slots", **bounds)
+            return self._tx.all("feed_slots", **bounds, only=self._among)
         return self._tx.all("feed_slots_of", **bounds, source_ref=window.source_ref)
 
     def hours(self, window: Window) -> list[Row]:
@@ -170,14 +175,14 @@ class _Projection:
             return self._part_of_hour(last, start, end)
         return [
             *self._part_of_hour(first - _HOUR, start, first),
-            *self._tx.all("feed_whole_hours", first=first, last=last),
+            *self._tx.all("feed_whole_hours", first=first, last=last, only=self._among),
             *self._part_of_hour(last, last, end),
         ]
 
     def _part_of_hour(self, hour: int, start: int, end: int) -> list[Row]:
         if start >= end:
             return []
-        return self._tx.all("feed_part_of_hour", hour=hour, start=start, end=end)
+        return self._tx.all("feed_part_of_hour", hour=hour, start=start, end=end, only=self._among)
 
     def missed(self, window: Window) -> list[Row]:
         return self._tx.all(
@@ -185,6 +190,7 @@ class _Projection:
             start=epoch(window.start),
             end=epoch(window.end),
             source_ref=window.source_ref,
+            only=self._among,
         )
 
     def taken(self, ranges: list[tuple[str, int, int]]) -> list[Row]:
@@ -195,28 +201,6 @@ class _Projection:
         assert row is not None
         position, last_event_at = row
         return position, last_event_at
-
-
-class _ProjectionOf(_Projection):
-    """What it made of events about a few jobs, for a window that names none."""
-
-    def __init__(self, tx: Tx, specs: SpecCache, only: Collection[str]) -> None:
-        super().__init__(tx, specs)
-        self._only = only
-
-    def jobs(self, window: Window) -> list[Row]:
-        # More than the window needs, perhaps: of those, nothing stands in it.
-        return self.jobs_named(sorted(self._only))
-
-    def slots(self, window: Window) -> list[Row]:
-        bounds = {"start": epoch(window.start), "end": epoch(window.end)}
-        return self._tx.all("feed_slots_among", **bounds, refs=to_json(list(self._only)))
-
-    def hours(self, window: Window) -> list[Row]:
-        return [row for row in super().hours(window) if row[0] in self._only]
-
-    def missed(self, window: Window) -> list[Row]:
-        return [row for row in super().missed(window) if row[2] in self._only]
 
 
 def _job_fact(row: Row, specs: SpecCache) -> JobFact:

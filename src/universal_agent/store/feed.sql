@@ -54,8 +54,7 @@ SELECT j.job_id, j.version, v.spec, j.next_run_at, j.deleted
 FROM (SELECT job_id FROM feed_jobs WHERE next_run_at < :end
       UNION SELECT job_id FROM feed_jobs WHERE frequent AND NOT deleted) d
 CROSS JOIN feed_jobs j ON j.job_id = d.job_id
-JOIN feed_versions v ON v.job_id = j.job_id AND v.version = j.version
-WHERE :source_ref IS NULL OR j.job_id = :source_ref;
+JOIN feed_versions v ON v.job_id = j.job_id AND v.version = j.version;
 
 -- feed_jobs_named --
 SELECT j.job_id, j.version, v.spec, j.next_run_at, j.deleted
@@ -70,13 +69,8 @@ CROSS JOIN feed_versions v ON v.job_id = json_extract(d.value, '$[0]')
 
 -- feed_slots --
 SELECT source, source_ref, scheduled_at, outcome, reason, run_id, duration_seconds, moved_to
-FROM feed_slots WHERE lane = '' AND scheduled_at >= :start AND scheduled_at < :end;
-
--- feed_slots_among --
-SELECT source, source_ref, scheduled_at, outcome, reason, run_id, duration_seconds, moved_to
-FROM feed_slots
-WHERE lane = '' AND scheduled_at >= :start AND scheduled_at < :end
-  AND source_ref IN (SELECT value FROM json_each(:refs));
+FROM feed_slots WHERE lane = '' AND scheduled_at >= :start AND scheduled_at < :end
+  AND (:only IS NULL OR source_ref IN (SELECT value FROM json_each(:only)));
 
 -- feed_slots_of --
 SELECT source, source_ref, scheduled_at, outcome, reason, run_id, duration_seconds, moved_to
@@ -87,11 +81,13 @@ ORDER BY scheduled_at;
 
 -- feed_whole_hours --
 SELECT source_ref, hour, outcome, count FROM feed_hours
-WHERE hour >= :first AND hour < :last;
+WHERE hour >= :first AND hour < :last
+  AND (:only IS NULL OR source_ref IN (SELECT value FROM json_each(:only)));
 
 -- feed_part_of_hour --
 SELECT s.source_ref, :hour, s.outcome, count(*)
-FROM (SELECT DISTINCT source_ref FROM feed_hours WHERE hour = :hour) d
+FROM (SELECT DISTINCT source_ref FROM feed_hours
+      WHERE hour = :hour AND (:only IS NULL OR source_ref IN (SELECT value FROM json_each(:only)))) d
 CROSS JOIN feed_slots s ON s.lane = d.source_ref
   AND s.scheduled_at >= :start AND s.scheduled_at < :end
 GROUP BY s.source_ref, s.outcome;
@@ -111,6 +107,7 @@ SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cau
 FROM feed_missed
 WHERE (status = 'pending' OR (last_at >= :start AND first_at < :end))
   AND (:source_ref IS NULL OR source_ref = :source_ref)
+  AND (:only IS NULL OR source_ref IN (SELECT value FROM json_each(:only)))
 ORDER BY missed_id;
 
 -- feed_state --

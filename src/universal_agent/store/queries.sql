@@ -696,7 +696,9 @@ UPDATE sessions SET last_active_at = :now WHERE session_id = :session_id;
 SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
        job_version, queued_at, started_at, finished_at, error, reason, exit_code,
        output_preview, host, approved_by
-FROM runs WHERE source_ref = :session_id AND finished_at IS NULL;
+FROM runs WHERE source_ref = :session_id AND finished_at IS NULL ORDER BY queued_at, run_id;
+
+-- (More than two hundred runs since a moment ago a session does not have.)
 
 -- said_before --
 SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
