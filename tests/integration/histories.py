@@ -5,10 +5,12 @@ state does not allow (there is no such slot, it was decided) is refused as it wo
 and the history goes on.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from universal_agent.domain.exceptions import ExceptionKind
@@ -73,6 +75,20 @@ class History:
 
     async def end(self) -> None:
         await self.runtime.store.close()
+
+    @classmethod
+    def examine(cls, check: Callable[["History"], Awaitable[None]]) -> None:
+        """Check something about a history of its own, from a test that is not asynchronous."""
+
+        async def examined() -> None:
+            with TemporaryDirectory() as folder:
+                history = await cls.begin(Path(folder), ManualClock())
+                try:
+                    await check(history)
+                finally:
+                    await history.end()
+
+        asyncio.run(examined())
 
     async def jobs(self) -> Sequence[Job]:
         """People's jobs, and sessions' beats."""

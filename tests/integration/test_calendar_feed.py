@@ -1,6 +1,5 @@
 """Every way for a client to keep a calendar comes to the same calendar."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from structlog.testing import capture_logs
 
 from tests.integration.histories import History
-from tests.integration.test_projection import folder, histories
+from tests.integration.test_projection import histories
 from universal_agent.domain.calendar_days import View
 from universal_agent.domain.job import OffLabel
 from universal_agent.errors import InvalidInput
@@ -59,20 +58,15 @@ def with_delta(held: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any]:
 def test_changes_since_a_version_turn_its_feed_into_the_present_one(
     history_of: list[tuple[str, int, int, int]],
 ) -> None:
-    async def check() -> None:
-        with folder() as path:
-            history = await History.begin(path, ManualClock())
-            try:
-                held = await feed_of(history)
-                for step in history_of:
-                    await history.step(*step)
-                    asked = await feed_of(history, since_version=held["version"])
-                    held = with_delta(held, asked) if asked.get("delta") else asked
-                    assert held == await feed_of(history)
-            finally:
-                await history.end()
+    async def check(history: History) -> None:
+        held = await feed_of(history)
+        for step in history_of:
+            await history.step(*step)
+            asked = await feed_of(history, since_version=held["version"])
+            held = with_delta(held, asked) if asked.get("delta") else asked
+            assert held == await feed_of(history)
 
-    asyncio.run(check())
+    History.examine(check)
 
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
@@ -84,37 +78,30 @@ def test_rows_of_events_bring_a_feed_to_the_present_but_for_jobs_to_ask_for(
         rows = (await feed_of(history))["events"]
         return {row["event_id"]: {key: row[key] for key in row if key not in LOCAL} for row in rows}
 
-    async def check() -> None:
-        with folder() as path:
-            history = await History.begin(path, ManualClock())
-            store = history.runtime.store
-            told = EventRows(store)
-            try:
-                held, seq = await rows_now(history), 0
-                for step in history_of:
-                    await history.step(*step)
-                    asked: set[str] = set()
-                    for event in await store.read_events(after_seq=seq, limit=10_000):
-                        seq = event.seq
-                        await told.learn([event])
-                        rows = told.of(event)
-                        if rows is None:
-                            asked.add(event.source_ref)
-                        for row in rows or ():
-                            held[row["event_id"]] = held.get(row["event_id"], {}) | row
-                    present = await rows_now(history)
-                    start = (await feed_of(history))["start_utc"]
-                    end = (await feed_of(history))["end_utc"]
-                    for event_id, row in [*present.items(), *held.items()]:
-                        if row["source_ref"] not in asked and (
-                            start <= row["scheduled_at_utc"] < end
-                        ):
-                            assert held.get(event_id) == present.get(event_id)
-                    held = present
-            finally:
-                await history.end()
+    async def check(history: History) -> None:
+        store = history.runtime.store
+        told = EventRows(store)
+        held, seq = await rows_now(history), 0
+        for step in history_of:
+            await history.step(*step)
+            asked: set[str] = set()
+            for event in await store.read_events(after_seq=seq, limit=10_000):
+                seq = event.seq
+                await told.learn([event])
+                rows = told.of(event)
+                if rows is None:
+                    asked.add(event.source_ref)
+                for row in rows or ():
+                    held[row["event_id"]] = held.get(row["event_id"], {}) | row
+            present = await rows_now(history)
+            start = (await feed_of(history))["start_utc"]
+            end = (await feed_of(history))["end_utc"]
+            for event_id, row in [*present.items(), *held.items()]:
+                if row["source_ref"] not in asked and (start <= row["scheduled_at_utc"] < end):
+                    assert held.get(event_id) == present.get(event_id)
+            held = present
 
-    asyncio.run(check())
+    History.examine(check)
 
 
 async def test_a_client_that_has_the_feed_is_told_so_without_a_body(history: History) -> None:
@@ -180,6 +167,22 @@ async def test_what_was_tampered_with_is_found_and_a_rebuild_mends_it(
     assert not (await projector.verify()).ok
     assert not (await projector.rebuild()).ok
     assert (await projector.verify()).ok
+
+
+async def test_a_rebuild_mends_the_feeds_that_are_kept_and_that_clients_have(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime, now = history.runtime, history.clock.now()
+    await feed_of(history)
+    with monkeypatch.context() as patched:
+        patched.setattr(projection_rows, "_fold", lambda *_: None)
+        await history.switch(0, 1, 0)
+        wrong = await runtime.calendar.answer(DAY, now=now)
+    await runtime.projector.rebuild()
+    mended = await runtime.calendar.answer(DAY, now=now, if_none_match=wrong.etag)
+    assert mended.body not in (None, wrong.body)
+    await runtime.flags.change({"UA_SCHED_EVENT_PROJECTION_ENABLED": False}, by="somebody")
+    assert (await feed_of(history))["events"] == orjson.loads(mended.body or b"")["events"]
 
 
 async def test_a_start_goes_on_where_the_projection_is(history: History) -> None:

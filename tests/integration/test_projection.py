@@ -1,12 +1,8 @@
 """Whatever has happened, the log alone makes the same calendar as the runtime tables."""
 
-import asyncio
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import hypothesis.strategies as st
@@ -16,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from tests.integration.histories import FREQUENT_STEPS, STEPS, History
 from universal_agent.domain.calendar import CalendarFacts, Window, build_feed
 from universal_agent.store.sql import sqlite_store
-from universal_agent.testing import ManualClock
 from universal_agent.views.calendar_text import FeedText, RowWriter
 from universal_agent.views.kept_feeds import KeptFeeds
 
@@ -25,12 +20,6 @@ DAY = timedelta(days=1)
 numbers = st.integers(0, 200)
 steps = st.tuples(st.sampled_from(STEPS + FREQUENT_STEPS), numbers, numbers, numbers)
 histories = st.lists(steps, min_size=5, max_size=40)
-
-
-@contextmanager
-def folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as name:
-        yield Path(name)
 
 
 def written(facts: CalendarFacts, window: Window) -> FeedText:
@@ -111,20 +100,15 @@ async def assert_hours_add_up(history: History) -> None:
 def test_both_ways_of_making_the_calendar_agree_after_any_history(
     history_of: list[tuple[str, int, int, int]],
 ) -> None:
-    async def check() -> None:
-        with folder() as path:
-            history = await History.begin(path, ManualClock())
-            try:
-                for number, step in enumerate(history_of):
-                    await history.step(*step)
-                    if number % 7 == 6:
-                        await assert_same_both_ways(history)
+    async def check(history: History) -> None:
+        for number, step in enumerate(history_of):
+            await history.step(*step)
+            if number % 7 == 6:
                 await assert_same_both_ways(history)
-                await assert_hours_add_up(history)
-            finally:
-                await history.end()
+        await assert_same_both_ways(history)
+        await assert_hours_add_up(history)
 
-    asyncio.run(check())
+    History.examine(check)
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
@@ -132,21 +116,16 @@ def test_both_ways_of_making_the_calendar_agree_after_any_history(
 def test_a_feed_that_is_kept_and_brought_up_to_date_is_like_one_built_anew(
     history_of: list[tuple[str, int, int, int]],
 ) -> None:
-    async def check() -> None:
-        with folder() as path:
-            history = await History.begin(path, ManualClock())
-            kept = KeptFeeds(history.runtime.store)
-            everything, resolved, *others = await windows(history)
-            hours = replace(others[1], end=others[1].end + timedelta(hours=3))
-            try:
-                for number, step in enumerate(history_of):
-                    await history.step(*step)
-                    asked = [everything, resolved, hours] if number % 5 == 4 else [everything]
-                    await assert_kept_feeds_are_like_new_ones(history, kept, asked)
-            finally:
-                await history.end()
+    async def check(history: History) -> None:
+        kept = KeptFeeds(history.runtime.store)
+        everything, resolved, *others = await windows(history)
+        hours = replace(others[1], end=others[1].end + timedelta(hours=3))
+        for number, step in enumerate(history_of):
+            await history.step(*step)
+            asked = [everything, resolved, hours] if number % 5 == 4 else [everything]
+            await assert_kept_feeds_are_like_new_ones(history, kept, asked)
 
-    asyncio.run(check())
+    History.examine(check)
 
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
@@ -154,25 +133,22 @@ def test_a_feed_that_is_kept_and_brought_up_to_date_is_like_one_built_anew(
 def test_events_handed_in_again_and_in_any_batches_are_applied_once(
     history_of: list[tuple[str, int, int, int]], batches: list[tuple[int, int]]
 ) -> None:
-    async def check() -> None:
-        with folder() as path:
-            history = await History.begin(path, ManualClock())
-            other = sqlite_store(path / "other.db", synchronous="OFF")
-            await other.open()
-            try:
-                for step in history_of:
-                    await history.step(*step)
-                log = await history.runtime.store.read_events(after_seq=0, limit=100_000)
-                for back, count in batches:
-                    start = max(0, await other.projection_position() - back)
-                    await other.project(log[start : start + count])
-                await other.project(log)
-                await history.runtime.projector.catch_up()
-                verdict = await history.runtime.projector.verify()
-                assert verdict.ok
-                assert verdict.hash == (await other.projection_digest()).hash
-            finally:
-                await other.close()
-                await history.end()
+    async def check(history: History) -> None:
+        other = sqlite_store(history.runtime.settings.data_dir / "other.db", synchronous="OFF")
+        await other.open()
+        try:
+            for step in history_of:
+                await history.step(*step)
+            log = await history.runtime.store.read_events(after_seq=0, limit=100_000)
+            for back, count in batches:
+                start = max(0, await other.projection_position() - back)
+                await other.project(log[start : start + count])
+            await other.project(log)
+            await history.runtime.projector.catch_up()
+            verdict = await history.runtime.projector.verify()
+            assert verdict.ok
+            assert verdict.hash == (await other.projection_digest()).hash
+        finally:
+            await other.close()
 
-    asyncio.run(check())
+    History.examine(check)

@@ -1,6 +1,5 @@
 """What is forgotten is not missed: the calendar stays what the whole log had made of it."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.integration.histories import History
-from tests.integration.test_projection import assert_same_both_ways, folder, histories
+from tests.integration.test_projection import assert_same_both_ways, histories
 from universal_agent.engine import retention
 from universal_agent.engine.retention import Retention
 from universal_agent.errors import Conflict, StoreUnavailable
@@ -92,23 +91,18 @@ async def test_nothing_goes_while_all_is_to_be_kept(history: History) -> None:
 def test_the_projection_can_be_made_anew_whatever_was_forgotten(
     before: list[tuple[str, int, int, int]], after: list[tuple[str, int, int, int]]
 ) -> None:
-    async def check() -> None:
-        with folder() as path:
-            history = await History.begin(path, ManualClock())
-            projector = history.runtime.projector
-            try:
-                for part in (before, after):
-                    for step in part:
-                        await history.step(*step)
-                    await forgetting(history, events_for=HOUR).sweep()
-                    assert (await projector.verify()).ok
-                await assert_same_both_ways(history)
-                assert (await projector.rebuild()).ok
-                await assert_same_both_ways(history)
-            finally:
-                await history.end()
+    async def check(history: History) -> None:
+        projector = history.runtime.projector
+        for part in (before, after):
+            for step in part:
+                await history.step(*step)
+            await forgetting(history, events_for=HOUR).sweep()
+            assert (await projector.verify()).ok
+        await assert_same_both_ways(history)
+        assert (await projector.rebuild()).ok
+        await assert_same_both_ways(history)
 
-    asyncio.run(check())
+    History.examine(check)
 
 
 async def test_a_projection_that_was_switched_off_meanwhile_goes_on_from_the_checkpoint(

@@ -67,6 +67,15 @@ class CalendarView:
         self._bodies: OrderedDict[_Key, tuple[int, bytes]] = OrderedDict()
         #: Feeds that clients may hold, to tell them what has changed since.
         self._held: OrderedDict[tuple[_Key, int], FeedText] = OrderedDict()
+        #: How often all of that was forgotten: a tag from before is no tag of a feed from after.
+        self._edition = 0
+
+    def forget(self) -> None:
+        """Answer anew: the projection was made anew, and its version is the same."""
+        self._edition += 1
+        self._bodies.clear()
+        self._held.clear()
+        self._provider.forget()
 
     async def answer(
         self,
@@ -138,7 +147,7 @@ class CalendarView:
 
     def _etag(self, key: _Key, version: int, form: str = "json") -> str:
         """Strong: the same for the same version of the same window of the same database."""
-        parts = repr((self._stream_id(), version, form, *key))
+        parts = repr((self._stream_id(), self._edition, version, form, *key))
         return f'"{hashlib.blake2b(parts.encode(), digest_size=12).hexdigest()}"'
 
     async def stasis_queue(self, *, now: datetime) -> list[orjson.Fragment]:

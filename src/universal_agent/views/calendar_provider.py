@@ -32,6 +32,10 @@ class CalendarProvider(Protocol):
         """A number that is another whenever `feed` may answer something else."""
         ...
 
+    def forget(self) -> None:
+        """Build the next feeds from nothing that is kept."""
+        ...
+
     async def feed(self, window: Window) -> FeedText:
         """What stands in the window, written as JSON."""
         ...
@@ -57,10 +61,12 @@ class InternalCalendar:
         self._projected = projected
         self._shadowed = shadowed
         self._kept = KeptFeeds(store)
-        projector.when_made_anew(self._kept.forget)
         self._writer = RowWriter()
         #: One feed is built at a time: further threads would only fight for the interpreter.
         self._building = asyncio.Lock()
+
+    def forget(self) -> None:
+        self._kept.forget()
 
     async def version(self) -> int:
         return (await self._store.log_bounds()).newest_seq
