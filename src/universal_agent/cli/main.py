@@ -1,6 +1,5 @@
 """The `ua` command: which commands there are, and what becomes of their failures."""
 
-import gc
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -9,6 +8,7 @@ import typer
 from typer.main import get_command
 
 from universal_agent import __version__
+from universal_agent.api.garbage import look_seldom
 from universal_agent.cli import (
     coming,
     demo,
@@ -134,6 +134,5 @@ def _fail(message: str, code: ExitCode) -> int:
 
 def main() -> None:
     """Run `ua` with the arguments of this process."""
-    # What is imported stays: to look through it for cycles while it grows is a fifth of a start.
-    gc.set_threshold(100_000, 50, 1_000)
+    look_seldom()
     sys.exit(run(sys.argv[1:]))

@@ -293,6 +293,8 @@ def test_each_slot_is_counted_once_as_by_going_through_all_of_them(
     ledger = reckon(facts, start=NOON, end=NOON + HOUR, now=at)
     assert ledger == reckon_one_by_one(facts, start=NOON, end=NOON + HOUR, now=at)
     assert total(ledger) == ledger.expected
+    if schedule is SCHEDULES[0]:
+        assert ledger.expected == min(now, 3600) // 60
 
 
 def test_while_no_engine_runs_what_it_has_not_decided_is_not_lost() -> None:
