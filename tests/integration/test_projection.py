@@ -14,6 +14,7 @@ from universal_agent.domain.calendar import CalendarFacts, Window, build_feed
 from universal_agent.store.sql import sqlite_store
 from universal_agent.views.calendar_text import FeedText, RowWriter
 from universal_agent.views.kept_feeds import KeptFeeds
+from universal_agent.views.ledger import LedgerView
 
 DAY = timedelta(days=1)
 
@@ -124,6 +125,26 @@ def test_a_feed_that_is_kept_and_brought_up_to_date_is_like_one_built_anew(
             await history.step(*step)
             asked = [everything, resolved, hours] if number % 5 == 4 else [everything]
             await assert_kept_feeds_are_like_new_ones(history, kept, asked)
+
+    History.examine(check)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@given(histories)
+def test_a_ledger_that_is_reckoned_piece_by_piece_comes_to_the_same(
+    history_of: list[tuple[str, int, int, int]],
+) -> None:
+    async def check(history: History) -> None:
+        for step in history_of:
+            await history.step(*step)
+        store, now = history.runtime.store, history.clock.now()
+        whole, pieces = [
+            await LedgerView(store, judging=lambda: True, at_once=at_once).ledger(
+                start=now - 30 * DAY, end=now + DAY, now=now
+            )
+            for at_once in (1_000_000, 2)
+        ]
+        assert whole == pieces
 
     History.examine(check)
 

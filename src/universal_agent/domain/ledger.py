@@ -75,6 +75,18 @@ class Ledger:
     #: The first `LISTED` of them.
     unaccounted: list[str] = field(default_factory=list)
 
+    def add(self, more: "Ledger") -> None:
+        """Go on with the account of the window that begins where this one ends."""
+        self.end = more.end
+        self.expected += more.expected
+        self.ran += more.ran
+        self.skipped += more.skipped
+        self.missed += more.missed
+        self.interrupted += more.interrupted
+        self.in_flight += more.in_flight
+        self.unaccounted_count += more.unaccounted_count
+        self.unaccounted += more.unaccounted[: LISTED - len(self.unaccounted)]
+
 
 _RAN = frozenset({RunStatus.SUCCESS, RunStatus.ERROR, RunStatus.TIMEOUT, RunStatus.CANCELLED})
 

@@ -577,6 +577,15 @@ class Store(SessionStore, BeatStore, NotificationStore, Protocol):
         """Put the rows of a page. The last page has the position."""
         ...
 
+    async def recorded_by_hour(
+        self, *, start: datetime, end: datetime, job_id: JobId | None
+    ) -> Sequence[tuple[int, int]]:
+        """How many slots in (start, end] were recorded in each hour that has any, in its order.
+
+        Hours are the epochs of their beginning.
+        """
+        ...
+
     async def ledger_facts(
         self, *, start: datetime, end: datetime, job_id: JobId | None
     ) -> LedgerFacts:

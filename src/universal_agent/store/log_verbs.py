@@ -95,6 +95,13 @@ def missed_spans(
     return [missed_from_row(row) for row in rows]
 
 
+def recorded_by_hour(
+    tx: Tx, *, start: datetime, end: datetime, job_id: str | None
+) -> list[tuple[int, int]]:
+    rows = tx.all("recorded_by_hour", start=epoch(start), end=epoch(end), job_id=job_id)
+    return [(hour, count) for hour, count in rows]
+
+
 def ledger_facts(
     tx: Tx, *, start: datetime, end: datetime, job_id: str | None, specs: SpecCache
 ) -> LedgerFacts:

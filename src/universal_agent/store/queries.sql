@@ -420,6 +420,12 @@ SELECT job_id, version, spec, effective_from, effective_until FROM job_versions
 WHERE effective_from < :end AND (effective_until IS NULL OR effective_until > :start)
   AND (:job_id IS NULL OR job_id = :job_id);
 
+-- recorded_by_hour --
+SELECT scheduled_at - scheduled_at % 3600, count(*) FROM slots
+WHERE scheduled_at > :start AND scheduled_at <= :end
+  AND (:job_id IS NULL OR source_ref = :job_id)
+GROUP BY 1 ORDER BY 1;
+
 -- ledger_slots --
 SELECT source_ref, scheduled_at, outcome, reason, missed_id IS NOT NULL FROM slots
 WHERE scheduled_at > :start AND scheduled_at <= :end;

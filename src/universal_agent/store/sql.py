@@ -515,6 +515,13 @@ class SqlStore(SqlSessions, SqlBeats):
     async def write_projection(self, page: ProjectionPage) -> None:
         await self._db.write(lambda tx: projection_copy.write_page(tx, page))
 
+    async def recorded_by_hour(
+        self, *, start: datetime, end: datetime, job_id: JobId | None
+    ) -> Sequence[tuple[int, int]]:
+        return await self._db.read(
+            lambda tx: log_verbs.recorded_by_hour(tx, start=start, end=end, job_id=job_id)
+        )
+
     async def ledger_facts(
         self, *, start: datetime, end: datetime, job_id: JobId | None
     ) -> LedgerFacts:

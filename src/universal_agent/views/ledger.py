@@ -9,12 +9,16 @@ from universal_agent.domain.explain import explain
 from universal_agent.domain.job import JobVersion
 from universal_agent.domain.ledger import Ledger, reckon
 from universal_agent.domain.run import JobId
-from universal_agent.domain.slot import SlotKey, epoch
+from universal_agent.domain.slot import SlotKey, epoch, from_epoch
 from universal_agent.errors import InvalidInput
 from universal_agent.store.base import Store
 
 #: The longest window that is reckoned in one answer.
 LONGEST = timedelta(days=366)
+
+#: Recorded slots that are reckoned at once, or those of an hour: what a year may hold is more than
+#: fits into memory.
+_AT_ONCE = 200_000
 
 _RAN = ("success", "error", "timeout", "cancelled")
 _MISSED = ("pending", "approved_and_run", "rescheduled", "deleted", "superseded", "expired")
@@ -23,10 +27,13 @@ _MISSED = ("pending", "approved_and_run", "rescheduled", "deleted", "superseded"
 class LedgerView:
     """Reckons the ledger from the store."""
 
-    def __init__(self, store: Store, *, judging: Callable[[], bool]) -> None:
+    def __init__(
+        self, store: Store, *, judging: Callable[[], bool], at_once: int = _AT_ONCE
+    ) -> None:
         """`judging` tells whether an engine runs, and so decides what is due."""
         self._store = store
         self._judging = judging
+        self._at_once = at_once
 
     async def ledger(
         self, *, start: datetime, end: datetime, now: datetime, job_id: str | None = None
@@ -42,14 +49,30 @@ class LedgerView:
                 f"expected a window of at most {LONGEST.days} days, got {(end - start).days}",
                 field="start",
             )
-        facts = await self._store.ledger_facts(
-            start=start, end=end, job_id=None if job_id is None else JobId(job_id)
-        )
+        job = None if job_id is None else JobId(job_id)
+        ledger = Ledger(start=start, end=start)
+        for until in await self._pieces(start, end, job):
+            ledger.add(await self._reckoned(ledger.end, until, now, job))
+        return ledger_document(ledger)
+
+    async def _pieces(self, start: datetime, end: datetime, job_id: JobId | None) -> list[datetime]:
+        """Where the parts of the window end that are reckoned by themselves."""
+        ends, held = [], 0
+        for hour, count in await self._store.recorded_by_hour(start=start, end=end, job_id=job_id):
+            if held and held + count > self._at_once:
+                ends.append(from_epoch(hour - 1))
+                held = 0
+            held += count
+        return [*ends, end]
+
+    async def _reckoned(
+        self, start: datetime, end: datetime, now: datetime, job_id: JobId | None
+    ) -> Ledger:
+        facts = await self._store.ledger_facts(start=start, end=end, job_id=job_id)
         undecided = {} if self._judging() else await self._undecided(facts.versions)
-        ledger = await asyncio.to_thread(
+        return await asyncio.to_thread(
             reckon, facts, start=start, end=end, now=now, undecided=undecided
         )
-        return ledger_document(ledger)
 
     async def _undecided(self, versions: Iterable[JobVersion]) -> dict[str, int]:
         """From where on slots of these jobs were not looked at, as epochs."""

@@ -311,3 +311,23 @@ def test_of_many_unaccounted_slots_the_first_are_named_and_all_counted() -> None
     assert (ledger.unaccounted_count, ledger.in_flight) == (62 * 1440 - 2, 2)
     assert len(ledger.unaccounted) == LISTED
     assert ledger.unaccounted[0] == f"cron|job_1|{epoch(NOON + MINUTE)}"
+
+
+def test_accounts_of_neighbouring_windows_add_up_to_that_of_both() -> None:
+    def part(start: int, end: int) -> Ledger:
+        slots = [a_slot(minute) for minute in range(1, 40) if minute % 7]
+        spans = [a_span(38, 50), a_span(51, 53, MissedStatus.SKIPPED)]
+        begin, until = NOON + start * MINUTE, NOON + end * MINUTE
+        return account(slots, spans, start=begin, end=until, now=NOON + HOUR)
+
+    sums = part(0, 17)
+    sums.add(part(17, 45))
+    sums.add(part(45, 60))
+    assert sums == part(0, 60)
+    assert (sums.unaccounted_count, sums.in_flight) == (len(sums.unaccounted), 2)
+
+
+def test_accounts_that_are_added_up_name_no_more_than_one_does() -> None:
+    sums = account(end=NOON + 600 * MINUTE, now=NOON + 62 * DAY)
+    sums.add(account(start=NOON + 600 * MINUTE, end=NOON + DAY, now=NOON + 62 * DAY))
+    assert (sums.unaccounted_count, len(sums.unaccounted)) == (1440, LISTED)
