@@ -1,6 +1,5 @@
 """What clients see of heartbeats, and what they may do to them."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -11,13 +10,6 @@ from universal_agent.api.app import create_app
 from universal_agent.domain.run import JobId
 from universal_agent.domain.slot import Source, epoch
 from universal_agent.testing import ManualClock
-
-
-@pytest.fixture
-async def client(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(create_app(gateway.runtime))
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-        yield client
 
 
 def slot_of(gateway: Gateway, minutes: int) -> str:
