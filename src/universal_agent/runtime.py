@@ -402,12 +402,14 @@ class Runtime:
     async def dashboard_summary(self) -> dict[str, Any]:
         """The overview's counts."""
         now = self.clock.now()
-        page = await self.store.list_jobs(limit=1)
         pending = await self.stasis.pending()
         return {
             "sessions": await self.session_view.counts(),
             "approvals": {"pending": len(pending), "total": len(pending)},
-            "cron": {"total": page.total, "enabled": await self.store.count_enabled_jobs()},
+            "cron": {
+                "total": await self.store.count_jobs(),
+                "enabled": await self.store.count_enabled_jobs(),
+            },
             "notifications": await self.notifications.counts(now=now),
             "deployment_profile": self.deployment_profile(),
         }

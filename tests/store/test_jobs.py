@@ -87,6 +87,28 @@ class TestCreate:
         assert await store.get_job(JobId("job_x")) is None
 
 
+class TestCounts:
+    async def test_jobs_are_counted_and_so_are_those_that_are_enabled(self, store: Store) -> None:
+        async def counts() -> tuple[int, int]:
+            return await store.count_jobs(), await store.count_enabled_jobs()
+
+        assert await counts() == (0, 0)
+        job = await a_job(store, "job_a")
+        other = new_job("job_b")
+        other = replace(other, spec=replace(other.spec, enabled=False), next_run_at=None)
+        await store.create_job(other, now=NOON)
+        assert await counts() == (2, 1)
+        off = await switch_off(store, job, now=NOON + SECOND)
+        assert await counts() == (2, 0)
+        now = NOON + 2 * SECOND
+        spec = replace(off.spec, enabled=True, off_label=None)
+        on = off.replaced_by(spec, now=now, next_run_at=FIRST, continues=False)
+        assert await store.update_job(on, replaces=off, closed_at=now, changed=["enabled"], now=now)
+        assert await counts() == (2, 1)
+        assert await delete(store, await fresh(store))
+        assert await counts() == (1, 0)
+
+
 class TestIdempotencyKey:
     KEY = Once(key="k1", fingerprint="f1")
 

@@ -71,7 +71,6 @@ GROWING = {"slots", "runs", "events", "missed", "job_versions", "idempotency"}
 OVERVIEWS = {
     "calendar_missed",
     "calendar_versions",
-    "count_enabled_jobs",
     "ledger_missed",
     "ledger_versions",
     "missed_spans",
@@ -125,6 +124,14 @@ def test_no_statement_on_the_way_of_a_run_reads_a_growing_table_through(name: st
 def test_no_statement_goes_through_all_that_a_job_ever_ran(name: str) -> None:
     steps = plan(queries("sqlite")[name])
     assert [step for step in steps if re.search("SEARCH .* INDEX runs_of_job", step)] == []
+
+
+@pytest.mark.parametrize("name", ["count_jobs", "count_enabled_jobs"])
+def test_jobs_are_counted_in_an_index_alone(name: str) -> None:
+    (step,) = plan(queries("sqlite")[name])
+    assert step.startswith(
+        "SEARCH jobs USING COVERING INDEX jobs_counted (source=? AND deleted_at=?"
+    )
 
 
 def test_the_next_due_instant_is_found_in_an_index_alone() -> None:

@@ -149,13 +149,12 @@ async def _serve(settings: Settings, on_ready: OnReady) -> None:
     server = CalmServer(configured(runtime), runtime.end_streams)
     try:
         await runtime.start()
-        summary = await runtime.dashboard_summary()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started and not serving.done():
             await runtime.clock.sleep(0.005)
         collecting = asyncio.create_task(collect_at_times(runtime.clock))
         if server.started:
-            on_ready(url_of(listener), summary)
+            on_ready(url_of(listener), await runtime.dashboard_summary())
         await serving
         collecting.cancel()
     finally:

@@ -48,10 +48,10 @@ SELECT (SELECT count(*) FROM jobs WHERE deleted_at IS NULL),
        (SELECT count(*) FROM runs), (SELECT timestamp FROM events ORDER BY seq DESC LIMIT 1);
 
 -- insert_job --
-INSERT INTO jobs (job_id, source, version, owner_id, created_at, effective_from, next_run_at,
-                  due_at)
-VALUES (:job_id, :source, :version, :owner_id, :created_at, :effective_from, :next_run_at,
-        :due_at);
+INSERT INTO jobs (job_id, source, version, enabled, owner_id, created_at, effective_from,
+                  next_run_at, due_at)
+VALUES (:job_id, :source, :version, :enabled, :owner_id, :created_at, :effective_from,
+        :next_run_at, :due_at);
 
 -- insert_job_version --
 INSERT INTO job_versions (job_id, version, spec, effective_from)
@@ -63,14 +63,15 @@ WHERE job_id = :job_id AND version = :version;
 
 -- replace_job --
 UPDATE jobs
-SET version = :version, owner_id = :owner_id, effective_from = :effective_from,
-    next_run_at = :next_run_at, due_at = :due_at, consecutive_failures = :consecutive_failures
+SET version = :version, enabled = :enabled, owner_id = :owner_id,
+    effective_from = :effective_from, next_run_at = :next_run_at, due_at = :due_at,
+    consecutive_failures = :consecutive_failures
 WHERE job_id = :job_id AND version = :replaces AND next_run_at IS :mark
   AND deleted_at IS NULL AND (due_at IS NULL OR due_at > :now);
 
 -- switch_off_job --
-UPDATE jobs SET version = :version, effective_from = :effective_from, next_run_at = NULL,
-                due_at = NULL
+UPDATE jobs SET version = :version, enabled = 0, effective_from = :effective_from,
+                next_run_at = NULL, due_at = NULL
 WHERE job_id = :job_id;
 
 -- delete_job --
@@ -523,8 +524,7 @@ FROM notifications WHERE NOT delivered ORDER BY notification_id LIMIT :limit;
 UPDATE notifications SET delivered = 1 WHERE notification_id = :notification_id;
 
 -- count_enabled_jobs --
-SELECT count(*) FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
-WHERE j.deleted_at IS NULL AND j.source = 'cron' AND json_extract(v.spec, '$.enabled');
+SELECT count(*) FROM jobs WHERE deleted_at IS NULL AND source = 'cron' AND enabled;
 
 -- notable_events --
 SELECT seq, source, type, timestamp, source_ref, owner_id, session_id, status, data
