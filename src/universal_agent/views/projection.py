@@ -112,8 +112,11 @@ class Projector:
             if not events:
                 return
             before = position
+            is_end = False
             if events[0].seq == position + 1:
                 position = await into.project(events)
+                # What has come meanwhile can wait for more of it: a batch costs by itself.
+                is_end = len(events) < limit
             else:
                 position = await self._begin(into)
             if position <= before:
@@ -122,6 +125,8 @@ class Projector:
                     f"{events[0].seq}: what lies between is gone, so it cannot follow."
                 )
             yield position
+            if is_end:
+                return
 
     async def _begin(self, into: Store) -> int:
         """Put a projection to where the log begins; its position."""
