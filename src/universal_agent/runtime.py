@@ -3,6 +3,7 @@
 import asyncio
 import platform
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -38,7 +39,7 @@ from universal_agent.engine.supervisor import Supervisor
 from universal_agent.engine.timer import Timer
 from universal_agent.engine.turns import AGENT, Turns
 from universal_agent.engine.watchdog import Watchdog
-from universal_agent.errors import EngineOff
+from universal_agent.errors import EngineOff, StoreUnavailable
 from universal_agent.metrics import Metrics
 from universal_agent.runners.base import Runner, load_runners
 from universal_agent.runners.chat import ChatEndpoint
@@ -73,6 +74,9 @@ _log = structlog.get_logger(__name__)
 #: How often the ledger is reckoned unasked, and how far back.
 _LEDGER_SECONDS = 60.0
 _LEDGER_WINDOW = timedelta(minutes=10)
+
+#: How long the journal lets events gather: whatever is due comes first.
+_JOURNAL_SECONDS = 0.5
 
 _DAY = timedelta(days=1)
 
@@ -286,6 +290,8 @@ class Runtime:
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._journal = journal
+        #: The seq of the last event that the journal has had.
+        self._journalled = 0
         self._recovered = False
         self._stopped = False
 
@@ -334,7 +340,8 @@ class Runtime:
         self.supervisor.keep("event feed", self.event_feed.run)
         self.supervisor.keep("projector", self.projector.run)
         if self._journal is not None:
-            self.supervisor.keep("journal", partial(self._keep_journal, self._journal))
+            self._journalled = (await self.store.log_bounds()).newest_seq
+            self.supervisor.keep("journal", self._keep_journal)
         self.supervisor.keep("notifier", self.notifier.run)
         self.supervisor.keep("heartbeat delivery", self.beat_delivery.run)
         self.supervisor.keep("turns", self.turns.run)
@@ -368,6 +375,9 @@ class Runtime:
         if self._recovered:
             await self.executor.close()
             await self.recovery.close_interrupted()
+            # Nobody may read it any more, and the events are in the log all the same.
+            with suppress(StoreUnavailable, OSError):
+                await self._write_journal()
         await asyncio.gather(*(runner.close() for runner in self.runners.values()))
         if self._rephraser is not None:
             await self._rephraser.close()
@@ -442,16 +452,19 @@ class Runtime:
             if lost:
                 _log.error("slots_unaccounted", action="slots_unaccounted", event_ids=lost[:20])
 
-    async def _keep_journal(self, journal: Callable[[Sequence[Event]], None]) -> None:
-        """Hand every new event to the journal, in order, from the log itself."""
-        seq = (await self.store.log_bounds()).newest_seq
-        async for newest in self.store.appended(after_seq=seq):
-            while seq < newest:
-                events = await self.store.read_events(after_seq=seq, limit=500)
-                if not events:
-                    break
-                journal(events)
-                seq = events[-1].seq
+    async def _keep_journal(self) -> None:
+        """Hand every new event to the journal, in order, from the log itself, for ever."""
+        async for _ in self.store.appended(after_seq=self._journalled):
+            await self.clock.sleep(_JOURNAL_SECONDS)
+            await self._write_journal()
+
+    async def _write_journal(self) -> None:
+        """Hand the journal what has come."""
+        if self._journal is None:
+            return
+        while events := await self.store.read_events(after_seq=self._journalled, limit=500):
+            self._journal(events)
+            self._journalled = events[-1].seq
 
     def health(self) -> Health:
         """What is wrong right now, if anything."""

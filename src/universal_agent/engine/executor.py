@@ -87,6 +87,7 @@ class Executor:
         self._on_turn_end = on_turn_end
         self._system_events_max = system_events_max
         self._workers: dict[RunId, _Worker] = {}
+        metrics.runs_running.set_function(lambda: len(self._workers))
         self._reserved = 0
         self._ended: list[Finished] = []
         #: Runs that have ended, until that is recorded.
@@ -243,7 +244,6 @@ class Executor:
                 self._execute(item), name=f"run {item.run.run_id}"
             )
             self._workers[item.run.run_id] = _Worker(task)
-        self._metrics.runs_running.set(len(self._workers))
 
     async def _execute(self, item: Claimed) -> None:
         run, spec = item.run, item.spec
@@ -288,7 +288,6 @@ class Executor:
                     dropped_bytes=output.dropped_bytes,
                 )
             self._workers.pop(run.run_id, None)
-            self._metrics.runs_running.set(len(self._workers))
         self._unrecorded.add(run.run_id)
         self._ended.append(
             Finished(

@@ -21,6 +21,8 @@ KEPT_BYTES = 1024 * 1024
 _HEAD_BYTES = PREVIEW_CHARS * 4
 _TAIL_BYTES = 1024
 
+_Utf8Decoder = codecs.getincrementaldecoder("utf-8")
+
 _ESCAPE_SEQUENCE = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours, cursor moves
     r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # window titles, hyperlinks
@@ -74,7 +76,7 @@ class RunOutput:
         self._dropped = 0
         self._listen = listen
         # A character may come in two pieces.
-        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        self._decode = _Utf8Decoder("replace").decode
         self._head = b""
         self._tail = b""
         self._file: FileIO | None = None

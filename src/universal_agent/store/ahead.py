@@ -36,6 +36,8 @@ def heed(tx: Tx, decisions: Sequence[Decision]) -> list[Decision]:
 
 def _heeding(tx: Tx, decision: Decision, taken: set[tuple[str, datetime]]) -> Decision:
     job, then = decision.job, decision.next_run_at
+    if not taken and not decision.missed:
+        return decision
     if then is not None and (job.job_id, then) in taken:
         then = put_mark(tx, job, first_open(tx, job, then))
     missed = [part for record in decision.missed for part in _open_parts(tx, record, job)]
