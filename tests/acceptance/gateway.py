@@ -17,6 +17,10 @@ PATIENCE_SECONDS = 60.0
 
 _POLL_SECONDS = 0.02
 
+#: What `ua serve` says once it can be reached, for people and with `--json`.
+_BANNER = b"is ready"
+_JSON_BANNER = b'"url"'
+
 
 class GatewayProcess:
     """`ua serve` in a folder of its own, which is its working directory too.
@@ -51,9 +55,11 @@ class GatewayProcess:
         return self._process is not None and self._process.poll() is None
 
     def start(self, *options: str) -> None:
-        """Start it and wait until it is healthy."""
+        """Start it, wait until it is healthy and has said so."""
+        logged = self.log.stat().st_size if self.log.exists() else 0
         self.launch(*options)
         self.wait_until_healthy()
+        self.wait_for_output(_JSON_BANNER if "--json" in options else _BANNER, after=logged)
 
     def launch(self, *options: str) -> None:
         """Start it and do not wait."""
@@ -81,10 +87,10 @@ class GatewayProcess:
         code = None if self._process is None else self._process.poll()
         raise AssertionError(f"no healthy gateway (exit code {code}):\n{self.log.read_text()}")
 
-    def wait_for_output(self, text: bytes) -> None:
+    def wait_for_output(self, text: bytes, *, after: int = 0) -> None:
         """Return once the log has the text. Raises AssertionError when it never does."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while text not in self.log.read_bytes():
+        while text not in self.log.read_bytes()[after:]:
             assert self.is_running and time.monotonic() < deadline, self.log.read_text()
             time.sleep(_POLL_SECONDS)
 

@@ -4,8 +4,10 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -36,6 +38,22 @@ def test_the_banner_says_where_the_gateway_is_and_what_it_works_with(
     assert f"database   {gateway.data_dir / 'ua.db'}\n" in banner
     assert "cron on" in banner
     assert "no token is needed" in banner
+
+
+def test_every_event_is_a_line_of_the_log_and_so_are_those_of_the_last_moment(
+    gateway: GatewayProcess,
+) -> None:
+    body = {"command": "sleep 60", "schedule": "every 1s"}
+    made = httpx.post(f"{gateway.base_url}/api/v1/cron/jobs", json=body, trust_env=False)
+    assert made.status_code == 200
+    gateway.wait_for_output(b"cron_run_started")
+    assert gateway.stop() == 0
+    with closing(sqlite3.connect(gateway.data_dir / "ua.db")) as database:
+        happened = database.execute("SELECT seq, type FROM events ORDER BY seq").fetchall()
+    lines = [line for line in gateway.log.read_text().splitlines() if line.startswith("{")]
+    told = [json.loads(line) for line in lines]
+    assert [(line["seq"], line["action"]) for line in told if "seq" in line] == happened
+    assert "cron_run_interrupted" in [kind for _, kind in happened]
 
 
 @pytest.mark.parametrize("program", ["ua job add", "curl"])

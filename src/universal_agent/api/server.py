@@ -154,6 +154,7 @@ async def _serve(settings: Settings, on_ready: OnReady) -> None:
             await runtime.clock.sleep(0.005)
         collecting = asyncio.create_task(collect_at_times(runtime.clock))
         if server.started:
+            # Nobody who waits for the first answer waits for these counts.
             on_ready(url_of(listener), await runtime.dashboard_summary())
         await serving
         collecting.cancel()
