@@ -49,11 +49,11 @@ def test_every_event_is_a_line_of_the_log_and_so_are_those_of_the_last_moment(
     gateway.wait_for_output(b"cron_run_started")
     assert gateway.stop() == 0
     with closing(sqlite3.connect(gateway.data_dir / "ua.db")) as database:
-        happened = database.execute("SELECT seq, type FROM events ORDER BY seq").fetchall()
+        happened = database.execute("SELECT seq, status FROM events ORDER BY seq").fetchall()
     lines = [line for line in gateway.log.read_text().splitlines() if line.startswith("{")]
     told = [json.loads(line) for line in lines]
-    assert [(line["seq"], line["action"]) for line in told if "seq" in line] == happened
-    assert "cron_run_interrupted" in [kind for _, kind in happened]
+    assert [(line["seq"], line["status"]) for line in told if "seq" in line] == happened
+    assert "interrupted" in [status for _, status in happened]
 
 
 @pytest.mark.parametrize("program", ["ua job add", "curl"])
