@@ -1,6 +1,7 @@
 """What SQLite adds to the promises: one file, one writer thread, one process."""
 
 import asyncio
+import json
 import os
 import resource
 import shutil
@@ -527,6 +528,29 @@ class TestMigration:
     def test_migrations_are_numbered_without_a_gap(self) -> None:
         numbers = [number for number, _, _ in migrations("sqlite")]
         assert numbers == list(range(1, len(numbers) + 1))
+
+    def test_jobs_of_before_are_counted_by_what_their_specs_say(self) -> None:
+        """Migration 11: whether a job is enabled was in its spec alone."""
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+            with pytest.MonkeyPatch.context() as patch:
+                older = [one for one in migrations("sqlite") if one[0] < 11]
+                patch.setattr("universal_agent.store.migrate.migrations", lambda dialect: older)
+                migrate(connection, dialect="sqlite")
+            for job_id, versions in {"on": [False, True], "off": [True, False]}.items():
+                for version, enabled in enumerate(versions, start=1):
+                    connection.execute(
+                        "INSERT INTO job_versions (job_id, version, spec, effective_from) "
+                        "VALUES (?, ?, ?, 0)",
+                        (job_id, version, json.dumps({"enabled": enabled})),
+                    )
+                connection.execute(
+                    "INSERT INTO jobs (job_id, source, version, owner_id, created_at, "
+                    "effective_from) VALUES (?, 'cron', 2, 'default', 0, 0)",
+                    (job_id,),
+                )
+            migrate(connection, dialect="sqlite")
+            found = connection.execute("SELECT job_id, enabled FROM jobs").fetchall()
+        assert dict(found) == {"on": 1, "off": 0}
 
 
 async def test_a_job_made_at_noon_is_there_at_the_next_start(path: Path) -> None:
