@@ -1,16 +1,19 @@
 """Whatever has happened, the log alone makes the same calendar as the runtime tables."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import hypothesis.strategies as st
 import orjson
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.integration.histories import FREQUENT_STEPS, STEPS, History
 from universal_agent.domain.calendar import CalendarFacts, Window, build_feed
+from universal_agent.domain.events import Event
 from universal_agent.store.sql import sqlite_store
 from universal_agent.views.calendar_text import FeedText, RowWriter
 from universal_agent.views.kept_feeds import KeptFeeds
@@ -125,6 +128,30 @@ def test_a_feed_that_is_kept_and_brought_up_to_date_is_like_one_built_anew(
             await history.step(*step)
             asked = [everything, resolved, hours] if number % 5 == 4 else [everything]
             await assert_kept_feeds_are_like_new_ones(history, kept, asked)
+
+    History.examine(check)
+
+
+def test_what_comes_while_it_folds_waits_for_the_next_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else it would fold a few events at a time, without a pause, while many come."""
+
+    async def check(history: History) -> None:
+        store, projector = history.runtime.store, history.runtime.projector
+        project = store.project
+
+        async def and_meanwhile(events: Sequence[Event]) -> int:
+            await history.create(0, 0, 0)
+            return await project(events)
+
+        await history.create(0, 0, 0)
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "project", and_meanwhile)
+            await asyncio.wait_for(projector.catch_up(), timeout=30)
+            assert projector.position == 1
+        await projector.catch_up()
+        assert projector.position == (await store.log_bounds()).newest_seq == 2
 
     History.examine(check)
 

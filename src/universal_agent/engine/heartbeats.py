@@ -29,7 +29,7 @@ from universal_agent.domain.schedule import make_interval
 from universal_agent.domain.slot import Source
 from universal_agent.domain.system_event import SystemEvent, WakeMode
 from universal_agent.engine.beats import Beats, beat_policy, timely
-from universal_agent.engine.jobs import begun
+from universal_agent.engine.jobs import new_job
 from universal_agent.engine.scheduler import Scheduler
 from universal_agent.errors import Conflict, InvalidInput, JobNotFound, SessionNotFound
 from universal_agent.runners.workspace_files import read_workspace_file
@@ -105,16 +105,8 @@ class Heartbeats:
             metadata={"session_id": session_id},
         )
         spec = self._in_line(new, now).spec
-        job = Job(
-            job_id=job_id,
-            version=1,
-            spec=spec,
-            created_at=now,
-            effective_from=now,
-            next_run_at=None,
-        )
         try:
-            made = await self._store.create_job(begun(job), now=now)
+            made = await self._store.create_job(new_job(job_id, spec, now=now), now=now)
         except Conflict:
             # Somebody else was first, or they were ended, and the session's own end is to come.
             return await self._store.get_job(job_id)

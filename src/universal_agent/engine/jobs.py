@@ -107,17 +107,7 @@ class Jobs:
         job_id = JobId(new_id("job", now))
         if not spec.workspace_dir:
             spec = replace(spec, workspace_dir=f"cron_{job_id}")
-        job = begun(
-            Job(
-                job_id=job_id,
-                version=1,
-                spec=spec,
-                created_at=now,
-                effective_from=now,
-                next_run_at=None,
-            )
-        )
-        made = await self._store.create_job(job, now=now, once=once)
+        made = await self._store.create_job(new_job(job_id, spec, now=now), now=now, once=once)
         self._job_count += made.job_id == job_id
         self._scheduler.bring_forward(made.due_at)
         return made
@@ -256,6 +246,20 @@ class Jobs:
         if not run.status.is_final and seconds > 0:
             await self._executor.wait(run, seconds)
         return await self._run(run.run_id)
+
+
+def new_job(job_id: JobId, spec: JobSpec, *, now: datetime) -> Job:
+    """Version 1 of a job that is made at this moment."""
+    return begun(
+        Job(
+            job_id=job_id,
+            version=1,
+            spec=spec,
+            created_at=now,
+            effective_from=now,
+            next_run_at=None,
+        )
+    )
 
 
 def begun(job: Job) -> Job:
