@@ -12,12 +12,15 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.store.making import NOON, a_job, events, fresh, new_job
+from tests.store.making import NOON, a_job, events, finish, fresh, new_job, running
+from universal_agent.domain.job import Job
+from universal_agent.domain.run import RunStatus
 from universal_agent.errors import DataDirLocked, StartupError, StoreCorrupt, StoreUnavailable
 from universal_agent.store.log_tail import LogTail
 from universal_agent.store.migrate import migrate, migrations, newest_schema, schema_of
@@ -109,6 +112,39 @@ class TestGroupCommit:
             "x",
         ]
         await held
+
+    async def test_a_spec_whose_commit_failed_is_never_run(self, path: Path) -> None:
+        """A command that was answered 503 ran: the cache had taken it from the transaction."""
+
+        def fill_the_disk(tx: Tx) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        def edited(job: Job, command: str) -> Job:
+            spec = replace(job.spec, command=command)
+            return job.replaced_by(spec, now=NOON, next_run_at=job.next_run_at, continues=True)
+
+        database = SqliteDatabase(path, synchronous="OFF")
+        store = SqlStore(database, LogTail())
+        await store.open()
+        job = await a_job(store, retries=1)
+        claimed = await running(store, job)
+        job = await fresh(store)
+        put = partial(store.update_job, replaces=job, closed_at=NOON, changed=[], now=NOON)
+        gate = Gate()
+        held = await gate.closed(database)
+        together = asyncio.gather(
+            put(edited(job, "refused")),
+            finish(store, claimed, status=RunStatus.ERROR),  # looks at the job as it is now
+            database.write(fill_the_disk),
+            return_exceptions=True,
+        )
+        await asyncio.to_thread(int)
+        gate.open()
+        assert [type(outcome) for outcome in await together] == [StoreUnavailable] * 3
+        await held
+        assert await put(edited(job, "accepted")) is not None
+        assert (await fresh(store)).spec.command == "accepted"
+        await store.close()
 
     async def test_a_caller_who_gives_up_harms_nobody(self, database: SqliteDatabase) -> None:
         gate = Gate()

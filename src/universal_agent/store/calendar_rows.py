@@ -101,7 +101,7 @@ class _RuntimeTables:
         return [
             f"{job_id} {version}"
             for job_id, version, text in self._tx.all("calendar_versions", **self._bounds)
-            if is_frequent(self._specs.get(job_id, version, text).schedule)
+            if is_frequent(self._specs.get(text).schedule)
         ]
 
     def jobs(self, window: Window) -> list[Row]:
@@ -155,7 +155,7 @@ class _Projection:
 
     def specs(self, versions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], JobSpec]:
         return {
-            (job_id, version): self._specs.get(job_id, version, text)
+            (job_id, version): self._specs.get(text)
             for job_id, version, text in self._tx.all(
                 "feed_specs", versions=to_json(list(versions))
             )
@@ -208,7 +208,7 @@ def _job_fact(row: Row, specs: SpecCache) -> JobFact:
     return JobFact(
         job_id=job_id,
         version=version,
-        spec=specs.get(job_id, version, spec),
+        spec=specs.get(spec),
         next_run_at=None if next_run_at is None else from_epoch(next_run_at),
         deleted=bool(deleted),
     )

@@ -260,7 +260,7 @@ def read_spec(tx: Tx, job_id: str, version: int, specs: SpecCache) -> JobSpec:
     """The spec that a job had in that version."""
     row = tx.one("spec_of", job_id=job_id, version=version)
     assert row is not None, f"version {version} of {job_id} was never stored"
-    return specs.get(job_id, version, row[0])
+    return specs.get(row[0])
 
 
 def pause_job(

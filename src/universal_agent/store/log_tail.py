@@ -28,6 +28,9 @@ class LogTail:
 
         Followers are woken a turn of the loop later: what the commit has started goes first.
         """
+        if self._events and self._events[-1].seq != seq - len(events):
+            # A commit that was reported as failed is in the log all the same: read it from there.
+            self._events.clear()
         for at, event in enumerate(events, start=seq - len(events) + 1):
             self._events.append(_in_log(event, at))
         self._seq = seq

@@ -1,7 +1,6 @@
-"""How do rows become domain values?"""
+"""Decoding of rows into domain values."""
 
-from collections import OrderedDict
-from threading import Lock
+from functools import lru_cache
 
 from universal_agent.domain.events import Event, EventType
 from universal_agent.domain.job import Job, JobSpec, JobVersion, spec_from_record
@@ -14,34 +13,29 @@ RUN_WIDTH = 18
 
 
 class SpecCache:
-    """Decoded specs by (job, version), the latest used few: a version never changes."""
+    """LRU cache of decoded specs, keyed by their stored text.
+
+    A transaction that fails takes back the text that it wrote, and another transaction may store a
+    different spec under the same job and version. So the key is the text, not (job, version).
+    """
 
     def __init__(self, size: int = 20_000) -> None:
-        self._size = size
-        self._specs: OrderedDict[tuple[str, int], JobSpec] = OrderedDict()
-        self._lock = Lock()
+        self._decoded = lru_cache(maxsize=size)(_decode)
 
-    def get(self, job_id: str, version: int, text: str) -> JobSpec:
-        """The spec of that version, decoded from `text` at the first time."""
-        key = (job_id, version)
-        with self._lock:
-            spec = self._specs.get(key)
-            if spec is not None:
-                self._specs.move_to_end(key)
-                return spec
-        spec = spec_from_record(from_json(text))
-        with self._lock:
-            self._specs[key] = spec
-            if len(self._specs) > self._size:
-                self._specs.popitem(last=False)
-        return spec
+    def get(self, text: str) -> JobSpec:
+        """The spec that `text` is the record of."""
+        return self._decoded(text)
 
     def of_run(self, run: Run, text: str | None, own: str | None) -> JobSpec:
         """The spec of a run: its own, or else its job version's `text`."""
         if own is not None:
-            return spec_from_record(from_json(own))
+            return _decode(own)
         assert text is not None, f"version {run.job_version} of {run.source_ref} was never stored"
-        return self.get(run.source_ref, run.job_version, text)
+        return self.get(text)
+
+
+def _decode(text: str) -> JobSpec:
+    return spec_from_record(from_json(text))
 
 
 def job_from_row(row: Row, specs: SpecCache) -> Job:
@@ -52,7 +46,7 @@ def job_from_row(row: Row, specs: SpecCache) -> Job:
     return Job(
         job_id=JobId(job_id),
         version=version,
-        spec=specs.get(job_id, version, spec),
+        spec=specs.get(spec),
         created_at=from_epoch(created_at),
         effective_from=from_epoch(effective_from),
         next_run_at=None if next_run_at is None else from_epoch(next_run_at),
@@ -68,7 +62,7 @@ def version_from_row(row: Row, specs: SpecCache) -> JobVersion:
     return JobVersion(
         job_id=JobId(job_id),
         version=version,
-        spec=specs.get(job_id, version, spec),
+        spec=specs.get(spec),
         effective_from=from_epoch(effective_from),
         effective_until=None if effective_until is None else from_epoch(effective_until),
     )
