@@ -40,12 +40,13 @@ from universal_agent.engine.timer import Timer
 from universal_agent.engine.turns import AGENT, Turns
 from universal_agent.engine.watchdog import Watchdog
 from universal_agent.errors import EngineOff, StoreUnavailable
+from universal_agent.masking import SECRETS, mask
 from universal_agent.metrics import Metrics
 from universal_agent.runners.base import Runner, load_runners
 from universal_agent.runners.chat import ChatEndpoint
 from universal_agent.runners.mock import mocked
 from universal_agent.runners.workspace_watch import WorkspaceWatch, watch_workspaces
-from universal_agent.settings import Settings
+from universal_agent.settings import Settings, secrets_of
 from universal_agent.store.base import Store
 from universal_agent.store.checkpoint import Checkpoint
 from universal_agent.store.sql import sqlite_store
@@ -111,6 +112,8 @@ class Runtime:
         did, whether the loop stands still, and whether a slot was lost.
         """
         self.settings = settings
+        self._secrets = secrets_of(settings)
+        SECRETS.hold(self._secrets)
         self.clock: Clock = clock or SystemClock()
         self.metrics = Metrics()
         self.started_at = self.clock.now()
@@ -383,6 +386,7 @@ class Runtime:
             await self._rephraser.close()
         self._watch.close()
         await self.store.close()
+        SECRETS.release(self._secrets)
 
     def _rearm(self) -> None:
         """Have the timer look at its clock, from the watchdog's thread."""
@@ -478,7 +482,7 @@ class Runtime:
         error = self.store.last_error
         if error is not None:
             reasons.append(f"the database cannot take writes ({error})")
-        return Health(ok=not reasons, reasons=tuple(reasons), store_error=error)
+        return Health(ok=not reasons, reasons=tuple(map(mask, reasons)), store_error=error)
 
 
 def _rephraser(settings: Settings, clock: Clock) -> Rephraser | None:

@@ -17,6 +17,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, fiel
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from universal_agent.errors import SettingsError
+from universal_agent.masking import secrets_in_url
 
 TRUTHY = frozenset({"1", "true", "yes", "on"})
 FALSY = frozenset({"0", "false", "no", "off"})
@@ -108,13 +109,13 @@ class Settings(BaseSettings):
     # -- where the gateway is and who may talk to it
     gateway_host: str = "127.0.0.1"
     gateway_port: int = Field(default=8002, ge=0, le=65535)
-    ops_token: str = ""
+    ops_token: str = Field(default="", repr=False)
     allowed_hosts: Words = ()
 
     # -- where things are kept
     data_dir: Path = Path(".ua")
     workspaces_dir: Path | None = None
-    database_url: str = ""
+    database_url: str = Field(default="", repr=False)
 
     # -- how long; 0 is for good
     event_retention_days: int = Field(default=90, ge=0, le=36_500)
@@ -124,7 +125,7 @@ class Settings(BaseSettings):
     notifications_max: int = Field(default=500, ge=1, le=100_000)
     notification_snooze_minutes_default: int = Field(default=30, ge=1)
     notification_snooze_minutes_max: int = Field(default=1440, ge=1)
-    notify_urls: Words = ()
+    notify_urls: Words = Field(default=(), repr=False)
 
     # -- what waits to be told to a session's next beat
     system_events_max: int = Field(default=100, ge=1, le=10_000)
@@ -135,7 +136,7 @@ class Settings(BaseSettings):
     continuity_failure_warn_threshold: int = Field(default=3, ge=1)
 
     # -- who is told that all is well
-    watchdog_ping_url: str = ""
+    watchdog_ping_url: str = Field(default="", repr=False)
 
     # -- what is written to standard error
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -149,10 +150,10 @@ class Settings(BaseSettings):
     agent_command: str = ""
     agent_base_url: str = ""
     agent_model: str = ""
-    agent_api_key: str = ""
+    agent_api_key: str = Field(default="", repr=False)
 
     # -- webhooks
-    webhook_secret: str = ""
+    webhook_secret: str = Field(default="", repr=False)
     webhook_allow: Words = ()
 
     # -- tests (failpoint.py)
@@ -291,3 +292,19 @@ def inherited(settings: Settings, environ: Mapping[str, str] | None = None) -> d
     source = os.environ if environ is None else environ
     names = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "SHELL", "SSL_CERT_FILE")
     return {n: source[n] for n in (*names, *settings.child_env) if n in source}
+
+
+#: Words in the names of variables whose values are secret.
+_SECRET_NAME = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)
+
+
+def secrets_of(settings: Settings, environ: Mapping[str, str] | None = None) -> list[str]:
+    """Every value in these settings that is to be masked wherever it turns up."""
+    source = os.environ if environ is None else environ
+    secrets = [settings.ops_token, settings.agent_api_key, settings.webhook_secret]
+    for url in (settings.watchdog_ping_url, *settings.notify_urls):
+        secrets += secrets_in_url(url)
+    userinfo = settings.agent_base_url.partition("://")[2].partition("/")[0].rpartition("@")[0]
+    secrets += [userinfo, userinfo.partition(":")[2]]
+    secrets += [source.get(name, "") for name in settings.child_env if _SECRET_NAME.search(name)]
+    return [secret for secret in secrets if secret]

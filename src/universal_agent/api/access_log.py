@@ -3,9 +3,12 @@
 The server's own access log is off: it would print the token that a stream has in its query.
 """
 
+from collections.abc import Iterable
 from urllib.parse import unquote_plus
 
 import structlog
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from universal_agent.api.auth import client_of
@@ -16,6 +19,12 @@ _log = structlog.get_logger(__name__)
 
 _SECRET = "ops_token"  # noqa: S105 - a parameter's name
 
+#: Stands for what is not shown of a query.
+_HIDDEN = "***"
+
+#: Characters of an unknown parameter's name that are shown.
+_LONGEST_NAME = 20
+
 _FAILED = 500
 
 
@@ -25,12 +34,22 @@ class AccessLog:
     Only about answers that failed or were slow to begin, unless `every` one is asked for: at
     thousands of requests a second the lines would cost more than the answers. A WebSocket that is
     accepted is told of as 101.
+
+    Of a query, only the values of `shown` parameters are written: a token under a misspelt name
+    has no name that is known.
     """
 
     def __init__(
-        self, app: ASGIApp, *, clock: Clock, every: bool = False, slow_seconds: float = 1.0
+        self,
+        app: ASGIApp,
+        *,
+        clock: Clock,
+        shown: Iterable[str] = (),
+        every: bool = False,
+        slow_seconds: float = 1.0,
     ) -> None:
         self._app = app
+        self._shown = frozenset(shown) - {_SECRET}
         self._clock = clock
         self._every = every
         self._slow = slow_seconds
@@ -46,7 +65,7 @@ class AccessLog:
             if status is not None:
                 seconds = watch.seconds()
                 if self._every or status >= _FAILED or seconds >= self._slow:
-                    _write(scope, status, seconds)
+                    _write(scope, status, seconds, self._shown)
             await send(message)
 
         await self._app(scope, receive, logged)
@@ -63,7 +82,7 @@ def _status(message: Message) -> int | None:
             return None
 
 
-def _write(scope: Scope, status: int, seconds: float) -> None:
+def _write(scope: Scope, status: int, seconds: float, shown: frozenset[str]) -> None:
     principal = scope.get("state", {}).get("principal")
     write = _log.warning if status >= _FAILED else _log.info
     write(
@@ -71,7 +90,7 @@ def _write(scope: Scope, status: int, seconds: float) -> None:
         action="request",
         method=log_text(scope.get("method", "WEBSOCKET")),
         path=log_text(scope["path"]),
-        query=log_text(_without_secret(scope["query_string"].decode("latin-1"))),
+        query=log_text(_without_secrets(scope["query_string"].decode("latin-1"), shown)),
         status=status,
         seconds=round(seconds, 6),
         client=log_text(client_of(scope)),
@@ -79,9 +98,24 @@ def _write(scope: Scope, status: int, seconds: float) -> None:
     )
 
 
-def _without_secret(query: str) -> str:
-    parts = query.split("&")
-    return "&".join(
-        f"{_SECRET}=***" if unquote_plus(part.partition("=")[0]) == _SECRET else part
-        for part in parts
-    )
+def _without_secrets(query: str, shown: frozenset[str]) -> str:
+    return "&".join(_part(part, shown) for part in query.split("&"))
+
+
+def _part(part: str, shown: frozenset[str]) -> str:
+    name, equals, _ = part.partition("=")
+    name = unquote_plus(name)
+    if not part or name in shown:
+        return part
+    # Without a value, the name may be the secret; a long name may be one too.
+    return f"{name}={_HIDDEN}" if equals and len(name) <= _LONGEST_NAME else _HIDDEN
+
+
+def query_parameters(routes: Iterable[BaseRoute]) -> set[str]:
+    """The names of all query parameters that these routes take."""
+    return {
+        field.alias
+        for route in routes
+        if isinstance(route, APIRoute)
+        for field in route.dependant.query_params
+    }

@@ -21,7 +21,7 @@ from universal_agent.api import (
     web_page,
 )
 from universal_agent.api.access import install_access
-from universal_agent.api.access_log import AccessLog
+from universal_agent.api.access_log import AccessLog, query_parameters
 from universal_agent.api.problems import EVERYWHERE, install_problem_handlers
 from universal_agent.api.short_way import ShortWay
 from universal_agent.runtime import Runtime
@@ -41,7 +41,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.state.runtime = runtime
     app.add_middleware(ShortWay, ways=cron.SHORT_WAYS)
     install_problem_handlers(app)
-    for module in (
+    modules = (
         health,
         cron,
         calendar,
@@ -56,10 +56,12 @@ def create_app(runtime: Runtime) -> FastAPI:
         system,
         sessions,
         session_stream,
-    ):
+    )
+    for module in modules:
         app.include_router(module.router)
     install_access(app, runtime.settings, clock=runtime.clock)
     # The page answers for every address that nothing else does: it comes last.
     app.include_router(web_page.router)
-    app.add_middleware(AccessLog, clock=runtime.clock)
+    shown = query_parameters(route for module in modules for route in module.router.routes)
+    app.add_middleware(AccessLog, clock=runtime.clock, shown=shown)
     return app

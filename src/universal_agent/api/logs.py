@@ -1,18 +1,24 @@
 """What is written to standard error, and in which form?
 
-One line a record: for people when standard error is a terminal, else JSON. The event log is
+One line a record: for people when standard error is a terminal, else JSON. Every secret is masked.
+What libraries log goes the same way, and so do exceptions that nobody caught. The event log is
 written there too, as its journal; with thousands of events a second that path is kept short.
 """
 
 import logging
 import sys
+import threading
 from collections.abc import Callable, MutableMapping, Sequence
+from types import TracebackType
 from typing import Any
 
 import orjson
 import structlog
 
 from universal_agent.domain.events import Event
+from universal_agent.masking import mask
+
+_log = structlog.get_logger(__name__)
 
 
 def configure_logging(level: str) -> None:
@@ -24,11 +30,55 @@ def configure_logging(level: str) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info if not people else _as_it_is,
             structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer(),
+            _masked,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    root = logging.getLogger()
+    root.handlers = [_Forward(logging.WARNING)]
+    sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_in_thread
+
+
+def _masked(_: object, __: str, rendered: Any) -> str:
+    """The rendered line, tracebacks included, without secrets."""
+    return mask(rendered)
+
+
+class _Forward(logging.Handler):
+    """Logs what libraries log through `logging` as records of ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _log.log(
+            record.levelno,
+            record.getMessage(),
+            action="library",
+            logger=record.name,
+            exc_info=record.exc_info or None,
+        )
+
+
+def _uncaught(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, traceback)
+    else:
+        _log.critical("uncaught", action="uncaught", exc_info=(kind, error, traceback))
+
+
+def _uncaught_in_thread(arguments: threading.ExceptHookArgs) -> None:
+    error = arguments.exc_value
+    if error is not None and not isinstance(error, SystemExit):
+        thread = arguments.thread
+        _log.critical(
+            "thread_failed",
+            action="thread_failed",
+            thread=None if thread is None else thread.name,
+            exc_info=error,
+        )
 
 
 def _as_it_is(_: object, __: str, record: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

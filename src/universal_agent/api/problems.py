@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from universal_agent.api.log_text import log_text
 from universal_agent.api.openapi import extend_openapi
 from universal_agent.errors import EngineOff, Unauthorized, Unavailable, UniversalAgentError
+from universal_agent.masking import mask
 
 _log = structlog.get_logger(__name__)
 
@@ -90,10 +91,10 @@ def problem(
         "type": f"urn:universal-agent:problem:{slug}",
         "title": title or _TITLES.get(status, "Error"),
         "status": status,
-        "detail": detail,
+        "detail": mask(detail),
     }
     if field is not None:
-        content["field"] = field
+        content["field"] = mask(field)
     if instance is not None:
         content["instance"] = instance
     return Response(

@@ -23,8 +23,9 @@ from universal_agent.api.connection import bounded_protocol
 from universal_agent.api.garbage import collect_at_times, look_at_the_young
 from universal_agent.api.logs import configure_logging, journal
 from universal_agent.errors import SettingsError
+from universal_agent.masking import SECRETS
 from universal_agent.runtime import Runtime
-from universal_agent.settings import Settings
+from universal_agent.settings import Settings, secrets_of
 
 #: What to do with the URL and the overview's counts (docs/contract.md, Dashboard summary).
 OnReady = Callable[[str, Mapping[str, Any]], None]
@@ -168,6 +169,7 @@ def run_gateway(settings: Settings, on_ready: OnReady) -> None:
 
     Raises StartupError (bad address, locked data directory, unreadable database).
     """
+    SECRETS.hold(secrets_of(settings))
     configure_logging(settings.log_level)
     failpoint.arm(settings.failpoint)
     os.umask(0o077)

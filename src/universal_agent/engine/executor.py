@@ -24,6 +24,7 @@ from universal_agent.domain.wake import woken_by
 from universal_agent.engine.ids import new_id
 from universal_agent.errors import StoreUnavailable
 from universal_agent.failpoint import Failpoint, passing
+from universal_agent.masking import mask
 from universal_agent.metrics import Metrics
 from universal_agent.runners.base import Runner, RunRequest, RunResult
 from universal_agent.runners.output import RunOutput, run_log_path
@@ -295,7 +296,7 @@ class Executor:
                 status=result.status,
                 started_at=started_at,
                 finished_at=max(started_at, self._clock.now()),
-                error=result.error,
+                error=result.error and mask(result.error),
                 reason=result.reason,
                 exit_code=result.exit_code,
                 output_preview=output.preview,

@@ -18,7 +18,7 @@ STREAM = "/api/v1/ops/scheduling/stream"
 async def test_a_request_is_one_line_that_says_who_asked_for_what(
     closed: SmallApp, clock: ManualClock, log: list[Any]
 ) -> None:
-    app = AccessLog(closed.app, clock=clock, every=True)
+    app = AccessLog(closed.app, clock=clock, every=True, shown=["limit"])
     await exchange(app, headers=SIGNED_IN, query="limit=3", client="192.0.2.7")
     assert log == [
         {
@@ -107,3 +107,23 @@ async def test_by_itself_the_log_tells_of_what_failed_or_was_slow_to_begin(
     assert [(r["status"], r["seconds"], r["log_level"]) for r in log] == (
         [(status, after, level)] if level else []
     )
+
+
+@pytest.mark.parametrize(
+    ("query", "written"),
+    [
+        (f"token={TOKEN}", "token=***"),
+        (f"OPS_TOKEN={TOKEN}", "OPS_TOKEN=***"),
+        (f"opstoken={TOKEN}&limit=3", "opstoken=***&limit=3"),
+        (f"limit=3&access%5Ftoken={TOKEN}", "limit=3&access_token=***"),
+        (TOKEN, "***"),
+        (f"{TOKEN}=1", "***"),
+    ],
+)
+async def test_of_a_parameter_that_no_route_knows_the_value_is_left_out(
+    closed: SmallApp, clock: ManualClock, log: list[Any], query: str, written: str
+) -> None:
+    app = AccessLog(closed.app, clock=clock, every=True, shown=["limit", "ops_token"])
+    await exchange(app, path=STREAM, query=query)
+    [record] = [record for record in log if record["action"] == "request"]
+    assert record["query"] == written
