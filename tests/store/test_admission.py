@@ -383,6 +383,26 @@ class TestLateByPolicy:
         settled = await finish(store, *admission.started, workers=1, now=SECOND_SLOT)
         assert [c.run.scheduled_at for c in settled.claimed] == [FIRST]
 
+    @pytest.mark.parametrize("overlap", ["skip", "queue_one"])
+    async def test_a_slot_on_time_starts_while_one_of_them_is_queued(
+        self, store: Store, overlap: str
+    ) -> None:
+        job = await a_job(store, on_miss="run_latest", overlap=overlap)
+        miss = a_miss(job, FIRST, FIRST, MissedStatus.APPROVED_AND_RUN)
+        await admit(store, decide(job, FIRST, missed=[miss], trigger=Trigger.CATCH_UP), workers=0)
+        admission = await admit(store, decide(await fresh(store)), now=SECOND_SLOT)
+        assert [c.run.scheduled_at for c in admission.started] == [SECOND_SLOT]
+
+    async def test_a_worker_that_is_free_claims_slots_on_time_first(self, store: Store) -> None:
+        late = await a_job(store, "late", on_miss="run_latest", metadata={"priority": "critical"})
+        miss = a_miss(late, FIRST, FIRST, MissedStatus.APPROVED_AND_RUN)
+        decision = decide(late, FIRST, missed=[miss], trigger=Trigger.CATCH_UP)
+        await admit(store, decision, workers=0, now=THIRD_SLOT)
+        on_time = await a_job(store, "on_time", metadata={"priority": "low"})
+        await waiting(store, on_time, now=THIRD_SLOT)
+        claimed = [(await claim(store, 1)).claimed[0].run.source_ref for _ in range(2)]
+        assert claimed == ["on_time", "late"]
+
     async def test_all_of_them_run_one_after_another(self, store: Store) -> None:
         job = await a_job(store, on_miss="run_all", overlap="cancel_previous")
         miss = a_miss(job, FIRST, THIRD_SLOT, MissedStatus.APPROVED_AND_RUN)

@@ -81,6 +81,11 @@ class Trigger(StrEnum):
     #: Somebody said something to a session; without a slot.
     TURN = "turn"
 
+    @property
+    def is_late(self) -> bool:
+        """Whether the run makes up for a missed slot: it gives way to work that is on time."""
+        return self in (Trigger.APPROVED, Trigger.CATCH_UP)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:

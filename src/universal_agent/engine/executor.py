@@ -28,13 +28,16 @@ from universal_agent.masking import mask
 from universal_agent.metrics import Metrics
 from universal_agent.runners.base import Runner, RunRequest, RunResult
 from universal_agent.runners.output import RunOutput, run_log_path
-from universal_agent.store.base import Claimed, Finished, Settled, Store
+from universal_agent.store.base import Claimed, ClaimRules, Finished, Settled, Store
 from universal_agent.store.session_store import Wake
 
 _log = structlog.get_logger(__name__)
 
 #: Seconds between two tries to record ends while the store is down.
 _STORE_RETRY_SECONDS = 0.5
+
+#: While slots on time take every worker: how often a missed slot goes ahead of them.
+LATE_PATIENCE_SECONDS = 900.0
 
 #: Ends that may wait for slots to be admitted before them.
 _ENDS_WAITING = 2000
@@ -45,6 +48,7 @@ class _Worker:
     """A run in execution."""
 
     task: asyncio.Task[None]
+    is_late: bool
     #: What the run is to be called when its task is cancelled.
     stop_status: RunStatus | None = None
     stop_reason: str | None = None
@@ -101,6 +105,8 @@ class Executor:
         self._singly = 0
         self._waiters: dict[RunId, list[asyncio.Future[None]]] = {}
         self._closing = False
+        #: When the last run of a missed slot started, by the monotonic clock.
+        self._late_started = clock.monotonic()
 
     # -- capacity
 
@@ -120,6 +126,20 @@ class Executor:
         self._reserved -= count
         if self._queue_may_have_runs:
             self._work.set()
+
+    def claim_rules(self) -> ClaimRules:
+        """How many missed slots may run, and whether one of them has waited long enough.
+
+        Half of the workers are kept for slots on time. While these take all that is free, one
+        missed slot goes first each LATE_PATIENCE_SECONDS, so that none of them waits forever.
+        """
+        share = max(1, self._concurrency // 2)
+        late = sum(worker.is_late for worker in self._workers.values())
+        waited = self._clock.monotonic() - self._late_started
+        return ClaimRules(
+            late_workers=max(0, share - late),
+            late_overdue=waited >= LATE_PATIENCE_SECONDS,
+        )
 
     @property
     def running_count(self) -> int:
@@ -198,11 +218,14 @@ class Executor:
 
     async def _commit(self, ended: list[Finished], free_workers: int) -> Settled:
         now = self._clock.now()
+        rules = self.claim_rules()
         if ended:
             return await self._store.finish(
-                ended, free_workers=free_workers, host=self._host, now=now
+                ended, free_workers=free_workers, host=self._host, now=now, rules=rules
             )
-        return await self._store.claim(free_workers=free_workers, host=self._host, now=now)
+        return await self._store.claim(
+            free_workers=free_workers, host=self._host, now=now, rules=rules
+        )
 
     def _isolate(self, ended: list[Finished], *, claimed: bool) -> None:
         """One end that cannot be recorded must not hold up the others: try each by itself.
@@ -244,7 +267,10 @@ class Executor:
             task = asyncio.get_running_loop().create_task(
                 self._execute(item), name=f"run {item.run.run_id}"
             )
-            self._workers[item.run.run_id] = _Worker(task)
+            is_late = item.run.trigger.is_late
+            self._workers[item.run.run_id] = _Worker(task, is_late)
+            if is_late:
+                self._late_started = self._clock.monotonic()
 
     async def _execute(self, item: Claimed) -> None:
         run, spec = item.run, item.spec

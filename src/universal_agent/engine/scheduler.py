@@ -236,7 +236,11 @@ class Scheduler:
         reserved = self._executor.reserve()
         try:
             admission = await self._store.admit(
-                decisions, free_workers=reserved, host=self._host, now=now
+                decisions,
+                free_workers=reserved,
+                host=self._host,
+                now=now,
+                rules=self._executor.claim_rules(),
             )
         finally:
             self._executor.release(reserved)

@@ -11,7 +11,15 @@ from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import Source, epoch, from_epoch
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.store.ahead import heed
-from universal_agent.store.base import Admission, Claimed, Decision, Due, Once, SlotStart
+from universal_agent.store.base import (
+    Admission,
+    Claimed,
+    ClaimRules,
+    Decision,
+    Due,
+    Once,
+    SlotStart,
+)
 from universal_agent.store.job_verbs import cancel_queued, drop_queued, recall
 from universal_agent.store.misses import insert_missed
 from universal_agent.store.rows import SpecCache, job_from_row, run_from_row
@@ -45,6 +53,7 @@ def admit(
     free_workers: int,
     host: str,
     now: datetime,
+    rules: ClaimRules,
     specs: SpecCache,
 ) -> Admission:
     applied = heed(tx, _advance(tx, decisions))
@@ -53,7 +62,7 @@ def admit(
             mark = events.high_water(decision.next_run_at)
             insert_missed(tx, missed, decision.job.spec, now=now, mark=mark)
     starts = [(decision, start) for decision in applied for start in decision.starts]
-    desk = _Desk(_active_runs(tx, applied), starts, free_workers, host=host, now=now)
+    desk = _Desk(_active_runs(tx, applied), starts, free_workers, rules, host=host, now=now)
     for decision, start in sorted(starts, key=_rank):
         desk.place(decision, start)
     desk.record(tx, specs)
@@ -66,13 +75,13 @@ def admit(
     )
 
 
-def _rank(pair: tuple[Decision, SlotStart]) -> tuple[int, bool]:
-    """The most urgent first; late work holds up none that is on time, least of all its own job's.
+def _rank(pair: tuple[Decision, SlotStart]) -> tuple[bool, int]:
+    """Slots on time before missed ones, then the most urgent first: the order of the queue.
 
     Slots of one job and one rank stay in the order of their times.
     """
     decision, start = pair
-    return PRIORITY_ORDER[decision.job.spec.priority], start.missed_id is not None
+    return start.trigger.is_late, PRIORITY_ORDER[decision.job.spec.priority]
 
 
 def _advance(tx: Tx, decisions: Sequence[Decision]) -> list[Decision]:
@@ -113,6 +122,11 @@ def _active_runs(tx: Tx, decisions: Iterable[Decision]) -> dict[str, list[_Activ
     return active
 
 
+def _goes_before(run: _Active, *, late: bool) -> bool:
+    """Whether a new slot of the same job starts after the run; `late`: the slot was missed."""
+    return run.status is RunStatus.RUNNING or late or not run.trigger.is_late
+
+
 #: Of several slots that wait, or come at once, only the latest is of use.
 _LATEST_COUNTS = (Overlap.CANCEL_PREVIOUS, Overlap.DEFER)
 
@@ -130,6 +144,7 @@ class _Desk:
         active: dict[str, list[_Active]],
         starts: Sequence[tuple[Decision, SlotStart]],
         free_workers: int,
+        rules: ClaimRules,
         *,
         host: str,
         now: datetime,
@@ -137,6 +152,7 @@ class _Desk:
         self._active = active
         self._newest = {decision.job.job_id: start for decision, start in starts}
         self._free_workers = free_workers
+        self._late_workers = free_workers if rules.late_workers is None else rules.late_workers
         self._host = host
         self._now = now
         self._new: list[NewRun] = []
@@ -157,11 +173,13 @@ class _Desk:
             self._skip(job, start, _reason(policy.overlap), mark)
             return
         free = len(self.started) < self._free_workers
+        if late_by_policy:
+            free = free and self._late_workers > 0
         if policy.overlap is not Overlap.ALLOW:
             active = self._active[job.job_id]
             if policy.overlap in _LATEST_COUNTS and not late_by_policy:
                 self._stop_previous(active, policy.overlap)
-            free = free and not active
+            free = free and not any(_goes_before(run, late=late_by_policy) for run in active)
             status = RunStatus.RUNNING if free else RunStatus.QUEUED
             active.append(_Active(start.run_id, status, start.trigger))
         run = Run(
@@ -183,6 +201,7 @@ class _Desk:
         self._slot(job, start, run.status, run_id=run.run_id)
         self._events.append(events.run_changed(run, job.spec, now=self._now, mark=mark))
         if free:
+            self._late_workers -= late_by_policy
             self.started.append(Claimed(run=run, spec=job.spec))
         else:
             self.queued_count += 1
@@ -191,9 +210,12 @@ class _Desk:
         """Whether the slot is skipped because of the job's other runs."""
         match job.spec.policy.overlap:
             case Overlap.SKIP:
-                return bool(self._active[job.job_id])
+                return any(_goes_before(run, late=False) for run in self._active[job.job_id])
             case Overlap.QUEUE_ONE:
-                return any(run.status is RunStatus.QUEUED for run in self._active[job.job_id])
+                return any(
+                    run.status is RunStatus.QUEUED and not run.trigger.is_late
+                    for run in self._active[job.job_id]
+                )
             case Overlap.CANCEL_PREVIOUS | Overlap.DEFER:
                 return start is not self._newest[job.job_id]
             case Overlap.ALLOW:

@@ -109,6 +109,19 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimRules:
+    """Which queued runs may be claimed, beyond the number of free workers."""
+
+    #: Of the free workers, how many may run missed slots; None: all of them.
+    late_workers: int | None = None
+    #: Runs of missed slots have waited so long that the first of them goes ahead of all others.
+    late_overdue: bool = False
+
+
+ANY_RUN = ClaimRules()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
     """What `finish` did, and which waiting runs it claimed in the same commit."""
 
@@ -297,12 +310,18 @@ class Store(SessionStore, BeatStore, NotificationStore, Protocol):
         ...
 
     async def admit(
-        self, decisions: Sequence[Decision], *, free_workers: int, host: str, now: datetime
+        self,
+        decisions: Sequence[Decision],
+        *,
+        free_workers: int,
+        host: str,
+        now: datetime,
+        rules: ClaimRules = ANY_RUN,
     ) -> Admission:
         """Apply decisions: claim slots under their key, advance the jobs, record what was missed.
 
-        Up to `free_workers` slots start at once (`running`); the others wait (`queued`), or are
-        skipped where the job's overlap policy says so.
+        Up to `free_workers` slots start (`running`), those on time first; the others wait
+        (`queued`), or are skipped where the job's overlap policy says so.
         """
         ...
 
@@ -316,14 +335,22 @@ class Store(SessionStore, BeatStore, NotificationStore, Protocol):
         """Queue an extra run without a slot. With a known `once`, the run it made before."""
         ...
 
-    async def claim(self, *, free_workers: int, host: str, now: datetime) -> Settled:
-        """Take waiting runs, most urgent first, and mark them running."""
+    async def claim(
+        self, *, free_workers: int, host: str, now: datetime, rules: ClaimRules = ANY_RUN
+    ) -> Settled:
+        """Mark queued runs running: those on time first, of equals the most urgent first."""
         ...
 
     async def finish(
-        self, ended: Sequence[Finished], *, free_workers: int, host: str, now: datetime
+        self,
+        ended: Sequence[Finished],
+        *,
+        free_workers: int,
+        host: str,
+        now: datetime,
+        rules: ClaimRules = ANY_RUN,
     ) -> Settled:
-        """Record how runs ended (each once), plan retries, and claim waiting runs.
+        """Record how runs ended (each once), plan retries, and claim queued runs.
 
         A run that is no longer `running` is left as it is.
         """

@@ -10,21 +10,23 @@ from universal_agent.domain.job import Job, JobSpec, OffLabel
 from universal_agent.domain.run import Run, RunStatus
 from universal_agent.domain.slot import Source
 from universal_agent.failpoint import Failpoint, passing
-from universal_agent.store.base import Claimed, Finished, Settled
+from universal_agent.store.base import Claimed, ClaimRules, Finished, Settled
 from universal_agent.store.beat_reports import keep_report
 from universal_agent.store.job_verbs import delete_job, pause_job, read_job
 from universal_agent.store.rows import RUN_WIDTH, SpecCache, run_from_row
 from universal_agent.store.slots import set_outcomes
 from universal_agent.store.system_events import acknowledge, hand_over, wake_beat
-from universal_agent.store.tx import Tx, stamp, to_json
+from universal_agent.store.tx import Row, Tx, stamp, to_json
 
 _FAILED = (RunStatus.ERROR, RunStatus.TIMEOUT)
 
 
-def claim(tx: Tx, *, free_workers: int, host: str, now: datetime, specs: SpecCache) -> Settled:
+def claim(
+    tx: Tx, *, free_workers: int, host: str, now: datetime, rules: ClaimRules, specs: SpecCache
+) -> Settled:
     claimed: list[Claimed] = []
     busy: set[str] = set()
-    for row in tx.all("claimable_runs", limit=free_workers) if free_workers else ():
+    for row in _claimable(tx, free_workers, rules):
         run = run_from_row(row)
         serial, text, own = row[RUN_WIDTH:]
         if serial and run.source_ref in busy:
@@ -41,6 +43,25 @@ def claim(tx: Tx, *, free_workers: int, host: str, now: datetime, specs: SpecCac
     return Settled(claimed=tuple(claimed), more_queued=bool(waiting and waiting[0]))
 
 
+def _claimable(tx: Tx, free_workers: int, rules: ClaimRules) -> list[Row]:
+    """The queued runs to start: those on time, then those of missed slots.
+
+    While the latter are overdue, one of them goes first.
+    """
+
+    def ask(limit: int, *, late: bool, overdue: bool = False) -> list[Row]:
+        if limit <= 0:
+            return []
+        return tx.all("claimable_runs", limit=limit, late=late, overdue=overdue)
+
+    late_workers = free_workers if rules.late_workers is None else rules.late_workers
+    first = rules.late_overdue and min(free_workers, late_workers, 1)
+    ahead = ask(int(first), late=True, overdue=True)
+    on_time = ask(free_workers - len(ahead), late=False)
+    late_workers = min(late_workers, free_workers - len(on_time))
+    return ahead + on_time + [row for row in ask(late_workers, late=True) if row not in ahead]
+
+
 def finish(
     tx: Tx,
     ended: Sequence[Finished],
@@ -48,6 +69,7 @@ def finish(
     free_workers: int,
     host: str,
     now: datetime,
+    rules: ClaimRules,
     specs: SpecCache,
 ) -> Settled:
     runs = [(_ended_run(end), end.claimed.spec) for end in ended]
@@ -97,7 +119,7 @@ def finish(
         now=now,
     )
     passing(Failpoint.BEFORE_FINISH_COMMIT)
-    settled = claim(tx, free_workers=free_workers, host=host, now=now, specs=specs)
+    settled = claim(tx, free_workers=free_workers, host=host, now=now, rules=rules, specs=specs)
     return replace(settled, next_retry_at=min((at for at in retries if at), default=None))
 
 

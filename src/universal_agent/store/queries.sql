@@ -280,11 +280,15 @@ SELECT r.run_id, r.source, r.source_ref, r.status, r.trigger, r.attempt, r.sched
        r.has_slot, r.job_version, r.queued_at, r.started_at, r.finished_at, r.error, r.reason,
        r.exit_code, r.output_preview, r.host, r.approved_by, r.serial, v.spec, r.spec
 FROM runs r LEFT JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
-WHERE r.status = 'queued' AND NOT (r.serial AND EXISTS (
-  SELECT 1 FROM runs x
-  WHERE x.source_ref = r.source_ref AND x.finished_at IS NULL AND (
-    x.status = 'running'
-    OR (x.priority, x.scheduled_at, x.run_id) < (r.priority, r.scheduled_at, r.run_id))))
+WHERE r.status = 'queued' AND (r.trigger IN ('catch_up', 'approved')) = :late
+  AND NOT (r.serial AND EXISTS (
+    SELECT 1 FROM runs x
+    WHERE x.source_ref = r.source_ref AND x.finished_at IS NULL AND (
+      x.status = 'running'
+      OR ((x.trigger IN ('catch_up', 'approved')) < :late AND NOT :overdue)
+      OR ((x.trigger IN ('catch_up', 'approved')) = :late
+          AND (x.priority, x.scheduled_at, x.run_id)
+              < (r.priority, r.scheduled_at, r.run_id)))))
 ORDER BY r.priority, r.scheduled_at, r.run_id LIMIT :limit;
 
 -- any_queued --

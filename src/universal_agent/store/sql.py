@@ -37,7 +37,9 @@ from universal_agent.store import (
     stasis,
 )
 from universal_agent.store.base import (
+    ANY_RUN,
     Admission,
+    ClaimRules,
     Decision,
     Due,
     Finished,
@@ -168,7 +170,13 @@ class SqlStore(SqlSessions, SqlBeats):
         )
 
     async def admit(
-        self, decisions: Sequence[Decision], *, free_workers: int, host: str, now: datetime
+        self,
+        decisions: Sequence[Decision],
+        *,
+        free_workers: int,
+        host: str,
+        now: datetime,
+        rules: ClaimRules = ANY_RUN,
     ) -> Admission:
         return await self._db.write(
             lambda tx: admission.admit(
@@ -177,6 +185,7 @@ class SqlStore(SqlSessions, SqlBeats):
                 free_workers=free_workers,
                 host=host,
                 now=now,
+                rules=rules,
                 specs=self._specs,
             )
         )
@@ -191,19 +200,33 @@ class SqlStore(SqlSessions, SqlBeats):
             lambda tx: admission.add_run(tx, job, run_id, specs=self._specs, now=now, once=once)
         )
 
-    async def claim(self, *, free_workers: int, host: str, now: datetime) -> Settled:
+    async def claim(
+        self, *, free_workers: int, host: str, now: datetime, rules: ClaimRules = ANY_RUN
+    ) -> Settled:
         return await self._db.write(
             lambda tx: execution.claim(
-                tx, free_workers=free_workers, host=host, now=now, specs=self._specs
+                tx, free_workers=free_workers, host=host, now=now, rules=rules, specs=self._specs
             )
         )
 
     async def finish(
-        self, ended: Sequence[Finished], *, free_workers: int, host: str, now: datetime
+        self,
+        ended: Sequence[Finished],
+        *,
+        free_workers: int,
+        host: str,
+        now: datetime,
+        rules: ClaimRules = ANY_RUN,
     ) -> Settled:
         return await self._db.write(
             lambda tx: execution.finish(
-                tx, ended, free_workers=free_workers, host=host, now=now, specs=self._specs
+                tx,
+                ended,
+                free_workers=free_workers,
+                host=host,
+                now=now,
+                rules=rules,
+                specs=self._specs,
             )
         )
 
