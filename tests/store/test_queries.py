@@ -84,6 +84,7 @@ LISTS = {"keys", "refs", "rows", "summed", "types"}
 #: Who reads the runs of a job through: `ua explain`, and those that stop at the latest.
 WHOLE_PAST = {
     "get_job",
+    "interruptions_of_slot",
     "list_beats",
     "list_jobs",
     "list_runs_of_job",

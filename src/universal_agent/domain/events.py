@@ -13,6 +13,7 @@ calendar's projection is built from these events alone.
 | cron_run_started | a run was handed to its runner | run, next_run_at |
 | cron_run_completed | a run ended in success | run |
 | cron_run_failed | a run ended otherwise | run, retry_at, consecutive_failures |
+| cron_retry_dropped | a further attempt that was planned will not be made | run, reason |
 | cron_run_missed | slots were missed, as one span | the span, next_run_at |
 | cron_run_skipped | a slot was decided not to run | the slot, reason, next_run_at |
 | calendar_missed_resolved | missed slots were decided | action, by, note, spans, run_id, job_id |
@@ -38,7 +39,7 @@ claimed before: its run was interrupted or never started, or it was to start at 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -62,6 +63,7 @@ class EventType(StrEnum):
     CRON_RUN_STARTED = "cron_run_started"
     CRON_RUN_COMPLETED = "cron_run_completed"
     CRON_RUN_FAILED = "cron_run_failed"
+    CRON_RETRY_DROPPED = "cron_retry_dropped"
     CRON_RUN_MISSED = "cron_run_missed"
     CRON_RUN_SKIPPED = "cron_run_skipped"
     HEARTBEAT_SCHEDULED = "heartbeat_scheduled"
@@ -70,6 +72,7 @@ class EventType(StrEnum):
     HEARTBEAT_STARTED = "heartbeat_started"
     HEARTBEAT_COMPLETED = "heartbeat_completed"
     HEARTBEAT_FAILED = "heartbeat_failed"
+    HEARTBEAT_RETRY_DROPPED = "heartbeat_retry_dropped"
     HEARTBEAT_MISSED = "heartbeat_missed"
     HEARTBEAT_SKIPPED = "heartbeat_skipped"
     HEARTBEAT_WAKE_REQUESTED = "heartbeat_wake_requested"
@@ -83,6 +86,9 @@ class EventType(StrEnum):
     CALENDAR_CHANGE_APPLIED = "calendar_change_applied"
     FLAG_CHANGED = "flag_changed"
 
+
+#: The reason of a slot whose next attempt was planned and dropped; what dropped it follows a colon.
+RETRY_DROPPED = "retry_dropped"
 
 #: What a person decided or changed: the events of the audit.
 AUDITED = (
@@ -303,6 +309,15 @@ def run_changed(
     if report is not None:
         data["beat"] = report.headline()
     kind = _RUN_EVENTS[run.source].get(run.status, _RUN_FAILED[run.source])
+    return _about(kind, run.source_ref, spec, now, run.status, data)
+
+
+def retry_dropped(run: Run, spec: JobSpec, why: str, *, now: datetime) -> NewEvent:
+    """The next attempt at the slot of `run` will not be made; the slot's outcome is final."""
+    reason = f"{RETRY_DROPPED}:{why}"
+    data = {"run": run_record(replace(run, reason=reason)), "reason": reason}
+    beats = run.source == Source.HEARTBEAT
+    kind = EventType.HEARTBEAT_RETRY_DROPPED if beats else EventType.CRON_RETRY_DROPPED
     return _about(kind, run.source_ref, spec, now, run.status, data)
 
 

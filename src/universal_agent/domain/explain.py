@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from universal_agent.domain.events import Event
+from universal_agent.domain.events import RETRY_DROPPED, Event
 from universal_agent.domain.exceptions import MOVED, OPERATOR
 from universal_agent.domain.job import BUSY, JobVersion, OffLabel
 from universal_agent.domain.judge import Cause, MissedStatus
@@ -47,6 +47,15 @@ _SKIPPED = {
     "no_file": "It was skipped: the session has no HEARTBEAT.md.",
     "unchanged_inputs": "It was skipped: nothing has changed since the last beat.",
     "budget": "It was skipped: what may be spent on beats was spent.",
+}
+
+
+#: Why a slot that failed was not tried again, by its reason.
+_DROPPED = {
+    f"{RETRY_DROPPED}:next_slot": "the job's next slot came first",
+    f"{RETRY_DROPPED}:late": "the time of the next attempt passed by more than the job's grace",
+    f"{RETRY_DROPPED}:job_off": "the job was switched off",
+    f"{RETRY_DROPPED}:job_deleted": "the job was deleted",
 }
 
 
@@ -104,6 +113,9 @@ def explain(slot: SlotKey, history: SlotHistory, *, now: datetime) -> Explanatio
     if history.missed is not None:
         sentences += _missed(history.missed)
         outcome = f"missed:{history.missed.span.status}"
+    dropped = _DROPPED.get(history.reason or "")
+    if dropped is not None:
+        sentences.append(f"It was not tried again: {dropped}.")
     if history.start_at is not None and outcome == RunStatus.ERROR:
         sentences.append(f"It is tried again at {history.start_at:%Y-%m-%d %H:%M:%S} UTC.")
     return Explanation(outcome, sentences)

@@ -173,8 +173,9 @@ class Scheduler:
         self._timer.forget()
         due = await self._store.due(until=now, limit=BATCH, without=self._without)
         self.bring_forward(due.next_at)
-        if due.starts:
-            await self._make_starts(now)
+        # All of them go before the slots of their jobs, which would take their place.
+        if due.starts and await self._make_starts(now) == BATCH:
+            return True
         if due.overdue:
             await self._miss_queued(now)
         if due.expired:
@@ -303,8 +304,9 @@ class Scheduler:
             next_run_at=verdict.next_run_at,
         )
 
-    async def _make_starts(self, now: datetime) -> None:
-        await self._store.make_starts(
+    async def _make_starts(self, now: datetime) -> int:
+        """Queue slots that wait for a time of their own; how many were dealt with."""
+        count = await self._store.make_starts(
             [RunId(new_id("run", now)) for _ in range(BATCH)],
             missed_ids=[new_id("mis", now) for _ in range(BATCH)],
             cause=self._cause,
@@ -313,6 +315,7 @@ class Scheduler:
             without=self._without,
         )
         self._executor.look_for_work()
+        return count
 
     async def _miss_queued(self, now: datetime) -> None:
         """Runs that waited for a worker longer than their job allows are missed, not run late."""

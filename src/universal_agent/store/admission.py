@@ -22,8 +22,9 @@ from universal_agent.store.base import (
 )
 from universal_agent.store.job_verbs import cancel_queued, drop_queued, recall
 from universal_agent.store.misses import insert_missed
+from universal_agent.store.retries import Dropped, drop_retries
 from universal_agent.store.rows import SpecCache, job_from_row, run_from_row
-from universal_agent.store.slots import NewRun, drop_retries, insert_runs, queue_extra
+from universal_agent.store.slots import NewRun, insert_runs, queue_extra
 from universal_agent.store.system_events import hand_over
 from universal_agent.store.tx import Tx, stamp, to_json
 
@@ -267,7 +268,8 @@ class _Desk:
                 drop_queued(tx, run_id, skipped, specs, error=None, reason=reason, now=self._now)
             else:
                 cancel_queued(tx, run_id, specs=specs, now=self._now, reason=reason)
-        drop_retries(tx, [item.run.source_ref for item in self._new])
+        admitted = {item.run.source_ref: item.spec for item in self._new}
+        drop_retries(tx, admitted, Dropped.NEXT_SLOT, now=self._now)
         tx.many("claim_slot", self._slots)
         insert_runs(tx, self._new)
         tx.append_all(self._events)

@@ -13,8 +13,8 @@ from universal_agent.errors import Conflict
 from universal_agent.store.ahead import first_open, put_mark
 from universal_agent.store.base import Once
 from universal_agent.store.missed_rows import close_missed_of_job
+from universal_agent.store.retries import Dropped, drop_retries
 from universal_agent.store.rows import SpecCache, job_from_row, run_from_row
-from universal_agent.store.slots import drop_retries
 from universal_agent.store.tx import Tx, event_params, stamp, to_json
 
 #: How long an Idempotency-Key is remembered.
@@ -138,7 +138,7 @@ def update_job(
     )
     if not replaced:
         return None
-    put_version(tx, job, replaces=replaces.version, closed_at=closed_at)
+    put_version(tx, job, replaces=replaces.version, closed_at=closed_at, now=now)
     mark = first_open(tx, job, job.next_run_at)
     if mark != job.next_run_at:
         job = replace(job, next_run_at=put_mark(tx, job, mark))
@@ -146,7 +146,7 @@ def update_job(
     return job
 
 
-def put_version(tx: Tx, job: Job, *, replaces: int, closed_at: datetime) -> None:
+def put_version(tx: Tx, job: Job, *, replaces: int, closed_at: datetime, now: datetime) -> None:
     """End the old version's expectation and begin the new one's."""
     tx.run(
         "close_job_version",
@@ -156,7 +156,7 @@ def put_version(tx: Tx, job: Job, *, replaces: int, closed_at: datetime) -> None
     )
     tx.put("insert_job_version", _version_row(job))
     if not job.spec.enabled:
-        drop_retries(tx, [job.job_id])
+        drop_retries(tx, {job.job_id: job.spec}, Dropped.JOB_OFF, now=now)
     if job.effective_from > closed_at or not job.spec.enabled:
         # The slots to come are others now: what was said about single ones is void.
         _drop_exceptions(tx, job.job_id, closed_at)
@@ -193,7 +193,7 @@ def close_job(tx: Tx, job: Job, *, specs: SpecCache, closed_at: datetime, now: d
         version=job.version,
         effective_until=closed_at.timestamp(),
     )
-    drop_retries(tx, [job.job_id])
+    drop_retries(tx, {job.job_id: job.spec}, Dropped.JOB_DELETED, now=now)
     _drop_exceptions(tx, job.job_id, closed_at)
     for (run_id,) in tx.all("waiting_of_job", job_id=job.job_id):
         cancel_queued(tx, RunId(run_id), specs=specs, now=now, reason="job_deleted")
@@ -277,7 +277,7 @@ def pause_job(
         effective_from=paused.effective_from.timestamp(),
     )
     closed_at = undecided.boundary(now)
-    put_version(tx, paused, replaces=job.version, closed_at=closed_at)
+    put_version(tx, paused, replaces=job.version, closed_at=closed_at, now=now)
     tx.append(
         events.job_updated(
             paused, now=now, changed=["enabled"], effective_until=closed_at, reason=reason

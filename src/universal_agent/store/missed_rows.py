@@ -1,11 +1,12 @@
 """How are missed spans kept and found?"""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 from universal_agent.domain import events
 from universal_agent.domain.job import JobSpec
 from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus
+from universal_agent.domain.run import Run
 from universal_agent.domain.slot import Source, epoch, from_epoch
 from universal_agent.domain.stasis import MissedRecord
 from universal_agent.store.tx import Row, Tx, stamp
@@ -77,6 +78,55 @@ def put_missed(tx: Tx, records: Sequence[MissedRecord]) -> None:
             for record in records
         ],
     )
+
+
+def move_to_missed(
+    tx: Tx,
+    run: Run,
+    spec_in: Callable[[int], JobSpec],
+    missed_id: str,
+    cause: Cause,
+    *,
+    outcome: str,
+    outage_id: str,
+    now: datetime,
+    gone: bool = False,
+) -> None:
+    """Account for an admitted slot as missed: it waits for an operator, unless its job is `gone`.
+
+    `spec_in` is asked for the spec of the version that expected the slot: an approved run has the
+    version that is in force.
+    """
+    slot = tx.one(
+        "miss_slot",
+        source=run.source,
+        source_ref=run.source_ref,
+        scheduled_at=epoch(run.scheduled_at),
+        run_id=run.run_id,
+        outcome=outcome,
+        reason=cause,
+        missed_id=missed_id,
+    )
+    assert slot is not None, f"the slot of {run.run_id} is gone"
+    (job_version,) = slot
+    spec = spec_in(job_version)
+    useful = spec.policy.useful_for_seconds
+    missed = MissedRecord(
+        missed_id=missed_id,
+        source=spec.source,
+        source_ref=run.source_ref,
+        job_version=job_version,
+        span=MissedSpan(run.scheduled_at, run.scheduled_at, MissedStatus.PENDING, 1),
+        cause=cause,
+        outage_id=outage_id,
+        created_at=now,
+        updated_at=now,
+        useful_until=None if useful is None else run.scheduled_at + timedelta(seconds=useful),
+    )
+    if gone:
+        missed = missed.decided(MissedStatus.DELETED, by=None, note=JOB_DELETED, now=now)
+    put_missed(tx, [missed])
+    tx.append(events.slots_missed(missed, spec, now=now))
 
 
 def close_missed_of_job(tx: Tx, job_id: str, spec: JobSpec, *, now: datetime) -> None:

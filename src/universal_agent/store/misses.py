@@ -7,16 +7,19 @@ from typing import Any
 
 from universal_agent.domain import events
 from universal_agent.domain.job import JobSpec
-from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus
+from universal_agent.domain.judge import Cause
 from universal_agent.domain.run import Run, RunId, RunStatus
-from universal_agent.domain.slot import Source, epoch
+from universal_agent.domain.slot import Source
 from universal_agent.domain.stasis import MissedRecord
 from universal_agent.store.execution import end_runs
 from universal_agent.store.job_verbs import cancel_queued, read_job, read_spec, spec_of
-from universal_agent.store.missed_rows import JOB_DELETED, put_missed
+from universal_agent.store.missed_rows import move_to_missed, put_missed
 from universal_agent.store.rows import RUN_WIDTH, SpecCache, run_from_row
 from universal_agent.store.slots import set_outcomes
 from universal_agent.store.tx import Row, Tx
+
+#: How often a slot whose run was interrupted is tried again, where the job's policy allows it.
+INTERRUPTED_RETRIES = 2
 
 
 def insert_missed(
@@ -104,43 +107,40 @@ def _move_to_missed(
     now: datetime,
     specs: SpecCache,
 ) -> None:
-    """Account for an admitted slot as missed: it waits for an operator, if its job still is."""
-    slot = tx.one(
-        "miss_slot",
-        source=run.source,
-        source_ref=run.source_ref,
-        scheduled_at=epoch(run.scheduled_at),
-        run_id=run.run_id,
+    """Account for an admitted slot as missed, under the version that expected it."""
+    move_to_missed(
+        tx,
+        run,
+        lambda version: read_spec(tx, run.source_ref, version, specs),
+        missed_id,
+        cause,
         outcome=outcome,
-        reason=cause,
-        missed_id=missed_id,
-    )
-    assert slot is not None, f"the slot of {run.run_id} is gone"
-    # The version that expected the slot: an approved run has the one that is in force.
-    (job_version,) = slot
-    spec = read_spec(tx, run.source_ref, job_version, specs)
-    useful = spec.policy.useful_for_seconds
-    span = MissedSpan(run.scheduled_at, run.scheduled_at, MissedStatus.PENDING, 1)
-    missed = MissedRecord(
-        missed_id=missed_id,
-        source=spec.source,
-        source_ref=run.source_ref,
-        job_version=job_version,
-        span=span,
-        cause=cause,
         outage_id=outage_id,
-        created_at=now,
-        updated_at=now,
-        useful_until=None if useful is None else run.scheduled_at + timedelta(seconds=useful),
+        now=now,
+        gone=read_job(tx, run.source_ref, specs) is None,
     )
-    if read_job(tx, run.source_ref, specs) is None:
-        missed = missed.decided(MissedStatus.DELETED, by=None, note=JOB_DELETED, now=now)
-    insert_missed(tx, missed, spec, now=now)
 
 
 def _is_on(tx: Tx, run: Run, specs: SpecCache) -> bool:
     job = read_job(tx, run.source_ref, specs)
     return job is not None and job.spec.enabled
+
+
+def _may_try_again(tx: Tx, run: Run, spec: JobSpec, specs: SpecCache) -> bool:
+    """Whether the slot of an interrupted run is tried again without asking anybody.
+
+    A run that ends its own gateway does so at each attempt, so there are few.
+    """
+    if not (run.has_slot and spec.policy.retry_interrupted and _is_on(tx, run, specs)):
+        return False
+    row = tx.one(
+        "interruptions_of_slot",
+        source=run.source,
+        source_ref=run.source_ref,
+        scheduled_at=run.scheduled_at.timestamp(),
+    )
+    assert row is not None
+    return int(row[0]) <= INTERRUPTED_RETRIES
 
 
 def left_running(tx: Tx, *, host: str, limit: int) -> list[Run]:
@@ -168,7 +168,7 @@ def interrupt_runs(
         )
         end_runs(tx, [run])
         spec = spec_of(tx, run, specs)
-        again = run.has_slot and spec.policy.retry_interrupted and _is_on(tx, run, specs)
+        again = _may_try_again(tx, run, spec, specs)
         retry_at = now if again else None
         set_outcomes(tx, [(run, retry_at)])
         tx.append(events.run_changed(run, spec, now=now, retry_at=retry_at))

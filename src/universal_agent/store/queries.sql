@@ -190,9 +190,15 @@ VALUES (:run_id, :source, :source_ref, :scheduled_at, :has_slot, :job_version, :
         :spec);
 
 -- drop_retries --
-UPDATE slots SET retry_at = NULL
+UPDATE slots SET retry_at = NULL, reason = :reason
 WHERE source_ref IN (SELECT value FROM json_each(:refs))
-  AND retry_at IS NOT NULL AND run_id IS NOT NULL;
+  AND retry_at IS NOT NULL AND run_id IS NOT NULL
+RETURNING run_id;
+
+-- drop_retry --
+UPDATE slots SET retry_at = NULL, reason = :reason
+WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :scheduled_at
+RETURNING run_id;
 
 -- put_missed --
 INSERT INTO missed (missed_id, source, source_ref, job_version, first_at, last_at, count, cause,
@@ -354,10 +360,6 @@ SELECT s.source, s.source_ref, s.scheduled_at, s.retry_at, s.job_version, s.run_
 FROM slots s LEFT JOIN runs r ON r.run_id = s.run_id
 WHERE s.retry_at <= :now AND s.source <> :without ORDER BY s.retry_at LIMIT :limit;
 
--- drop_start --
-UPDATE slots SET retry_at = NULL
-WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :scheduled_at;
-
 -- left_running --
 SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
        job_version, queued_at, started_at, finished_at, error, reason, exit_code,
@@ -381,6 +383,11 @@ SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_s
        job_version, queued_at, started_at, finished_at, error, reason, exit_code,
        output_preview, host, approved_by
 FROM runs WHERE run_id = :run_id;
+
+-- interruptions_of_slot --
+SELECT count(*) FROM runs
+WHERE source_ref = :source_ref AND source = :source AND scheduled_at = :scheduled_at AND has_slot
+  AND status = 'interrupted';
 
 -- run_of_slot --
 SELECT run_id FROM slots

@@ -79,12 +79,6 @@ def _run_params(item: NewRun) -> dict[str, object]:
     }
 
 
-def drop_retries(tx: Tx, job_ids: Sequence[str]) -> None:
-    """Plan no further attempt at any slot of these jobs."""
-    if job_ids:
-        tx.run("drop_retries", refs=to_json(job_ids))
-
-
 def set_outcomes(tx: Tx, runs: Sequence[tuple[Run, datetime | None]]) -> None:
     """Bring the slots of runs to the runs' status, each with the time of its retry."""
     tx.many(

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import structlog
-
 from universal_agent.domain import events
 from universal_agent.domain.job import JobSpec
 from universal_agent.domain.judge import LATENCY, Cause, MissedSpan, MissedStatus
@@ -14,11 +12,10 @@ from universal_agent.domain.slot import Source, from_epoch
 from universal_agent.domain.stasis import MissedRecord
 from universal_agent.store.job_verbs import read_spec
 from universal_agent.store.misses import insert_missed
+from universal_agent.store.retries import Dropped, drop_retry
 from universal_agent.store.rows import SpecCache
 from universal_agent.store.slots import NewRun, insert_runs
 from universal_agent.store.tx import Row, Tx
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +63,7 @@ def make_starts(
             _miss(tx, start, spec, missed_id, cause, outage_id=outage_id, now=now)
         else:
             # Late work is never started unasked: the slot keeps its last attempt's outcome.
-            tx.run("drop_start", **start.key)
-            _log.warning("retry_dropped", action="retry_dropped", run_id=start.run_id, cause=cause)
+            drop_retry(tx, start.key, spec, Dropped.LATE, now=now)
     return len(rows)
 
 

@@ -1,13 +1,17 @@
 """How runs end, and what follows from it."""
 
 import asyncio
+from collections import Counter
+from zoneinfo import ZoneInfo
 
 import pytest
 from structlog.testing import capture_logs
 
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway
-from universal_agent.domain.job import OffLabel
+from universal_agent.domain.calendar import Window
+from universal_agent.domain.job import Job, OffLabel
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
+from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.errors import Conflict, JobNotFound, RunNotFound
 from universal_agent.testing import FAILURE, SUCCESS, ManualClock, RecordingRunner
 
@@ -230,6 +234,87 @@ class TestRetry:
         await gateway.runtime.jobs.edit(job.job_id, {"command": "other"})
         await clock.advance(60)
         assert [request.command for request in runner.requests] == ["work", "work"]
+
+
+class TestRetryThatIsNotMade:
+    """A retry that was planned and dropped is told, and its slot says why."""
+
+    async def dropped(self, gateway: Gateway, job: Job) -> tuple[str, str, str]:
+        """The status and reason of the event, and what is said of the job's first slot."""
+        (event,) = [e for e in await gateway.events() if e.type == "cron_retry_dropped"]
+        slot = SlotKey(Source.CRON, job.job_id, gateway.began + MINUTE)
+        told = await gateway.runtime.ledger.explain(slot, now=gateway.clock.now())
+        assert told["outcome"] == "error"
+        assert event.data["run"]["event_id"] == slot.event_id
+        return event.status, event.data["reason"], told["sentences"][-1]
+
+    async def test_because_the_next_slot_came_first(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        job = await gateway.create(every="1m", retries=5, retry_backoff=[90])
+        runner.answer(FAILURE)
+        await clock.advance(121)
+        assert await self.dropped(gateway, job) == (
+            "error",
+            "retry_dropped:next_slot",
+            "It was not tried again: the job's next slot came first.",
+        )
+
+    async def test_because_its_time_passed_while_the_gateway_was_down(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        job = await gateway.create(run_at="1m", retries=1)
+        runner.answer(FAILURE)
+        await clock.advance(61)
+        await gateway.kill()
+        clock.step(3600)
+        await gateway.start()
+        assert (await self.dropped(gateway, job))[1] == "retry_dropped:late"
+
+    @pytest.mark.parametrize("command", ["pause", "delete"])
+    async def test_because_the_job_is_off_or_gone(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock, command: str
+    ) -> None:
+        job = await gateway.create(every="1m", retries=1)
+        runner.answer(FAILURE)
+        await clock.advance(61)
+        if command == "pause":
+            await gateway.runtime.jobs.switch_off(job.job_id, OffLabel.PAUSED)
+        else:
+            await gateway.runtime.jobs.delete(job.job_id)
+        word = {"pause": "job_off", "delete": "job_deleted"}[command]
+        assert (await self.dropped(gateway, job))[1] == f"retry_dropped:{word}"
+
+    async def test_the_projection_says_the_same_as_the_tables(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(every="10m", retries=5, retry_backoff=[900])
+        runner.answer(FAILURE)
+        await clock.advance(1201)
+        now = clock.now()
+        window = Window(start=now - HOUR, end=now + HOUR, zone=ZoneInfo("UTC"))
+        scanned, projected = await gateway.store.both_calendars(window)
+        assert scanned.slots == projected.slots
+        assert "retry_dropped:next_slot" in {slot.reason for slot in scanned.slots}
+
+    async def test_more_than_a_turn_takes_are_all_made_before_the_slots_that_come_then(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.stop()
+        await gateway.start(cron_max_concurrency=400)
+        for number in range(300):
+            # The first jobs to come due are the last to be tried again.
+            await gateway.create(every="1m", retries=1, retry_backoff=[40 if number < 50 else 30])
+        runner.answer(*[FAILURE] * 300)
+        await clock.advance(61)
+        clock.freeze(60)  # the retries and the next slots are due together
+        await clock.advance(1)
+        attempts = Counter(request.attempt for request in runner.requests)
+        assert attempts[2] == 300
+        assert (await gateway.kinds())["cron_retry_dropped"] == 0
+        ledger = await gateway.ledger()
+        assert (ledger.expected, ledger.in_flight, ledger.unaccounted) == (600, 0, [])
+        assert ledger.ran["success"] + ledger.skipped["overlap"] == 600
 
 
 class TestBrokenRunner:

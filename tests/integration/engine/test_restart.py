@@ -199,6 +199,45 @@ class TestPolicyAtTheStart:
         assert [request.attempt for request in runner.requests] == [1, 2]
         assert await gateway.pending() == []
 
+    async def test_work_that_ends_its_gateway_each_time_is_left_to_a_person_and_told(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        job = await gateway.create(run_at="1m", retry_interrupted=True, title="rogue")
+        runner.hold()
+        await clock.advance(60)
+        for _ in range(5):
+            await gateway.kill()
+            await gateway.start()
+            await clock.advance(1)
+        assert await gateway.statuses(job) == [RunStatus.INTERRUPTED] * 3
+        (missed,) = await gateway.pending()
+        assert (missed.cause, missed.span.first_at) == (
+            Cause.INTERRUPTED,
+            gateway.began + MINUTE,
+        )
+        told = await gateway.store.list_notifications(limit=9)
+        assert [(one.kind, one.title) for one in told] == [("missed", "1 run was interrupted")]
+        ledger = await gateway.ledger()
+        assert (ledger.interrupted, ledger.in_flight, ledger.unaccounted) == (1, 0, [])
+
+    async def test_an_interrupted_slot_whose_retry_came_too_late_is_left_to_a_person(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        """The first start died before it had queued the retry that it had planned."""
+        await gateway.create(run_at="1m", retry_interrupted=True)
+        runner.hold()
+        await clock.advance(60)
+        await gateway.kill()
+        await gateway.store.open()
+        await gateway.runtime.recovery.close_interrupted()
+        await gateway.store.close()
+        clock.step(3600)
+        await gateway.start()
+        await clock.advance(1)
+        assert await gateway.statuses() == [RunStatus.INTERRUPTED]
+        (missed,) = await gateway.pending()
+        assert missed.cause is Cause.INTERRUPTED
+
 
 async def test_ninety_days_off_cost_one_row_a_job(
     gateway: Gateway, runner: RecordingRunner, clock: ManualClock

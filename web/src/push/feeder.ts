@@ -48,6 +48,8 @@ export function outdatedBy(event: BusEvent): QueryKey[] {
       return [keys.stasis.all, keys.ledger, keys.notifications, ...calendar];
     case 'cron_run_failed':
       return [keys.notifications, keys.ledger, ...calendar];
+    case 'cron_retry_dropped':
+      return [keys.ledger, ...calendar];
     case 'flag_changed':
       return [keys.config, keys.flags, keys.audit];
     case 'heartbeat_failed':
