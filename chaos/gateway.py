@@ -46,6 +46,7 @@ class Gateway:
             "UA_DATA_DIR": str(data_dir),
             "UA_GATEWAY_PORT": str(self.port),
             "UA_LOG_LEVEL": "warning",
+            "XDG_STATE_HOME": str(data_dir.parent.absolute() / "state"),
             **(environment or {}),
         }
         self._process: subprocess.Popen[bytes] | None = None

@@ -10,12 +10,19 @@ GIVEN = {
     if name.startswith(("UA_", "NEXT_PUBLIC_")) or name == "USER_TIMEZONE"
 }
 
-from pathlib import Path  # noqa: E402 - see above
+import atexit  # noqa: E402 - see above
+import shutil  # noqa: E402
+import tempfile  # noqa: E402
+from pathlib import Path  # noqa: E402
 
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
 from universal_agent.testing import ManualClock  # noqa: E402
+
+# Where gateways note which databases there are; not among those of whoever runs the tests.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="ua-state-")
+atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
 # Choose one with --hypothesis-profile=long.
 hypothesis.settings.register_profile("default", deadline=None, derandomize="CI" in os.environ)

@@ -22,7 +22,8 @@
     └── StartupError                 -    the gateway does not start; never crosses HTTP
         ├── SettingsError
         ├── DataDirLocked
-        └── StoreCorrupt
+        ├── StoreCorrupt
+        └── DataMissing
 
 A class's docstring is its default sentence. A message says what was expected and what came.
 """
@@ -180,3 +181,7 @@ class DataDirLocked(StartupError):
 
 class StoreCorrupt(StartupError):
     """The database cannot be read."""
+
+
+class DataMissing(StartupError):
+    """What was acknowledged is not in the data directory."""

@@ -118,7 +118,9 @@ class Runtime:
         self.metrics = Metrics()
         self.started_at = self.clock.now()
         self.host = platform.node() or "localhost"
-        self.store: Store = store or sqlite_store(settings.database_path)
+        self.store: Store = store or sqlite_store(
+            settings.database_path, state_dir=settings.state_dir
+        )
         self.runners = dict(runners) if runners is not None else load_runners(settings)
         if settings.cron_mock_response:
             self.runners |= mocked(self.runners.keys() - {BEATS})
@@ -244,7 +246,7 @@ class Runtime:
         self.event_feed = EventFeed(
             self.store, self.clock, self.metrics, size=settings.sched_event_bus_max
         )
-        self.checkpoint = Checkpoint(settings.database_path, sqlite_store)
+        self.checkpoint = Checkpoint(settings.database_path, partial(sqlite_store, is_kept=False))
         self.retention = Retention(
             self.store,
             self.checkpoint,
@@ -259,7 +261,7 @@ class Runtime:
             self.clock,
             self.metrics,
             wanted=lambda: self.flags[_PROJECTION] or self.flags[_SHADOW],
-            scratch=partial(sqlite_store, synchronous="OFF"),
+            scratch=partial(sqlite_store, synchronous="OFF", is_kept=False),
         )
         self.scheduling_metrics = SchedulingMetrics(
             self.store,

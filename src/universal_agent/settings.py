@@ -116,6 +116,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".ua")
     workspaces_dir: Path | None = None
     database_url: str = Field(default="", repr=False)
+    state_home: Path | None = Field(default=None, validation_alias=_named("XDG_STATE_HOME"))
 
     # -- how long; 0 is for good
     event_retention_days: int = Field(default=90, ge=0, le=36_500)
@@ -205,6 +206,17 @@ class Settings(BaseSettings):
     def workspaces_root(self) -> Path:
         """Every workspace lies under this."""
         return self.workspaces_dir or self.data_dir / "workspaces"
+
+    @property
+    def state_dir(self) -> Path | None:
+        """Where it is noted which databases there are; None when this user has no home."""
+        home = self.state_home
+        if home is None or not home.is_absolute():  # which the XDG specification says to ignore
+            try:
+                home = Path.home() / ".local" / "state"
+            except RuntimeError:
+                return None
+        return home / "universal-agent"
 
     @property
     def run_logs_dir(self) -> Path:

@@ -532,7 +532,11 @@ class TestMigration:
 
     def test_a_new_database_has_no_older_one_to_copy(self, path: Path) -> None:
         fill(path)
-        assert sorted(file.name for file in path.parent.iterdir()) == ["ua.db", "ua.db.lock"]
+        assert sorted(file.name for file in path.parent.iterdir()) == [
+            "ua.db",
+            "ua.db.lock",
+            "ua.db.mark",
+        ]
 
     def test_a_kill_while_the_first_database_is_made_leaves_none_by_its_name(
         self, path: Path, monkeypatch: pytest.MonkeyPatch

@@ -18,7 +18,7 @@ from universal_agent.errors import DataDirLocked, StartupError, StoreCorrupt
 from universal_agent.runners.base import load_runners
 from universal_agent.settings import Settings
 from universal_agent.store.checkup import check_database, sqlite_version
-from universal_agent.store.sqlite import take_lock
+from universal_agent.store.data_lock import DataLock
 
 _MEGABYTE = 1024 * 1024
 
@@ -153,7 +153,7 @@ def _database(settings: Settings, *, is_up: bool) -> Check:
         return Check("database", "ok", f"none yet (SQLite {version})")
     try:
         # Nobody may write while every page is read; a gateway that is up has the lock itself.
-        lock = None if is_up else take_lock(path)
+        lock = None if is_up else DataLock(path)
         try:
             found = check_database(path, every_page=lock is not None)
         finally:

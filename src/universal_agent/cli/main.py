@@ -10,6 +10,7 @@ from typer.main import get_command
 from universal_agent import __version__
 from universal_agent.api.garbage import look_seldom
 from universal_agent.cli import (
+    accept_loss,
     coming,
     demo,
     doctor,
@@ -33,6 +34,7 @@ GROUPS = (
     serve,
     demo,
     doctor,
+    accept_loss,
     token,
     jobs,
     runs,

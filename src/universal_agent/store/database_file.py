@@ -1,7 +1,6 @@
-"""Is this file a database that can be relied on? Answered before anything is written to it.
+"""Checks whether a file is a database that can be relied on, before anything is written to it.
 
-A file that is not sound is left as it is, for whoever will mend it; a gateway never starts empty
-in its place.
+A file that is not sound is left as it is; a gateway never starts empty in its place.
 """
 
 import os
@@ -11,7 +10,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from universal_agent.errors import StoreCorrupt
+from universal_agent.errors import DataMissing, StoreCorrupt
+from universal_agent.files import read_regular
+from universal_agent.store.acknowledged import advice, read_mark, require_everything
 
 #: Databases up to this size are read whole at every start: half a second at the most.
 _READ_WHOLE_BYTES = 128 * 1024 * 1024
@@ -24,24 +25,39 @@ _INDEX = struct.Struct("=12x?3xI12x8s56xI")
 def is_fresh(path: Path) -> bool:
     """Whether there is no database yet.
 
-    Raises StoreCorrupt when there is something, and it is not sound.
+    Raises StoreCorrupt when there is something, and it is not sound, and DataMissing when it does
+    not have all that was acknowledged.
     """
     if not path.exists() and not _log_of(path).exists():
+        if (mark := read_mark(path)) is not None:
+            raise DataMissing(
+                f"{path} is not there, and event {mark.seq} was acknowledged here. {advice(path)}"
+            )
         return True
     why = what_is_wrong(path, read_whole=_size(path) <= _READ_WHOLE_BYTES)
     if why is not None:
         raise StoreCorrupt(
             f"{path} is not a readable database ({why}). It was left as it is. Put a backup in "
-            "its place, or move it away to begin with an empty one."
+            "its place, or begin with an empty one: move it away and run "
+            f"`ua accept-loss --data-dir {path.parent}`."
         )
+    require_all_of(path)
     return False
+
+
+def require_all_of(path: Path) -> None:
+    """Raise DataMissing when a sound database does not have all that was acknowledged."""
+    mark = read_mark(path)
+    has_log = _size(_log_of(path)) > 0
+    with closing(_readable(path)) as connection:
+        require_everything(path, connection, mark, has_log=has_log)
 
 
 def what_is_wrong(path: Path, *, read_whole: bool) -> str | None:
     """Why the database cannot be relied on, or None; with `read_whole` every page is looked at.
 
-    Harmless while a gateway writes: a connection that only reads never moves the write-ahead log
-    into the database.
+    A gateway may be writing: a connection that only reads never moves the write-ahead log into the
+    database.
     """
     log_bytes = _size(_log_of(path))
     indexed = _index_of(path)
@@ -52,10 +68,7 @@ def what_is_wrong(path: Path, *, read_whole: bool) -> str | None:
     if not log_bytes and indexed is not None and indexed.frames > indexed.moved:
         return f"{_log_of(path).name} is missing, and the latest changes with it"
     try:
-        # Without a log there is nothing that could change meanwhile, and no file need be made.
-        mode = "ro" if log_bytes else "ro&immutable=1"
-        uri = f"{path.absolute().as_uri()}?mode={mode}"
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
+        with closing(_readable(path)) as connection:
             (pages,) = connection.execute("PRAGMA page_count").fetchone()
             (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
             if _size(path) + log_bytes < pages * page_bytes:
@@ -72,6 +85,12 @@ def what_is_wrong(path: Path, *, read_whole: bool) -> str | None:
     except sqlite3.DatabaseError as error:
         return str(error)
     return None
+
+
+def _readable(path: Path) -> sqlite3.Connection:
+    """A connection that only reads, and makes no file where there is no log."""
+    mode = "ro" if _size(_log_of(path)) else "ro&immutable=1"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +112,7 @@ class _LogIndex:
 def _index_of(path: Path) -> _LogIndex | None:
     """The index of the database's log; None where there is none yet."""
     try:
-        with path.with_name(path.name + "-shm").open("rb") as file:
-            head = file.read(_INDEX.size)
+        head = read_regular(path.with_name(path.name + "-shm"), limit=_INDEX.size)
     except FileNotFoundError:
         return None
     if len(head) < _INDEX.size:

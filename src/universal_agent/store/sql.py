@@ -561,7 +561,16 @@ def _name_stream(tx: Tx) -> None:
         tx.run("set_meta", name="stream_id", value=uuid4().hex)
 
 
-def sqlite_store(path: Path, *, synchronous: str = "FULL") -> SqlStore:
-    """A store in one SQLite file."""
+def sqlite_store(
+    path: Path, *, synchronous: str = "FULL", state_dir: Path | None = None, is_kept: bool = True
+) -> SqlStore:
+    """A store in one SQLite file. The other parameters are those of `SqliteDatabase`."""
     tail = LogTail()
-    return SqlStore(SqliteDatabase(path, synchronous=synchronous, on_append=tail.grown), tail)
+    database = SqliteDatabase(
+        path,
+        synchronous=synchronous,
+        on_append=tail.grown,
+        state_dir=state_dir,
+        is_kept=is_kept,
+    )
+    return SqlStore(database, tail)

@@ -5,38 +5,41 @@ commit is on its way to the disk share the next one, so that a durable commit (s
 costs one fsync for many callers. One that fails takes back its own changes and nobody else's.
 
 The writer is the only connection that checkpoints: SQLite before 3.51.3 could lose pages when two
-connections did so at once. A lock file keeps a second process out.
+connections did so at once. A lock keeps a second process out (data_lock.py).
+
+The names of the files are looked at before and after each commit, and every two seconds. When one
+of them is gone or another file has taken its place, the store takes no more writes until a restart:
+nothing that was read from it since can be trusted to be what the next process will find.
 """
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 from universal_agent.domain.events import NewEvent
-from universal_agent.errors import DataDirLocked, StartupError, StoreUnavailable
+from universal_agent.errors import StartupError, StoreUnavailable
+from universal_agent.store.acknowledged import SETTLED, YES
+from universal_agent.store.data_lock import DataLock
 from universal_agent.store.database_file import back_up, is_fresh, put_in_place
 from universal_agent.store.migrate import migrate, newest_schema, schema_of
+from universal_agent.store.seen_before import SeenBefore
 from universal_agent.store.sqlite_tx import SqliteTx
 from universal_agent.store.tx import Tx, queries
+from universal_agent.store.upkeep import FilesLost, Upkeep
 
 T = TypeVar("T")
 
 #: Functions that share one commit at the most.
 GROUP_LIMIT = 256
 
-#: Changed rows in the write-ahead log that are worth moving into the database file once nobody has
-#: written for _QUIET_SECONDS, and how many are moved at once, whoever has to wait for it.
-CHECKPOINT_WHEN_QUIET = 1_000
-CHECKPOINT_AT_ONCE = 50_000
-_QUIET_SECONDS = 0.25
+#: How often the names of the files are looked at while nothing is written.
+_LOOK_SECONDS = 2.0
 
 #: While writes fail and nobody asks for one: how often one is tried.
 _PROBE_SECONDS = 1.0
@@ -67,8 +70,14 @@ class SqliteDatabase:
         *,
         synchronous: str = "FULL",
         on_append: Callable[[int, Sequence[NewEvent]], None] | None = None,
+        state_dir: Path | None = None,
+        is_kept: bool = True,
     ) -> None:
-        self.path = path
+        """`state_dir` is where a note is kept that the database exists (seen_before.py).
+
+        `is_kept=False`: the database is made from another one, and may vanish between two starts.
+        """
+        self.path = path.absolute()
         self.last_error: str | None = None
         self._synchronous = synchronous
         self._on_append = on_append or (lambda seq, events: None)
@@ -77,26 +86,29 @@ class SqliteDatabase:
         self._readers: ThreadPoolExecutor | None = None
         self._reader_connections: list[sqlite3.Connection] = []
         self._local = threading.local()
-        self._lock_file: IO[str] | None = None
+        self._lock: DataLock | None = None
+        self._is_kept = is_kept
+        self._seen_before = SeenBefore(self.path, state_dir)
+        self._upkeep: Upkeep | None = None
+        #: The writer's; None until it is needed, and after a failure.
+        self._connection: sqlite3.Connection | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        #: Rows changed since the write-ahead log was last moved into the database file.
-        self._unmoved = 0
 
     # -- lifecycle
 
     async def open(self) -> None:
         """Lock, migrate, start the threads.
 
-        Raises DataDirLocked, StoreCorrupt, or StartupError when the file cannot be used.
+        Raises DataDirLocked, StoreCorrupt, DataMissing, or StartupError when the file cannot be
+        used.
         """
         self._loop = asyncio.get_running_loop()
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock_file = take_lock(self.path)
             await asyncio.to_thread(self._prepare)
         except OSError as error:
             self._unlock()
-            raise StartupError(f"{self.path} cannot be used: {error.strerror}.") from error
+            why = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+            raise StartupError(f"{self.path} cannot be used: {why}.") from error
         except BaseException:
             self._unlock()
             raise
@@ -108,13 +120,20 @@ class SqliteDatabase:
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="ua-store-reader")
 
     def _prepare(self) -> None:
+        if self._is_kept and not self.path.exists():
+            # Before the folder is made, and before a lock file is put into it.
+            self._seen_before.require_new()
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = lock = DataLock(self.path)
         try:
             if is_fresh(self.path):
-                self._create()
+                self._create(lock)
             else:
                 self._upgrade()
         except sqlite3.Error as error:
             raise StartupError(f"{self.path} cannot be opened: {error}.") from error
+        assert lock.descriptor is not None
+        self._upkeep = Upkeep(self.path, lock.descriptor, self._seen_before, is_kept=self._is_kept)
 
     def _upgrade(self) -> None:
         with contextlib.closing(self._connect(self.path)) as connection:
@@ -123,14 +142,16 @@ class SqliteDatabase:
                 back_up(connection, self.path.with_name(f"{self.path.name}.schema-{version}"))
             migrate(connection, dialect="sqlite")
 
-    def _create(self) -> None:
-        # Made aside, so that an empty file under the true name is never ours.
+    def _create(self, lock: DataLock) -> None:
+        # Under another name first, so that an empty file under the true name is never ours.
         new = self.path.with_name(self.path.name + ".new")
         for leftover in (new, new.with_name(new.name + "-wal")):
             leftover.unlink(missing_ok=True)
+        new.touch(mode=0o600)
         with contextlib.closing(self._connect(new)) as connection:
             migrate(connection, dialect="sqlite")
-        new.chmod(0o600)
+            connection.execute(queries("sqlite")["set_meta"], {"name": SETTLED, "value": YES})
+        lock.hold(new)
         put_in_place(new, self.path)
 
     async def close(self) -> None:
@@ -149,13 +170,20 @@ class SqliteDatabase:
         self._unlock()
 
     def _unlock(self) -> None:
-        if self._lock_file is not None:
-            self._lock_file.close()
-            self._lock_file = None
+        if self._upkeep is not None:
+            self._upkeep.close()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     def _connect(self, path: Path) -> sqlite3.Connection:
+        """A connection to a file that is there: none is made in place of one that is gone."""
         connection = sqlite3.connect(
-            path, isolation_level=None, check_same_thread=False, cached_statements=256
+            f"{path.as_uri()}?mode=rw",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
         )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
@@ -182,8 +210,7 @@ class SqliteDatabase:
         return await future
 
     def _write_loop(self) -> None:
-        connection: sqlite3.Connection | None = None
-        while (first := self._next_job(connection)) is not None:
+        while (first := self._next_job()) is not None:
             group = [first]
             closing = False
             with contextlib.suppress(queue.Empty):
@@ -193,73 +220,113 @@ class SqliteDatabase:
                         closing = True
                     else:
                         group.append(job)
-            connection = self._commit_group(connection, group)
+            self._commit_group(group)
             if closing:
                 break
-        if connection is not None:
-            connection.close()
+        self._settle()
+        self._disconnect()
 
-    def _next_job(self, connection: sqlite3.Connection | None) -> _Job | None:
+    def _next_job(self) -> _Job | None:
         """Wait for the next function; None: there are no more.
 
-        A quiet moment is used to move the write-ahead log into the database file, so that nobody
-        who writes has to wait for that.
+        A quiet moment is used to move the write-ahead log into the database file, so that no write
+        waits for that.
         """
-        if connection is not None and self._unmoved >= CHECKPOINT_WHEN_QUIET:
-            if self._unmoved < CHECKPOINT_AT_ONCE:
-                with contextlib.suppress(queue.Empty):
-                    return self._inbox.get(timeout=_QUIET_SECONDS)
-            self._checkpoint(connection)
-        while self.last_error is not None:
-            try:
-                return self._inbox.get(timeout=_PROBE_SECONDS)
-            except queue.Empty:
-                self._probe()
-        return self._inbox.get()
+        upkeep = self._the_upkeep
+        if self._connection is not None and upkeep.is_overdue:
+            upkeep.checkpoint(self._connection)
+        elif self._connection is not None and (seconds := upkeep.waits_seconds) is not None:
+            with contextlib.suppress(queue.Empty):
+                return self._inbox.get(timeout=seconds)
+            self._settle()
+        while True:
+            failing = self.last_error is not None
+            with contextlib.suppress(queue.Empty):
+                return self._inbox.get(timeout=_PROBE_SECONDS if failing else _LOOK_SECONDS)
+            self._probe() if failing else self._look()
+
+    @property
+    def _the_upkeep(self) -> Upkeep:
+        assert self._upkeep is not None, "set before the writer starts"
+        return self._upkeep
+
+    def _look(self) -> None:
+        """Find out whether the files are in their places, while nothing is written."""
+        try:
+            self._the_upkeep.look()
+        except (FilesLost, OSError) as error:
+            self.last_error = str(error)
 
     def _probe(self) -> None:
-        """Find out whether writes go through again: health must not wait for somebody's request."""
+        """Find out whether writes go through again: health must not wait for a request."""
         try:
-            with contextlib.closing(self._connect(self.path)) as connection:
-                connection.execute(queries("sqlite")["set_meta"], {"name": "probe", "value": ""})
-        except sqlite3.Error as error:
+            self._the_upkeep.look()
+            connection = self._connected()
+            connection.execute(queries("sqlite")["set_meta"], {"name": "probe", "value": ""})
+        except (FilesLost, OSError, sqlite3.Error) as error:
             self.last_error = str(error)
+            self._disconnect()
         else:
             self.last_error = None
 
-    def _commit_group(
-        self, connection: sqlite3.Connection | None, group: list[_Job]
-    ) -> sqlite3.Connection | None:
-        """Run every function of the group in one transaction, then answer all of them.
-
-        The connection to go on with: None after a failure, so that the next group begins with a
-        fresh one and the store recovers by itself once the disk does.
-        """
-        seq, events = 0, []
+    def _settle(self) -> None:
+        if self._connection is None:
+            return
         try:
-            connection = connection or self._connect(self.path)
+            self._the_upkeep.settle(self._connection)
+        except (FilesLost, OSError, sqlite3.Error) as error:
+            self.last_error = str(error)
+            self._disconnect()
+
+    def _connected(self) -> sqlite3.Connection:
+        """The writer's connection, made when there is none."""
+        if self._connection is None:
+            self._connection = self._connect(self.path)
+            self._the_upkeep.connected(self._connection)
+        return self._connection
+
+    def _disconnect(self) -> None:
+        """Close the writer's connection: the next group begins with a fresh one.
+
+        So the store recovers once the disk does.
+        """
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+            self._the_upkeep.disconnected()
+
+    def _commit_group(self, group: list[_Job]) -> None:
+        """Run every function of the group in one transaction, then answer all of them."""
+        upkeep = self._the_upkeep
+        seq, events = 0, []
+        outcome = "nothing was changed. It is tried again with the next request"
+        try:
+            upkeep.look()
+            connection = self._connected()
             changes = connection.total_changes
             tx = _run_together(connection, group) or _run_one_by_one(connection, group)
             newest_seq = tx.newest_seq() if tx.appended else 0
+            changed = connection.total_changes - changes
+            if changed:
+                upkeep.before_commit(connection)
             connection.execute("COMMIT")
+            outcome = "whether the change was kept shows at the next start"
+            with contextlib.suppress(OSError):  # seen a moment ago; the next group finds out
+                upkeep.look()
+            upkeep.committed(connection, newest_seq, changed)
             seq, events = newest_seq, tx.appended
             self.last_error = None
-            self._unmoved += connection.total_changes - changes
         except Exception as error:
             self.last_error = str(error)
-            if connection is not None:
-                connection.close()
-                connection = None
-            failure = StoreUnavailable(
-                f"The database cannot take writes ({error}); nothing was changed. It is tried "
-                "again with the next request."
-            )
+            self._disconnect()
+            failure = StoreUnavailable(f"The database cannot take writes ({error}); {outcome}.")
             for job in group:
                 job.outcome = failure
         assert self._loop is not None
         with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
             self._loop.call_soon_threadsafe(self._answer, group, seq, events)
-        return connection
+        if self._connection is not None:
+            upkeep.answered(self._connection)
 
     def _answer(self, group: list[_Job], seq: int, events: Sequence[NewEvent]) -> None:
         """Hand every function's outcome to the caller that waits for it; followers come after."""
@@ -272,15 +339,6 @@ class SqliteDatabase:
                 job.future.set_result(job.outcome[0])
         if events:
             self._on_append(seq, events)
-
-    def _checkpoint(self, connection: sqlite3.Connection) -> None:
-        """Move the write-ahead log into the database file, never waiting for readers.
-
-        What could not be moved stays in the log and is moved later: failing is harmless.
-        """
-        self._unmoved = 0
-        with contextlib.suppress(sqlite3.Error):
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     # -- reading
 
@@ -298,6 +356,12 @@ class SqliteDatabase:
         if connection is None:
             connection = self._connect(self.path)
             connection.execute("PRAGMA query_only = ON")
+            if not self._the_upkeep.is_in_place():
+                connection.close()
+                raise StoreUnavailable(
+                    f"The database cannot be read: {self.path} is not the file that the gateway "
+                    "started with."
+                )
             self._local.connection = connection
             self._reader_connections.append(connection)
         connection.execute("BEGIN")
@@ -349,26 +413,3 @@ def _raise_the_disks(error: Exception) -> None:
     """Raise an error that is not the function's own: the whole group is refused for it."""
     if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _VERBS_FAULTS):
         raise error
-
-
-def take_lock(database: Path) -> IO[str]:
-    """Hold the database's lock file until the returned file is closed.
-
-    Raises DataDirLocked, with the holder's process id, when another process has it.
-    """
-    path = database.with_name(database.name + ".lock")
-    file = path.open("a+", encoding="ascii")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.seek(0)
-        holder = file.read().strip() or "unknown"
-        file.close()
-        raise DataDirLocked(
-            f"Another process (pid {holder}) uses {database.parent}. One gateway owns a data "
-            "directory: stop that one, or give this one another UA_DATA_DIR."
-        ) from None
-    with contextlib.suppress(OSError):  # the disk is full: the lock holds without the number too
-        os.truncate(file.fileno(), 0)
-        os.write(file.fileno(), str(os.getpid()).encode())
-    return file
