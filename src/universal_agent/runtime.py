@@ -42,6 +42,7 @@ from universal_agent.engine.watchdog import Watchdog
 from universal_agent.errors import EngineOff, StoreUnavailable
 from universal_agent.masking import SECRETS, mask
 from universal_agent.metrics import Metrics
+from universal_agent.runners.agent import agent_state
 from universal_agent.runners.base import Runner, load_runners
 from universal_agent.runners.chat import ChatEndpoint
 from universal_agent.runners.mock import mocked
@@ -339,6 +340,8 @@ class Runtime:
         self._loop = asyncio.get_running_loop()
         self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.settings.workspaces_root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if problem := agent_state(self.settings)[1]:
+            _log.warning("agent_program_missing", action="agent_program_missing", reason=problem)
         await self.store.open()
         await self.flags.load()
         await self.event_feed.start()
@@ -440,6 +443,7 @@ class Runtime:
                 self.settings.cron_mock_response or self.settings.heartbeat_mock_response
             ),
             "auth_required": bool(self.settings.ops_token),
+            "agent": agent_state(self.settings)[0],
         }
 
     async def store_audit(self, *, limit: int, before_seq: int | None) -> list[dict[str, Any]]:
@@ -495,6 +499,7 @@ def _rephraser(settings: Settings, clock: Clock) -> Rephraser | None:
         settings.agent_base_url,
         model=settings.agent_model,
         api_key=settings.agent_api_key,
+        clock=clock,
         connect_seconds=PATIENCE_SECONDS,
         silence_seconds=PATIENCE_SECONDS,
     )

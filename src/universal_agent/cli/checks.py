@@ -15,6 +15,7 @@ from universal_agent.cli.client import Gateway
 from universal_agent.cli.failure import CommandFailed, ExitCode
 from universal_agent.cli.invocation import Document
 from universal_agent.errors import DataDirLocked, StartupError, StoreCorrupt
+from universal_agent.runners.agent import AgentState, agent_state
 from universal_agent.runners.base import load_runners
 from universal_agent.settings import Settings
 from universal_agent.store.checkup import check_database, sqlite_version
@@ -56,7 +57,7 @@ def examine(settings: Settings, gateway: Gateway, *, now: datetime) -> list[Chec
         partial(_data_dir, settings),
         partial(_database, settings, is_up=health is not None),
         partial(_disk, settings),
-        partial(_runners, settings),
+        partial(_runners, settings, health),
         partial(_zones, settings),
     )
     return [reached, *(check() for check in checks)]
@@ -185,7 +186,7 @@ def _disk(settings: Settings) -> Check:
     return Check("disk", "warn", what, advice) if free < _SPACE_WARN else Check("disk", "ok", what)
 
 
-def _runners(settings: Settings) -> Check:
+def _runners(settings: Settings, health: Document | None) -> Check:
     try:
         names = ", ".join(sorted(load_runners(settings)))
     except StartupError as error:
@@ -193,6 +194,23 @@ def _runners(settings: Settings) -> Check:
         return Check("runners", "fail", error.message, advice)
     if not os.access("/bin/sh", os.X_OK):
         return Check("runners", "warn", f"{names}; but there is no /bin/sh", "Install a shell.")
+    return _agent(settings, health, names)
+
+
+def _agent(settings: Settings, health: Document | None, names: str) -> Check:
+    """The agent of the gateway that is up, or else the one that these settings name."""
+    state, problem = agent_state(settings)
+    advice = "Name it with its whole path in UA_AGENT_COMMAND, or give the gateway a PATH with it."
+    running = ((health or {}).get("deployment_profile") or {}).get("agent")
+    if running == AgentState.MISSING:
+        problem = problem or "the program in UA_AGENT_COMMAND is not found"
+        detail = f"{names}; agent: {problem}, as the gateway sees it"
+        return Check("runners", "fail", detail, advice)
+    if running is not None and running != state:
+        return Check("runners", "ok", f"{names}; agent of the gateway: {running}")
+    if problem is not None:
+        status: Literal["warn", "fail"] = "fail" if state is AgentState.MISSING else "warn"
+        return Check("runners", status, f"{names}; agent: {problem}", advice)
     agent = "set up" if settings.has_agent else "none set up (UA_AGENT_COMMAND)"
     return Check("runners", "ok", f"{names}; agent: {agent}")
 

@@ -99,8 +99,10 @@ _FLAGS = {
 
 
 def _banner(settings: "Settings", url: str, summary: Mapping[str, Any]) -> Document:
+    from universal_agent.runners.agent import agent_state
     from universal_agent.settings import variable_name
 
+    agent, agent_problem = agent_state(settings)
     return {
         "url": url,
         "version": __version__,
@@ -110,6 +112,8 @@ def _banner(settings: "Settings", url: str, summary: Mapping[str, Any]) -> Docum
         "auth_required": bool(settings.ops_token),
         "jobs": summary["cron"],
         "missed": summary["approvals"]["pending"],
+        "agent": agent,
+        "agent_problem": agent_problem,
         "first_job": _first_job(settings, url),
     }
 
@@ -126,10 +130,13 @@ def _first_job(settings: "Settings", url: str) -> Document:
         if not (settings.data_dir / "ops_token").exists():
             token = "$UA_OPS_TOKEN"  # noqa: S105 - the name of a variable
         header = f' -H "X-UA-OPS-TOKEN: {token}"'
+    # With an agent the command would be a prompt.
+    option, field = (" --runner shell", ', "runner": "shell"') if settings.has_agent else ("", "")
+    body = f'{{"schedule": "every 10s", "command": "date >> dates.txt"{field}}}'
     return {
-        "ua": f"{ua} job add{where} 'every 10s' 'date >> dates.txt'",
+        "ua": f"{ua} job add{where}{option} 'every 10s' 'date >> dates.txt'",
         "curl": f"curl -s {url}/api/v1/cron/jobs -H 'Content-Type: application/json'{header}"
-        """ -d '{"schedule": "every 10s", "command": "date >> dates.txt"}'""",
+        f" -d '{body}'",
     }
 
 
@@ -156,6 +163,10 @@ def _banner_view(screen: "Screen", document: Document) -> "RenderableType":
     ]
     if document["flags"]["UA_CRON_MOCK_RESPONSE"]:
         facts.append(("note", Text("nothing is run: every run answers CRON_OK", "bold yellow")))
+    if problem := document["agent_problem"]:
+        facts.append(("agent", screen.text(problem, "bold yellow")))
+    elif document["agent"] != "none":
+        facts.append(("agent", Text(f"{document['agent']}; jobs are prompts unless --runner says")))
     jobs, missed = document["jobs"], document["missed"]
     if jobs["total"]:
         facts.append(("jobs", Text(f"{jobs['total']}, {jobs['enabled']} of them enabled")))

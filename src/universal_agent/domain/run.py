@@ -41,6 +41,16 @@ class RunStatus(StrEnum):
         return self not in (RunStatus.QUEUED, RunStatus.RUNNING)
 
 
+@dataclass(frozen=True, slots=True)
+class RetryAdvice:
+    """What the other side of a failed run says about trying again."""
+
+    #: No attempt is made before this time has passed since the failure.
+    after: timedelta = timedelta()
+    #: False: a further attempt would fail as well until a person acts.
+    is_useful: bool = True
+
+
 _NEXT: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.QUEUED: frozenset({RunStatus.RUNNING, RunStatus.CANCELLED, RunStatus.SKIPPED}),
     RunStatus.RUNNING: frozenset(

@@ -27,7 +27,7 @@ from universal_agent.failpoint import Failpoint, passing
 from universal_agent.masking import mask
 from universal_agent.metrics import Metrics
 from universal_agent.runners.base import Runner, RunRequest, RunResult
-from universal_agent.runners.output import RunOutput, run_log_path
+from universal_agent.runners.output import ReplyListener, RunOutput, run_log_path
 from universal_agent.store.base import Claimed, ClaimRules, Finished, Settled, Store
 from universal_agent.store.session_store import Wake
 
@@ -73,7 +73,7 @@ class Executor:
         on_retry: Callable[[datetime], None],
         on_beat: Callable[[str], None],
         on_report: Callable[[], None],
-        on_turn: Callable[[Run], Callable[[str], None] | None],
+        on_turn: Callable[[Run], ReplyListener],
         on_turn_end: Callable[[Finished], None],
         system_events_max: int,
     ) -> None:
@@ -283,9 +283,11 @@ class Executor:
             if spec.policy.jitter_seconds:
                 lag -= stable_jitter(run.source_ref, spec.policy.jitter_seconds)
             self._metrics.lag(max(0.0, lag.total_seconds()))
+        listener = self._on_turn(run) if run.brings_spec else None
         output = RunOutput(
             partial(run_log_path, self._run_logs_dir, run.run_id, run.queued_at),
-            listen=self._on_turn(run) if run.brings_spec else None,
+            listen=listener and listener.hear,
+            on_restart=listener and listener.restart,
         )
         worker.deadline = self._clock.call_later(
             spec.policy.timeout_seconds,
@@ -302,7 +304,10 @@ class Executor:
         except asyncio.CancelledError:
             if worker.stop_status is None:
                 raise  # the gateway is going down: the run is closed as interrupted
-            result = RunResult(status=worker.stop_status, error=worker.stop_reason)
+            said = output.closing_words if worker.stop_status is RunStatus.TIMEOUT else ""
+            result = RunResult(
+                status=worker.stop_status, error=f"{worker.stop_reason or ''}{said}" or None
+            )
         finally:
             worker.deadline.cancel()
             output.close()
@@ -328,6 +333,7 @@ class Executor:
                 output_preview=output.preview,
                 wake=self._wake(item),
                 report=result.report,
+                retry=result.retry,
             )
         )
         self._work.set()

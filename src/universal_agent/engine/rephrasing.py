@@ -14,7 +14,8 @@ import structlog
 from universal_agent.clock import Clock
 from universal_agent.domain.change_request import EXAMPLES, MAX_CHARS
 from universal_agent.domain.job import JobSpec
-from universal_agent.runners.chat import ChatEndpoint, ReplyFailed
+from universal_agent.runners.chat import ChatEndpoint
+from universal_agent.runners.chat_reply import ReplyFailed
 from universal_agent.runners.time_limit import time_limit
 
 _log = structlog.get_logger(__name__)

@@ -7,7 +7,7 @@ there; when nobody is, it waits in the store for the next one that attaches.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from universal_agent.engine.ids import new_id
 from universal_agent.errors import InvalidInput
 from universal_agent.metrics import Metrics
 from universal_agent.runners.base import Runner
-from universal_agent.runners.output import plain_text, run_log_path
+from universal_agent.runners.output import ReplyListener, plain_text, reply_path, run_log_path
 from universal_agent.store.base import Finished, Once, Store
 
 #: Who answers a turn. Never a shell: what is said is words.
@@ -149,7 +149,7 @@ class Turns:
 
     # -- hearing: the executor calls these, and is not held up
 
-    def listen(self, run: Run) -> Callable[[str], None]:
+    def listen(self, run: Run) -> ReplyListener:
         """Passes on what a turn says to its session's clients, from its start on."""
         session_id = run.source_ref
         live = self._live.get(session_id)
@@ -166,7 +166,12 @@ class Turns:
             live.text = (live.text + said)[-REPLY_CHARS:]
             self._hub.publish(session_id, "text", {"run_id": live.run_id, "text": said})
 
-        return pass_on
+        def restart() -> None:
+            live.text = ""
+            message = {"run_id": live.run_id, "text": "", "restart": True}
+            self._hub.publish(session_id, "text", message)
+
+        return ReplyListener(pass_on, restart)
 
     def ended(self, end: Finished) -> None:
         """A turn has ended, and that is recorded."""
@@ -262,9 +267,12 @@ class Turns:
         }
 
     def _reply(self, run: Run) -> str:
-        """What the run has said, from its log; its end when it is long."""
-        path = run_log_path(self._run_logs_dir, run.run_id, run.queued_at)
-        try:
-            return plain_text(path.read_text(encoding="utf-8", errors="replace"))[-REPLY_CHARS:]
-        except OSError:
-            return run.output_preview
+        """What the run has replied, from its file or else its log; its end when it is long."""
+        log = run_log_path(self._run_logs_dir, run.run_id, run.queued_at)
+        for path in (reply_path(log), log):
+            try:
+                text = path.read_text(encoding="utf-8", errors="replace")
+            except OSError:
+                continue
+            return plain_text(text)[-REPLY_CHARS:]
+        return run.output_preview

@@ -1,13 +1,16 @@
-"""How is a prompt answered? The runner `agent`: a program, or an endpoint.
+"""The runner `agent`: a program or an endpoint that answers prompts.
 
 UA_AGENT_COMMAND is the argv of a program; `{prompt}` and `{model}` are put into its elements, and
 no shell sees it. Otherwise UA_AGENT_BASE_URL is an OpenAI-compatible endpoint (chat.py). With
 both, the program is asked.
 """
 
+import os
 import re
 import shlex
 from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
 
 from universal_agent.clock import Clock, SystemClock
 from universal_agent.domain.run import RunStatus
@@ -16,12 +19,13 @@ from universal_agent.errors import InvalidInput
 from universal_agent.runners.base import RunRequest, RunResult, check_command
 from universal_agent.runners.chat import ChatEndpoint
 from universal_agent.runners.output import one_line
-from universal_agent.runners.process import run_process
+from universal_agent.runners.process import missing_program, run_process
+from universal_agent.runners.thoughts import AnswerWriter
 from universal_agent.settings import Settings, inherited
 
 _NOT_CONFIGURED = (
     "no agent is configured: set UA_AGENT_COMMAND to a program, such as "
-    '"claude -p {prompt}", or UA_AGENT_BASE_URL to an OpenAI-compatible endpoint'
+    '"claude -p -- {prompt}", or UA_AGENT_BASE_URL to an OpenAI-compatible endpoint'
 )
 _PLACEHOLDER = re.compile(r"\{(prompt|model)\}")
 
@@ -36,6 +40,33 @@ def late_line(request: RunRequest) -> str:
         f"[This run was scheduled for {request.scheduled_at:%Y-%m-%d %H:%M:%S} UTC and starts "
         f"{late} late{by}.]\n"
     )
+
+
+class AgentState(StrEnum):
+    """Which agent there is, for health and the doctor."""
+
+    NONE = "none"
+    ENDPOINT = "endpoint"
+    PROGRAM = "program"
+    #: A program is configured, and it cannot be found.
+    MISSING = "missing"
+
+
+def agent_state(settings: Settings) -> tuple[AgentState, str | None]:
+    """Which agent there is, and what is wrong with it; None when nothing is known to be."""
+    if not settings.agent_command:
+        return (AgentState.ENDPOINT if settings.agent_base_url else AgentState.NONE), None
+    program = shlex.split(settings.agent_command)[0]
+    if problem := missing_program(program, inherited(settings)):
+        return AgentState.MISSING, f"{program} is {problem}"
+    if program.startswith("/"):
+        if not Path(program).is_file():
+            return AgentState.MISSING, f"{program} does not exist"
+        if not os.access(program, os.X_OK):
+            return AgentState.MISSING, f"{program} is not executable"
+    elif "/" in program:
+        return AgentState.PROGRAM, f"{program} is looked for in the workspace of each run"
+    return AgentState.PROGRAM, None
 
 
 class AgentRunner:
@@ -63,6 +94,7 @@ class AgentRunner:
                 settings.agent_base_url,
                 model=settings.agent_model,
                 api_key=settings.agent_api_key,
+                clock=self._clock,
                 connect_seconds=connect_seconds,
                 silence_seconds=silence_seconds,
             )
@@ -85,18 +117,26 @@ class AgentRunner:
             await self._endpoint.close()
 
     async def _ask_program(self, prompt: str, request: RunRequest) -> RunResult:
-        result = await run_process(
-            self._filled(prompt, request.model or self._model),
-            request=request,
-            environment=self._environment,
-            clock=self._clock,
-            kill_grace=self._kill_grace,
-        )
-        if result.status is RunStatus.SUCCESS and request.output.is_blank:
-            return RunResult(
-                status=RunStatus.ERROR, error="the reply was empty", exit_code=result.exit_code
+        answer = AnswerWriter(request.output)
+        try:
+            result = await run_process(
+                self._filled(prompt, request.model or self._model),
+                request=request,
+                environment=self._environment,
+                clock=self._clock,
+                kill_grace=self._kill_grace,
+                reply=answer,
             )
-        return result
+        finally:
+            answer.end()
+        if result.status is not RunStatus.SUCCESS or answer.has_answer:
+            return result
+        error = (
+            "the model only reasoned and gave no answer"
+            if answer.has_thoughts
+            else f"the reply was empty{request.output.closing_words}"
+        )
+        return RunResult(status=RunStatus.ERROR, error=error, exit_code=result.exit_code)
 
     def _filled(self, prompt: str, model: str) -> list[str]:
         """The argv for one prompt. In one pass: a prompt that says `{model}` keeps saying it."""

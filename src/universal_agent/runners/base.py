@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from universal_agent.domain.beat import BeatReport
-from universal_agent.domain.run import RunStatus
+from universal_agent.domain.run import RetryAdvice, RunStatus
 from universal_agent.domain.system_event import SystemEvent
 from universal_agent.errors import InvalidInput, StartupError
 from universal_agent.runners.output import RunOutput
@@ -82,6 +82,8 @@ class RunResult:
     exit_code: int | None = None
     #: What a session's beat had to say; kept in the same commit as its end.
     report: BeatReport | None = None
+    #: What a server that failed the run said about trying again.
+    retry: RetryAdvice | None = None
 
 
 class Runner(Protocol):

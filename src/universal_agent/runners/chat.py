@@ -1,33 +1,32 @@
-"""How does a prompt get its reply from an OpenAI-compatible endpoint?
+"""An OpenAI-compatible endpoint that answers prompts.
 
-`POST {base}/chat/completions` with `stream: true`; the text goes to the run's output as it comes.
-A reply counts only when the endpoint said that it is complete: a connection that closed, a reply
-cut at a token limit, an empty one are errors, though what came stays in the output.
+`POST {base}/chat/completions` with `stream: true`; the text goes to the run's output as it arrives.
+What counts as a complete reply is decided in chat_reply.py.
 """
 
-import json
-from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx
 
-from universal_agent.domain.run import RunStatus
+from universal_agent.clock import Clock
+from universal_agent.domain.run import RetryAdvice, RunStatus
+from universal_agent.domain.wording import describe_duration
 from universal_agent.errors import SettingsError
+from universal_agent.runners.answers import body_words, is_quota, parse_json, retry_after
 from universal_agent.runners.base import RunResult
+from universal_agent.runners.chat_reply import Reply, ReplyFailed
 from universal_agent.runners.output import RunOutput, one_line
+from universal_agent.runners.thoughts import ReplySink
+from universal_agent.runners.time_limit import IdleLimit
 
-#: The longest line of a stream, and the longest reply that does not come as a stream.
-_LINE_BYTES = 1024 * 1024
 #: How much of an error's body is read for its message.
 _ERROR_BYTES = 8 * 1024
 
-_DONE = "[DONE]"
-_FINISHED_BADLY = {
-    "length": "the reply was cut at the model's token limit",
-    "content_filter": "the reply was stopped by the endpoint's content filter",
-    "tool_calls": "the model asked for a tool, and there is none",
-    "function_call": "the model asked for a tool, and there is none",
-}
+#: The longest reply that is kept in memory, thoughts that have no opening tag included.
+_TEXT_BYTES = 1024 * 1024
+
+_COMPLETIONS = "/chat/completions"
 _REFUSED = {
     401: "the endpoint did not accept UA_AGENT_API_KEY",
     402: "the endpoint asks for payment: the account is out of credit",
@@ -37,17 +36,8 @@ _REFUSED = {
 }
 
 
-class ReplyFailed(Exception):
-    """The endpoint did not give a complete reply; one sentence says why."""
-
-    def __init__(self, reason: str, status: int | None = None) -> None:
-        super().__init__(reason)
-        #: What the endpoint had answered with by then.
-        self.status = status
-
-
 class ChatEndpoint:
-    """One endpoint, as an operator has set it: no guard, and the environment's proxies count."""
+    """The endpoint that the operator configured: no target guard, and proxies are honored."""
 
     def __init__(
         self,
@@ -55,57 +45,69 @@ class ChatEndpoint:
         *,
         model: str,
         api_key: str,
+        clock: Clock,
         connect_seconds: float,
         silence_seconds: float,
     ) -> None:
         self._url = _completions(base_url)
         self._model = model
+        self._clock = clock
+        self._silence_seconds = silence_seconds
         self._client = httpx.AsyncClient(
             headers={"authorization": f"Bearer {api_key}"} if api_key else {},
-            timeout=httpx.Timeout(silence_seconds, connect=connect_seconds, pool=None),
+            # Silence is judged by text, not by bytes: see _ask.
+            timeout=httpx.Timeout(None, connect=connect_seconds),
         )
 
     async def answer(self, prompt: str, *, model: str | None, output: RunOutput) -> RunResult:
-        """Write the reply to `output` as it comes, and say how it ended."""
+        """Write the reply to `output` as it arrives, and say how it ended."""
         messages = [{"role": "user", "content": prompt}]
         try:
-            status = await self._ask(messages, model or self._model, output.write)
+            status = await self._ask(messages, model or self._model, output)
         except ReplyFailed as failed:
-            return RunResult(status=RunStatus.ERROR, error=str(failed), exit_code=failed.status)
+            return RunResult(
+                status=RunStatus.ERROR,
+                error=str(failed),
+                exit_code=failed.status,
+                retry=failed.retry,
+            )
         return RunResult(status=RunStatus.SUCCESS, exit_code=status)
 
     async def reply(self, prompt: str, *, instructions: str, max_bytes: int) -> str:
-        """The whole reply. Raises ReplyFailed, also for one that is longer."""
-        text = bytearray()
-
-        def take(data: bytes) -> None:
-            text.extend(data)
-            if len(text) > max_bytes:
-                raise ReplyFailed(f"expected a reply of at most {max_bytes} bytes")
-
+        """The whole reply, without thoughts. Raises ReplyFailed, also for one that is longer."""
         messages = [
             {"role": "system", "content": instructions},
             {"role": "user", "content": prompt},
         ]
-        await self._ask(messages, self._model, take)
-        return text.decode()
+        text = _ReplyText()
+        await self._ask(messages, self._model, text)
+        if len(text.data) > max_bytes:
+            raise ReplyFailed(f"expected a reply of at most {max_bytes} bytes")
+        return text.data.decode("utf-8", "replace")
 
-    async def _ask(
-        self, messages: list[dict[str, str]], model: str, write: Callable[[bytes], object]
-    ) -> int:
-        """Hand on the reply as it comes; the status. Raises ReplyFailed when it is not complete."""
+    async def _ask(self, messages: list[dict[str, str]], model: str, sink: ReplySink) -> int:
+        """Pass the reply on as it arrives; the status. Raises ReplyFailed if it is incomplete."""
         question: dict[str, Any] = {"messages": messages, "stream": True}
         if model:
             question["model"] = model
-        status = None
+        status: int | None = None
+        is_alive = False
+        retry: RetryAdvice | None = None
         try:
-            async with self._client.stream("POST", self._url, json=question) as response:
-                status = response.status_code
-                if status != httpx.codes.OK:
-                    raise ReplyFailed(await _refusal(response))
-                await _Reply(write).read(response)
+            async with IdleLimit(self._clock, self._silence_seconds) as limit:
+                reply = Reply(sink, on_progress=limit.renew)
+                async with self._client.stream("POST", self._url, json=question) as response:
+                    status, is_alive = response.status_code, True
+                    if status != httpx.codes.OK:
+                        raise await self._refusal(response)
+                    await reply.read(response)
         except ReplyFailed as failed:
-            reason = str(failed)
+            reason, retry = str(failed), failed.retry
+        except TimeoutError:
+            if reply.has_ended:
+                reply.judge()
+                return httpx.codes.OK
+            reason = self._silence(has_answered=is_alive)
         except httpx.TimeoutException:
             reason = f"{self._url.host} sent nothing in time"
         except httpx.HTTPError as broken:
@@ -113,126 +115,86 @@ class ChatEndpoint:
             reason = f"the connection to {self._url.host} failed: {said}"
         else:
             return status
-        raise ReplyFailed(reason, status)
+        raise ReplyFailed(reason, status, retry)
 
     async def close(self) -> None:
         await self._client.aclose()
 
+    def _silence(self, *, has_answered: bool) -> str:
+        if not has_answered:
+            return f"{self._url.host} sent nothing in time"
+        length = describe_duration(timedelta(seconds=self._silence_seconds))
+        return f"{self._url.host} sent no text for {length}"
 
-class _Reply:
-    """A reply as it comes together."""
-
-    def __init__(self, write: Callable[[bytes], object]) -> None:
-        self._write = write
-        self._has_text = False
-        self._finish: str | None = None
-        self._done = False
-
-    async def read(self, response: httpx.Response) -> None:
-        """Read to the end. Raises ReplyFailed when that is not the end of a complete reply."""
-        if response.headers.get("content-type", "").startswith("application/json"):
-            # Some endpoints do not stream.
-            self._take(await _whole(response), "message")
-        else:
-            async for data in _events(response):
-                if data == _DONE:
-                    self._done = True
-                    break
-                self._take(data, "delta")
-        if problem := self._problem():
-            raise ReplyFailed(problem)
-
-    def _take(self, data: str, part: str) -> None:
-        """One chunk of a stream (its text is in `delta`) or a whole reply (in `message`)."""
-        chunk = _json(data)
-        if not isinstance(chunk, dict):
-            raise ReplyFailed(f"expected a JSON object, got {one_line(data, 80)!r}")
-        if chunk.get("error"):
-            raise ReplyFailed(f"the endpoint failed: {_message(chunk) or one_line(data)}")
-        # The last chunk of a stream may hold only the usage, and no choice.
-        choices = chunk.get("choices")
-        for choice in choices if isinstance(choices, list) else ():
-            if isinstance(choice, dict):
-                self._take_text(choice.get(part))
-                self._finish = str(choice.get("finish_reason") or "") or self._finish
-
-    def _take_text(self, message: object) -> None:
-        text = message.get("content") if isinstance(message, dict) else None
-        if isinstance(text, str):
-            self._has_text = self._has_text or bool(text.strip())
-            self._write(text.encode("utf-8", "replace"))
-
-    def _problem(self) -> str | None:
-        """Why this is no complete reply; None when it is one."""
-        if self._finish in _FINISHED_BADLY:
-            return _FINISHED_BADLY[self._finish]
-        if self._finish is None and not self._done:
-            return "the reply broke off before it was complete"
-        return None if self._has_text else "the reply was empty"
+    async def _refusal(self, response: httpx.Response) -> ReplyFailed:
+        """The failure for a status other than 200."""
+        status = response.status_code
+        if response.has_redirect_location:
+            return ReplyFailed(f"HTTP {status} to {_redirection(response)}")
+        wait = retry_after(response.headers, now=self._clock.now())
+        if status in (401, 403):
+            # The body may quote the key.
+            return ReplyFailed(f"HTTP {status}; {_REFUSED[status]}", retry=_advice(wait))
+        body = b""
+        async for piece in response.aiter_bytes():
+            body += piece
+            if len(body) > _ERROR_BYTES:
+                break
+        text = body.decode("utf-8", "replace")
+        is_final = status == httpx.codes.PAYMENT_REQUIRED or is_quota(parse_json(text))
+        meaning = _REFUSED.get(status)
+        if is_final and status == httpx.codes.TOO_MANY_REQUESTS:
+            meaning = "the account's quota is used up, so it is not tried again"
+        parts = (
+            f"HTTP {status}",
+            meaning,
+            body_words(text),
+            None if wait is None else f"retry after {wait.total_seconds():g} s",
+        )
+        sentence = "; ".join(part for part in parts if part)
+        return ReplyFailed(sentence, retry=_advice(wait, is_useful=not is_final))
 
 
-async def _events(response: httpx.Response) -> AsyncIterator[str]:
-    """The data of each event. These endpoints put it on one line, so a line is an event."""
-    rest = b""
-    async for piece in response.aiter_bytes():
-        *lines, rest = (rest + piece).split(b"\n")
-        for line in lines:
-            if line.startswith(b"data:"):
-                yield line.removeprefix(b"data:").strip().decode("utf-8", "replace")
-        if len(rest) > _LINE_BYTES:
-            raise ReplyFailed(f"expected lines of at most {_LINE_BYTES} bytes")
-    if rest.startswith(b"data:"):
-        yield rest.removeprefix(b"data:").strip().decode("utf-8", "replace")
+class _ReplyText:
+    """A sink that keeps a reply in memory."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+        if len(self.data) > _TEXT_BYTES:
+            raise ReplyFailed(f"expected a reply of at most {_TEXT_BYTES} bytes")
+
+    def write_apart(self, data: bytes) -> None:
+        """Thoughts are of no use to a program."""
+
+    def restart(self) -> None:
+        self.data.clear()
 
 
-async def _whole(response: httpx.Response) -> str:
-    body = b""
-    async for piece in response.aiter_bytes():
-        body += piece
-        if len(body) > _LINE_BYTES:
-            raise ReplyFailed(f"expected a reply of at most {_LINE_BYTES} bytes")
-    return body.decode("utf-8", "replace")
-
-
-async def _refusal(response: httpx.Response) -> str:
-    """One sentence about an answer other than 200."""
-    status = response.status_code
-    if status in (401, 403):
-        return f"HTTP {status}; {_REFUSED[status]}"  # what came with it may quote the key
-    body = b""
-    async for piece in response.aiter_bytes():
-        body += piece
-        if len(body) > _ERROR_BYTES:
-            break
-    text = body.decode("utf-8", "replace")
-    wait = response.headers.get("retry-after")
-    parts = (
-        _REFUSED.get(status),
-        _message(_json(text)) or one_line(text),
-        f"retry after {one_line(wait, 40)}" if wait else None,
-    )
-    return "; ".join((f"HTTP {status}", *(part for part in parts if part)))
-
-
-def _json(text: str) -> object:
-    """What the text says; None when it is not JSON."""
-    try:
-        answer: object = json.loads(text)
-    except ValueError:
+def _advice(wait: timedelta | None, *, is_useful: bool = True) -> RetryAdvice | None:
+    if wait is None and is_useful:
         return None
-    return answer
+    return RetryAdvice(after=wait or timedelta(), is_useful=is_useful)
 
 
-def _message(answer: object) -> str:
-    """What went wrong, in the endpoint's words: `error.message`, or `error` itself, or nothing."""
-    error = answer.get("error") if isinstance(answer, dict) else None
-    said = error.get("message") if isinstance(error, dict) else error
-    return one_line(said) if isinstance(said, str) else ""
+def _redirection(response: httpx.Response) -> str:
+    """Where a redirect leads, and what to do: the key is not sent to another address."""
+    try:
+        target = response.url.join(response.headers["location"])
+    except httpx.InvalidURL:
+        return "what is no URL"
+    address = str(target.copy_with(username=None, password=None, query=None, fragment=None))
+    base = address.removesuffix("/").removesuffix(_COMPLETIONS)
+    if target.path.rstrip("/").endswith(_COMPLETIONS):
+        return f"{one_line(address)}: set UA_AGENT_BASE_URL to {one_line(base)}"
+    return f"{one_line(address)}: UA_AGENT_BASE_URL is not the address of the API"
 
 
 def _completions(base_url: str) -> httpx.URL:
     try:
-        url = httpx.URL(base_url.rstrip("/") + "/chat/completions")
+        url = httpx.URL(base_url.rstrip("/") + _COMPLETIONS)
     except httpx.InvalidURL as error:
         raise SettingsError(f"UA_AGENT_BASE_URL: {error}") from None
     if url.scheme not in ("http", "https") or not url.host:

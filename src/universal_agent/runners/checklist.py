@@ -12,7 +12,7 @@ from universal_agent.domain.beat_words import CheckFailure
 from universal_agent.domain.checklist import Check
 from universal_agent.domain.run import RunStatus
 from universal_agent.runners.base import RunRequest
-from universal_agent.runners.heard import Heard
+from universal_agent.runners.captured_output import CapturedOutput
 from universal_agent.runners.output import one_line
 from universal_agent.runners.process import run_process
 from universal_agent.runners.time_limit import time_limit
@@ -39,17 +39,17 @@ async def run_checks(
     for place, check in enumerate(checks):
         share = max(0.0, deadline - clock.monotonic()) / (len(checks) - place)
         request.output.write(f"[{one_line(check.name)}]\n".encode())
-        heard = Heard(request.output)
+        captured = CapturedOutput(request.output)
         ending = await _ending(
             check,
-            replace(request, output=heard),
+            replace(request, output=captured),
             environment=environment,
             limit_seconds=share,
             clock=clock,
             kill_grace=kill_grace,
         )
         if ending is not None:
-            lines = tuple(heard.last_lines(_LINES_TOLD))
+            lines = tuple(captured.last_lines(_LINES_TOLD))
             failures.append(CheckFailure(check=check, ending=ending, last_lines=lines))
     return failures
 

@@ -33,8 +33,8 @@ from universal_agent.domain.system_event import SystemEvent
 from universal_agent.errors import InvalidInput
 from universal_agent.runners.agent import AgentRunner
 from universal_agent.runners.base import RunRequest, RunResult, check_command
+from universal_agent.runners.captured_output import CapturedOutput
 from universal_agent.runners.checklist import run_checks
-from universal_agent.runners.heard import Heard
 from universal_agent.runners.output import one_line
 from universal_agent.runners.time_limit import time_limit
 from universal_agent.runners.workspace_files import (
@@ -199,17 +199,18 @@ class HeartbeatRunner:
 
     async def _ask(self, agent: AgentRunner, beat: _Beat) -> RunResult:
         prompt = prompt_for(beat.config, beat.text, beat.request.notes)
-        heard = Heard(beat.request.output)
+        captured = CapturedOutput(beat.request.output)
         limit = beat.config.exec_timeout_seconds
         try:
             async with time_limit(self._clock, limit):
-                result = await agent.run(replace(beat.request, command=prompt, output=heard))
+                result = await agent.run(replace(beat.request, command=prompt, output=captured))
         except TimeoutError:
-            return RunResult(status=RunStatus.ERROR, error=f"no reply within {limit} s")
+            error = f"no reply within {limit} s{captured.closing_words}"
+            return RunResult(status=RunStatus.ERROR, error=error)
         if result.status is not RunStatus.SUCCESS:
             return result
         verdict = judge_reply(
-            heard.text, ok_tokens=beat.config.ok_tokens, ack_max_chars=beat.config.ack_max_chars
+            captured.text, ok_tokens=beat.config.ok_tokens, ack_max_chars=beat.config.ack_max_chars
         )
         if verdict is None:
             return replace(result, status=RunStatus.ERROR, error="the reply was empty")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from io import FileIO
 from pathlib import Path
+from typing import NamedTuple
 
 from universal_agent.domain.run import PREVIEW_CHARS
 
@@ -47,18 +48,37 @@ def one_line(text: str, limit: int = 200) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+class ReplyListener(NamedTuple):
+    """Follows a reply while it comes."""
+
+    hear: Callable[[str], None]
+    #: What was heard so far were thoughts.
+    restart: Callable[[], None]
+
+
 def run_log_path(root: Path, run_id: str, queued_at: datetime) -> Path:
     """Where a run's output is kept: a folder a day."""
     return root / f"{queued_at:%Y-%m-%d}" / f"{run_id}.log"
+
+
+def reply_path(log: Path) -> Path:
+    """Where an agent's reply is kept when the log of its run holds more than the reply."""
+    return log.with_suffix(".reply")
 
 
 class RunOutput:
     """A capped log file that remembers its beginning and its end.
 
     The file is made at the first byte, so a silent run costs no file; its path may be given as a
-    function, called only then. `listen` is called with
-    each piece of text that is kept, as it comes (agents stream to their session through it); it
-    must not raise.
+    function, called only then.
+
+    An agent's reply is what is written with `write`; what is written apart (stderr of a program,
+    thoughts of a model) is in the log alone. Where the two differ and somebody listens, the reply
+    is kept in a file of its own next to the log.
+
+    `listen` is called with each piece of the reply that is kept, as it comes (agents stream to
+    their session through it), and `on_restart` when those pieces turn out to be thoughts; neither
+    may raise.
     """
 
     def __init__(
@@ -67,6 +87,7 @@ class RunOutput:
         *,
         kept_bytes: int = KEPT_BYTES,
         listen: Callable[[str], None] | None = None,
+        on_restart: Callable[[], None] | None = None,
     ) -> None:
         self._path = path
         self.total_bytes = 0
@@ -75,29 +96,55 @@ class RunOutput:
         self._room = kept_bytes
         self._dropped = 0
         self._listen = listen
+        self._on_restart = on_restart
         # A character may come in two pieces.
         self._decode = _Utf8Decoder("replace").decode
         self._head = b""
         self._tail = b""
+        self._apart_tail = b""
+        #: The end of the reply, while somebody listens; and whether the log holds more than it.
+        self._reply = bytearray()
+        self._is_mixed = False
         self._file: FileIO | None = None
 
     def write(self, data: bytes) -> None:
         """Append; never raises for being over the cap, nor for a disk that is full."""
         if not data:
             return
-        self.total_bytes += len(data)
         if len(self._head) < _HEAD_BYTES:
             self._head += data[: _HEAD_BYTES - len(self._head)]
-        self._tail = (
-            (self._tail + data)[-_TAIL_BYTES:] if len(data) < _TAIL_BYTES else data[-_TAIL_BYTES:]
-        )
+        self._tail = _end_of(self._tail, data)
+        kept = self._keep(data)
+        if kept and self._listen is not None:
+            self._reply += kept
+            self._listen(self._decode(kept))
+
+    def write_apart(self, data: bytes) -> None:
+        """Append to the log what is no part of the reply; never raises, as `write`."""
+        if not data:
+            return
+        self._is_mixed = True
+        self._apart_tail = _end_of(self._apart_tail, data)
+        self._keep(data)
+
+    def restart(self) -> None:
+        """Take what was written so far as no part of the reply; the log keeps it."""
+        self._is_mixed = True
+        self._head = self._tail = b""
+        self._reply.clear()
+        self._decode = _Utf8Decoder("replace").decode
+        if self._on_restart is not None:
+            self._on_restart()
+
+    def _keep(self, data: bytes) -> bytes:
+        """Append as much as there is room for; that part."""
+        self.total_bytes += len(data)
         kept = data[: self._room]
         self._dropped += len(data) - len(kept)
         if kept:
             self._room -= len(kept)
             self._append(kept)
-            if self._listen is not None:
-                self._listen(self._decode(kept))
+        return kept
 
     def show(self, text: str) -> None:
         """Set the preview without a file: for an answer that nothing has printed."""
@@ -141,19 +188,45 @@ class RunOutput:
 
     def last_lines(self, count: int) -> list[str]:
         """The last lines that are not blank, as plain text; as many of `count` as are known."""
-        lines = plain_text(self._tail.decode("utf-8", "replace")).splitlines()
-        return [one_line(line) for line in lines if line.strip()][-count:]
+        return _last_lines(self._tail, count)
+
+    @property
+    def closing_words(self) -> str:
+        """What was printed last, for the end of a sentence about a failure; may be empty."""
+        said, apart = self.last_line, next(iter(_last_lines(self._apart_tail, 1)), "")
+        if said and apart:
+            return f"; last line: {said}; on stderr: {apart}"
+        return f"; last line: {said or apart}" if said or apart else ""
 
     def close(self) -> None:
-        """Say how much was not kept, and close the file."""
+        """Say how much was not kept, keep the reply where the log holds more, close the file."""
         if self._file is None:
             return
         if self._listen is not None and (rest := self._decode(b"", final=True)):
             self._listen(rest)
+        if self._listen is not None and self._is_mixed:
+            self._keep_reply()
         if self._dropped and self.failure is None:
             self._append(f"\n[{self._dropped} more bytes were not kept]\n".encode())
         self._file.close()
         self._file = None
+
+    def _keep_reply(self) -> None:
+        path = self._path() if callable(self._path) else self._path
+        try:
+            with FileIO(reply_path(path), "wb", opener=_private) as file:
+                file.write(self._reply)
+        except OSError as error:
+            self.failure = self.failure or error.strerror or type(error).__name__
+
+
+def _end_of(tail: bytes, data: bytes) -> bytes:
+    return (tail + data)[-_TAIL_BYTES:] if len(data) < _TAIL_BYTES else data[-_TAIL_BYTES:]
+
+
+def _last_lines(tail: bytes, count: int) -> list[str]:
+    lines = plain_text(tail.decode("utf-8", "replace")).splitlines()
+    return [one_line(line) for line in lines if line.strip()][-count:]
 
 
 def _private(path: str, flags: int) -> int:

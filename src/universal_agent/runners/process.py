@@ -1,7 +1,8 @@
 """How does a run's child process start, print, end, and get stopped?
 
     argv -> a session of its own, stdin empty, an environment that was allowed
-         -> stdout and stderr together, in order, into the run's output
+         -> stdout and stderr together, in order, into the run's output; an agent's stdout to
+            where its reply is taken from, its stderr into the log alone
          -> its exit; what it left behind in its process group is killed
     a cancel -> SIGTERM to everything it started, a grace period, SIGKILL
 
@@ -14,13 +15,14 @@ killed without hitting a stranger.
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from universal_agent.clock import Clock
 from universal_agent.domain.run import RunStatus
@@ -33,6 +35,13 @@ from universal_agent.runners.output import KEPT_BYTES, RunOutput, one_line
 _PIECE_BYTES = 64 * 1024
 
 
+class ByteSink(Protocol):
+    """Receives what a child prints."""
+
+    def write(self, data: bytes) -> None:
+        """Take the next piece."""
+
+
 async def run_process(
     argv: Sequence[str],
     *,
@@ -40,20 +49,23 @@ async def run_process(
     environment: Mapping[str, str],
     clock: Clock,
     kill_grace: float,
+    reply: ByteSink | None = None,
 ) -> RunResult:
     """Run `argv` in the request's workspace to its end, and say how it ended.
+
+    With `reply`, stdout goes there, and stderr into the log alone. Without, both go into the
+    output, through one pipe and so in order.
 
     Raises CancelledError once nothing that it started is left.
     """
     try:
         request.workspace_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         passing(Failpoint.BEFORE_SPAWN)
-        process, descriptor = _start(argv, request, environment)
+        process, descriptors = _start(argv, request, environment, pipes=1 if reply is None else 2)
         passing(Failpoint.AFTER_SPAWN)
     except (OSError, ValueError) as error:
-        return RunResult(
-            status=RunStatus.ERROR, error=f"cannot start {argv[0]}: {one_line(str(error))}"
-        )
+        problem = missing_program(argv[0], environment) or one_line(str(error))
+        return RunResult(status=RunStatus.ERROR, error=f"cannot start {argv[0]}: {problem}")
     family = Family((request.run_id,), process.pid)
 
     async def leader_exit() -> None:
@@ -63,7 +75,13 @@ async def run_process(
         await family.end(clock=clock, grace=kill_grace, leader_exit=leader_exit)
         await leader_exit()
 
-    with _Pipe(descriptor, request.output) as pipe:
+    output = request.output
+    sinks = (output,) if reply is None else (reply, _Apart(output))
+    with ExitStack() as stack:
+        pipes = [
+            stack.enter_context(_Pipe(descriptor, sink))
+            for descriptor, sink in zip(descriptors, sinks, strict=True)
+        ]
         try:
             await leader_exit()
         except asyncio.CancelledError:
@@ -71,35 +89,51 @@ async def run_process(
             raise
         finally:
             family.kill_group()
-            pipe.drain()
+            for pipe in pipes:
+                pipe.drain()
             # At once, unless the stop was cut short by the end of the event loop.
             with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=1)
     return _result(process.returncode, request.output)
 
 
+def missing_program(program: str, environment: Mapping[str, str]) -> str | None:
+    """Why a program named without a path cannot be found; None when it can, or has a path."""
+    if "/" in program:
+        return None
+    path = environment.get("PATH", os.defpath)
+    return None if shutil.which(program, path=path) else f"not on PATH ({path})"
+
+
 def _start(
-    argv: Sequence[str], request: RunRequest, environment: Mapping[str, str]
-) -> tuple[subprocess.Popen[bytes], int]:
-    """The child, and the end of a pipe to read what it prints from."""
-    reader, writer = os.pipe()
+    argv: Sequence[str], request: RunRequest, environment: Mapping[str, str], *, pipes: int
+) -> tuple[subprocess.Popen[bytes], list[int]]:
+    """The child, and the ends of pipes to read what it prints from: stdout's, then stderr's."""
+    readers: list[int] = []
+    writers: list[int] = []
     try:
+        for _ in range(pipes):
+            reader, writer = os.pipe()
+            readers.append(reader)
+            writers.append(writer)
         process = subprocess.Popen(  # noqa: S603 - running commands is what a runner is for
             argv,
             stdin=subprocess.DEVNULL,
-            stdout=writer,
-            stderr=writer,
+            stdout=writers[0],
+            stderr=writers[-1],
             cwd=request.workspace_dir,
             env={**environment, **request.facts()},
             start_new_session=True,
             close_fds=True,
         )
     except BaseException:
-        os.close(reader)
+        for reader in readers:
+            os.close(reader)
         raise
     finally:
-        os.close(writer)
-    return process, reader
+        for writer in writers:
+            os.close(writer)
+    return process, readers
 
 
 async def _exit_by_thread(process: subprocess.Popen[bytes]) -> None:
@@ -128,16 +162,26 @@ async def _to_its_end(task: asyncio.Task[None]) -> None:
             await asyncio.shield(task)
 
 
+class _Apart:
+    """Receives stderr: it goes into the log alone."""
+
+    def __init__(self, output: RunOutput) -> None:
+        self._output = output
+
+    def write(self, data: bytes) -> None:
+        self._output.write_apart(data)
+
+
 class _Pipe:
-    """Brings what comes out of a pipe into a run's output, a piece at a time.
+    """Hands on what comes out of a pipe, a piece at a time.
 
     One piece for each turn of the event loop: a child that prints without end waits in its own
     write, and neither memory nor the other runs pay for it.
     """
 
-    def __init__(self, descriptor: int, output: RunOutput) -> None:
+    def __init__(self, descriptor: int, sink: ByteSink) -> None:
         self._descriptor = descriptor
-        self._output = output
+        self._sink = sink
         self._loop = asyncio.get_running_loop()
         os.set_blocking(descriptor, False)
 
@@ -162,7 +206,7 @@ class _Pipe:
             return 0
         if not data:
             self._loop.remove_reader(self._descriptor)
-        self._output.write(data)
+        self._sink.write(data)
         return len(data)
 
     def drain(self) -> None:
@@ -180,9 +224,7 @@ def _result(code: int, output: RunOutput) -> RunResult:
     if code == 0:
         return RunResult(status=RunStatus.SUCCESS, exit_code=0)
     sentence = f"exit code {code}" if code > 0 else f"killed by {_signal_name(-code)}"
-    if output.last_line:
-        sentence += f"; last line: {output.last_line}"
-    return RunResult(status=RunStatus.ERROR, error=sentence, exit_code=code)
+    return RunResult(status=RunStatus.ERROR, error=sentence + output.closing_words, exit_code=code)
 
 
 def _signal_name(number: int) -> str:

@@ -1,10 +1,12 @@
-"""How long may a wait take, by the injected clock?"""
+"""Time limits by the injected clock."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
 
-from universal_agent.clock import Clock
+from universal_agent.clock import Cancellable, Clock
 
 
 @asynccontextmanager
@@ -21,3 +23,41 @@ async def time_limit(clock: Clock, seconds: float) -> AsyncIterator[None]:
             yield
         finally:
             alarm.cancel()
+
+
+class IdleLimit:
+    """Raises TimeoutError in its body once `seconds` have passed since the last `renew`."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._timeout = asyncio.timeout(None)
+        self._deadline = 0.0
+        self._alarm: Cancellable | None = None
+
+    def renew(self) -> None:
+        """Begin the time again; costs no timer of its own."""
+        self._deadline = self._clock.monotonic() + self._seconds
+
+    async def __aenter__(self) -> Self:
+        await self._timeout.__aenter__()
+        self.renew()
+        self._alarm = self._clock.call_later(self._seconds, self._look)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        await self._timeout.__aexit__(kind, error, traceback)
+
+    def _look(self) -> None:
+        left = self._deadline - self._clock.monotonic()
+        if left > 0:
+            self._alarm = self._clock.call_later(left, self._look)
+        else:
+            self._timeout.reschedule(asyncio.get_running_loop().time())

@@ -16,8 +16,9 @@ import httpx
 
 from universal_agent import __version__
 from universal_agent.clock import Clock, SystemClock
-from universal_agent.domain.run import RunStatus
+from universal_agent.domain.run import RetryAdvice, RunStatus
 from universal_agent.errors import InvalidInput, SettingsError
+from universal_agent.runners.answers import retry_after
 from universal_agent.runners.base import RunRequest, RunResult, check_command
 from universal_agent.runners.output import RunOutput, one_line
 from universal_agent.runners.ssrf import (
@@ -147,7 +148,7 @@ class WebhookRunner:
                 location = response.headers.get("location")
                 if response.status_code not in _REDIRECTS or location is None:
                     await _keep_answer(response, request.output)
-                    return _verdict(response.status_code, url)
+                    return self._verdict(response, url)
             finally:
                 await response.aclose()
             if response.status_code == httpx.codes.SEE_OTHER:
@@ -167,6 +168,18 @@ class WebhookRunner:
         if self._key:
             headers["webhook-signature"] = signature(self._key, message_id, timestamp, body)
         return headers
+
+    def _verdict(self, response: httpx.Response, url: httpx.URL) -> RunResult:
+        status = response.status_code
+        if response.is_success:
+            return RunResult(status=RunStatus.SUCCESS, exit_code=status)
+        wait = retry_after(response.headers, now=self._clock.now())
+        return RunResult(
+            status=RunStatus.ERROR,
+            error=f"HTTP {status} from {url.host}",
+            exit_code=status,
+            retry=None if wait is None else RetryAdvice(after=wait),
+        )
 
     async def _sender(self) -> GuardedTransport:
         """Made when first needed, and in a thread: reading the certificates takes a while."""
@@ -203,14 +216,6 @@ async def _keep_answer(response: httpx.Response, output: RunOutput) -> None:
         if room < 0:
             output.write(b"\n[the rest of the answer was not read]\n")
             return
-
-
-def _verdict(status: int, url: httpx.URL) -> RunResult:
-    if httpx.codes.is_success(status):
-        return RunResult(status=RunStatus.SUCCESS, exit_code=status)
-    return RunResult(
-        status=RunStatus.ERROR, error=f"HTTP {status} from {url.host}", exit_code=status
-    )
 
 
 def _error(sentence: str) -> RunResult:

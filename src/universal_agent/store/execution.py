@@ -7,7 +7,7 @@ from datetime import datetime
 from universal_agent.domain import events
 from universal_agent.domain.beat import REFUSALS_BORNE, BeatReport, is_refusal
 from universal_agent.domain.job import Job, JobSpec, OffLabel
-from universal_agent.domain.run import Run, RunStatus
+from universal_agent.domain.run import RetryAdvice, Run, RunStatus
 from universal_agent.domain.slot import Source
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.store.base import Claimed, ClaimRules, Finished, Settled
@@ -89,7 +89,11 @@ def finish(
         for run, spec in runs
         if (run.status in _FAILED or spec.delete_after_run) and not run.brings_spec
     }
-    retries = [_retry_at(run, spec, jobs.get(run.source_ref), now) for run, spec in runs]
+    advice = {end.claimed.run.run_id: end.retry for end in ended}
+    retries = [
+        _retry_at(run, spec, jobs.get(run.source_ref), advice[run.run_id], now)
+        for run, spec in runs
+    ]
     set_outcomes(tx, [(run, at) for (run, _), at in zip(runs, retries, strict=True)])
     reports = _keep_reports(tx, ended, closed, now=now)
     for run, _ in runs:
@@ -183,16 +187,20 @@ def end_runs(tx: Tx, runs: Sequence[Run]) -> set[str]:
     return {run_id for (run_id,) in tx.all("end_runs", rows=to_json(rows))}
 
 
-def _retry_at(run: Run, spec: JobSpec, job: Job | None, now: datetime) -> datetime | None:
+def _retry_at(
+    run: Run, spec: JobSpec, job: Job | None, advice: RetryAdvice | None, now: datetime
+) -> datetime | None:
     """When the run's slot is tried again; None when it is not."""
+    advice = advice or RetryAdvice()
     if (
         run.status is RunStatus.ERROR
         and run.has_slot
         and run.attempt <= spec.policy.retries
         and job is not None
         and job.spec.enabled
+        and advice.is_useful
     ):
-        return now + spec.policy.backoff(run.attempt)
+        return now + max(spec.policy.backoff(run.attempt), advice.after)
     return None
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from universal_agent.domain.beat import BeatReport
 from universal_agent.domain.job import Job, JobSpec
-from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
+from universal_agent.domain.run import RetryAdvice, Run, RunId, RunStatus, Trigger
 from universal_agent.domain.stasis import MissedRecord
 from universal_agent.domain.system_event import SystemEvent
 from universal_agent.store.session_store import Wake
@@ -90,6 +90,7 @@ class Finished:
     wake: Wake | None = None
     #: What a beat had to say.
     report: BeatReport | None = None
+    retry: RetryAdvice | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,6 +117,22 @@ class TestTurns:
         assert (done["run_id"], done["client_turn_id"]) == (accepted["run_id"], "t1")
         assert gateway.agent.prompts == ["Good morning"]
 
+    async def test_what_the_model_thinks_is_no_part_of_a_turns_reply(self, gateway: Served) -> None:
+        async with gateway.attached(await gateway.session()) as client:
+            await client.say("execute", user_input="Hello", client_turn_id="t1")
+            gateway.agent.say("hm, a greeting")
+            assert (await client.until("text"))["text"] == "hm, a greeting"
+            gateway.agent.say("\n</think>\n\n", "Good day.")
+            while not (heard := await client.until("text")).get("restart"):
+                pass
+            assert heard["text"] == ""
+            gateway.agent.stop()
+            done = await client.until("query_complete")
+            await client.say("execute", user_input="Hello", client_turn_id="t1")
+            again = await client.until("query_complete")
+        assert (done["status"], done["text"]) == ("success", "Good day.")
+        assert (again["text"], again["duplicate"]) == ("Good day.", True)
+
     async def test_the_same_turn_is_not_run_again_while_it_runs_nor_after(
         self, gateway: Served
     ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,7 +11,7 @@ from structlog.testing import capture_logs
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway
 from universal_agent.domain.calendar import Window
 from universal_agent.domain.job import Job, OffLabel
-from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
+from universal_agent.domain.run import RetryAdvice, Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.errors import Conflict, JobNotFound, RunNotFound
 from universal_agent.testing import FAILURE, SUCCESS, ManualClock, RecordingRunner
@@ -29,6 +30,17 @@ class TestTimeLimit:
         assert (run.status, run.error) == (RunStatus.TIMEOUT, "stopped after its limit of 30 s")
         assert (run.finished_at, runner.stopped) == (gateway.began + 90 * SECOND, [run.run_id])
         assert (await gateway.ledger()).ran["timeout"] == 1
+
+    async def test_a_run_that_takes_too_long_tells_what_it_printed_last(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(run_at="1m", timeout_seconds=30)
+        runner.hold()
+        await clock.advance(60)
+        runner.requests[0].output.write(b"hello\nReconnecting... 3/5\n")
+        await clock.advance(30)
+        (run,) = await gateway.runs()
+        assert run.error == "stopped after its limit of 30 s; last line: Reconnecting... 3/5"
 
     async def test_the_limit_is_of_the_run_and_not_of_the_wall_clock(
         self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
@@ -180,6 +192,31 @@ class TestRetry:
         assert len(set(runner.slots)) == 1
         ledger = await gateway.ledger()
         assert (ledger.expected, ledger.ran["success"], ledger.unaccounted) == (1, 1, [])
+
+    @pytest.mark.parametrize(("asked_for", "wait"), [(7, 10), (400, 400)])
+    async def test_the_wait_that_a_server_asked_for_is_kept_to(
+        self,
+        gateway: Gateway,
+        runner: RecordingRunner,
+        clock: ManualClock,
+        asked_for: int,
+        wait: int,
+    ) -> None:
+        await gateway.create(run_at="1m", retries=1, retry_backoff=[10])
+        advice = RetryAdvice(after=asked_for * SECOND)
+        runner.answer(replace(FAILURE, retry=advice), SUCCESS)
+        await clock.advance(600)
+        starts = [run.started_at for run in await gateway.runs()]
+        assert starts == [gateway.began + MINUTE + n * SECOND for n in (0, wait)]
+
+    async def test_what_only_a_person_can_end_is_not_tried_again(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(run_at="1m", retries=3, retry_backoff=[10])
+        runner.usual = replace(FAILURE, retry=RetryAdvice(is_useful=False))
+        await clock.advance(600)
+        assert len(runner.requests) == 1
+        assert (await gateway.ledger()).ran["error"] == 1
 
     async def test_the_last_attempt_is_how_the_slot_ended(
         self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock

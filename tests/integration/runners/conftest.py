@@ -13,6 +13,8 @@ import pytest
 import uvloop
 
 from tests.integration.runners.local_server import LocalServer, local_server
+from universal_agent.clock import Clock
+from universal_agent.runners.agent import AgentRunner
 from universal_agent.runners.base import RunRequest
 from universal_agent.runners.family import Family
 from universal_agent.runners.output import RunOutput
@@ -96,3 +98,31 @@ def asked(tmp_path: Path) -> Iterator[Asked]:
 async def server() -> AsyncIterator[LocalServer]:
     async with local_server() as server:
         yield server
+
+
+Agent = Callable[..., AgentRunner]
+
+
+@pytest.fixture
+async def agent(
+    tmp_path: Path, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Agent]:
+    """Makes the runner, by default with the local server as its endpoint."""
+    for name in ("http_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    made: list[AgentRunner] = []
+
+    def make(
+        *, silence_seconds: float = 300.0, clock: Clock | None = None, **given: Any
+    ) -> AgentRunner:
+        if "agent_command" not in given:
+            given.setdefault("agent_base_url", f"http://127.0.0.1:{server.port}/v1/")
+        settings = Settings(data_dir=tmp_path, **given)
+        runner = AgentRunner(settings, clock=clock, silence_seconds=silence_seconds)
+        made.append(runner)
+        return runner
+
+    yield make
+    for runner in made:
+        await runner.close()

@@ -2,14 +2,15 @@
 
 import asyncio
 import json
+import os
 import sys
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tests.integration.runners.conftest import Asked
+from tests.integration.runners.conftest import Agent, Asked
 from tests.integration.runners.local_server import (
     Connection,
     LocalServer,
@@ -17,13 +18,11 @@ from tests.integration.runners.local_server import (
     answers,
     hangs,
 )
-from universal_agent.domain.run import RunStatus
+from universal_agent.domain.run import RetryAdvice, RunStatus
 from universal_agent.errors import InvalidInput
 from universal_agent.runners.agent import AgentRunner
 from universal_agent.runners.base import RunResult
 from universal_agent.settings import Settings
-
-Agent = Callable[..., AgentRunner]
 
 #: Prints its arguments as JSON.
 ECHO = f"{sys.executable} -c 'import json, sys; print(json.dumps(sys.argv[1:]))'"
@@ -32,28 +31,6 @@ LATE_LINE = (
     "[This run was scheduled for 2026-01-14 09:00:00 UTC and starts 2 hours 5 minutes late, "
     "approved by ann and bob.]\n"
 )
-
-
-@pytest.fixture
-async def agent(
-    tmp_path: Path, server: LocalServer, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Agent]:
-    """Makes the runner, by default with the local server as its endpoint."""
-    for name in ("http_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    made: list[AgentRunner] = []
-
-    def make(*, silence_seconds: float = 300.0, **given: Any) -> AgentRunner:
-        if "agent_command" not in given:
-            given.setdefault("agent_base_url", f"http://127.0.0.1:{server.port}/v1/")
-        runner = AgentRunner(Settings(data_dir=tmp_path, **given), silence_seconds=silence_seconds)
-        made.append(runner)
-        return runner
-
-    yield make
-    for runner in made:
-        await runner.close()
 
 
 def chunk(text: str | None = None, finish: str | None = None) -> bytes:
@@ -74,8 +51,8 @@ def streams(*pieces: bytes) -> Callable[[Received, Connection], Any]:
     return answer
 
 
-def failed(error: str, exit_code: int | None = 200) -> RunResult:
-    return RunResult(status=RunStatus.ERROR, error=error, exit_code=exit_code)
+def failed(error: str, exit_code: int | None = 200, retry: RetryAdvice | None = None) -> RunResult:
+    return RunResult(status=RunStatus.ERROR, error=error, exit_code=exit_code, retry=retry)
 
 
 class TestProgram:
@@ -117,12 +94,63 @@ class TestProgram:
         runner = agent(agent_command="sh -c 'echo not logged in >&2; exit 2' {prompt}")
         assert await runner.run(request) == failed("exit code 2; last line: not logged in", 2)
 
+    async def test_the_reply_is_stdout_and_stderr_goes_into_the_log_alone(
+        self, agent: Agent, asked: Asked
+    ) -> None:
+        request, output = asked("hello")
+        script = "echo '> build · model' >&2; echo HEARTBEAT_OK; echo 42 tokens >&2"
+        result = await agent(agent_command=f'sh -c "{script}" {{prompt}}').run(request)
+        output.close()
+        assert result == RunResult(status=RunStatus.SUCCESS, exit_code=0)
+        assert (output.text, output.preview) == ("HEARTBEAT_OK\n", "HEARTBEAT_OK\n")
+        lines = output.path.read_text().splitlines()
+        assert sorted(lines) == ["42 tokens", "> build · model", "HEARTBEAT_OK"]
+        assert output.path.with_suffix(".reply").read_text() == "HEARTBEAT_OK\n"
+
+    async def test_a_program_that_prints_on_stderr_alone_has_not_replied(
+        self, agent: Agent, asked: Asked
+    ) -> None:
+        request, output = asked("hello")
+        runner = agent(agent_command="sh -c 'echo nothing to say >&2' {prompt}")
+        error = "the reply was empty; last line: nothing to say"
+        assert await runner.run(request) == failed(error, 0)
+        assert output.text == ""
+
+    async def test_a_program_that_fails_tells_the_last_line_of_both(
+        self, agent: Agent, asked: Asked
+    ) -> None:
+        request, _ = asked("hello")
+        runner = agent(agent_command="sh -c 'echo out; echo err >&2; exit 2' {prompt}")
+        error = "exit code 2; last line: out; on stderr: err"
+        assert await runner.run(request) == failed(error, 2)
+
+    @pytest.mark.parametrize(
+        ("printed", "text"),
+        [("<think>qbth</think>HEARTBEAT_OK", "HEARTBEAT_OK"), ("qbth\\n</think>\\n\\nok", "ok")],
+    )
+    async def test_thoughts_that_a_program_prints_are_no_part_of_its_reply(
+        self, agent: Agent, asked: Asked, printed: str, text: str
+    ) -> None:
+        request, output = asked("hello")
+        result = await agent(agent_command=f'printf "{printed}" {{prompt}}').run(request)
+        assert (result.status, output.preview) == (RunStatus.SUCCESS, text)
+
+    async def test_a_program_that_prints_thoughts_alone_has_not_answered(
+        self, agent: Agent, asked: Asked
+    ) -> None:
+        request, _ = asked("hello")
+        runner = agent(agent_command="printf '<think>hm</think>' {prompt}")
+        error = "the model only reasoned and gave no answer"
+        assert await runner.run(request) == failed(error, 0)
+
     async def test_a_program_that_is_not_there_is_an_error_of_the_run(
         self, agent: Agent, asked: Asked
     ) -> None:
         result = await agent(agent_command="no-such-agent {prompt}").run(asked("hello")[0])
+        assert result.error == (f"cannot start no-such-agent: not on PATH ({os.environ['PATH']})")
+        result = await agent(agent_command="/no/such/agent {prompt}").run(asked("hello")[0])
         assert result.error is not None
-        assert result.error.startswith("cannot start no-such-agent: ")
+        assert result.error.startswith("cannot start /no/such/agent: [Errno 2] No such file")
 
     async def test_a_program_is_asked_when_an_endpoint_is_configured_too(
         self, agent: Agent, asked: Asked, server: LocalServer
@@ -286,7 +314,7 @@ class TestEndpoint:
             (404, "HTTP 404; no such model, or UA_AGENT_BASE_URL is wrong; said"),
             (
                 429,
-                "HTTP 429; the endpoint's rate limit or quota is used up; said; retry after 20",
+                "HTTP 429; the endpoint's rate limit or quota is used up; said; retry after 20 s",
             ),
             (500, "HTTP 500; said"),
             (301, "HTTP 301; said"),
@@ -299,7 +327,12 @@ class TestEndpoint:
         extra = {"Retry_After": "20"} if status == 429 else {}
         server.answer = answers(status, body, Content_Type="application/json", **extra)
         request, output = asked("hello")
-        assert await agent(agent_api_key="key-1").run(request) == failed(error, status)
+        retry = {
+            402: RetryAdvice(is_useful=False),
+            429: RetryAdvice(after=timedelta(seconds=20)),
+        }.get(status)
+        result = await agent(agent_api_key="key-1").run(request)
+        assert result == failed(error, status, retry)
         assert output.text == ""
 
     @pytest.mark.parametrize(

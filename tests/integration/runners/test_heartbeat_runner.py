@@ -334,6 +334,24 @@ class TestChecklist:
 
 
 class TestAgent:
+    async def test_what_a_program_prints_on_stderr_is_no_alert(
+        self, heartbeat: Runner, beat: Any, tmp_path: Path
+    ) -> None:
+        script = tmp_path / "a.sh"
+        script.write_text('echo "> build · model" >&2\necho HEARTBEAT_OK\n')
+        request, _ = beat("- look for mail")
+        runner = heartbeat(agent_command=f"/bin/sh {script} {{prompt}}")
+        report = report_of(await runner.run(request))
+        assert (report.ok_only, report.text) == (True, "")
+
+    async def test_what_a_model_thinks_is_no_alert(
+        self, heartbeat: Runner, beat: Any, server: LocalServer
+    ) -> None:
+        request, _ = beat("- look for mail")
+        server.answer = replies("<think>qbth</think>HEARTBEAT_OK")
+        report = report_of(await heartbeat(**endpoint(server)).run(request))
+        assert (report.ok_only, report.text) == (True, "")
+
     async def test_an_agent_gets_the_prompt_the_file_and_what_has_happened(
         self, heartbeat: Runner, beat: Any, server: LocalServer
     ) -> None:

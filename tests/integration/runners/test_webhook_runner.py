@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tests.integration.runners.local_server import (
     hangs,
     local_server,
 )
-from universal_agent.domain.run import RunStatus
+from universal_agent.domain.run import RetryAdvice, RunStatus
 from universal_agent.runners.base import RunResult
 from universal_agent.runners.webhook import ANSWER_BYTES, WebhookRunner
 from universal_agent.settings import Settings
@@ -199,6 +200,13 @@ class TestAnswer:
             status=RunStatus.ERROR, error=f"HTTP {status} from 127.0.0.1", exit_code=status
         )
         assert output.text == "why"
+
+    async def test_the_wait_that_a_receiver_asks_for_goes_on_with_the_failure(
+        self, webhook: Webhook, server: LocalServer, url: str, asked: Asked
+    ) -> None:
+        server.answer = answers(429, b"", Retry_After="90")
+        result = await webhook().run(asked(url)[0])
+        assert result.retry == RetryAdvice(after=timedelta(seconds=90))
 
     async def test_no_more_than_64_kib_of_an_endless_answer_are_read(
         self, webhook: Webhook, server: LocalServer, url: str, asked: Asked

@@ -156,3 +156,35 @@ def test_runners_that_cannot_be_loaded_fail(look: Examine, monkeypatch: pytest.M
 def test_missing_zone_data_fail(look: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zoneinfo.available_timezones", set)
     assert look()["zones"].status == "fail"
+
+
+class TestAgent:
+    @pytest.mark.parametrize(
+        ("command", "status", "words"),
+        [
+            ("no-such-agent -p {prompt}", "fail", "no-such-agent is not on PATH ("),
+            ("/no/such/agent {prompt}", "fail", "/no/such/agent does not exist"),
+            ("/etc/passwd {prompt}", "fail", "/etc/passwd is not executable"),
+            ("./agent {prompt}", "warn", "./agent is looked for in the workspace of each run"),
+            ("sh -c {prompt}", "ok", "agent: set up"),
+            ("/bin/sh -c {prompt}", "ok", "agent: set up"),
+            ("", "ok", "agent: none set up"),
+        ],
+    )
+    def test_a_program_that_cannot_be_found_is_named(
+        self, look: Examine, command: str, status: str, words: str
+    ) -> None:
+        check = look(agent_command=command)["runners"]
+        assert check.status == status
+        assert words in check.detail
+
+    def test_a_gateway_that_is_up_is_asked_what_it_sees_itself(self, look: Examine) -> None:
+        check = look(up(deployment_profile={"agent": "missing"}))["runners"]
+        assert check.status == "fail"
+        assert "not found, as the gateway sees it" in check.detail
+        found = up(deployment_profile={"agent": "program"})
+        check = look(found, agent_command="no-such-agent {prompt}")["runners"]
+        assert (check.status, check.detail.split("; ")[1]) == (
+            "ok",
+            "agent of the gateway: program",
+        )

@@ -1,4 +1,4 @@
-"""How is it known what one part of a run has printed?"""
+"""The output of one part of a run, remembered while it goes on to the run's own output."""
 
 import os
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 from universal_agent.runners.output import RunOutput, plain_text
 
 #: How much of the beginning is kept as text.
-_HEARD_BYTES = 64 * 1024
+_CAPTURED_BYTES = 64 * 1024
 
 
-class Heard(RunOutput):
-    """Goes on to the run's own output, and remembers the beginning and the end of this part."""
+class CapturedOutput(RunOutput):
+    """Passes everything on, and remembers the beginning and the end of this part."""
 
     def __init__(self, onto: RunOutput) -> None:
         super().__init__(Path(os.devnull), kept_bytes=0)  # no file of its own
@@ -19,8 +19,17 @@ class Heard(RunOutput):
 
     def write(self, data: bytes) -> None:
         super().write(data)
-        self._text += data[: _HEARD_BYTES - len(self._text)]
+        self._text += data[: _CAPTURED_BYTES - len(self._text)]
         self._onto.write(data)
+
+    def write_apart(self, data: bytes) -> None:
+        super().write_apart(data)
+        self._onto.write_apart(data)
+
+    def restart(self) -> None:
+        super().restart()
+        self._text = b""
+        self._onto.restart()
 
     @property
     def text(self) -> str:

@@ -1,0 +1,131 @@
+"""What an HTTP answer says about a failure: its message, and when to try again."""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from html import unescape
+
+from universal_agent.runners.output import one_line
+
+#: The longest wait that a server may ask for.
+LONGEST_WAIT = timedelta(days=1)
+
+#: Where servers put the reason, the most telling first.
+_REASON_KEYS = ("error", "errors", "message", "detail", "msg", "error_description", "title")
+_NESTED_KEYS = ("message", "msg", "detail", "description", "reason", "error")
+
+#: Codes and types of errors that end only when a person pays.
+_QUOTA = frozenset(
+    {
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "insufficient_balance",
+        "credit_balance_too_low",
+        "402",
+    }
+)
+
+_HIDDEN = re.compile(
+    r"<!--.*?(?:-->|\Z)|<(script|style|head)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE
+)
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title\s*>", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"<[^>]*>")
+
+
+def parse_json(text: str) -> object:
+    """The value; None when the text is not JSON."""
+    try:
+        answer: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return answer
+
+
+def reason_in(answer: object) -> str:
+    """The reason that an error body gives, on one line; empty when it gives none."""
+    if isinstance(answer, list) and answer:
+        answer = answer[0]
+    if not isinstance(answer, dict):
+        return ""
+    for key in _REASON_KEYS:
+        if words := _words(answer.get(key)):
+            return one_line(words)
+    error = answer.get("error")
+    return _words(error.get("type")) if isinstance(error, dict) else ""
+
+
+def body_words(text: str) -> str:
+    """What the body of an error says, on one line: its reason, a page's title, or its beginning."""
+    if text.lstrip("\ufeff \t\r\n").startswith("<"):
+        return page_words(text)
+    return reason_in(parse_json(text)) or one_line(text)
+
+
+def page_words(html: str) -> str:
+    """The title of a page, or its first words where it has none; on one line."""
+    title = _TITLE.search(html)
+    words = title[1] if title and title[1].strip() else _TAG.sub(" ", _HIDDEN.sub(" ", html))
+    return one_line(unescape(words))
+
+
+def is_quota(answer: object) -> bool:
+    """Whether an error says that the account has no credit left."""
+    if isinstance(answer, list) and answer:
+        answer = answer[0]
+    if not isinstance(answer, dict):
+        return False
+    nested = answer.get("error")
+    errors = [answer, nested] if isinstance(nested, dict) else [answer]
+    return any(str(error.get(key)) in _QUOTA for error in errors for key in ("code", "type"))
+
+
+def retry_after(headers: Mapping[str, str], *, now: datetime) -> timedelta | None:
+    """How long a server asks to wait, capped; None when it does not say.
+
+    `headers` compares names without case, as those of httpx do. A proxy of litellm passes on what
+    its upstream said under a prefix.
+    """
+    for prefix in ("", "llm_provider-"):
+        wait = _milliseconds(headers.get(f"{prefix}retry-after-ms"))
+        if wait is None:
+            wait = _seconds_or_date(headers.get(f"{prefix}retry-after"), now)
+        if wait is not None:
+            return min(max(wait, timedelta()), LONGEST_WAIT)
+    return None
+
+
+def _milliseconds(value: str | None) -> timedelta | None:
+    number = _number(value)
+    return None if number is None else timedelta(milliseconds=number)
+
+
+def _seconds_or_date(value: str | None, now: datetime) -> timedelta | None:
+    number = _number(value)
+    if number is not None:
+        return timedelta(seconds=number)
+    if value is None:
+        return None
+    try:
+        date = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)) - now
+
+
+def _number(value: str | None) -> float | None:
+    """A plain decimal number, at most what a timedelta can hold."""
+    if value is None or not re.fullmatch(r"\s*\d{1,12}(\.\d{0,9})?\s*", value):
+        return None
+    return float(value)
+
+
+def _words(value: object, depth: int = 4) -> str:
+    """The words of one part of an error body."""
+    if isinstance(value, list) and value:
+        value = value[0]
+    if isinstance(value, dict) and depth:
+        return next((w for key in _NESTED_KEYS if (w := _words(value.get(key), depth - 1))), "")
+    return value.strip() if isinstance(value, str) else ""

@@ -1,0 +1,300 @@
+"""One reply of an OpenAI-compatible endpoint, as it arrives.
+
+A reply is complete only when the endpoint says so: with a `finish_reason` that means a natural end,
+or with `[DONE]` where it gives none. Everything else is a ReplyFailed that names the reason.
+"""
+
+from collections.abc import AsyncIterator, Callable
+
+import httpx
+
+from universal_agent.domain.run import RetryAdvice
+from universal_agent.runners.answers import is_quota, page_words, parse_json, reason_in
+from universal_agent.runners.event_stream import EventTooLong, ServerEvent, read_events
+from universal_agent.runners.output import one_line
+from universal_agent.runners.thoughts import AnswerWriter, ReplySink
+
+#: The longest reply that does not come as a stream.
+_WHOLE_BYTES = 1024 * 1024
+#: How much is read of a body that is no reply.
+_OTHER_BYTES = 8 * 1024
+
+_DONE = "[DONE]"
+#: Every `finish_reason` that means a natural end; compared without case.
+_COMPLETE = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence"})
+_TOKEN_LIMIT = "the reply was cut at the model's token limit"  # noqa: S105 - a sentence
+_FILTERED = "the reply was stopped by the endpoint's content filter"
+_TOOL = "the model asked for a tool, and there is none"
+_FINISHED_BADLY = {
+    "length": _TOKEN_LIMIT,
+    "max_tokens": f"{_TOKEN_LIMIT} (max_tokens)",
+    "model_length": f"{_TOKEN_LIMIT} (model_length)",
+    "content_filter": _FILTERED,
+    "safety": f"{_FILTERED} (safety)",
+    "tool_calls": _TOOL,
+    "tool_use": f"{_TOOL} (tool_use)",
+    "function_call": _TOOL,
+    "refusal": "the model refused to answer (finish_reason refusal)",
+}
+#: Where a part of a message has its text.
+_TEXT_FIELDS = ("text", "content", "thinking", "refusal", "summary")
+_REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
+
+_STREAM_FIELDS = (b"data:", b"event:", b"id:", b"retry:")
+_BLANK = b" \t\r\n\xef\xbb\xbf"
+
+
+class ReplyFailed(Exception):
+    """The endpoint gave no complete reply; one sentence says why."""
+
+    def __init__(
+        self, reason: str, status: int | None = None, retry: RetryAdvice | None = None
+    ) -> None:
+        super().__init__(reason)
+        #: The HTTP status of the answer; None when there was none.
+        self.status = status
+        self.retry = retry
+
+
+def endpoint_failure(answer: object, said: str) -> ReplyFailed:
+    """The failure that an error object in a reply stands for."""
+    words = reason_in(answer) or one_line(said)
+    retry = RetryAdvice(is_useful=False) if is_quota(answer) else None
+    return ReplyFailed(f"the endpoint failed: {words or 'it does not say why'}", retry=retry)
+
+
+class Reply:
+    """Reads a reply, and passes it on to a sink."""
+
+    def __init__(self, sink: ReplySink, *, on_progress: Callable[[], None]) -> None:
+        """`on_progress` is called for each piece of text or reasoning."""
+        self._answer = AnswerWriter(sink)
+        self._on_progress = on_progress
+        self._refusal = ""
+        self._finish: str | None = None
+        self._is_done = False
+        self._is_stream = True
+        #: The first chunk that is no part of a reply as far as is known.
+        self._stray: str | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the endpoint has named a natural end, though the stream may go on."""
+        return self._finish is not None and self._finish.lower() in _COMPLETE
+
+    async def read(self, response: httpx.Response) -> None:
+        """Read to the end. Raises ReplyFailed when that is not the end of a complete reply."""
+        pieces = response.aiter_bytes()
+        media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        try:
+            head, kind = await _beginning(pieces, media_type)
+            body = _joined(head, pieces)
+            if kind == "stream":
+                await self._read_stream(body)
+            elif kind == "json":
+                await self._read_whole(body, media_type)
+            else:
+                raise _no_reply(media_type, await _text(body, _OTHER_BYTES))
+        except EventTooLong as error:
+            raise ReplyFailed(str(error)) from None
+        finally:
+            self._answer.end()
+        self._is_stream = kind == "stream"
+        self.judge()
+
+    def judge(self) -> None:
+        """Raise ReplyFailed unless what was read is a complete reply."""
+        if (problem := self._problem()) is not None:
+            raise ReplyFailed(problem)
+
+    async def _read_stream(self, body: AsyncIterator[bytes]) -> None:
+        async for event in read_events(body):
+            if event.data.strip() == _DONE:
+                self._is_done = True
+                return
+            self._take_event(event)
+
+    async def _read_whole(self, body: AsyncIterator[bytes], media_type: str) -> None:
+        text = await _text(body, _WHOLE_BYTES + 1, on_piece=self._on_progress)
+        if len(text.encode()) > _WHOLE_BYTES:
+            raise ReplyFailed(f"expected a reply of at most {_WHOLE_BYTES} bytes")
+        answer = parse_json(text)
+        if answer is None:
+            raise _no_reply(media_type, text)
+        self._take(answer, text, part="message")
+
+    def _take_event(self, event: ServerEvent) -> None:
+        chunk = parse_json(event.data)
+        if event.name == "error":
+            raise endpoint_failure(chunk, event.data)
+        if not event.data.strip():
+            return
+        if event.name and not (
+            isinstance(chunk, dict) and ("choices" in chunk or reason_in(chunk))
+        ):
+            return  # a keep-alive such as `event: ping`
+        self._take(chunk, event.data, part="delta")
+
+    def _take(self, chunk: object, said: str, *, part: str) -> None:
+        """One chunk of a stream (its text is in `delta`), or a whole reply (in `message`)."""
+        if isinstance(chunk, list) and chunk and isinstance(chunk[0], dict):
+            chunk = chunk[0]  # some endpoints put an error object into a list
+        if not isinstance(chunk, dict):
+            raise ReplyFailed(f"expected a JSON object, got {one_line(said, 80)!r}")
+        if chunk.get("error") or chunk.get("object") == "error" or chunk.get("type") == "error":
+            raise endpoint_failure(chunk, said)
+        if "choices" not in chunk:
+            self._take_other(chunk, said)
+            return
+        # The last chunk of a stream may hold only the usage, and no choice.
+        choices = chunk["choices"]
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, dict):
+                self._take_choice(choice, said, part)
+
+    def _take_other(self, chunk: dict[str, object], said: str) -> None:
+        """A chunk without `choices`: an error, bookkeeping, or something unknown."""
+        if reason_in(chunk):
+            raise endpoint_failure(chunk, said)
+        if "usage" not in chunk and self._stray is None:
+            self._stray = one_line(said, 80)
+
+    def _take_choice(self, choice: dict[str, object], said: str, part: str) -> None:
+        message = choice.get(part, choice.get("message", choice.get("delta")))
+        if isinstance(message, dict):
+            self._take_message(message)
+        if choice.get("error"):
+            raise endpoint_failure(choice, said)
+        finish = choice.get("finish_reason")
+        # A reason that is not a natural end stays, whatever follows it.
+        if finish and (self._finish is None or self._finish.lower() in _COMPLETE):
+            self._finish = str(finish)
+
+    def _take_message(self, message: dict[str, object]) -> None:
+        reasoning = next(
+            (text for name in _REASONING_FIELDS if (text := _text_of(message.get(name)))), ""
+        )
+        self._reason(reasoning)
+        self._take_content(message.get("content"))
+        self._refuse(_text_of(message.get("refusal")))
+        if message.get("tool_calls") or message.get("function_call"):
+            self._on_progress()
+
+    def _take_content(self, content: object) -> None:
+        """Text, or a list of parts, as the reasoning models of Mistral send it."""
+        for item in content if isinstance(content, list) else (content,):
+            kind = item.get("type") if isinstance(item, dict) else "text"
+            if kind in ("thinking", "reasoning", "reasoning_text", "summary_text"):
+                self._reason(_text_of(item))
+            elif kind == "refusal":
+                self._refuse(_text_of(item))
+            elif text := _text_of(item):
+                self._on_progress()
+                self._answer.write(text.encode("utf-8", "replace"))
+
+    def _reason(self, text: str) -> None:
+        if text:
+            self._on_progress()
+            self._answer.reason(text.encode("utf-8", "replace"))
+
+    def _refuse(self, text: str) -> None:
+        if text:
+            self._on_progress()
+            self._refusal += text
+            self._answer.write(text.encode("utf-8", "replace"))
+
+    def _problem(self) -> str | None:
+        """Why this is no complete reply; None when it is one."""
+        if self._refusal.strip():
+            return f"the model refused: {one_line(self._refusal)}"
+        if not (self.has_ended or (self._finish is None and self._is_done)):
+            return self._incompleteness()
+        if self._stray is not None and self._finish is None:
+            return f"expected a part of a reply, got {self._stray!r}"
+        if self._answer.has_answer:
+            return None
+        if self._answer.has_thoughts:
+            return "the model only reasoned and gave no answer"
+        return "the reply was empty"
+
+    def _incompleteness(self) -> str:
+        if self._finish is not None:
+            named = _FINISHED_BADLY.get(self._finish.lower())
+            finish = one_line(self._finish, 40)
+            return named or f"the reply is not complete: it ended with finish_reason {finish!r}"
+        if self._stray is not None:
+            return f"expected a part of a reply, got {self._stray!r}"
+        if self._is_stream:
+            return "the reply broke off before it was complete"
+        return "the reply may not be complete: it has no finish_reason"
+
+
+async def _beginning(pieces: AsyncIterator[bytes], media_type: str) -> tuple[bytes, str]:
+    """The first bytes of a body, and what it is: `stream`, `json` or `other`."""
+    head = b""
+    async for piece in pieces:
+        head += piece
+        if (kind := _kind(head.lstrip(_BLANK), media_type)) is not None:
+            return head, kind
+        if not head.strip(_BLANK):
+            head = b""  # white space that keeps the connection alive
+    return head, _kind(head.lstrip(_BLANK) or b"\0", media_type) or "other"
+
+
+def _kind(start: bytes, media_type: str) -> str | None:
+    """What a body is that begins so; None while that cannot be said.
+
+    Servers label bodies wrongly, so the body itself counts more than its media type.
+    """
+    if not start:
+        return None
+    if media_type in ("application/x-ndjson", "application/jsonl", "application/x-jsonlines"):
+        return "other"
+    if start[:1] in (b"{", b"["):
+        return "json"
+    if start[:1] == b"<":
+        return "other"
+    if media_type == "text/event-stream" or start[:1] == b":":
+        return "stream"
+    if start.startswith(_STREAM_FIELDS):
+        return "stream"
+    return None if any(name.startswith(start) for name in _STREAM_FIELDS) else "other"
+
+
+async def _joined(head: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield head
+    async for piece in pieces:
+        yield piece
+
+
+async def _text(
+    body: AsyncIterator[bytes], most: int, *, on_piece: Callable[[], None] | None = None
+) -> str:
+    """At most `most` bytes of a body, as text."""
+    data = bytearray()
+    async for piece in body:
+        data += piece
+        if on_piece is not None and piece.strip():
+            on_piece()
+        if len(data) >= most:
+            break
+    return bytes(data[:most]).removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+
+
+def _no_reply(media_type: str, text: str) -> ReplyFailed:
+    """The failure for a 200 that is no reply: a web page, another API, nothing."""
+    is_page = text.lstrip("\ufeff \t\r\n").startswith("<")
+    words = page_words(text) if is_page else one_line(text, 120)
+    kind = one_line(media_type, 60) or "no content type"
+    got = f"{kind}: {words}" if words else f"{kind} with an empty body"
+    return ReplyFailed(f"expected a stream or JSON, got {got}; is UA_AGENT_BASE_URL right?")
+
+
+def _text_of(value: object, depth: int = 4) -> str:
+    """The text of a field that is a string, a part, or a list of them."""
+    if isinstance(value, list) and depth:
+        return "".join(_text_of(item, depth - 1) for item in value)
+    if isinstance(value, dict) and depth:
+        texts = (_text_of(value.get(name), depth - 1) for name in _TEXT_FIELDS)
+        return next((text for text in texts if text), "")
+    return value if isinstance(value, str) else ""
