@@ -34,6 +34,7 @@ from universal_agent.domain.job import OffLabel
 from universal_agent.domain.judge import Cause
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus, Trigger
 from universal_agent.domain.schedule import make_once
+from universal_agent.domain.slot import epoch
 from universal_agent.store.base import Claimed, Store
 
 SECOND_SLOT = FIRST + MINUTE
@@ -325,7 +326,7 @@ class TestAutoPause:
         await finish(store, *(await claim(store)).claimed, status=RunStatus.ERROR)
         assert not (await fresh(store)).spec.enabled
 
-    async def test_a_slot_that_came_due_meanwhile_is_not_expected_any_more(
+    async def test_a_slot_that_came_due_meanwhile_is_skipped_for_the_pause(
         self, store: Store
     ) -> None:
         await a_job(store, auto_pause_after=1)
@@ -334,8 +335,11 @@ class TestAutoPause:
         facts = await store.ledger_facts(start=NOON, end=NOON + HOUR, job_id=None)
         first, second = sorted(facts.versions, key=lambda version: version.version)
         assert first.effective_until is not None
-        assert FIRST <= first.effective_until < SECOND_SLOT
+        assert SECOND_SLOT <= first.effective_until <= second.effective_from
         assert not second.spec.enabled
+        assert [(slot.scheduled_at, slot.outcome, slot.reason) for slot in facts.slots][1:] == [
+            (epoch(SECOND_SLOT), "skipped", "auto_paused")
+        ]
 
     async def test_several_failures_of_one_commit_pause_it_once(self, store: Store) -> None:
         job = await a_job(store, overlap="allow", auto_pause_after=2)

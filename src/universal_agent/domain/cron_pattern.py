@@ -34,7 +34,7 @@ def read_fields(expr: str) -> CronSim:
 class CronPattern:
     """The wall-clock times of one valid expression."""
 
-    __slots__ = ("_dates", "_times", "fixed")
+    __slots__ = ("_dates", "_times", "fields", "fixed")
 
     def __init__(self, cron: CronSim) -> None:
         self._dates = _dates_of(" ".join(cron.parts[3:]))
@@ -43,6 +43,9 @@ class CronPattern:
         #: the two differently when the clock changes; like Debian's it looks at the first
         #: character of minute and hour.
         self.fixed = not (cron.parts[1].startswith("*") or cron.parts[2].startswith("*"))
+        #: What it matches, however that is written: patterns with equal fields have equal times.
+        named = (cron.seconds, cron.minutes, cron.hours, cron.days, cron.months, cron.weekdays)
+        self.fields = (*(frozenset[object](values) for values in named), cron.day_and, self.fixed)
 
     def at_or_after(self, wall: int) -> int | None:
         """The first matching wall second not before `wall`; None when there is none any more."""

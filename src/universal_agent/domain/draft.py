@@ -89,7 +89,7 @@ def draft_job(
         timezone=timezone,
         command=_command(fields, old),
         runner=_given(fields, "runner", old.runner),
-        title=_text(fields, "title", old.title, 200),
+        title=_title(fields, base),
         user_id=_text(fields, "user_id", old.user_id, 64) or "default",
         workspace_dir=_given(fields, "workspace_dir", old.workspace_dir),
         model=_text(fields, "model", old.model, 200),
@@ -105,8 +105,7 @@ def draft_job(
             "last run",
             field="delete_after_run",
         )
-    changed = base is None or schedule != base.schedule or enabled != base.enabled
-    return Draft(spec, changed)
+    return Draft(spec, base is None or not spec.expects_as(base))
 
 
 def schedule_matches(schedule: Schedule, delete_after_run: bool) -> bool:
@@ -146,18 +145,34 @@ def _schedule(
         if isinstance(base.schedule, CronSchedule) and timezone != base.schedule.timezone:
             return make_cron(base.schedule.expr, timezone)
         return base.schedule
-    value = fields[given[0]]
-    match given[0]:
+    field = given[0]
+    schedule = _parsed(field, fields[field], now, timezone)
+    if base is not None and _says_the_same(schedule, base.schedule):
+        return base.schedule
+    return _not_past(schedule, now, field)
+
+
+def _parsed(field: str, value: Any, now: datetime, timezone: str) -> Schedule:
+    match field:
         case "every":
             return make_interval(parse_duration(str(value), field="every"), now)
         case "cron_expr":
             return make_cron(str(value), timezone)
         case "run_at":
-            run_at = parse_instant(value, now=now, timezone=timezone, field="run_at")
-            return _not_past(make_once(run_at), now, "run_at")
+            return make_once(parse_instant(value, now=now, timezone=timezone, field="run_at"))
         case _:
-            schedule = parse_schedule(str(value), now=now, timezone=timezone).schedule
-            return _not_past(schedule, now, "schedule")
+            return parse_schedule(str(value), now=now, timezone=timezone).schedule
+
+
+def _says_the_same(given: Schedule, present: Schedule) -> bool:
+    """Whether a schedule that was given is the present one: an interval counts without its anchor.
+
+    So a tool that re-applies its jobs neither restarts an interval nor fails on a one-shot that
+    has passed.
+    """
+    if isinstance(given, IntervalSchedule) and isinstance(present, IntervalSchedule):
+        return given.every == present.every
+    return given == present
 
 
 def _not_past(schedule: Schedule, now: datetime, field: str) -> Schedule:
@@ -193,6 +208,13 @@ def _text(fields: Mapping[str, Any], name: str, default: str | None, most: int) 
         raise InvalidInput(f"expected at most {most} characters, got {len(value)}", field=name)
     _plain(value, name, newlines=False)
     return str(value)
+
+
+def _title(fields: Mapping[str, Any], base: JobSpec | None) -> str | None:
+    """The title; one that only repeats what is shown without a title sets none."""
+    present = None if base is None else base.title
+    title = _text(fields, "title", present, 200)
+    return present if base is not None and title == base.display_title else title
 
 
 def _plain(text: str, field: str, *, newlines: bool) -> None:

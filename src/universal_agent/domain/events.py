@@ -7,7 +7,8 @@ calendar's projection is built from these events alone.
 | type | when | data |
 | --- | --- | --- |
 | cron_job_created | a job was made | job |
-| cron_job_updated | a job was edited, paused or resumed | job, changed, effective_until, reason |
+| cron_job_updated | a job was edited, paused or resumed | job, changed, effective_until, void, |
+| | | reason |
 | cron_job_deleted | a job was deleted | job_id, version, effective_until |
 | cron_run_queued | a slot was admitted and waits for a worker | run, next_run_at |
 | cron_run_started | a run was handed to its runner | run, next_run_at |
@@ -29,8 +30,9 @@ calendar's projection is built from these events alone.
 A session's beats are a job with the session's id, and a beat is a slot of it: their events have
 the source `heartbeat`, and the data of the cron events that they stand beside.
 
-`effective_until` is where the expectation of the version before ends, or the job's; what was said
-about single slots after it is void where the job then expects others, or none.
+`effective_until` is where the expectation of the version before ends, or the job's. `void` lists
+the slots after it whose skip or move no longer holds; of a deleted job, and in events without
+`void` where the job then expects other slots or none, that is all of them.
 
 `next_run_at` is there when the event moved the job's high-water mark: the next slot that is not
 yet decided. `spans` of a resolution are the missed spans as they now are; a span that was split
@@ -213,16 +215,19 @@ def job_updated(
     now: datetime,
     changed: list[str],
     effective_until: datetime,
+    void: Sequence[int],
     reason: str | None = None,
 ) -> NewEvent:
     """A job was edited; `changed` names the fields, `effective_until` the last version's end.
 
-    `reason` says why, where it was not a person who did.
+    `void` has the slots whose skip or move no longer holds; `reason` says why the job changed,
+    where it was not a person who changed it.
     """
     data = {
         "job": job_record(job),
         "changed": changed,
         "effective_until": effective_until.timestamp(),
+        "void": list(void),
     }
     if reason is not None:
         data["reason"] = reason
@@ -327,18 +332,24 @@ def high_water(next_run_at: datetime | None) -> dict[str, Any]:
 
 
 def slot_skipped(
-    job: Job, scheduled_at: datetime, reason: str, *, now: datetime, mark: dict[str, Any]
+    slot: SlotKey,
+    spec: JobSpec,
+    reason: str,
+    *,
+    job_version: int,
+    now: datetime,
+    mark: dict[str, Any],
 ) -> NewEvent:
-    """A slot was decided not to run."""
+    """A slot was decided not to run; `job_version` is the one that expected it."""
     data = {
-        "event_id": SlotKey(job.source, job.job_id, scheduled_at).event_id,
-        "job_version": job.version,
-        "scheduled_at": epoch(scheduled_at),
+        "event_id": slot.event_id,
+        "job_version": job_version,
+        "scheduled_at": epoch(slot.scheduled_at),
         "reason": reason,
         **mark,
     }
-    kind = _RUN_EVENTS[job.source][RunStatus.SKIPPED]
-    return _about(kind, job.job_id, job.spec, now, "skipped", data)
+    kind = _RUN_EVENTS[slot.source][RunStatus.SKIPPED]
+    return _about(kind, slot.source_ref, spec, now, "skipped", data)
 
 
 def missed_record(missed: MissedRecord) -> dict[str, Any]:

@@ -41,6 +41,12 @@ _DECISIONS = {
 _SKIPPED = {
     "overlap": "It was skipped: an earlier run of the job was still going.",
     OPERATOR: "It was skipped: a person said so ahead of time.",
+    "paused": "It was skipped: the job was paused before it started.",
+    "disabled": "It was skipped: the job was disabled before it started.",
+    "auto_paused": "It was skipped: the job was paused for its failures before it started.",
+    "job_deleted": "It was skipped: the job was deleted before it started.",
+    "rescheduled": "It was skipped: the job got another schedule before it started.",
+    "zone_rules": "It was skipped: the rules of the job's time zone changed before it started.",
     BUSY: "It was skipped: its session was busy until a later beat was due.",
     "quiet_hours": "It was skipped: it came outside the session's active hours.",
     "empty_checklist": "It was skipped: there is nothing to do in HEARTBEAT.md.",

@@ -17,6 +17,7 @@ from universal_agent.domain.schedule import (
     IntervalSchedule,
     OneShotSchedule,
     Schedule,
+    same_slots,
     stable_jitter,
 )
 from universal_agent.domain.slot import Source, epoch, from_epoch
@@ -126,6 +127,10 @@ class JobSpec:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
 
+    def expects_as(self, other: "JobSpec") -> bool:
+        """Whether both have the same slots, or none."""
+        return self.enabled == other.enabled and same_slots(self.schedule, other.schedule)
+
     @property
     def priority(self) -> Priority:
         return Priority(self.metadata.get("priority", Priority.NORMAL))
@@ -181,6 +186,11 @@ class Job:
         """When the next slot is to start: its nominal time, shifted by the jitter."""
         return None if self.next_run_at is None else self.next_run_at + self.jitter
 
+    def expects(self, slot: datetime) -> bool:
+        """Whether the version in force expects a slot at that time."""
+        at = self.spec.schedule.latest_at(slot, slot - timedelta(seconds=1))
+        return self.spec.enabled and slot > self.effective_from and at is not None
+
     def before(self, ahead: datetime | None) -> Self:
         """The job without the slots from `ahead` on, which a person decided ahead of their time.
 
@@ -192,7 +202,7 @@ class Job:
         return replace(self, next_run_at=ahead)
 
     def boundary(self, now: datetime) -> datetime:
-        """Where this version's expectation ends when it is replaced at `now`.
+        """Where the next version takes over when it continues this one's slots.
 
         Every slot up to here has been decided and none after it, whatever the wall clock did:
         not past the next undecided slot, and not before the latest decided one.
@@ -200,19 +210,31 @@ class Job:
         if self.next_run_at is None:
             return max(now, self.effective_from)
         undecided = self.next_run_at - timedelta(seconds=1)
-        decided = self.spec.schedule.latest_at(undecided, self.effective_from)
-        return max(min(now, undecided), decided or self.effective_from)
+        return max(min(now, undecided), self._decided_until())
+
+    def end(self, now: datetime) -> datetime:
+        """Where this version's expectation ends when it is not continued.
+
+        A slot whose time has come by `now` is expected, though it may not have started.
+        """
+        return max(now, self._decided_until())
+
+    def _decided_until(self) -> datetime:
+        """The latest slot that has been decided; where the version began when there is none."""
+        if self.next_run_at is None:
+            return self.effective_from
+        undecided = self.next_run_at - timedelta(seconds=1)
+        return self.spec.schedule.latest_at(undecided, self.effective_from) or self.effective_from
 
     def replaced_by(
         self, spec: JobSpec, *, now: datetime, next_run_at: datetime | None, continues: bool
     ) -> Self:
         """The job's next version. With `continues` it expects on from where this one ends."""
-        end = self.boundary(now)
         return replace(
             self,
             version=self.version + 1,
             spec=spec,
-            effective_from=end if continues else max(now, end),
+            effective_from=self.boundary(now) if continues else self.end(now),
             next_run_at=next_run_at,
         )
 

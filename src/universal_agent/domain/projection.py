@@ -74,7 +74,9 @@ class Projection:
         match event.type:
             case kind if kind in JOB_PUT:
                 self._put_job(data["job"])
-                if "effective_until" in data and _expects_others(data):
+                for at in data.get("void", ()):
+                    self.slots[event.source_ref, at] = None
+                if "void" not in data and "effective_until" in data and _expects_others(data):
                     self._drop_exceptions(event.source_ref, data["effective_until"])
             case kind if kind in JOB_GONE:
                 job = self.jobs[event.source_ref]
@@ -207,7 +209,10 @@ def is_exception(slot: ProjectedSlot) -> bool:
 
 
 def _expects_others(data: Mapping[str, Any]) -> bool:
-    """Whether an edited job's slots to come are others than before, or none."""
+    """Whether an edited job's slots to come are others than before, or none.
+
+    For events of versions of this product that did not list the `void` slots.
+    """
     job = data["job"]
     return job["effective_from"] > data["effective_until"] or not job["spec"]["enabled"]
 
@@ -225,7 +230,9 @@ class Touched:
 
 def touched_by(events: Sequence[Event]) -> Touched:
     """What these events are about."""
-    edits = [event for event in events if "effective_until" in event.data]
+    edits = [
+        event for event in events if "effective_until" in event.data and "void" not in event.data
+    ]
     return Touched(
         job_ids={event.source_ref for event in events if event.type not in ASIDE},
         slots={ref for event in events for ref in _slots_of(event)},
@@ -249,6 +256,9 @@ def _slots_of(event: Event) -> Iterable[SlotRef]:
         for span in data["spans"]:
             if span["run_id"] is not None:
                 yield event.source_ref, span["last_at"]
+    elif event.type in JOB_PUT:
+        for at in data.get("void", ()):
+            yield event.source_ref, at
     elif "event_id" in data:
         slot = SlotKey.parse(data["event_id"])
         yield slot.source_ref, epoch(slot.scheduled_at)

@@ -281,6 +281,14 @@ def make_once(run_at: datetime) -> OneShotSchedule:
     return OneShotSchedule(rounded_up(run_at))
 
 
+def same_slots(one: Schedule, other: Schedule) -> bool:
+    """Whether two schedules are known to have the same slots, however they are written."""
+    if isinstance(one, CronSchedule) and isinstance(other, CronSchedule):
+        same_times = parse_cron(one.expr).fields == parse_cron(other.expr).fields
+        return same_times and one.timezone == other.timezone
+    return one == other
+
+
 def stable_jitter(job_id: str, jitter_seconds: int) -> timedelta:
     """How far a job's starts are shifted: in [0, jitter_seconds), the same in every process."""
     if jitter_seconds <= 0:

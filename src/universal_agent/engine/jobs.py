@@ -163,7 +163,8 @@ class Jobs:
             if drafted.schedule_changed:
                 edited = begun(replace(edited, consecutive_failures=0))
             # A one-shot of "now" may begin before this second is over; no slot is expected twice.
-            closed_at = min(undecided.boundary(now), edited.effective_from)
+            ends_at = undecided.end(now) if drafted.schedule_changed else undecided.boundary(now)
+            closed_at = min(ends_at, edited.effective_from)
             stored = await self._store.update_job(
                 edited, replaces=job, closed_at=closed_at, changed=changed, now=now
             )
@@ -185,7 +186,7 @@ class Jobs:
         """Delete a job; its history stays, a run in execution goes on to its end."""
 
         async def drop(job: Job, now: datetime) -> Job | None:
-            closed_at = (await self._undecided(job, now)).boundary(now)
+            closed_at = (await self._undecided(job, now)).end(now)
             deleted = await self._store.delete_job(job, closed_at=closed_at, now=now)
             return job if deleted else None
 

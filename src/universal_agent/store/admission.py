@@ -8,7 +8,7 @@ from typing import Any
 from universal_agent.domain import events
 from universal_agent.domain.job import BUSY, PRIORITY_ORDER, Job, Overlap
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
-from universal_agent.domain.slot import Source, epoch, from_epoch
+from universal_agent.domain.slot import SlotKey, Source, epoch, from_epoch
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.store.ahead import heed
 from universal_agent.store.base import (
@@ -234,8 +234,11 @@ class _Desk:
 
     def _skip(self, job: Job, start: SlotStart, reason: str, mark: dict[str, Any]) -> None:
         self._slot(job, start, RunStatus.SKIPPED, reason=reason)
+        slot = SlotKey(job.source, job.job_id, start.scheduled_at)
         self._events.append(
-            events.slot_skipped(job, start.scheduled_at, reason, now=self._now, mark=mark)
+            events.slot_skipped(
+                slot, job.spec, reason, job_version=job.version, now=self._now, mark=mark
+            )
         )
 
     def _slot(

@@ -214,8 +214,8 @@ def _follow_up(
         limit = spec.policy.auto_pause_after
         if job.spec.enabled and (refused or (limit and failures >= limit)):
             reason = f"{failures} beats in a row failed; last: {run.error}" if refused else None
-            pause_job(tx, job, label=OffLabel.AUTO_PAUSED, now=now, reason=reason)
-            return True
+            label = OffLabel.AUTO_PAUSED
+            return pause_job(tx, job, label=label, specs=specs, now=now, reason=reason)
     elif run.status is RunStatus.SUCCESS and spec.delete_after_run and run.has_slot:
         return _delete_when_done(tx, run, job, specs=specs, now=now)
     return False
@@ -225,4 +225,6 @@ def _delete_when_done(tx: Tx, run: Run, job: Job, *, specs: SpecCache, now: date
     """Delete a job whose last slot has run well."""
     if job.next_run_at is not None or job.version != run.job_version:
         return False
-    return delete_job(tx, job, specs=specs, closed_at=job.boundary(now), now=now)
+    if tx.one("has_waiting_start", job_id=job.job_id):
+        return False  # its slot was moved, and is still to come
+    return delete_job(tx, job, specs=specs, closed_at=job.end(now), now=now)

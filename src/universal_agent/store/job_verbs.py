@@ -12,6 +12,14 @@ from universal_agent.domain.slot import Source, epoch, from_epoch
 from universal_agent.errors import Conflict
 from universal_agent.store.ahead import first_open, put_mark
 from universal_agent.store.base import Once
+from universal_agent.store.ends import (
+    JOB_DELETED,
+    MOST_OPEN,
+    close_open_slots,
+    open_slots,
+    reason_of,
+    void_exceptions,
+)
 from universal_agent.store.missed_rows import close_missed_of_job
 from universal_agent.store.retries import Dropped, drop_retries
 from universal_agent.store.rows import SpecCache, job_from_row, run_from_row
@@ -120,7 +128,14 @@ def _version_row(job: Job) -> Mapping[str, object]:
 
 
 def update_job(
-    tx: Tx, job: Job, *, replaces: Job, closed_at: datetime, changed: list[str], now: datetime
+    tx: Tx,
+    job: Job,
+    *,
+    replaces: Job,
+    closed_at: datetime,
+    changed: list[str],
+    specs: SpecCache,
+    now: datetime,
 ) -> Job | None:
     replaced = tx.run(
         "replace_job",
@@ -138,37 +153,59 @@ def update_job(
     )
     if not replaced:
         return None
-    put_version(tx, job, replaces=replaces.version, closed_at=closed_at, now=now)
+    void: list[int] = []
+    if job.spec.expects_as(replaces.spec):
+        put_version(tx, job, replaces=replaces, closed_at=closed_at)
+    else:
+        void = end_version(tx, job, replaces=replaces, closed_at=closed_at, specs=specs, now=now)
     mark = first_open(tx, job, job.next_run_at)
     if mark != job.next_run_at:
         job = replace(job, next_run_at=put_mark(tx, job, mark))
-    tx.append(events.job_updated(job, now=now, changed=changed, effective_until=closed_at))
+    tx.append(
+        events.job_updated(job, now=now, changed=changed, effective_until=closed_at, void=void)
+    )
     return job
 
 
-def put_version(tx: Tx, job: Job, *, replaces: int, closed_at: datetime, now: datetime) -> None:
+def put_version(tx: Tx, job: Job, *, replaces: Job, closed_at: datetime) -> None:
     """End the old version's expectation and begin the new one's."""
     tx.run(
         "close_job_version",
         job_id=job.job_id,
-        version=replaces,
+        version=replaces.version,
         effective_until=closed_at.timestamp(),
     )
     tx.put("insert_job_version", _version_row(job))
+
+
+def end_version(
+    tx: Tx,
+    job: Job,
+    *,
+    replaces: Job,
+    closed_at: datetime,
+    specs: SpecCache,
+    now: datetime,
+    reason: str | None = None,
+) -> list[int]:
+    """Begin a version with other slots than the last one, or none, and close what that left open.
+
+    The slots whose skip or move no longer holds. `reason` says why open slots are skipped, where
+    the new version does not.
+    """
+    reason = reason or reason_of(job.spec)
+    close_open_slots(tx, replaces, until=closed_at, reason=reason, now=now)
     if not job.spec.enabled:
         drop_retries(tx, {job.job_id: job.spec}, Dropped.JOB_OFF, now=now)
-    if job.effective_from > closed_at or not job.spec.enabled:
-        # The slots to come are others now: what was said about single ones is void.
-        _drop_exceptions(tx, job.job_id, closed_at)
+        for (run_id,) in tx.all("waiting_early_runs", job_id=job.job_id):
+            cancel_queued(tx, RunId(run_id), specs=specs, now=now, reason=reason)
+    put_version(tx, job, replaces=replaces, closed_at=closed_at)
+    return void_exceptions(tx, job, after=closed_at)
 
 
 def first_decided_ahead(tx: Tx, job_id: str, *, after: datetime) -> datetime | None:
     row = tx.one("first_decided_ahead", job_id=job_id, after=after.timestamp(), reason=OPERATOR)
     return None if row is None or row[0] is None else from_epoch(row[0])
-
-
-def _drop_exceptions(tx: Tx, job_id: str, after: datetime) -> None:
-    tx.run("drop_exceptions_after", job_id=job_id, after=after.timestamp(), reason=OPERATOR)
 
 
 def delete_job(tx: Tx, job: Job, *, specs: SpecCache, closed_at: datetime, now: datetime) -> bool:
@@ -193,10 +230,16 @@ def close_job(tx: Tx, job: Job, *, specs: SpecCache, closed_at: datetime, now: d
         version=job.version,
         effective_until=closed_at.timestamp(),
     )
+    close_open_slots(tx, job, until=closed_at, reason=JOB_DELETED, now=now)
     drop_retries(tx, {job.job_id: job.spec}, Dropped.JOB_DELETED, now=now)
-    _drop_exceptions(tx, job.job_id, closed_at)
+    tx.run(
+        "drop_exceptions_after",
+        job_id=job.job_id,
+        after=closed_at.timestamp(),
+        reason=OPERATOR,
+    )
     for (run_id,) in tx.all("waiting_of_job", job_id=job.job_id):
-        cancel_queued(tx, RunId(run_id), specs=specs, now=now, reason="job_deleted")
+        cancel_queued(tx, RunId(run_id), specs=specs, now=now, reason=JOB_DELETED)
     close_missed_of_job(tx, job.job_id, job.spec, now=now)
     if job.source is Source.HEARTBEAT:
         tx.run("forget_system_events", session_id=job.job_id)
@@ -264,11 +307,23 @@ def read_spec(tx: Tx, job_id: str, version: int, specs: SpecCache) -> JobSpec:
 
 
 def pause_job(
-    tx: Tx, job: Job, *, label: OffLabel, now: datetime, reason: str | None = None
-) -> None:
-    """Switch a job off from inside a transaction, whatever of it is due at this moment."""
-    spec = replace(job.spec, enabled=False, off_label=label)
+    tx: Tx,
+    job: Job,
+    *,
+    label: OffLabel,
+    specs: SpecCache,
+    now: datetime,
+    reason: str | None = None,
+) -> bool:
+    """Switch a job off from inside a transaction; whether that was done.
+
+    After an outage it is not, as long as many slots are due: the scheduler decides them first.
+    """
     undecided = job.before(first_decided_ahead(tx, job.job_id, after=now))
+    closed_at = undecided.end(now)
+    if len(open_slots(tx, job, until=closed_at)) > MOST_OPEN:
+        return False
+    spec = replace(job.spec, enabled=False, off_label=label)
     paused = undecided.replaced_by(spec, now=now, next_run_at=None, continues=False)
     tx.run(
         "switch_off_job",
@@ -276,10 +331,15 @@ def pause_job(
         version=paused.version,
         effective_from=paused.effective_from.timestamp(),
     )
-    closed_at = undecided.boundary(now)
-    put_version(tx, paused, replaces=job.version, closed_at=closed_at, now=now)
+    void = end_version(tx, paused, replaces=job, closed_at=closed_at, specs=specs, now=now)
     tx.append(
         events.job_updated(
-            paused, now=now, changed=["enabled"], effective_until=closed_at, reason=reason
+            paused,
+            now=now,
+            changed=["enabled"],
+            effective_until=closed_at,
+            void=void,
+            reason=reason,
         )
     )
+    return True

@@ -269,6 +269,29 @@ WHERE s.scheduled_at > :after AND s.source_ref = :job_id
   AND (r.trigger = 'early' OR (s.run_id IS NULL AND (
     s.outcome = 'moved' OR (s.outcome = 'skipped' AND s.reason = :reason))));
 
+-- exceptions_after --
+SELECT scheduled_at FROM slots
+WHERE scheduled_at > :after AND source_ref = :job_id AND run_id IS NULL
+  AND (outcome = 'moved' OR (outcome = 'skipped' AND reason = :reason))
+ORDER BY scheduled_at;
+
+-- skip_moved_slots --
+UPDATE slots SET outcome = 'skipped', reason = :reason, retry_at = NULL
+WHERE source_ref = :job_id AND retry_at IS NOT NULL AND run_id IS NULL
+  AND outcome = 'moved' AND scheduled_at <= :until
+RETURNING scheduled_at, job_version;
+
+-- skip_moved_slot --
+UPDATE slots SET outcome = 'skipped', reason = :reason, retry_at = NULL
+WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :scheduled_at;
+
+-- has_waiting_start --
+SELECT 1 FROM slots WHERE source_ref = :job_id AND retry_at IS NOT NULL LIMIT 1;
+
+-- waiting_early_runs --
+SELECT run_id FROM runs
+WHERE source_ref = :job_id AND finished_at IS NULL AND status = 'queued' AND trigger = 'early';
+
 -- drop_exceptions_after --
 DELETE FROM slots
 WHERE source_ref = :job_id AND scheduled_at > :after AND run_id IS NULL
@@ -356,7 +379,8 @@ UPDATE jobs SET consecutive_failures = CASE WHEN :failed THEN consecutive_failur
 WHERE job_id = :job_id AND (:failed OR consecutive_failures > 0);
 
 -- due_starts --
-SELECT s.source, s.source_ref, s.scheduled_at, s.retry_at, s.job_version, s.run_id, r.attempt
+SELECT s.source, s.source_ref, s.scheduled_at, s.retry_at, s.job_version, s.run_id, r.attempt,
+       r.job_version
 FROM slots s LEFT JOIN runs r ON r.run_id = s.run_id
 WHERE s.retry_at <= :now AND s.source <> :without ORDER BY s.retry_at LIMIT :limit;
 

@@ -106,7 +106,13 @@ class SqlStore(SqlSessions, SqlBeats):
     ) -> Job | None:
         return await self._db.write(
             lambda tx: job_verbs.update_job(
-                tx, job, replaces=replaces, closed_at=closed_at, changed=changed, now=now
+                tx,
+                job,
+                replaces=replaces,
+                closed_at=closed_at,
+                changed=changed,
+                specs=self._specs,
+                now=now,
             )
         )
 

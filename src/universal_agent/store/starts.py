@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from universal_agent.domain import events
-from universal_agent.domain.job import JobSpec
+from universal_agent.domain.job import Job, JobSpec
 from universal_agent.domain.judge import LATENCY, Cause, MissedSpan, MissedStatus
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
-from universal_agent.domain.slot import Source, from_epoch
+from universal_agent.domain.slot import SlotKey, Source, from_epoch
 from universal_agent.domain.stasis import MissedRecord
-from universal_agent.store.job_verbs import read_spec
+from universal_agent.store.ends import JOB_DELETED, reason_of
+from universal_agent.store.job_verbs import read_job, read_spec
 from universal_agent.store.misses import insert_missed
 from universal_agent.store.retries import Dropped, drop_retry
 from universal_agent.store.rows import SpecCache
@@ -29,6 +30,8 @@ class _Start:
     job_version: int
     run_id: str | None
     attempt: int | None
+    #: The version that its last run was made under.
+    run_version: int | None
 
     @property
     def key(self) -> dict[str, object]:
@@ -55,10 +58,18 @@ def make_starts(
     )
     for run_id, missed_id, row in zip(run_ids, missed_ids, rows, strict=False):
         start = _Start(*row)
-        spec = read_spec(tx, start.source_ref, start.job_version, specs)
+        version = start.run_version or start.job_version
+        spec = read_spec(tx, start.source_ref, version, specs)
+        if start.run_id is None:
+            job = read_job(tx, start.source_ref, specs)
+            if job is None or not job.spec.enabled:
+                _skip(tx, start, spec, job, now=now)
+                continue
+            # A slot that a person moved runs as its job is by then.
+            spec, version = job.spec, job.version
         grace = max(LATENCY, timedelta(seconds=spec.policy.misfire_grace_seconds))
         if from_epoch(start.start_at) + grace >= now:
-            _queue(tx, start, spec, run_id, now=now)
+            _queue(tx, start, spec, version, run_id, now=now)
         elif start.run_id is None:
             _miss(tx, start, spec, missed_id, cause, outage_id=outage_id, now=now)
         else:
@@ -67,7 +78,25 @@ def make_starts(
     return len(rows)
 
 
-def _queue(tx: Tx, start: _Start, spec: JobSpec, run_id: RunId, *, now: datetime) -> None:
+def _skip(tx: Tx, start: _Start, spec: JobSpec, job: Job | None, *, now: datetime) -> None:
+    """Skip a moved slot whose job is gone or off, as earlier versions of the product left them."""
+    reason = JOB_DELETED if job is None else reason_of(job.spec)
+    tx.run("skip_moved_slot", **start.key, reason=reason)
+    tx.append(
+        events.slot_skipped(
+            SlotKey(Source(start.source), start.source_ref, from_epoch(start.scheduled_at)),
+            spec,
+            reason,
+            job_version=start.job_version,
+            now=now,
+            mark={},
+        )
+    )
+
+
+def _queue(
+    tx: Tx, start: _Start, spec: JobSpec, version: int, run_id: RunId, *, now: datetime
+) -> None:
     run = Run(
         run_id=run_id,
         source=start.source,
@@ -77,7 +106,7 @@ def _queue(tx: Tx, start: _Start, spec: JobSpec, run_id: RunId, *, now: datetime
         attempt=1 if start.attempt is None else start.attempt + 1,
         scheduled_at=from_epoch(start.scheduled_at),
         has_slot=True,
-        job_version=start.job_version,
+        job_version=version,
         queued_at=now,
     )
     tx.run("next_attempt", **start.key, run_id=run_id)

@@ -54,6 +54,68 @@ DAILY = create(
 )
 
 
+class TestWhatIsEqualChangesNothing:
+    LATER = NOW + timedelta(minutes=7)
+
+    @pytest.mark.parametrize("again", ["1m", "60s", "1 minute", "every 60 seconds"])
+    def test_an_interval_keeps_its_anchor_however_it_is_written(self, again: str) -> None:
+        base = create(every="1m")
+        field = "schedule" if again.startswith("every") else "every"
+        drafted = draft({field: again}, base=base, now=self.LATER)
+        assert (drafted.spec, drafted.schedule_changed) == (base, False)
+
+    def test_another_zone_leaves_an_interval_where_it_is(self) -> None:
+        base = create(every="1m")
+        drafted = draft({"every": "1m", "timezone": "Asia/Tokyo"}, base=base, now=self.LATER)
+        assert drafted.spec == replace(base, timezone="Asia/Tokyo")
+        assert not drafted.schedule_changed
+
+    def test_another_interval_starts_at_the_edit(self) -> None:
+        drafted = draft({"every": "2m"}, base=create(every="1m"), now=self.LATER)
+        assert isinstance(drafted.spec.schedule, IntervalSchedule)
+        assert drafted.spec.schedule.anchor == self.LATER + timedelta(microseconds=750_000)
+        assert drafted.schedule_changed
+
+    def test_a_cron_line_that_is_sent_again_changes_nothing(self) -> None:
+        again = edit(DAILY, cron_expr=" 0  9 * * * ", timezone="Europe/Berlin")
+        assert (again.spec, again.schedule_changed) == (DAILY, False)
+
+    def test_a_cron_line_that_is_written_otherwise_has_the_same_slots(self) -> None:
+        base = create(cron_expr="0 9 * * 1-5")
+        drafted = edit(base, cron_expr="0 9 * * MON-FRI")
+        assert drafted.spec.schedule == make_cron("0 9 * * MON-FRI", "UTC")
+        assert not drafted.schedule_changed
+
+    def test_a_wildcard_that_names_every_hour_differs_from_a_list_of_them(self) -> None:
+        """Clock changes are treated otherwise for fixed times."""
+        drafted = edit(create(cron_expr="0 * * * *"), cron_expr="0 0-23 * * *")
+        assert drafted.schedule_changed
+
+    def test_a_one_shot_that_is_sent_again_after_its_time_is_no_error(self) -> None:
+        base = create(run_at="2026-11-24T12:01:00Z")
+        drafted = draft({"run_at": "2026-11-24T12:01:00Z"}, base=base, now=self.LATER)
+        assert (drafted.spec, drafted.schedule_changed) == (base, False)
+
+    def test_a_title_that_is_shown_for_want_of_one_is_not_stored(self) -> None:
+        base = create(every="1m")
+        assert edit(base, title=base.display_title).spec == base
+
+    def test_a_job_that_is_sent_back_whole_is_the_same(self) -> None:
+        fields = {name: getattr(DAILY.policy, name) for name in Policy.__slots__}
+        drafted = edit(
+            DAILY,
+            **fields,
+            cron_expr="0 9 * * *",
+            timezone="Europe/Berlin",
+            title="Daily",
+            metadata={"priority": "low"},
+            enabled=True,
+            off_label=None,
+            command="true",
+        )
+        assert (drafted.spec, drafted.schedule_changed) == (DAILY, False)
+
+
 class TestCreate:
     def test_a_command_and_a_schedule_make_a_job_and_the_rest_has_defaults(self) -> None:
         spec = create(every="30m")
