@@ -185,7 +185,10 @@ class Settings(BaseSettings):
     @classmethod
     def _agent_template(cls, value: str) -> str:
         if value and not any("{prompt}" in part for part in shlex.split(value)):
-            raise ValueError(f"expected an argv template with {{prompt}} in it, got {value!r}")
+            raise ValueError(
+                "expected an argv template with {prompt} in it, such as "
+                f"'claude -p -- {{prompt}}', got {value!r}"
+            )
         return value
 
     @field_validator("webhook_secret")

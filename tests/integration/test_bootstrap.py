@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,3 +106,85 @@ def test_a_failed_setup_shows_what_uv_said(repository: Path, machine: Path) -> N
     called = call(repository / "ua", "serve", machine=machine)
     assert called.returncode == 1
     assert "no such package" in called.stderr
+
+
+class TestDashboard:
+    @pytest.fixture
+    def checkout(self, repository: Path, machine: Path, tmp_path: Path) -> Path:
+        """A checkout that is set up, on a machine whose npm waits to be let go on."""
+        programs = repository / ".venv" / "bin"
+        programs.mkdir(parents=True)
+        (programs / "python").symlink_to(sys.executable)
+        install(programs, "ua", "echo started")
+        install(machine, "uv", "exit 0")
+        for name in ("grep", "touch"):
+            (machine / name).symlink_to(str(shutil.which(name)))
+        assert call(repository / "ua", "setup", machine=machine).returncode == 0
+        (repository / "web").mkdir()
+        (repository / "web" / "package.json").touch()
+        (repository / "web" / "package-lock.json").touch()
+        built = repository / "src" / "universal_agent" / "web_dist"
+        install(machine, "node", 'case $* in *--print) echo "these sources" ;; esac')
+        install(
+            machine,
+            "npm",
+            f"""echo "$*" >>"{tmp_path}/npm calls"
+            case $1 in
+              ci) read -r word <"{tmp_path}/go on"; mkdir -p node_modules; exit "$word" ;;
+              run) mkdir -p "{built}"; echo "these sources" >"{built}/BUILD.json" ;;
+            esac""",
+        )
+        os.mkfifo(tmp_path / "go on")
+        return repository
+
+    @staticmethod
+    def serve(checkout: Path, machine: Path) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [checkout / "ua", "serve"],
+            env={**os.environ, "PATH": str(machine)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def test_of_two_starts_in_one_checkout_one_builds_and_the_other_waits_for_it(
+        self, checkout: Path, machine: Path, tmp_path: Path
+    ) -> None:
+        first = self.serve(checkout, machine)
+        assert first.stderr is not None
+        assert "building the dashboard" in first.stderr.readline()
+        second = self.serve(checkout, machine)
+        assert second.stderr is not None
+        assert second.stderr.readline() == (
+            "another ./ua is at work on the dashboard; waiting for it...\n"
+        )
+        (tmp_path / "go on").write_text("0\n")
+        assert first.communicate() == ("started\n", "")
+        assert second.communicate() == ("started\n", "")
+        calls = (tmp_path / "npm calls").read_text().splitlines()
+        assert calls == ["ci --no-audit --no-fund", "run build"]
+
+    def test_a_builder_that_was_killed_holds_up_nobody(
+        self, checkout: Path, machine: Path, tmp_path: Path
+    ) -> None:
+        first = self.serve(checkout, machine)
+        assert first.stderr is not None
+        first.stderr.readline()
+        os.killpg(first.pid, signal.SIGKILL)
+        first.communicate()
+        second = self.serve(checkout, machine)
+        assert second.stderr is not None
+        assert "building the dashboard" in second.stderr.readline()
+        (tmp_path / "go on").write_text("0\n")
+        assert second.communicate() == ("started\n", "")
+
+    def test_a_build_that_fails_is_no_reason_not_to_start(
+        self, checkout: Path, machine: Path, tmp_path: Path
+    ) -> None:
+        started = self.serve(checkout, machine)
+        (tmp_path / "go on").write_text("3\n")
+        said, complaint = started.communicate()
+        assert said == "started\n"
+        assert "the dashboard could not be built" in complaint
+        assert (tmp_path / "npm calls").read_text().splitlines() == ["ci --no-audit --no-fund"]

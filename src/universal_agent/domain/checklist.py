@@ -1,14 +1,15 @@
-"""What does a HEARTBEAT.md say is to be checked?
+"""The checklist that a HEARTBEAT.md contains.
 
 A line of a small part of Markdown is one of these:
 
 - ``- [ ] disk: `df -h / | ./below 90` `` is a *check*: a name and one span of code, a shell line;
 - any other item, check box or not, and any other text is for an agent;
 - `- [x] ...` is done, and inactive;
-- headings, rules, blank lines, items with nothing in them and `<!-- comments -->` say nothing.
+- headings, rules, blank lines, items with nothing in them, `<!-- comments -->`, front matter and
+  lines that are only a Markdown link say nothing.
 
 Where nothing is left, the checklist is empty and nobody is asked anything. What stands in a code
-block is text for an agent, never a check.
+block is text for an agent, never a check; comments (`# ...`) in it say nothing.
 """
 
 import re
@@ -22,7 +23,16 @@ _BOX = re.compile(r"\[(?P<mark>[ xX]?)\](?P<text>\s.*|)$")
 _LIKE_A_BOX = re.compile(r"\[[^\]]{0,3}\](?!\()")
 _TICKS = re.compile("`+")
 _CODE = re.compile("`[^`]+`")
-_NOTHING = re.compile(r"\s*(#{1,6}(\s.*)?|(?:[-*_]\s*){3,}|=+)?\s*$")
+_NOTHING = re.compile(r"\s*(#{1,6}(\s.*)?|(?:[-*_]\s*){3,}|=+|>+)?\s*$")
+#: A comment in a code block.
+_CODE_COMMENT = re.compile(r"\s*(#.*|//.*)?$")
+#: One Markdown link or image and nothing else, or the definition of one.
+_LINK = re.compile(r"!?\[[^\[\]]*\]\([^()]*(?:\([^()]*\)[^()]*)*\)[.,;]?$|\[[^\[\]]+\]:\s+\S+")
+_FRONT_MATTER = re.compile(
+    r"\A---[ \t]*\n(?:[ \t]*\n|#.*\n)*[A-Za-z_][\w .-]*:(?:[ \t].*)?\n"
+    r"(?:(?:[A-Za-z_][\w .-]*:(?:[ \t].*)?|[ \t]+\S.*|- .*|#.*|[ \t]*)\n)*?"
+    r"(?:---|\.\.\.)[ \t]*(?:\n|\Z)"
+)
 _FENCE = re.compile(r"\s*(?P<fence>`{3,}|~{3,})(?P<info>.*)$")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 
@@ -82,13 +92,13 @@ class _Reading:
     def checklist(self) -> Checklist:
         self._note_lost_comment()
         fence: tuple[int, str] | None = None
-        for number, line in enumerate(_without_comments(self.text).split("\n"), start=1):
+        for number, line in enumerate(_what_counts(self.text).split("\n"), start=1):
             found = _FENCE.match(line)
             if fence is not None:
                 closes = found is not None and found["fence"].startswith(fence[1])
                 if closes and not (found and found["info"].strip()):
                     fence = None
-                elif line.strip():
+                elif not _CODE_COMMENT.match(line):
                     self.agent_lines.append(number)
             elif found is not None and "`" not in found["info"]:
                 fence = (number, found["fence"])
@@ -107,10 +117,13 @@ class _Reading:
         if _NOTHING.match(line):
             return
         item = _ITEM.match(line)
+        rest = (line if item is None else item["rest"] or "").strip()
+        if _LINK.match(rest):
+            self._note(number, "a link alone asks for nothing; say what is to be done with it")
+            return
         if item is None:
             self.agent_lines.append(number)
             return
-        rest = (item["rest"] or "").strip()
         box = _BOX.match(rest)
         if box is not None:
             self._read_box(box, number)
@@ -182,7 +195,12 @@ def _name_and_command(text: str) -> tuple[str, str] | None:
     return name.strip(":*_~ "), text[opening.end() : -len(ticks)].strip()
 
 
-def _without_comments(text: str) -> str:
-    """The text with line breaks in place of comments, so that lines keep their numbers."""
+def _what_counts(text: str) -> str:
+    """The text with line breaks in place of front matter and comments: lines keep their numbers."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    return _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), text)
+    text = _FRONT_MATTER.sub(_line_breaks, text, count=1)
+    return _COMMENT.sub(_line_breaks, text)
+
+
+def _line_breaks(found: "re.Match[str]") -> str:
+    return "\n" * found[0].count("\n")

@@ -53,6 +53,14 @@ Keep it short.
         "- [x] disk: `df`\n---\n",
         "Title\n=====\n<!-- a -->"[5:],
         "\ufeff# Title\r\n\r\n- [ ]\r\n",
+        "```markdown\n# Keep this file empty to skip heartbeats.\n\n<!-- a -->\n```\n",
+        "~~~sh\n#comment\n// comment\n~~~",
+        "---\ntitle: Heartbeat\nread_when:\n  - starting\n- x\n\n# c\n---\n",
+        "---\r\ntitle: Heartbeat\r\n---\r\n",
+        "---\ntitle: Heartbeat\n...",
+        "# Heartbeat\n- [Configuration](/docs/heartbeat)\n[a (b)](https://example.org/a_(b)).\n",
+        "![logo](logo.png)\n[home]: https://example.org/\n>\n",
+        "---\ntitle: x\n---\n# Tasks\n\n```md\n# none\n```\n## Related\n\n- [Docs](/docs)\n",
     ],
 )
 def test_pitfall_23_a_checklist_of_headings_comments_and_empty_boxes_is_empty(text: str) -> None:
@@ -60,7 +68,23 @@ def test_pitfall_23_a_checklist_of_headings_comments_and_empty_boxes_is_empty(te
 
 
 @pytest.mark.parametrize(
-    "text", ["Look at the mail.", "- mail", "- [ ] mail", "```\ncode\n```", "- [ ] `true`", "#tag"]
+    "text",
+    [
+        "Look at the mail.",
+        "- mail",
+        "- [ ] mail",
+        "```\ncode\n```",
+        "- [ ] `true`",
+        "#tag",
+        "- read [the runbook](/run)",
+        "- [ ] [the runbook](/run)",
+        "- https://example.org/",
+        "---\n- mail\n---\n",
+        "---\ntitle: x\n",
+        "---\ntitle: x\n---\nmail",
+        "x\n---\ntitle: x\n---\n",
+        "---\nlook at the mail\n---\n",
+    ],
 )
 def test_a_checklist_with_anything_active_is_not_empty(text: str) -> None:
     assert not read_checklist(text).is_empty
@@ -99,6 +123,7 @@ def test_a_url_in_front_of_the_command_does_not_end_the_name() -> None:
         ("```\n- [ ] a: `b`", 1, "this code block is never closed"),
         ("- [ x] disk: `df`", 1, "a check box is `[ ]`"),
         ("- [ ]disk: `df`", 1, "a check box is `[ ]`"),
+        ("---\na: b\n---\n- [Docs](/docs)", 4, "a link alone asks for nothing"),
     ],
 )
 def test_lint_says_by_line_what_will_not_do_what_it_seems_to(
@@ -131,7 +156,10 @@ def test_any_text_is_a_checklist_whose_lines_exist(text: list[str]) -> None:
     assert all(check.command.strip() == check.command != "" for check in found.checks)
 
 
-@pytest.mark.parametrize("part", ["`", "<!--", "- [ ] a: `", "``x", "~~~\n", "* * ", "[ ]"])
+@pytest.mark.parametrize(
+    "part", ["`", "<!--", "- [ ] a: `", "``x", "~~~\n", "* * ", "[ ]", "---\na: b\n", "[](("]
+)
 def test_a_file_of_nothing_but_one_mark_is_read_in_no_time(part: str) -> None:
     read_checklist(part * (32 * 1024 // len(part)))
     read_checklist("- [ ] " + part * (32 * 1024 // len(part)))
+    read_checklist("---\na:\n" + part * (32 * 1024 // len(part)))
