@@ -59,6 +59,29 @@ describe('a fetched feed', () => {
     expect(keepRows(old, feed({ events: slots.map((slot) => ({ ...slot })) })).events).toBe(slots);
   });
 
+  it('is the same object when it is equal, whether it was fetched again or not', () => {
+    const old = feed({ events: slots });
+    expect(keepRows(old, old)).toBe(old);
+    expect(keepRows(old, feed({ events: slots.map((slot) => ({ ...slot })) }))).toBe(old);
+  });
+
+  it.each([
+    ['its local time', { scheduled_at_local: '2026-11-19T09:00:00+07:00' }],
+    ['its session', { session_id: 'another' }],
+    ['its channel', { channel: 'another' }],
+    ['its owner', { owner_id: 'another' }],
+  ])('has a row anew when only %s changed', (_field, change) => {
+    const old = feed({ events: slots });
+    const fresh = feed({ events: [event(at(1), change), ...slots.slice(1)] });
+    expect(keepRows(old, fresh).events[0]).toEqual(event(at(1), change));
+  });
+
+  it('keeps the rows that moved along in the list', () => {
+    const old = feed({ events: slots });
+    const fresh = feed({ events: [event(at(0.5)), ...slots.map((slot) => ({ ...slot }))] });
+    expect(keepRows(old, fresh).events[1]).toBe(slots[0]);
+  });
+
   it('gets what came in while it was on its way', () => {
     const journal = new RowJournal();
     journal.add([event(at(1), { status: 'failed' })]);

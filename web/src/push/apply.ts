@@ -1,4 +1,5 @@
 // Events into what is shown: pure functions from a cached answer to the next one.
+import { replaceEqualDeep } from '@tanstack/react-query';
 import type { CalendarEvent, CalendarFeed, EventData, Job, Run, RunRecord } from '../api/contract';
 import { instant } from '../lib/time';
 
@@ -14,24 +15,23 @@ function positionsOf(events: readonly CalendarEvent[]): Map<string, number> {
   return found;
 }
 
-function sameList(a: readonly string[], b: readonly string[]): boolean {
+function sameList(a: readonly unknown[], b: readonly unknown[]): boolean {
   return a.length === b.length && a.every((value, index) => value === b[index]);
 }
 
-/** Whether two rows of one event show the same. */
-export function sameRow(a: CalendarEvent, b: CalendarEvent): boolean {
-  return (
-    a.status === b.status &&
-    a.run_status === b.run_status &&
-    a.run_id === b.run_id &&
-    a.running === b.running &&
-    a.duration_seconds === b.duration_seconds &&
-    a.title === b.title &&
-    a.description === b.description &&
-    a.scheduled_at_epoch === b.scheduled_at_epoch &&
-    a.category === b.category &&
-    sameList(a.actions, b.actions)
+const sameValue = (a: unknown, b: unknown) =>
+  a === b || (Array.isArray(a) && Array.isArray(b) && sameList(a, b));
+
+/** Whether a row has everything that `change` says. */
+function says(row: CalendarEvent, change: CalendarEvent): boolean {
+  return Object.keys(change).every((key) =>
+    sameValue(row[key as keyof CalendarEvent], change[key as keyof CalendarEvent]),
   );
+}
+
+/** Whether two rows are the same in every field. */
+export function sameRow(a: CalendarEvent, b: CalendarEvent): boolean {
+  return Object.keys(a).length === Object.keys(b).length && says(a, b);
 }
 
 const bySlot = (a: CalendarEvent, b: CalendarEvent) =>
@@ -50,7 +50,7 @@ export function upsertRows(feed: CalendarFeed, rows: readonly CalendarEvent[]): 
     if (index === undefined || old === undefined) {
       const isInside = row.scheduled_at_epoch >= start && row.scheduled_at_epoch < end;
       if (isInside && !row.always_running) added.push(row);
-    } else if (!sameRow(old, row)) {
+    } else if (!says(old, row)) {
       if (events === feed.events) events = events.slice();
       events[index] = { ...old, ...row };
     }
@@ -60,16 +60,21 @@ export function upsertRows(feed: CalendarFeed, rows: readonly CalendarEvent[]): 
   return events === feed.events ? feed : { ...feed, events };
 }
 
-/** A fetched feed that keeps the identity of every row which did not change. */
+/**
+ * A fetched feed that keeps the identity of everything which did not change. An equal
+ * feed is the same object: React draws again, without end, for an object that is always new.
+ */
 export function keepRows(old: CalendarFeed, fresh: CalendarFeed): CalendarFeed {
-  const at = positionsOf(old.events);
-  const events = fresh.events.map((row) => {
-    const known = old.events[at.get(row.event_id) ?? -1];
+  const { events: before, ...oldRest } = old;
+  const { events: after, ...freshRest } = fresh;
+  const at = positionsOf(before);
+  const events = after.map((row) => {
+    const known = before[at.get(row.event_id) ?? -1];
     return known && sameRow(known, row) ? known : row;
   });
-  const isSame =
-    events.length === old.events.length && events.every((row, i) => row === old.events[i]);
-  return { ...fresh, events: isSame ? old.events : events };
+  const isSame = events.length === before.length && events.every((row, i) => row === before[i]);
+  const rest = replaceEqualDeep(oldRest, freshRest);
+  return isSame && rest === oldRest ? old : { ...rest, events: isSame ? before : events };
 }
 
 const isOver = (run: RunRecord) => run.status !== 'queued' && run.status !== 'running';
