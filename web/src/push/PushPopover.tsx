@@ -13,7 +13,7 @@ import { useDataAge } from './useDataAge';
 /** The pill with what is behind it; loaded at the first click, and open then. */
 export default function PushPopover({ phase }: { phase: Phase }): JSX.Element {
   return (
-    <Popover defaultOpened position="bottom-end" width={300} shadow="md">
+    <Popover defaultOpened trapFocus returnFocus position="bottom-end" width={300} shadow="md">
       <Popover.Target>
         <Pill phase={phase} />
       </Popover.Target>

@@ -3,6 +3,7 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { type JSX, useEffect, useMemo, useRef, useState } from 'react';
 import { messageOf } from '../../api/errors';
 import { plainText } from '../../lib/plainText';
+import { toast } from '../../lib/toasts';
 import styles from './LogTail.module.css';
 import type { LogLine } from './ring';
 import { type LogSource, useLogTail } from './useLogTail';
@@ -24,7 +25,15 @@ export function LogTail({ source, mayGrow, height }: LogTailProps): JSX.Element 
     const text = wanted.trim().toLowerCase();
     return text === '' ? log.lines : log.lines.filter((l) => l.text.toLowerCase().includes(text));
   }, [log.lines, wanted]);
-  const copy = () => void navigator.clipboard.writeText(log.lines.map((l) => l.text).join('\n'));
+  const copy = async () => {
+    try {
+      // Missing on http pages of other machines; refused where the browser was told so.
+      await navigator.clipboard.writeText(log.lines.map((l) => l.text).join('\n'));
+      toast('Copied the log', { tone: 'good' });
+    } catch {
+      toast('The browser does not let this page copy. Select the lines instead.', { tone: 'bad' });
+    }
+  };
   return (
     <div className={styles.log}>
       <div className={styles.bar}>
@@ -47,7 +56,7 @@ export function LogTail({ source, mayGrow, height }: LogTailProps): JSX.Element 
             onChange={(event) => setFollowing(event.currentTarget.checked)}
           />
         )}
-        <Button onClick={copy}>Copy</Button>
+        <Button onClick={() => void copy()}>Copy</Button>
       </div>
       {error && <p className={styles.error}>{messageOf(error)}</p>}
       <Lines
