@@ -88,13 +88,9 @@ async ({ path, seen, most }) => {
     press(document.querySelector('h1'));
     await isGone(layer);
   };
-  const check = async (key) => {
+  const isBroken = () => {
     const main = document.querySelector('main');
-    if (main && !main.innerText.includes('This page had a problem')) return;
-    if (!main && document.querySelector('h1')) return;
-    broken.push(key);
-    location.assign(path);
-    await new Promise(() => undefined);
+    return main ? main.innerText.includes('This page had a problem') : !document.querySelector('h1');
   };
 
   await settled();
@@ -118,7 +114,10 @@ async ({ path, seen, most }) => {
     pressed.push(key);
     press(next);
     await settled();
-    await check(key);
+    if (isBroken()) {
+      broken.push(key);
+      break;
+    }
     const after = top();
     if (after !== layer && after !== document.body) {
       if (layer === document.body) opener = { key, group };
