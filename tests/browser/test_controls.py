@@ -59,4 +59,3 @@ def test_every_control_of_every_page_can_be_pressed(
     assert (broken, failed) == ([], [])
     assert {"/calendar: BUTTON Back", "/stasis: BUTTON Approve & Run"} <= set(pressed)
     assert len(pressed) > 100
-    print(len(pressed))
