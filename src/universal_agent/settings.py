@@ -11,13 +11,14 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from universal_agent.errors import SettingsError
-from universal_agent.masking import secrets_in_url
+from universal_agent.masking import MASK, secrets_in_url
 
 TRUTHY = frozenset({"1", "true", "yes", "on"})
 FALSY = frozenset({"0", "false", "no", "off"})
@@ -149,7 +150,7 @@ class Settings(BaseSettings):
     # -- what a child process may see, and which agent there is
     child_env: Words = ()
     agent_command: str = ""
-    agent_base_url: str = ""
+    agent_base_url: str = Field(default="", repr=False)
     agent_model: str = ""
     agent_api_key: str = Field(default="", repr=False)
 
@@ -178,7 +179,31 @@ class Settings(BaseSettings):
     @classmethod
     def _known_database(cls, value: str) -> str:
         if value and not value.startswith("sqlite:///"):
-            raise ValueError(f"expected sqlite:///PATH, got {value!r}")
+            raise ValueError(f"expected sqlite:///PATH, got {without_user(value)!r}")
+        return value
+
+    @field_validator("watchdog_ping_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if value:
+            check_web_address(value)
+        return value
+
+    @field_validator("notify_urls")
+    @classmethod
+    def _service_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for number, url in enumerate(value, 1):
+            try:
+                parts = urlsplit(url)
+                is_url = bool(parts.scheme and (parts.netloc or parts.path))
+                is_url = is_url and "://" in url and parts.port != 0
+            except ValueError:
+                is_url = False
+            if not is_url:
+                raise ValueError(
+                    f"expected apprise URLs such as mailto://user:password@example.org, "
+                    f"got something else as number {number}"
+                )
         return value
 
     @field_validator("agent_command")
@@ -246,6 +271,41 @@ class Settings(BaseSettings):
         return "environment" if field in self.model_fields_set else "default"
 
 
+_HOST_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
+
+
+def check_web_address(url: str) -> None:
+    """Raise ValueError unless the HTTP client can use the URL. The message does not repeat it."""
+    import httpx  # what parses it here is what uses it later
+
+    expected = "expected a URL such as https://example.org/ping, got"
+    try:
+        parsed = httpx.URL(url)
+        host = parsed.raw_host.decode("ascii")
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise ValueError(f"{expected} one that cannot be read ({_why(error)})") from None
+    if parsed.scheme not in ("http", "https"):
+        raise ValueError(f"{expected} one that does not begin with http:// or https://")
+    if parsed.port is not None and not 0 < parsed.port < 65536:
+        raise ValueError(f"{expected} one with the port {parsed.port}")
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        labels = host.removesuffix(".").split(".")
+        if len(host) > 253 or not all(map(_HOST_LABEL.fullmatch, labels)):
+            raise ValueError(f"{expected} one with a host name that cannot be one") from None
+
+
+def without_user(url: str) -> str:
+    """The URL with the user and password, if it has any, masked."""
+    return re.sub(r"//[^/@]*@", f"//{MASK}@", url)
+
+
+def _why(error: Exception) -> str:
+    """What the parser says, without the parts of the URL that it quotes."""
+    return str(error).partition(":")[0].lower() or type(error).__name__
+
+
 def variable_name(field: str) -> str:
     """The environment variable that sets `field`."""
     alias = Settings.model_fields[field].validation_alias
@@ -294,7 +354,8 @@ def _explain(error: ValidationError) -> str:
         name = variable_name(field) if field in Settings.model_fields else field
         message = problem["msg"].removeprefix("Value error, ")
         if "got" not in message:
-            message += f", got {problem['input']!r}"
+            secret = field in Settings.model_fields and not Settings.model_fields[field].repr
+            message += ", got something else" if secret else f", got {problem['input']!r}"
         lines.append(f"{name}: {message}")
     return "; ".join(lines)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from universal_agent.errors import SettingsError
+from universal_agent.runners.base import load_runners
 from universal_agent.settings import FALSY, SHORTEST_WIDE_TOKEN, TRUTHY, load_settings
 
 LONG_TOKEN = "t" * SHORTEST_WIDE_TOKEN
@@ -56,6 +57,68 @@ def test_a_value_that_does_not_fit_is_refused_by_name_with_what_came(
     with pytest.raises(SettingsError, match=f"^{name}: ") as refused:
         load_settings()
     assert value in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["UA_WATCHDOG_PING_URL", "UA_AGENT_BASE_URL"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[::1",
+        "http://kim:hunter22@[::1/",
+        "http:///ping",
+        "monitor.example/ping",
+        "//monitor.example/ping",
+        "ftp://monitor.example/ping",
+        "https://monitor example/ping",
+        "https://monitor.example\n/ping",
+        "https://monitor..example/ping",
+        "https://monitor.example:0/ping",
+        "https://monitor.example:99999/ping",
+        f"https://{'é' * 70}.example/",
+        "https://xn--zzzz-.example/",
+        "https://*/ping",
+    ],
+)
+def test_a_url_that_cannot_be_used_is_refused_by_name_and_not_repeated(
+    name: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, url)
+    with pytest.raises(SettingsError, match=f"^{name}: expected a URL such as ") as refused:
+        load_runners(load_settings())
+    assert url not in str(refused.value)
+    assert "hunter22" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hc.example/ping/0b1f6a70-1234",
+        "http://kim:pass@monitor.example:8080/?a=b",
+        "http://[::1]:8080/",
+        "http://127.0.0.1/",
+        "http://münchen.example/",
+        "http://localhost/",
+        "http://gateway_1.internal./ping",
+    ],
+)
+def test_a_url_that_can_be_used_is_accepted(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UA_WATCHDOG_PING_URL", url)
+    assert load_settings().watchdog_ping_url == url
+
+
+def test_what_is_no_notification_url_is_named_by_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("UA_NOTIFY_URLS", "slack://TOKEN/a/b, hunter22")
+    with pytest.raises(SettingsError, match=r"^UA_NOTIFY_URLS: .* number 2") as refused:
+        load_settings()
+    assert "hunter22" not in str(refused.value)
+
+
+def test_a_database_url_is_repeated_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UA_DATABASE_URL", "postgresql://kim:hunter22@db/ua")
+    with pytest.raises(SettingsError, match=r"got 'postgresql://\*\*\*@db/ua'"):
+        load_settings()
 
 
 def test_all_bad_values_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ from universal_agent.errors import SettingsError
 from universal_agent.masking import SECRETS
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings, secrets_of
+from universal_agent.threads import RESOLVING
 
 #: What to do with the URL and the overview's counts (docs/contract.md, Dashboard summary).
 OnReady = Callable[[str, Mapping[str, Any]], None]
@@ -183,8 +184,18 @@ def run_gateway(settings: Settings, on_ready: OnReady) -> None:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    base: Any
     try:
         import uvloop
     except ImportError:
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
+        base = asyncio.SelectorEventLoop
+    else:
+        base = uvloop.Loop
+
+    class Loop(base):  # type: ignore[misc]
+        """Resolves names in threads of their own: the default pool is for computing."""
+
+        async def getaddrinfo(self, host: Any, port: Any, **hints: int) -> Any:
+            return await RESOLVING.run(socket.getaddrinfo, host, port, **hints)
+
+    return Loop

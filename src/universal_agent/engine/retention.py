@@ -4,7 +4,6 @@ Little goes at a time, with a pause for others after it. What events came to is 
 on the disk, before they go, so that a kill in between loses nothing.
 """
 
-import asyncio
 import re
 import shutil
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from universal_agent.domain.events import Event
 from universal_agent.errors import Conflict, UniversalAgentError
 from universal_agent.store.base import Store
 from universal_agent.store.checkpoint import Checkpoint
+from universal_agent.threads import FILES
 
 #: The folder that a day's run logs are in.
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -68,7 +68,7 @@ class Retention:
         if self._run_logs_for is not None:
             oldest = f"{now - self._run_logs_for:%Y-%m-%d}"
             try:
-                await asyncio.to_thread(_remove_days_before, oldest, self._run_logs_dir)
+                await FILES.run(_remove_days_before, oldest, self._run_logs_dir)
             except OSError as error:
                 _log.warning("run_logs_kept", action="run_logs_kept", reason=str(error))
 

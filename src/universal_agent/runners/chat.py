@@ -19,6 +19,7 @@ from universal_agent.runners.chat_reply import Reply, ReplyFailed
 from universal_agent.runners.output import RunOutput, one_line
 from universal_agent.runners.thoughts import ReplySink
 from universal_agent.runners.time_limit import IdleLimit
+from universal_agent.settings import check_web_address
 
 #: How much of an error's body is read for its message.
 _ERROR_BYTES = 8 * 1024
@@ -194,9 +195,7 @@ def _redirection(response: httpx.Response) -> str:
 
 def _completions(base_url: str) -> httpx.URL:
     try:
-        url = httpx.URL(base_url.rstrip("/") + _COMPLETIONS)
-    except httpx.InvalidURL as error:
+        check_web_address(base_url)
+    except ValueError as error:
         raise SettingsError(f"UA_AGENT_BASE_URL: {error}") from None
-    if url.scheme not in ("http", "https") or not url.host:
-        raise SettingsError(f"UA_AGENT_BASE_URL: expected an http or https URL, got {base_url!r}")
-    return url
+    return httpx.URL(base_url.rstrip("/") + _COMPLETIONS)

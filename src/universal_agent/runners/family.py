@@ -16,6 +16,7 @@ import structlog
 
 from universal_agent.clock import Clock
 from universal_agent.runners.time_limit import time_limit
+from universal_agent.threads import PROCESSES
 
 _log = structlog.get_logger(__name__)
 
@@ -87,7 +88,7 @@ class Family:
         try:
             async with time_limit(clock, grace):
                 self._ask_group()
-                found.update(await asyncio.to_thread(self.living))
+                found.update(await PROCESSES.run(self.living))
                 self._ask_strays(found)
                 if leader_exit is not None:
                     await leader_exit()
@@ -103,7 +104,7 @@ class Family:
     async def _kill_rest(self, found: set[int], clock: Clock, grace: float) -> list[int]:
         """SIGKILL until nobody is left; who is, all the same."""
         for _ in range(_KILL_ROUNDS):
-            left = await asyncio.to_thread(self.living)
+            left = await PROCESSES.run(self.living)
             found.update(left)
             for pid in left:
                 _send(signal.SIGKILL, pid)

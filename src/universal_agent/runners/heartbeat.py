@@ -10,7 +10,6 @@ not find out: the agent did not answer, or HEARTBEAT.md cannot be read. A HEARTB
 cannot be accepted is told, and the last good one stays in force.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -44,6 +43,7 @@ from universal_agent.runners.workspace_files import (
     written,
 )
 from universal_agent.settings import Settings, inherited
+from universal_agent.threads import FILES
 
 MOCK_REPLY = "HEARTBEAT_OK"
 
@@ -107,14 +107,14 @@ class HeartbeatRunner:
             return RunResult(status=RunStatus.ERROR, error=error.message)
         if reason := self._reason_to_skip(beat):
             return RunResult(status=RunStatus.SKIPPED, reason=reason)
-        before = await asyncio.to_thread(snapshot, request.workspace_dir)
+        before = await FILES.run(snapshot, request.workspace_dir)
         if self._agent is not None:
             result = await self._ask(self._agent, beat)
         else:
             result = await self._check(beat)
         if result.report is None:
             return result
-        after = await asyncio.to_thread(snapshot, request.workspace_dir)
+        after = await FILES.run(snapshot, request.workspace_dir)
         writes = written(before, after)
         artifacts = replace(
             result.report.artifacts, writes=writes, work_products=work_products(writes)

@@ -6,7 +6,6 @@ is judged, and the connection goes to an address that was judged and to no other
 resolves to a moment later does not matter. UA_WEBHOOK_ALLOW opens targets one by one.
 """
 
-import asyncio
 import re
 import socket
 import ssl
@@ -18,6 +17,7 @@ import httpx
 
 from universal_agent.errors import InvalidInput, SettingsError
 from universal_agent.settings import Settings
+from universal_agent.threads import RESOLVING
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -76,7 +76,7 @@ def blocked(why: str) -> InvalidInput:
 
 async def system_resolve(host: str, port: int) -> Sequence[str]:
     """Every address that the system's resolver knows, its favourite first."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await RESOLVING.run(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(item[4][0]) for item in found))
 
 

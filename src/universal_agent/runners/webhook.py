@@ -4,7 +4,6 @@ The command is the URL. The signature is that of Standard Webhooks; ssrf.py deci
 request may go. A 2xx answer is success, and what was answered is the run's output.
 """
 
-import asyncio
 import base64
 import binascii
 import hashlib
@@ -30,6 +29,7 @@ from universal_agent.runners.ssrf import (
 )
 from universal_agent.runners.time_limit import time_limit
 from universal_agent.settings import Settings
+from universal_agent.threads import FILES
 
 #: How much of an answer is read; the rest is left with the sender.
 ANSWER_BYTES = 64 * 1024
@@ -184,7 +184,7 @@ class WebhookRunner:
     async def _sender(self) -> GuardedTransport:
         """Made when first needed, and in a thread: reading the certificates takes a while."""
         if self._tls is None:
-            self._tls = await asyncio.to_thread(httpx.create_ssl_context)
+            self._tls = await FILES.run(httpx.create_ssl_context)
         if self._transport is None:
             self._transport = GuardedTransport(self._guard, self._tls)
         return self._transport

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.engine.gateway import Gateway
-from tests.integration.runners.local_server import LocalServer, answers, local_server
+from tests.integration.runners.local_server import LocalServer, answers, hangs, local_server
 from universal_agent.domain.notifications import Kind, Notification
 from universal_agent.engine.watchdog import STALLED_SECONDS, Watchdog
 from universal_agent.testing import FAILURE, ManualClock
@@ -78,6 +78,52 @@ class TestWatchdog:
             await asyncio.to_thread(asked.wait)
             await asyncio.to_thread(watchdog.stop)
         assert monitor.received == []
+
+    async def test_a_ping_that_hangs_does_not_blind_it(self) -> None:
+        silent = 0.0
+        async with local_server() as monitor:
+            monitor.answer = hangs
+            watchdog = Watchdog(
+                lambda: silent,
+                rearm=lambda: None,
+                healthy=lambda: True,
+                ping_url=f"http://127.0.0.1:{monitor.port}/ping",
+            )
+            watchdog.ping()
+            await monitor.request()
+            watchdog.ping()
+            assert watchdog.ping_error == "the ping before has had no answer yet"
+            silent = STALLED_SECONDS + 1
+            watchdog.look()
+            assert watchdog.alarm is not None
+
+    async def test_a_ping_that_fails_in_any_way_is_told_and_ends_nothing(self) -> None:
+        watchdog = Watchdog(
+            lambda: 0.0,
+            rearm=lambda: None,
+            healthy=lambda: True,
+            ping_url="http://[::1",
+        )
+        sent = watchdog.ping()
+        assert sent is not None
+        await asyncio.wrap_future(sent)
+        assert watchdog.ping_error is not None
+        assert watchdog.ping_error.startswith("InvalidURL: ")
+        watchdog.start()
+        await asyncio.to_thread(watchdog.stop)
+
+    async def test_an_alarm_calls_for_help_once_from_outside_the_loop(self) -> None:
+        silent = STALLED_SECONDS + 1
+        called: list[str] = []
+        watchdog = Watchdog(
+            lambda: silent, rearm=lambda: None, healthy=lambda: True, on_alarm=called.append
+        )
+        watchdog.look()
+        watchdog.look()
+        assert called == ["the scheduler has not looked at its clock for 6 s"]
+        silent = 0.0
+        watchdog.look()
+        assert watchdog.alarm is None
 
 
 @pytest.fixture
