@@ -17,17 +17,19 @@ from universal_agent.domain.events import Event
 from universal_agent.domain.heartbeat import OVERRIDES_FILE, config_from
 from universal_agent.domain.notifications import Kind, Notification
 from universal_agent.domain.slot import Source
+from universal_agent.engine.alarms import Alarms, Trouble
 from universal_agent.engine.beat_delivery import BeatDelivery
 from universal_agent.engine.beats import Beats
 from universal_agent.engine.changes import Changes
 from universal_agent.engine.continuity import Continuity
+from universal_agent.engine.delivery import Deliverer, apprise_targets
 from universal_agent.engine.exceptions import Exceptions
 from universal_agent.engine.executor import Executor
 from universal_agent.engine.flags import Flags
 from universal_agent.engine.heartbeats import Heartbeats
 from universal_agent.engine.hub import Hub
 from universal_agent.engine.jobs import Jobs
-from universal_agent.engine.notify import AppriseDelivery, Notifier
+from universal_agent.engine.notify import Notifier
 from universal_agent.engine.presence import Presence
 from universal_agent.engine.recovery import Recovery
 from universal_agent.engine.rephrasing import PATIENCE_SECONDS, Rephraser
@@ -184,15 +186,17 @@ class Runtime:
         )
         self.hub = Hub(self.clock)
         self.beat_delivery = BeatDelivery(self.store, self.clock, self.hub)
+        self.deliverer = Deliverer(self.store, self.clock, apprise_targets(settings.notify_urls))
         self.notifier = Notifier(
             self.store,
             self.clock,
             keep=settings.notifications_max,
             snooze_default=timedelta(minutes=settings.notification_snooze_minutes_default),
             snooze_max=timedelta(minutes=settings.notification_snooze_minutes_max),
-            delivery=AppriseDelivery(settings.notify_urls) if settings.notify_urls else None,
+            deliverer=self.deliverer,
             on_news=self._tell_clients,
         )
+        self.alarms = Alarms(self.store, self.clock, self.notifier, self.deliverer, self._troubles)
         self.continuity = Continuity(
             self.store,
             self.clock,
@@ -293,11 +297,16 @@ class Runtime:
             rearm=self._rearm,
             healthy=lambda: self.health().ok,
             ping_url=settings.watchdog_ping_url,
+            on_alarm=lambda reason: self.alarms.send_now(
+                "event loop", Trouble(Kind.LOOP_DOWN, f"{reason}.".capitalize())
+            ),
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._journal = journal
         #: The seq of the last event that the journal has had.
         self._journalled = 0
+        #: Slots that the ledger's last look found without an outcome.
+        self._unaccounted: tuple[str, ...] = ()
         self._recovered = False
         self._stopped = False
 
@@ -354,8 +363,11 @@ class Runtime:
         self.supervisor.keep("heartbeat delivery", self.beat_delivery.run)
         self.supervisor.keep("turns", self.turns.run)
         self.supervisor.keep("continuity", self.continuity.run)
-        if self.settings.notify_urls:
-            self.supervisor.keep("delivery", self.notifier.deliver)
+        await self.deliverer.adopt()
+        for number, target in enumerate(self.deliverer.targets, 1):
+            self.supervisor.keep(f"delivery {number}", partial(self.deliverer.run, target))
+        if self._watched:
+            self.supervisor.keep("alarms", self.alarms.run)
         await self.recovery.run(off=self._off)
         if Source.HEARTBEAT in self._on:
             await self._heartbeats.sync()
@@ -459,6 +471,7 @@ class Runtime:
             ledger = await self.ledger.ledger(start=now - _LEDGER_WINDOW, end=now, now=now)
             lost = ledger["unaccounted"]
             self.metrics.slots_unaccounted.set(ledger["unaccounted_count"])
+            self._unaccounted = tuple(lost)
             if lost:
                 _log.error("slots_unaccounted", action="slots_unaccounted", event_ids=lost[:20])
 
@@ -475,6 +488,29 @@ class Runtime:
         while events := await self.store.read_events(after_seq=self._journalled, limit=500):
             self._journal(events)
             self._journalled = events[-1].seq
+
+    def _troubles(self) -> dict[str, Trouble]:
+        """What is wrong with the gateway itself, for people to be told."""
+        found = {
+            f"loop {name}": Trouble(
+                Kind.LOOP_DOWN, f"The {name} loop fails again and again: {reason}."
+            )
+            for name, reason in self.supervisor.broken().items()
+        }
+        if self.watchdog.alarm is not None:
+            found["event loop"] = Trouble(Kind.LOOP_DOWN, f"{self.watchdog.alarm}.".capitalize())
+        if (error := self.store.last_error) is not None:
+            found["store"] = Trouble(
+                Kind.STORE_UNAVAILABLE, f"The database cannot take writes: {error}."
+            )
+        if self._unaccounted:
+            named = ", ".join(self._unaccounted[:3])
+            found["ledger"] = Trouble(
+                Kind.SLOTS_UNACCOUNTED,
+                f"{len(self._unaccounted)} of the last minutes' slots have no outcome: {named}. "
+                "`ua ledger` lists them.",
+            )
+        return found
 
     def health(self) -> Health:
         """What is wrong right now, if anything."""

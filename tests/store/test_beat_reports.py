@@ -285,8 +285,9 @@ class TestNotifications:
         await a_heart(store)
         await beat(store, alert())
         (told,) = await fold(store)
-        read = replace(told, status=NotificationStatus.ACKNOWLEDGED)
-        await store.put_notification(read, delivered=True)
+        await store.mark_notifications(
+            [told.notification_id], NotificationStatus.ACKNOWLEDGED, now=FIRST
+        )
 
         await beat(store, alert("disk 99%"))
         assert [n.status for n in await fold(store)] == [NotificationStatus.ACKNOWLEDGED]

@@ -1,6 +1,7 @@
-from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
+
+import pytest
 
 from tests.store.making import (
     FIRST,
@@ -14,9 +15,13 @@ from tests.store.making import (
     fresh,
     running,
 )
+from universal_agent.domain.deliveries import TRIED_FOR, Delivery, DeliveryStatus
+from universal_agent.domain.job import Job
 from universal_agent.domain.notifications import Kind, Notification, NotificationStatus
 from universal_agent.domain.run import RunStatus
-from universal_agent.store.base import Store
+from universal_agent.domain.slot import SlotKey
+from universal_agent.domain.stasis import Scope, StasisAction
+from universal_agent.store.base import Resolution, Store
 
 _ids = count(1)
 
@@ -111,9 +116,13 @@ async def test_a_snooze_that_is_over_leaves_a_notification_new(store: Store) -> 
     job = await a_job(store)
     await admit(store, decide(job, missed=[a_miss(job, FIRST, FIRST)]))
     (told,) = await fold(store)
-    snoozed = replace(told, status=NotificationStatus.SNOOZED, snoozed_until=FIRST + 10 * MINUTE)
 
-    await store.put_notification(snoozed, delivered=False)
+    await store.mark_notifications(
+        [told.notification_id],
+        NotificationStatus.SNOOZED,
+        snoozed_until=FIRST + 10 * MINUTE,
+        now=FIRST,
+    )
     kept = await store.get_notification(told.notification_id)
 
     assert kept is not None
@@ -121,12 +130,236 @@ async def test_a_snooze_that_is_over_leaves_a_notification_new(store: Store) -> 
     assert kept.status_at(FIRST + 10 * MINUTE) is NotificationStatus.NEW
 
 
-async def test_what_was_delivered_is_not_delivered_again(store: Store) -> None:
+async def an_outage(store: Store) -> tuple[Job, Notification]:
+    """A job with one missed slot that waits, and the notification of it."""
     job = await a_job(store)
     await admit(store, decide(job, missed=[a_miss(job, FIRST, FIRST)]))
-    await fold(store)
-    (pending,) = await store.undelivered_notifications(limit=9)
+    (told,) = await fold(store)
+    return job, told
 
-    await store.mark_notifications_delivered([pending.notification_id])
 
-    assert await store.undelivered_notifications(limit=9) == []
+async def resolve(store: Store, job: Job, *, now: datetime = FIRST) -> None:
+    slot = SlotKey(job.source, job.job_id, FIRST)
+    resolution = Resolution(action=StasisAction.DELETE, scope=Scope.GROUP, by="kim")
+    await store.resolve_missed(slot, resolution, spare_ids=["mis_x", "mis_y"], now=now)
+
+
+class TestMarking:
+    """What a person marks changes that, and nothing else."""
+
+    async def test_a_notification_that_is_dismissed_while_its_incident_closes_stays_closed(
+        self, store: Store
+    ) -> None:
+        await a_job(store)
+        for minute in range(2):
+            await run_once(store, RunStatus.ERROR, now=FIRST + minute * MINUTE)
+        (shown,) = await fold(store)
+        await run_once(store, RunStatus.SUCCESS, now=FIRST + 2 * MINUTE)
+        await fold(store)
+
+        (marked,) = await store.mark_notifications(
+            [shown.notification_id], NotificationStatus.DISMISSED, now=FIRST
+        )
+
+        assert marked is not None
+        assert (marked.status, marked.is_open) == (NotificationStatus.DISMISSED, False)
+        for minute in (3, 4):
+            await run_once(store, RunStatus.ERROR, now=FIRST + minute * MINUTE)
+        kinds = [n.kind for n in await fold(store)]
+        assert kinds == [Kind.FAILED, Kind.RECOVERED, Kind.FAILED], "the next incident is told"
+
+    async def test_what_an_incident_says_now_outlives_a_mark(self, store: Store) -> None:
+        _, told = await an_outage(store)
+        other = await a_job(store, "job_other")
+        await admit(store, decide(other, missed=[a_miss(other, FIRST, FIRST)]))
+        await fold(store)
+
+        (marked,) = await store.mark_notifications(
+            [told.notification_id], NotificationStatus.READ, note="seen", now=FIRST
+        )
+
+        assert marked is not None
+        assert marked.title == "2 missed: 2 jobs"
+        assert (marked.status, marked.note) == (NotificationStatus.READ, "seen")
+
+    async def test_a_mark_without_a_note_keeps_the_note(self, store: Store) -> None:
+        _, told = await an_outage(store)
+        ids = [told.notification_id]
+        await store.mark_notifications(ids, NotificationStatus.READ, note="seen", now=FIRST)
+        (marked,) = await store.mark_notifications(ids, NotificationStatus.ACKNOWLEDGED, now=FIRST)
+        assert marked is not None
+        assert marked.note == "seen"
+
+    async def test_an_id_that_is_not_known_marks_nothing(self, store: Store) -> None:
+        _, told = await an_outage(store)
+        ids = ["ntf_unknown", told.notification_id]
+        marked = await store.mark_notifications(ids, NotificationStatus.READ, now=FIRST)
+        assert [m and m.notification_id for m in marked] == [None, told.notification_id]
+
+
+class TestMissesThatAreDecided:
+    """A notification about misses closes when none of them waits any more."""
+
+    async def test_the_last_decision_closes_it(self, store: Store) -> None:
+        jobs = [await a_job(store, name) for name in ("job_a", "job_b")]
+        for job in jobs:
+            await admit(store, decide(job, missed=[a_miss(job, FIRST, FIRST)]))
+        await fold(store)
+        await resolve(store, jobs[0])
+        (told,) = await fold(store)
+        assert (told.is_open, told.status) == (True, NotificationStatus.NEW)
+
+        await resolve(store, jobs[1])
+        (told,) = await fold(store, now=FIRST + HOUR)
+
+        assert (told.is_open, told.status) == (False, NotificationStatus.READ)
+        assert told.resolved_at == FIRST + HOUR
+        assert told.message.endswith("; all are decided")
+
+    async def test_expiry_closes_it_and_says_so(self, store: Store) -> None:
+        job = await a_job(store)
+        record = a_miss(job, FIRST, FIRST, useful_until=FIRST + HOUR)
+        await admit(store, decide(job, missed=[record]))
+        await fold(store)
+        await store.expire_missed(now=FIRST + 2 * HOUR, limit=10)
+        (told,) = await fold(store)
+        assert not told.is_open
+        assert told.message.endswith("; none waits any more; 1 expired without a decision")
+
+    async def test_deleting_the_job_closes_it(self, store: Store) -> None:
+        job, _ = await an_outage(store)
+        current = await store.get_job(job.job_id)
+        assert current is not None
+        assert await store.delete_job(current, closed_at=FIRST, now=FIRST)
+        (told,) = await fold(store)
+        assert not told.is_open
+
+    async def test_a_miss_and_its_decision_in_one_batch_are_told_and_closed(
+        self, store: Store
+    ) -> None:
+        job = await a_job(store)
+        await admit(store, decide(job, missed=[a_miss(job, FIRST, FIRST)]))
+        await resolve(store, job)
+        (told,) = await fold(store)
+        assert not told.is_open
+
+    async def test_a_notification_that_was_acknowledged_stays_so(self, store: Store) -> None:
+        job, told = await an_outage(store)
+        await store.mark_notifications(
+            [told.notification_id], NotificationStatus.ACKNOWLEDGED, now=FIRST
+        )
+        await resolve(store, job)
+        (told,) = await fold(store)
+        assert (told.is_open, told.status) == (False, NotificationStatus.ACKNOWLEDGED)
+
+
+TARGETS = ("chat", "mail")
+
+
+class TestDeliveries:
+    """One for each notification and target, with its own end."""
+
+    async def folded(self, store: Store) -> Notification:
+        job = await a_job(store)
+        await admit(store, decide(job, missed=[a_miss(job, FIRST, FIRST)]))
+        _, (told,) = await store.fold_notifications(
+            limit=100, new_id=lambda: "ntf_1", keep=100, targets=TARGETS, now=FIRST
+        )
+        return told
+
+    async def test_what_one_target_took_is_still_due_at_the_other(self, store: Store) -> None:
+        told = await self.folded(store)
+        delivery = await store.next_delivery("chat")
+        assert delivery is not None
+        assert delivery.notification == told
+        await store.delivery_attempted(delivery, DeliveryStatus.DELIVERED, now=FIRST)
+        assert await store.next_delivery("chat") is None
+        assert await store.next_delivery("mail") is not None
+
+    async def test_a_notification_that_changes_is_not_delivered_again(self, store: Store) -> None:
+        await self.folded(store)
+        other = await a_job(store, "job_other")
+        await admit(store, decide(other, missed=[a_miss(other, FIRST, FIRST)]))
+        await store.fold_notifications(
+            limit=100, new_id=lambda: "ntf_2", keep=100, targets=TARGETS, now=FIRST
+        )
+        assert len(await store.delivery_statuses()) == len(TARGETS)
+
+    async def test_a_failed_attempt_puts_the_next_one_off(self, store: Store) -> None:
+        await self.folded(store)
+        delivery = await store.next_delivery("chat")
+        assert delivery is not None
+        later = FIRST + MINUTE
+        await store.delivery_attempted(
+            delivery, DeliveryStatus.PENDING, next_at=later, error="away", now=FIRST
+        )
+        again = await store.next_delivery("chat")
+        assert again is not None
+        assert (again.attempts, again.next_at) == (1, later)
+
+    async def test_an_end_is_recorded_once(self, store: Store) -> None:
+        await self.folded(store)
+        delivery = await store.next_delivery("chat")
+        assert delivery is not None
+        assert await store.delivery_attempted(delivery, DeliveryStatus.DELIVERED, now=FIRST)
+        assert not await store.delivery_attempted(delivery, DeliveryStatus.GIVEN_UP, now=FIRST)
+        statuses = await store.delivery_statuses("ntf_1")
+        assert statuses[("ntf_1", "chat")] is DeliveryStatus.DELIVERED
+
+    async def test_deliveries_to_a_target_that_is_no_longer_set_end(self, store: Store) -> None:
+        await self.folded(store)
+        await store.adopt_targets(["mail"], since=FIRST, now=FIRST)
+        assert await store.delivery_statuses() == {
+            ("ntf_1", "chat"): DeliveryStatus.GIVEN_UP,
+            ("ntf_1", "mail"): DeliveryStatus.PENDING,
+        }
+
+    async def test_a_notification_that_is_forgotten_has_no_delivery_left(
+        self, store: Store
+    ) -> None:
+        for number in range(3):
+            job = await a_job(store, f"job_{number}")
+            record = a_miss(job, FIRST, FIRST, outage_id=f"out_{number}")
+            await admit(store, decide(job, missed=[record]))
+        ids = (f"ntf_{number}" for number in range(3))
+        await store.fold_notifications(
+            limit=100, new_id=lambda: next(ids), keep=1, targets=["chat"], now=FIRST
+        )
+        assert list(await store.delivery_statuses()) == [("ntf_2", "chat")]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "refusals", "refused", "wait"),
+    [
+        (0, 0, False, timedelta(seconds=5)),
+        (1, 0, False, timedelta(seconds=30)),
+        (9, 0, False, timedelta(minutes=10)),
+        (1, 1, True, timedelta(seconds=30)),
+        (2, 2, True, None),
+        (200, 2, False, timedelta(minutes=10)),
+    ],
+)
+async def test_a_delivery_is_tried_again_after_growing_waits_until_it_is_refused_for_good(
+    store: Store, attempts: int, refusals: int, refused: bool, wait: timedelta | None
+) -> None:
+    _, told = await an_outage(store)
+    delivery = Delivery(
+        notification=told,
+        target="chat",
+        attempts=attempts,
+        refusals=refusals,
+        created_at=FIRST,
+        next_at=FIRST,
+    )
+    now = FIRST + HOUR
+    assert delivery.next_try(now=now, refused=refused) == (None if wait is None else now + wait)
+
+
+async def test_a_delivery_is_given_up_after_a_day(store: Store) -> None:
+    _, told = await an_outage(store)
+    delivery = Delivery(
+        notification=told, target="chat", attempts=9, refusals=0, created_at=FIRST, next_at=FIRST
+    )
+    last = FIRST + TRIED_FOR - timedelta(minutes=10)
+    assert delivery.next_try(now=last, refused=False) == FIRST + TRIED_FOR
+    assert delivery.next_try(now=last + timedelta(seconds=1), refused=False) is None

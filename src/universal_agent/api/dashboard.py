@@ -1,5 +1,6 @@
 """What the dashboard's overview and inbox show (docs/contract.md, Notifications)."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -8,8 +9,8 @@ from pydantic import Field
 from universal_agent.api.once_route import OnceRoute
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import Answer, Body, answer, runtime_of
-from universal_agent.domain.notifications import NotificationStatus
-from universal_agent.errors import UniversalAgentError
+from universal_agent.domain.notifications import Notification, NotificationStatus
+from universal_agent.errors import NotFound
 
 router = APIRouter(prefix="/api/v1/dashboard", tags=["dashboard"], route_class=OnceRoute)
 
@@ -89,34 +90,48 @@ async def change_notification(
     request: Request, notification_id: NotificationId, body: NotificationChange
 ) -> Response:
     runtime = runtime_of(request)
-    changed = await runtime.notifier.change(
-        notification_id,
+    [changed] = await runtime.notifier.mark(
+        [notification_id],
         NotificationStatus(body.status),
         note=body.note,
         snooze_minutes=body.snooze_minutes,
     )
+    if changed is None:
+        raise _not_found(notification_id)
     return answer({"notification": changed.document(now=runtime.clock.now())})
+
+
+def _not_found(notification_id: str) -> NotFound:
+    return NotFound(f"There is no notification {notification_id!r}.")
 
 
 @router.post(
     "/notifications/bulk",
     summary="Mark many notifications",
     response_model=NotificationBulkDone,
-    responses=problem_responses(409, 413, 422, 503),
+    responses=problem_responses(400, 409, 413, 422, 503),
 )
 async def change_many(request: Request, body: NotificationBulk) -> Response:
     runtime = runtime_of(request)
-    results: list[dict[str, Any]] = []
-    for notification_id in body.ids:
-        try:
-            await runtime.notifier.change(
-                notification_id,
-                NotificationStatus(body.status),
-                note=body.note,
-                snooze_minutes=body.snooze_minutes,
-            )
-        except UniversalAgentError as error:
-            results.append({"id": notification_id, "status": "refused", "detail": error.message})
-        else:
-            results.append({"id": notification_id, "status": "ok"})
-    return answer({"results": results})
+    marked = await runtime.notifier.mark(
+        body.ids,
+        NotificationStatus(body.status),
+        note=body.note,
+        snooze_minutes=body.snooze_minutes,
+    )
+    return answer(_marked(body.ids, marked))
+
+
+def _marked(ids: Sequence[str], marked: Sequence[Notification | None]) -> dict[str, Any]:
+    return {
+        "results": [
+            {"id": notification_id, "status": "ok"}
+            if notification is not None
+            else {
+                "id": notification_id,
+                "status": "refused",
+                "detail": _not_found(notification_id).message,
+            }
+            for notification_id, notification in zip(ids, marked, strict=True)
+        ]
+    }

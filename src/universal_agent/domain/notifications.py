@@ -1,7 +1,7 @@
-"""What is worth telling a person, and when is it the same news again?
+"""Notifications, and how they are folded from events.
 
-Folded from events. An incident is told once: further events of it change what was told, and its
-end is told once too.
+An incident is told once: further events of it change the notification, and its end is told once
+too.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,8 +13,8 @@ from typing import Any
 from universal_agent.domain.events import Event, EventType
 from universal_agent.domain.heartbeat import OVERRIDES_FILE
 from universal_agent.domain.job import OffLabel
-from universal_agent.domain.judge import Cause, MissedStatus
-from universal_agent.domain.slot import from_epoch
+from universal_agent.domain.judge import MissedStatus
+from universal_agent.domain.outage_digest import OutageDigest
 
 #: Failures in a row after which a job's failing is told.
 FAILURES_TOLD = 2
@@ -41,8 +41,14 @@ class Kind(StrEnum):
     CONTINUITY_ALERT = "continuity_alert"
     #: They can again.
     CONTINUITY_RECOVERED = "continuity_recovered"
-    #: Notifications could not be delivered beyond the dashboard.
+    #: Notifications could not be delivered to a target beyond the dashboard.
     DELIVERY_FAILED = "delivery_failed"
+    #: A loop of the gateway fails, or the event loop stood still.
+    LOOP_DOWN = "loop_down"
+    #: The database could not take writes.
+    STORE_UNAVAILABLE = "store_unavailable"
+    #: The ledger found slots without an outcome.
+    SLOTS_UNACCOUNTED = "slots_unaccounted"
 
 
 class Severity(StrEnum):
@@ -82,7 +88,18 @@ class Notification:
     updated_at: datetime
     snoozed_until: datetime | None = None
     note: str | None = None
+    #: When its incident ended; None while it is open, and for news without an incident.
+    resolved_at: datetime | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def resolved(self, *, now: datetime, **changes: Any) -> "Notification":
+        """The same with its incident closed. What nobody has looked at needs no look any more."""
+        status = self.status
+        if status in (NotificationStatus.NEW, NotificationStatus.SNOOZED):
+            status = NotificationStatus.READ
+        return replace(
+            self, is_open=False, status=status, resolved_at=now, updated_at=now, **changes
+        )
 
     def status_at(self, now: datetime) -> NotificationStatus:
         """Its status; a snooze that is over leaves it new."""
@@ -110,23 +127,27 @@ class Notification:
             "created_at": self.created_at.isoformat(),
             "updated_at": self.updated_at.isoformat(),
             "snoozed_until": None if until is None else until.isoformat(),
+            "resolved_at": None if self.resolved_at is None else self.resolved_at.isoformat(),
             "note": self.note,
             "metadata": self.metadata,
         }
 
 
-class Desk:
+class IncidentFold:
     """Folds events into notifications, one batch at a time."""
 
     def __init__(
         self,
         *,
         open_incident: Callable[[str], Notification | None],
+        is_pending: Callable[[str], bool],
         new_id: Callable[[], str],
         titles: Callable[[str], str],
         now: datetime,
     ) -> None:
         self._open_incident = open_incident
+        #: Whether missed slots of an outage still wait for a decision.
+        self._is_pending = is_pending
         self._new_id = new_id
         self._titles = titles
         self._now = now
@@ -139,6 +160,8 @@ class Desk:
             case EventType.CRON_RUN_MISSED | EventType.HEARTBEAT_MISSED:
                 if event.status == MissedStatus.PENDING:
                     self._missed(event)
+            case EventType.CALENDAR_MISSED_RESOLVED:
+                self._missed_resolved(event)
             case EventType.CRON_RUN_FAILED | EventType.HEARTBEAT_FAILED:
                 if event.status in ("error", "timeout"):
                     self._failed(event)
@@ -157,7 +180,9 @@ class Desk:
         for notification in self.changed.values():
             if notification.incident == incident and notification.is_open:
                 return notification
-        return self._open_incident(incident)
+        found = self._open_incident(incident)
+        # What this batch has closed is still open in the store.
+        return None if found is not None and found.notification_id in self.changed else found
 
     def _tell(
         self,
@@ -192,12 +217,15 @@ class Desk:
         changed = replace(notification, updated_at=self._now, **changes)
         self.changed[changed.notification_id] = changed
 
+    def _close(self, notification: Notification) -> None:
+        self._put(notification, is_open=False, resolved_at=self._now)
+
     def _missed(self, event: Event) -> None:
         """One digest for each outage, which grows while its misses come in."""
         data = event.data
         incident = f"outage:{data['outage_id']}"
         before = self._find(incident)
-        facts = _Outage.of(before.metadata if before else {}).with_miss(data, self._now)
+        facts = OutageDigest.of(before.metadata if before else {}).with_miss(data, self._now)
         title, message = facts.words(self._titles(event.source_ref))
         if before is None:
             self._tell(
@@ -211,6 +239,28 @@ class Desk:
             )
         else:
             self._put(before, title=title, message=message, metadata=facts.record())
+
+    def _missed_resolved(self, event: Event) -> None:
+        """An outage's digest closes when none of its slots waits for a decision any more."""
+        if event.data["action"] == "undo_delete":
+            return
+        expired = sum(
+            span["count"] for span in event.data["spans"] if span["status"] == MissedStatus.EXPIRED
+        )
+        for outage_id in {span["outage_id"] for span in event.data["spans"]}:
+            digest = self._find(f"outage:{outage_id}")
+            if digest is None:
+                continue
+            facts = {**digest.metadata, "expired": digest.metadata.get("expired", 0) + expired}
+            if self._is_pending(outage_id):
+                self._put(digest, metadata=facts)
+                continue
+            end = "all are decided"
+            if facts["expired"]:
+                end = f"none waits any more; {facts['expired']} expired without a decision"
+            self.changed[digest.notification_id] = digest.resolved(
+                now=self._now, message=f"{digest.message}; {end}", metadata=facts
+            )
 
     def _failed(self, event: Event) -> None:
         incident = f"failing:{event.source_ref}"
@@ -234,7 +284,7 @@ class Desk:
         failing = self._find(incident)
         if failing is None:
             return
-        self._put(failing, is_open=False)
+        self._close(failing)
         self._tell(
             event,
             Kind.RECOVERED,
@@ -256,7 +306,7 @@ class Desk:
         if beat["told"] and not is_well:
             self._alert(event, incident, before)
         elif is_well and before is not None:
-            self._put(before, is_open=False)
+            self._close(before)
             self._tell(
                 event,
                 Kind.RECOVERED,
@@ -309,7 +359,7 @@ class Desk:
         told = self._find(incident)
         if error is None:
             if told is not None:
-                self._put(told, is_open=False)
+                self._close(told)
         elif told is not None:
             self._put(told, message=error)
         else:
@@ -321,81 +371,3 @@ class Desk:
                 error,
                 incident=incident,
             )
-
-
-_CAUSE_WORDS = {
-    Cause.PROCESS_DOWN: "down",
-    Cause.HOST_SUSPENDED: "asleep",
-    Cause.CLOCK_STEP: "clock set forward",
-    Cause.STORE_UNAVAILABLE: "database unavailable",
-    Cause.CAPACITY: "no free worker",
-    Cause.ENGINE_OFF: "switched off",
-    Cause.INTERRUPTED: "interrupted",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Outage:
-    """What an outage has cost so far."""
-
-    cause: str
-    first_at: int
-    last_at: int
-    missed: int
-    useful: int
-    jobs: tuple[str, ...]
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any]) -> "_Outage":
-        if not record:
-            return cls("", 2**53, 0, 0, 0, ())
-        return cls(
-            record["cause"],
-            record["first_at"],
-            record["last_at"],
-            record["missed"],
-            record["useful"],
-            tuple(record["jobs"]),
-        )
-
-    def with_miss(self, data: Mapping[str, Any], now: datetime) -> "_Outage":
-        useful_until = data["useful_until"]
-        useful = useful_until is None or from_epoch(useful_until) > now
-        job_id = data["event_id"].split("|")[1]
-        return _Outage(
-            data["cause"],
-            min(self.first_at, data["first_at"]),
-            max(self.last_at, data["last_at"]),
-            self.missed + data["count"],
-            self.useful + int(useful),
-            self.jobs if job_id in self.jobs else (*self.jobs, job_id)[:1000],
-        )
-
-    def record(self) -> dict[str, Any]:
-        return {
-            "cause": self.cause,
-            "first_at": self.first_at,
-            "last_at": self.last_at,
-            "missed": self.missed,
-            "useful": self.useful,
-            "jobs": list(self.jobs),
-        }
-
-    def words(self, title: str) -> tuple[str, str]:
-        """Title and message: "down 02:10-07:45: 6 missed, 2 still useful"."""
-        first, last = from_epoch(self.first_at), from_epoch(self.last_at)
-        span = f"{first:%H:%M}" if first == last else f"{first:%H:%M}-{last:%H:%M}"
-        if first.date() != last.date():
-            span = f"{first:%b %d %H:%M} to {last:%b %d %H:%M}"
-        what = title if len(self.jobs) == 1 else f"{len(self.jobs)} jobs"
-        if self.cause == Cause.INTERRUPTED:
-            noun = "run was" if self.missed == 1 else "runs were"
-            return f"{self.missed} {noun} interrupted", f"{what}, {span} UTC: outcome unknown"
-        groups = "1 job's latest is" if self.useful == 1 else f"{self.useful} jobs' latest are"
-        return (
-            f"{self.missed} missed: {what}",
-            (
-                f"{_CAUSE_WORDS[Cause(self.cause)]} {span} UTC: {self.missed} missed, "
-                f"{groups} still useful"
-            ),
-        )

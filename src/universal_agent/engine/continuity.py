@@ -6,7 +6,6 @@ store at the start, so a restart, which begins to count anew, ends what it has m
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from universal_agent.clock import Clock
@@ -23,9 +22,6 @@ from universal_agent.metrics import Metrics
 from universal_agent.store.base import Store
 
 _INCIDENT = "continuity:"
-
-#: Notifications that are looked through at the start for alerts that are open.
-_LOOKED_THROUGH = 100_000
 
 
 class Continuity:
@@ -53,9 +49,9 @@ class Continuity:
         self._counted.set()
 
     async def run(self) -> None:
-        """Tell of every alert that begins or ends, for ever."""
-        known = await self._store.list_notifications(limit=_LOOKED_THROUGH)
-        told = {n.incident: n for n in known if n.is_open and n.kind is Kind.CONTINUITY_ALERT}
+        """Tell of every alert that begins or ends."""
+        known = await self._store.open_notifications(prefix=_INCIDENT)
+        told = {notification.incident: notification for notification in known}
         while True:
             self._counted.clear()
             alerts = {f"{_INCIDENT}{alert['code']}": alert for alert in self._alerts()}
@@ -82,12 +78,10 @@ class Continuity:
             is_open=True,
             metadata=alert,
         )
-        await self._notifier.tell(told)
-        return told
+        return await self._notifier.tell(told)
 
     async def _tell_recovered(self, alert: Notification) -> None:
-        ended = replace(alert, is_open=False, updated_at=self._clock.now())
-        await self._store.put_notification(ended, delivered=True)
+        await self._notifier.close(alert.incident)
         await self._notifier.tell(
             self._notification(
                 Kind.CONTINUITY_RECOVERED,

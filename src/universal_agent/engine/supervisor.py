@@ -1,7 +1,8 @@
-"""Are the engine's loops alive?
+"""The engine's loops, kept alive.
 
 A loop that fails is started again, after a wait that grows while it goes on failing; until it
-runs, health says which one is down and why. "Process alive, scheduler dead" cannot happen unseen.
+runs, health says which one is down and why. One that fails again and again is a trouble that
+people are told of.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from universal_agent.clock import Clock
+from universal_agent.errors import StoreUnavailable
 from universal_agent.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
@@ -19,6 +21,9 @@ _LONGEST_WAIT = 5.0
 
 #: A loop that has run this long is well again, and its next failure is a first one.
 _WELL_AFTER = 60.0
+
+#: Failures without such a run in between after which a loop counts as broken.
+_BROKEN_AFTER = 3
 
 
 class Supervisor:
@@ -30,9 +35,20 @@ class Supervisor:
         self._tasks: list[asyncio.Task[None]] = []
         #: Loops that are down right now, and why.
         self.failures: dict[str, str] = {}
+        #: Loops that have failed and not run well since: how often, when last, and why.
+        self._failing: dict[str, tuple[int, float, str]] = {}
+
+    def broken(self) -> dict[str, str]:
+        """Loops that fail again and again, and why."""
+        now = self._clock.monotonic()
+        return {
+            name: reason
+            for name, (count, at, reason) in self._failing.items()
+            if count >= _BROKEN_AFTER and now - at <= _WELL_AFTER
+        }
 
     def keep(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
-        """Run `loop` for ever."""
+        """Run `loop` until `stop`."""
         self._tasks.append(asyncio.create_task(self._keep(name, loop), name=f"loop {name}"))
 
     async def _keep(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
@@ -40,21 +56,29 @@ class Supervisor:
         while True:
             began = self._clock.monotonic()
             self.failures.pop(name, None)
+            is_store = False
             try:
                 await loop()
                 reason = "it returned"
             except Exception as error:
+                # A trouble of its own, which is not each loop's.
+                is_store = isinstance(error, StoreUnavailable)
                 reason = f"{type(error).__name__}: {error}"
                 _log.exception("loop_failed", action="loop_failed", loop=name)
-            if self._clock.monotonic() - began > _WELL_AFTER:
+            now = self._clock.monotonic()
+            if now - began > _WELL_AFTER:
                 wait = _FIRST_WAIT
+                self._failing.pop(name, None)
+            if not is_store:
+                count = self._failing.get(name, (0, now, reason))[0]
+                self._failing[name] = (count + 1, now, reason)
             self.failures[name] = reason
             self._metrics.loop_restarts.labels(name).inc()
             await self._clock.sleep(wait)
             wait = min(wait * 2, _LONGEST_WAIT)
 
     async def stop(self) -> None:
-        """End every loop; harmless when called twice."""
+        """End every loop. A second call does nothing."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -518,13 +518,19 @@ ORDER BY seq LIMIT 200;
 -- put_notification --
 INSERT INTO notifications (notification_id, kind, severity, title, message, source_ref, session_id,
                            incident, is_open, status, created_at, updated_at, snoozed_until, note,
-                           metadata)
+                           resolved_at, metadata)
 VALUES (:notification_id, :kind, :severity, :title, :message, :source_ref, :session_id, :incident,
-        :is_open, :status, :created_at, :updated_at, :snoozed_until, :note, :metadata)
+        :is_open, :status, :created_at, :updated_at, :snoozed_until, :note, :resolved_at, :metadata)
 ON CONFLICT (notification_id) DO UPDATE
 SET title = excluded.title, message = excluded.message, is_open = excluded.is_open,
     status = excluded.status, updated_at = excluded.updated_at,
-    snoozed_until = excluded.snoozed_until, note = excluded.note, metadata = excluded.metadata;
+    resolved_at = excluded.resolved_at, metadata = excluded.metadata;
+
+-- mark_notification --
+UPDATE notifications
+SET status = :status, note = coalesce(:note, note), snoozed_until = :snoozed_until,
+    updated_at = :now
+WHERE notification_id = :notification_id;
 
 -- trim_notifications --
 DELETE FROM notifications WHERE notification_id <= (
@@ -532,7 +538,7 @@ DELETE FROM notifications WHERE notification_id <= (
 
 -- open_incident --
 SELECT notification_id, kind, severity, title, message, source_ref, session_id, incident, is_open,
-       status, created_at, updated_at, snoozed_until, note, metadata
+       status, created_at, updated_at, snoozed_until, note, resolved_at, metadata
 FROM notifications WHERE incident = :incident AND is_open LIMIT 1;
 
 -- latest_spec --
@@ -540,23 +546,70 @@ SELECT spec FROM job_versions WHERE job_id = :job_id ORDER BY version DESC LIMIT
 
 -- list_notifications --
 SELECT notification_id, kind, severity, title, message, source_ref, session_id, incident, is_open,
-       status, created_at, updated_at, snoozed_until, note, metadata
+       status, created_at, updated_at, snoozed_until, note, resolved_at, metadata
 FROM notifications
 WHERE notification_id < :before AND (:session_id IS NULL OR session_id = :session_id)
 ORDER BY notification_id DESC LIMIT :limit;
 
 -- get_notification --
 SELECT notification_id, kind, severity, title, message, source_ref, session_id, incident, is_open,
-       status, created_at, updated_at, snoozed_until, note, metadata
+       status, created_at, updated_at, snoozed_until, note, resolved_at, metadata
 FROM notifications WHERE notification_id = :notification_id;
 
--- undelivered --
-SELECT notification_id, kind, severity, title, message, source_ref, session_id, incident, is_open,
-       status, created_at, updated_at, snoozed_until, note, metadata
-FROM notifications WHERE NOT delivered ORDER BY notification_id LIMIT :limit;
+-- update_incident --
+UPDATE notifications
+SET title = :title, message = :message, metadata = :metadata, updated_at = :now
+WHERE notification_id = :notification_id;
 
--- mark_delivered --
-UPDATE notifications SET delivered = 1 WHERE notification_id = :notification_id;
+-- open_notifications --
+SELECT notification_id, kind, severity, title, message, source_ref, session_id, incident, is_open,
+       status, created_at, updated_at, snoozed_until, note, resolved_at, metadata
+FROM notifications WHERE is_open AND substr(incident, 1, length(:prefix)) = :prefix
+ORDER BY notification_id;
+
+-- pending_in_outage --
+SELECT EXISTS (SELECT 1 FROM missed WHERE outage_id = :outage_id AND status = 'pending');
+
+-- add_delivery --
+INSERT INTO deliveries (notification_id, target, status, created_at, next_at)
+VALUES (:notification_id, :target, 'pending', :now, :now) ON CONFLICT DO NOTHING;
+
+-- next_delivery --
+SELECT d.target, d.attempts, d.refusals, d.created_at, d.next_at,
+       n.notification_id, n.kind, n.severity, n.title, n.message, n.source_ref, n.session_id,
+       n.incident, n.is_open, n.status, n.created_at, n.updated_at, n.snoozed_until, n.note,
+       n.resolved_at, n.metadata
+FROM deliveries d JOIN notifications n ON n.notification_id = d.notification_id
+WHERE d.target = :target AND d.next_at IS NOT NULL
+ORDER BY d.next_at, d.notification_id LIMIT 1;
+
+-- delivery_attempted --
+UPDATE deliveries
+SET status = :status, attempts = attempts + 1,
+    refusals = CASE WHEN :refused THEN refusals + 1 ELSE 0 END,
+    next_at = :next_at, ended_at = :ended_at, error = :error
+WHERE notification_id = :notification_id AND target = :target AND status = 'pending';
+
+-- spread_deliveries --
+INSERT INTO deliveries (notification_id, target, status, created_at, next_at)
+SELECT notification_id, :target, 'pending', created_at, next_at FROM deliveries
+WHERE target = '' AND created_at > :since
+ON CONFLICT DO NOTHING;
+
+-- drop_spread_deliveries --
+DELETE FROM deliveries WHERE target = '';
+
+-- end_deliveries_elsewhere --
+UPDATE deliveries SET status = 'given_up', next_at = NULL, ended_at = :now,
+                      error = 'the target is no longer in UA_NOTIFY_URLS'
+WHERE next_at IS NOT NULL AND target NOT IN (SELECT value FROM json_each(:targets));
+
+-- list_deliveries --
+SELECT notification_id, target, status FROM deliveries WHERE :notification_id IS NULL OR notification_id = :notification_id
+ORDER BY notification_id, target;
+
+-- trim_deliveries --
+DELETE FROM deliveries WHERE notification_id NOT IN (SELECT notification_id FROM notifications);
 
 -- count_enabled_jobs --
 SELECT count(*) FROM jobs WHERE deleted_at IS NULL AND source = 'cron' AND enabled;
@@ -566,7 +619,7 @@ SELECT seq, source, type, timestamp, source_ref, owner_id, session_id, status, d
 FROM events
 WHERE seq > :after_seq AND (
   type IN ('cron_run_missed', 'cron_run_failed', 'cron_job_updated', 'heartbeat_missed',
-           'heartbeat_failed', 'heartbeat_scheduled')
+           'heartbeat_failed', 'heartbeat_scheduled', 'calendar_missed_resolved')
   OR (type = 'heartbeat_completed' AND json_extract(data, '$.beat.told'))
   OR (type IN ('cron_run_completed', 'heartbeat_completed') AND (
     EXISTS (SELECT 1 FROM notifications

@@ -1,6 +1,6 @@
 """The store that every SQL database shares: verbs, run on a database's transactions."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
@@ -14,7 +14,6 @@ from universal_agent.domain.flags import FlagOverride
 from universal_agent.domain.job import Job
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.ledger import LedgerFacts
-from universal_agent.domain.notifications import Notification
 from universal_agent.domain.proposal import Proposal, ProposalStatus
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus
 from universal_agent.domain.slot import SlotKey, Source
@@ -29,7 +28,6 @@ from universal_agent.store import (
     job_verbs,
     log_verbs,
     misses,
-    notification_rows,
     projection_copy,
     projection_rows,
     proposal_rows,
@@ -56,12 +54,13 @@ from universal_agent.store.base import (
 from universal_agent.store.log_tail import LogTail
 from universal_agent.store.rows import SpecCache, job_from_row
 from universal_agent.store.sql_beats import SqlBeats
+from universal_agent.store.sql_notifications import SqlNotifications
 from universal_agent.store.sql_sessions import SqlSessions
 from universal_agent.store.sqlite import SqliteDatabase
 from universal_agent.store.tx import Database, Tx
 
 
-class SqlStore(SqlSessions, SqlBeats):
+class SqlStore(SqlSessions, SqlBeats, SqlNotifications):
     """`Store` over a SQL database."""
 
     def __init__(self, database: Database, tail: LogTail) -> None:
@@ -393,50 +392,6 @@ class SqlStore(SqlSessions, SqlBeats):
         await self._db.write(
             lambda tx: flag_verbs.set_flag(tx, name, override, value=value, by=by, now=now)
         )
-
-    # -- notifications
-
-    async def fold_notifications(
-        self, *, limit: int, new_id: Callable[[], str], keep: int, now: datetime
-    ) -> tuple[int, Sequence[Notification]]:
-        return await self._db.write(
-            lambda tx: notification_rows.fold_events(
-                tx, limit=limit, new_id=new_id, keep=keep, now=now
-            )
-        )
-
-    async def has_notable_events(self, *, after_seq: int) -> tuple[bool, int]:
-        return await self._db.read(
-            lambda tx: notification_rows.has_notable(tx, after_seq=after_seq)
-        )
-
-    async def list_notifications(
-        self, *, limit: int, session_id: str | None = None, before: str | None = None
-    ) -> Sequence[Notification]:
-        return await self._db.read(
-            lambda tx: notification_rows.list_notifications(
-                tx, limit=limit, session_id=session_id, before=before
-            )
-        )
-
-    async def get_notification(self, notification_id: str) -> Notification | None:
-        return await self._db.read(
-            lambda tx: notification_rows.get_notification(tx, notification_id)
-        )
-
-    async def put_notification(self, notification: Notification, *, delivered: bool) -> None:
-        def put(tx: Tx) -> None:
-            notification_rows.put_notifications(tx, [notification])
-            if delivered:
-                notification_rows.mark_delivered(tx, [notification.notification_id])
-
-        await self._db.write(put)
-
-    async def undelivered_notifications(self, *, limit: int) -> Sequence[Notification]:
-        return await self._db.read(lambda tx: notification_rows.undelivered(tx, limit=limit))
-
-    async def mark_notifications_delivered(self, ids: Sequence[str]) -> None:
-        await self._db.write(lambda tx: notification_rows.mark_delivered(tx, ids))
 
     # -- change requests
 

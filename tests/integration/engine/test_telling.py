@@ -1,16 +1,22 @@
 """Whoever is not looking at the dashboard is told: by health, by a ping, by a delivery."""
 
 import asyncio
+import socket
+import sqlite3
 import threading
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.integration.engine.gateway import Gateway
 from tests.integration.runners.local_server import LocalServer, answers, hangs, local_server
+from universal_agent.domain.deliveries import DeliveryStatus
 from universal_agent.domain.notifications import Kind, Notification
+from universal_agent.engine.delivery import apprise_targets
 from universal_agent.engine.watchdog import STALLED_SECONDS, Watchdog
+from universal_agent.errors import SettingsError
 from universal_agent.testing import FAILURE, ManualClock
 
 
@@ -133,58 +139,236 @@ async def receiver() -> AsyncIterator[LocalServer]:
         yield server
 
 
+def closed_port() -> int:
+    """A port at which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 @pytest.fixture
 async def delivering(
     receiver: LocalServer, tmp_path: Path, clock: ManualClock
 ) -> AsyncIterator[Gateway]:
-    """A gateway that delivers its notifications through apprise."""
-    url = f"json://127.0.0.1:{receiver.port}/"
-    gateway = Gateway(tmp_path / "data", clock, notify_urls=(url,))
+    """A gateway that delivers to the receiver at `/` and at `/other`, through apprise."""
+    urls = [f"json://127.0.0.1:{receiver.port}{path}" for path in ("/", "/other")]
+    gateway = Gateway(tmp_path / "data", clock, notify_urls=urls)
     await gateway.start()
     yield gateway
     await gateway.stop()
 
 
-async def fail_twice(gateway: Gateway, clock: ManualClock) -> None:
+async def fail_twice(gateway: Gateway, clock: ManualClock, title: str = "backup") -> None:
     """What makes a notification."""
     gateway.runner.usual = FAILURE
-    await gateway.create(every="1m", title="backup", auto_pause_after=0)
+    await gateway.create(every="1m", title=title, auto_pause_after=0)
     await clock.advance(121)
+
+
+async def until_all_have_ended(gateway: Gateway, clock: ManualClock) -> list[DeliveryStatus]:
+    """How every delivery has ended."""
+    while DeliveryStatus.PENDING in (await gateway.store.delivery_statuses()).values():
+        await clock.advance(1)
+    return sorted((await gateway.store.delivery_statuses()).values())
+
+
+def titles(receiver: LocalServer, path: str) -> list[str]:
+    return [sent.json()["title"] for sent in receiver.received if sent.path == path]
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # apprise imports it
 class TestDelivery:
-    async def test_a_notification_reaches_a_receiver_beyond_the_dashboard(
+    async def test_a_notification_reaches_every_receiver_beyond_the_dashboard(
         self, delivering: Gateway, receiver: LocalServer, clock: ManualClock
     ) -> None:
         await fail_twice(delivering, clock)
-        sent = (await receiver.request()).json()
-        assert sent["title"] == "backup fails"
-        assert sent["message"].startswith("2 times in a row")
+        assert set(await until_all_have_ended(delivering, clock)) == {DeliveryStatus.DELIVERED}
+        assert titles(receiver, "/") == titles(receiver, "/other") == ["backup fails"]
+        assert receiver.received[0].json()["message"].startswith("2 times in a row")
 
-    async def test_a_receiver_that_fails_is_tried_again_and_its_failing_is_shown(
+    async def test_a_receiver_that_fails_is_tried_again_and_the_others_hear_of_it_once(
         self, delivering: Gateway, receiver: LocalServer, clock: ManualClock
     ) -> None:
-        receiver.answer = answers(500)
+        receiver.at["/"] = answers(500)
         await fail_twice(delivering, clock)
         while not await told(delivering, Kind.DELIVERY_FAILED):
             await clock.advance(0)
-        (failed,) = await told(delivering, Kind.DELIVERY_FAILED)
-        assert failed.title == "Notifications are not getting through"
+        (failing,) = await told(delivering, Kind.DELIVERY_FAILED)
+        assert failing.title == "Notifications are not getting through"
+        assert failing.is_open
+        assert "(number 1 in UA_NOTIFY_URLS)" in failing.message
+        await clock.advance(40)
 
-        receiver.answer = answers(200)
-        await clock.advance(5)
-        while await delivering.store.undelivered_notifications(limit=1):
+        receiver.at.clear()
+        assert set(await until_all_have_ended(delivering, clock)) == {DeliveryStatus.DELIVERED}
+        assert titles(receiver, "/")[-1] == "backup fails"
+        assert titles(receiver, "/other") == [
+            "backup fails",
+            "Notifications are not getting through",
+            "Notifications get through again",
+        ]
+        (closed,) = await told(delivering, Kind.DELIVERY_FAILED)
+        assert not closed.is_open
+
+    async def test_a_receiver_that_refuses_for_good_is_given_up_and_told(
+        self, delivering: Gateway, receiver: LocalServer, clock: ManualClock
+    ) -> None:
+        receiver.at["/"] = answers(410)
+        await fail_twice(delivering, clock)
+        ends = await until_all_have_ended(delivering, clock)
+        assert ends.count(DeliveryStatus.GIVEN_UP) == 1
+        assert len(titles(receiver, "/")) == 3
+        (failing,) = await told(delivering, Kind.DELIVERY_FAILED)
+        assert failing.message.endswith("A notification was given up.")
+
+    async def test_a_receiver_that_hangs_holds_back_nothing_at_the_others(
+        self, delivering: Gateway, receiver: LocalServer, clock: ManualClock
+    ) -> None:
+        receiver.at["/"] = hangs
+        await fail_twice(delivering, clock, "first")
+        await fail_twice(delivering, clock, "second")
+        while "second fails" not in titles(receiver, "/other"):
             await clock.advance(0)
-        titles = [sent.json()["title"] for sent in receiver.received]
-        assert titles == ["backup fails", "backup fails"]
-        assert len(await told(delivering, Kind.DELIVERY_FAILED)) == 1
+        assert titles(receiver, "/other").count("first fails") == 1
+
+    async def test_a_receiver_at_a_closed_port_repeats_nothing_to_the_others(
+        self, receiver: LocalServer, tmp_path: Path, clock: ManualClock
+    ) -> None:
+        urls = [f"json://127.0.0.1:{port}/" for port in (closed_port(), receiver.port)]
+        gateway = Gateway(tmp_path / "data", clock, notify_urls=urls)
+        await gateway.start()
+        await fail_twice(gateway, clock, "first")
+        while not await told(gateway, Kind.DELIVERY_FAILED):
+            await clock.advance(0)
+        await fail_twice(gateway, clock, "second")
+        await clock.advance(3600)
+        while "second fails" not in titles(receiver, "/"):
+            await clock.advance(0)
+        assert sorted(titles(receiver, "/")) == [
+            "Notifications are not getting through",
+            "first fails",
+            "second fails",
+        ]
+        await gateway.stop()
+
+    async def test_what_was_due_at_a_kill_is_delivered_after_the_next_start(
+        self, receiver: LocalServer, tmp_path: Path, clock: ManualClock
+    ) -> None:
+        gateway = Gateway(
+            tmp_path / "data", clock, notify_urls=[f"json://127.0.0.1:{receiver.port}/"]
+        )
+        receiver.answer = answers(503)
+        await gateway.start()
+        await fail_twice(gateway, clock)
+        await receiver.request()
+        await gateway.kill()
+        receiver.answer = answers(200)
+        await gateway.start()
+        assert DeliveryStatus.DELIVERED in await until_all_have_ended(gateway, clock)
+        assert "backup fails" in titles(receiver, "/")[1:]
+        await gateway.stop()
+
+    @pytest.mark.parametrize("url", ["nothing://of-apprise/secret-path", "json://"])
+    def test_a_url_that_apprise_does_not_know_stops_the_start_and_is_not_repeated(
+        self, tmp_path: Path, url: str
+    ) -> None:
+        with pytest.raises(SettingsError, match=r"^UA_NOTIFY_URLS: .* number 1") as refused:
+            apprise_targets([url])
+        assert "secret-path" not in str(refused.value)
 
 
 async def told(gateway: Gateway, kind: Kind) -> list[Notification]:
     """The notifications of a kind."""
     found = await gateway.store.list_notifications(limit=100)
     return [notification for notification in found if notification.kind is kind]
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
+class TestTroublesOfTheGateway:
+    """What is wrong with the gateway itself reaches a person."""
+
+    async def test_a_loop_that_fails_again_and_again_is_told_and_its_end_too(
+        self, gateway: Gateway, clock: ManualClock
+    ) -> None:
+        fails = True
+
+        async def loop() -> None:
+            if fails:
+                raise ValueError("a row that cannot be read")
+            await asyncio.Event().wait()
+
+        gateway.runtime.supervisor.keep("tidying", loop)
+        await clock.advance(10)
+        (found,) = await told(gateway, Kind.LOOP_DOWN)
+        assert found.is_open
+        assert found.message == (
+            "The tidying loop fails again and again: ValueError: a row that cannot be read."
+        )
+        fails = False
+        await clock.advance(120)
+        (found,) = await told(gateway, Kind.LOOP_DOWN)
+        assert not found.is_open
+        (over,) = await told(gateway, Kind.RECOVERED)
+        assert over.title == "Over: a part of the gateway has failed"
+
+    async def test_a_database_that_takes_no_writes_is_told_while_it_does_not(
+        self, delivering: Gateway, receiver: LocalServer, clock: ManualClock
+    ) -> None:
+        await delivering.create(every="1s")
+        delivering.store.database.failure = "disk full"
+        await clock.advance(20)
+        sent = (await receiver.request()).json()
+        assert sent["title"] == "The gateway cannot record anything"
+        assert sent["message"] == "The database cannot take writes: disk full."
+
+        delivering.store.database.failure = None
+        await clock.advance(60)
+        (kept,) = await told(delivering, Kind.STORE_UNAVAILABLE)
+        assert not kept.is_open
+        assert await told(delivering, Kind.RECOVERED)
+        await until_all_have_ended(delivering, clock)
+        for path in ("/", "/other"):
+            assert titles(receiver, path).count("The gateway cannot record anything") == 1
+
+    async def test_an_event_loop_that_stands_still_is_told_from_outside_it(
+        self, delivering: Gateway, receiver: LocalServer, clock: ManualClock
+    ) -> None:
+        clock.freeze(STALLED_SECONDS + 1)
+        delivering.runtime.watchdog.look()
+        sent = (await receiver.request()).json()
+        assert sent["message"] == "The scheduler has not looked at its clock for 6 s."
+        await clock.advance(1)
+        delivering.runtime.watchdog.look()
+        await clock.advance(10)
+        (kept,) = await told(delivering, Kind.LOOP_DOWN)
+        assert not kept.is_open
+
+    async def test_a_slot_without_an_outcome_is_told(
+        self, gateway: Gateway, clock: ManualClock
+    ) -> None:
+        job = await gateway.create(every="1m")
+        await clock.advance(150)
+        with closing(sqlite3.connect(gateway.runtime.settings.database_path)) as connection:
+            connection.execute("DELETE FROM slots WHERE source_ref = ?", [job.job_id])
+            connection.commit()
+        await clock.advance(70)
+        (found,) = await told(gateway, Kind.SLOTS_UNACCOUNTED)
+        assert job.job_id in found.message
+
+    async def test_a_trouble_of_an_earlier_process_is_closed(
+        self, gateway: Gateway, clock: ManualClock
+    ) -> None:
+        async def loop() -> None:
+            raise ValueError
+
+        gateway.runtime.supervisor.keep("tidying", loop)
+        await clock.advance(10)
+        await gateway.kill()
+        await gateway.start()
+        await clock.advance(1)
+        (found,) = await told(gateway, Kind.LOOP_DOWN)
+        assert not found.is_open
 
 
 class TestClients:
