@@ -1,9 +1,12 @@
 """`./ua bench`: measure, compare with the peer, say whether what was promised is reached."""
 
 import asyncio
+import os
+import sys
 import time
 from enum import StrEnum
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +15,7 @@ import typer
 import uvloop
 from rich.console import Console
 
+from bench.against import SEED_VARIABLE, check_out, measure_in_turns, this_build
 from bench.figure import Figure, Verdict
 from bench.options import Options
 from bench.report import document, explain, show
@@ -29,6 +33,7 @@ class Part(StrEnum):
     FEED = "feed"
     STREAM = "stream"
     WAKE = "wake"
+    RIM = "rim"
     GROWTH = "growth"
 
 
@@ -44,6 +49,12 @@ def main(
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write everything measured here.")] = None,
     gate: Annotated[bool, typer.Option(help="Exit with 1 when a must is missed.")] = False,
+    against: Annotated[
+        str | None, typer.Option(help="A revision to measure in turns with this build.")
+    ] = None,
+    within: Annotated[
+        float, typer.Option(help="With --against and --gate: how many times worse is accepted.")
+    ] = 1.05,
     peer: Annotated[bool, typer.Option(help="Measure APScheduler 3 too.")] = True,
     rounds: Annotated[int, typer.Option(min=1, help="The median of so many is the figure.")] = 3,
     seconds: Annotated[int, typer.Option(min=1, help="How long to measure a steady state.")] = 15,
@@ -98,14 +109,19 @@ def main(
     )
     began_at = time.time()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        figures = runner.run(_measure(parts or _USUAL, options))
+        if against is None:
+            figures = runner.run(_measure(parts or _USUAL, options))
+        else:
+            figures = runner.run(_compare(parts or _USUAL, against, options))
     explain(_console, options)
     result = orjson.dumps(document(figures, options, began_at), option=orjson.OPT_INDENT_2)
     if json is None:
         print(result.decode())
     else:
         json.write_bytes(result)
-    if gate and any(figure.verdict is Verdict.MISSED for figure in figures):
+    if gate and any(
+        figure.verdict is Verdict.MISSED or not figure.within(within) for figure in figures
+    ):
         raise typer.Exit(1)
 
 
@@ -119,5 +135,31 @@ async def _measure(parts: list[Part], options: Options) -> list[Figure]:
     return figures
 
 
+async def _compare(parts: list[Part], revision: str, options: Options) -> list[Figure]:
+    with _console.status(f"setting up {revision}..."):
+        builds = (this_build(), check_out(revision, options.directory))
+    figures: list[Figure] = []
+    for part in parts:
+        with _console.status(f"measuring {part}, in turns with {revision}..."):
+            measured = await measure_in_turns(
+                part, options.arguments(), builds, rounds=options.rounds
+            )
+        show(_console, measured)
+        figures += measured
+    return figures
+
+
+def _take_seed_of(path: str) -> None:
+    """Seed databases with the code of the build that is measured, not with this checkout's."""
+    spec = spec_from_file_location("bench.seed", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules["bench.seed"] = module
+    spec.loader.exec_module(module)
+
+
 if __name__ == "__main__":
+    if seed := os.environ.pop(SEED_VARIABLE, None):
+        _take_seed_of(seed)
     typer.run(main)

@@ -36,6 +36,10 @@ class Figure:
     must: float | None = None
     goal: float | None = None
     peer: float | None = None
+    #: What the build before reached in the same run, and the median of the ratios of each pair of
+    #: rounds, ours over its.
+    before: float | None = None
+    before_ratio: float | None = None
     #: What was measured on the way; goes to the JSON document only.
     detail: Mapping[str, Any] = field(default_factory=dict)
 
@@ -57,6 +61,14 @@ class Figure:
     def _reaches(self, limit: float) -> bool:
         return self.value <= limit if self.better is Better.LESS else self.value >= limit
 
+    def within(self, factor: float) -> bool:
+        """Whether it is at most `factor` times worse than the build before; True without one."""
+        if self.before_ratio is None:
+            return True
+        if self.better is Better.LESS:
+            return self.before_ratio <= factor
+        return self.before_ratio >= 1 / factor
+
     def document(self) -> dict[str, Any]:
         """The figure as JSON."""
         return {
@@ -68,6 +80,8 @@ class Figure:
             "goal": self.goal,
             "peer": self.peer,
             "ratio": self.ratio,
+            "before": self.before,
+            "before_ratio": self.before_ratio,
             "verdict": self.verdict,
             "detail": dict(self.detail),
         }

@@ -5,6 +5,7 @@ Environment variables of the caller that begin with UA_ do not reach it.
 
 import asyncio
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from bench.client import Connection, request
 from bench.options import Options
-from bench.process import Usage, resident_bytes, usage
+from bench.process import Usage, open_sockets, resident_bytes, usage
 
 #: How often a gateway that starts is asked whether it is ready.
 _POLL_SECONDS = 0.005
@@ -75,6 +76,14 @@ class Gateway:
 
     def resident_bytes(self) -> int:
         return resident_bytes(self._process.pid)
+
+    def limit_descriptors(self, count: int) -> None:
+        """Let it have so many open files at most, as where no one raised the limit."""
+        resource.prlimit(self._process.pid, resource.RLIMIT_NOFILE, (count, count))
+
+    def open_sockets(self) -> int:
+        """How many sockets the process has open."""
+        return open_sockets(self._process.pid)
 
     def stop(self) -> None:
         """Stop it as an operator would. Raises RuntimeError when it does not end well."""

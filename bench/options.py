@@ -1,6 +1,6 @@
 """How large is the benchmark? Every size is an argument of the command."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 
@@ -40,3 +40,13 @@ class Options:
     #: Clients that read the stream of events, and such that opened it and do not read.
     stream_clients: tuple[int, ...]
     stuck_readers: int
+
+    def arguments(self) -> list[str]:
+        """The sizes as command-line arguments of a further `python -m bench`."""
+        found = []
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name not in {"rounds", "peer"}:
+                text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+                found += [f"--{field.name.replace('_', '-')}", text]
+        return found

@@ -1,6 +1,7 @@
 """What does a process cost? Read from /proc, so that measuring it does not disturb it."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,15 @@ def usage(pid: int) -> Usage:
 def resident_bytes(pid: int) -> int:
     """How much memory the process has in use."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
+
+
+def open_sockets(pid: int) -> int:
+    """How many of the process's descriptors are sockets."""
+    count = 0
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since it was listed
+            count += str(descriptor.readlink()).startswith("socket:")
+    return count
 
 
 def _numbers(path: Path) -> dict[str, int]:

@@ -64,17 +64,19 @@ def show(console: Console, figures: Sequence[Figure]) -> None:
     """One part's figures, as a table."""
     table = Table(box=None, pad_edge=False)
     table.add_column("figure", min_width=26)
-    for title in ("ours", "must", "goal", "peer", "ratio"):
+    compared = any(figure.before is not None for figure in figures)
+    beside = ("before", "ours/before") if compared else ("peer", "ratio")
+    for title in ("ours", "must", "goal", *beside):
         table.add_column(title, justify="right", min_width=5)
     table.add_column("")
     for figure in figures:
-        ratio = figure.ratio
+        ratio = figure.before_ratio if compared else figure.ratio
         table.add_row(
             f"{figure.name}, {figure.unit}",
             _number(figure.value),
             _number(figure.must),
             _number(figure.goal),
-            _number(figure.peer),
+            _number(figure.before if compared else figure.peer),
             "" if ratio is None else f"{ratio:.2f} x",
             figure.verdict,
             style=_STYLES.get(figure.verdict),
