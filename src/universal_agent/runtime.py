@@ -30,6 +30,7 @@ from universal_agent.engine.heartbeats import Heartbeats
 from universal_agent.engine.hub import Hub
 from universal_agent.engine.jobs import Jobs
 from universal_agent.engine.notify import Notifier
+from universal_agent.engine.off import OffEngine
 from universal_agent.engine.presence import Presence
 from universal_agent.engine.recovery import Recovery
 from universal_agent.engine.rephrasing import PATIENCE_SECONDS, Rephraser
@@ -128,6 +129,8 @@ class Runtime:
         if settings.cron_mock_response:
             self.runners |= mocked(self.runners.keys() - {BEATS})
 
+        #: The sources whose engine is switched off.
+        self._off = tuple(source for source in Source if not self._is_on(source))
         self._watch = watch or watch_workspaces([OVERRIDES_FILE])
         self._watched = watched
         self.timer = Timer(self.clock) if watched else Timer(self.clock, longest_sleep=_DAY)
@@ -146,15 +149,15 @@ class Runtime:
             on_turn=lambda run: self.turns.listen(run),
             on_turn_end=lambda end: self.turns.ended(end),
             system_events_max=settings.system_events_max,
+            off=self._off,
         )
-        #: The sources whose engine is switched off.
-        self._off = tuple(source for source in Source if not self._is_on(source))
         scheduler = partial(
             Scheduler, self.store, self.clock, self.executor, self.timer, host=self.host
         )
         self.scheduler = scheduler(without=self._off[0] if len(self._off) == 1 else None)
-        #: Watches over what passes while an engine is off.
-        self._off_scheduler = scheduler(without=self._on[0] if len(self._on) == 1 else None)
+        self._engines = {
+            source: OffEngine(self.store, self.clock, scheduler(), source) for source in Source
+        }
         self.recovery = Recovery(self.store, self.clock, self.scheduler, host=self.host)
         self.supervisor = Supervisor(self.clock, self.metrics)
         shortest_interval = timedelta(seconds=settings.min_interval_seconds)
@@ -236,7 +239,14 @@ class Runtime:
         self.heartbeat_view = HeartbeatView(self.store, self._beats.config)
         self.presence = Presence(self.clock)
         self.cron = CronView(self.store, workspaces_root=settings.workspaces_root.absolute())
-        self.stasis = Stasis(self.store, self.clock, self.scheduler, self.executor, self._beats)
+        self.stasis = Stasis(
+            self.store,
+            self.clock,
+            self.scheduler,
+            self.executor,
+            self._beats,
+            require=self.require,
+        )
         self.exceptions = Exceptions(self.store, self.clock, self.scheduler, self.executor)
         self._rephraser = _rephraser(settings, self.clock)
         self.changes = Changes(
@@ -368,15 +378,18 @@ class Runtime:
             self.supervisor.keep(f"delivery {number}", partial(self.deliverer.run, target))
         if self._watched:
             self.supervisor.keep("alarms", self.alarms.run)
-        await self.recovery.run(off=self._off)
+        await self.recovery.run(
+            off=[self._engines[source] for source in self._off],
+            on=[self._engines[source] for source in self._on],
+        )
         if Source.HEARTBEAT in self._on:
             await self._heartbeats.sync()
             self.supervisor.keep("heartbeats", self._heartbeats.run)
             self.supervisor.keep("workspace watch", self._heartbeats.follow_files)
         self.supervisor.keep("executor", self.executor.run)
         self.executor.look_for_work()
-        if self._off:
-            self.supervisor.keep("scheduler of what is off", self._off_scheduler.run_off)
+        for source in self._off:
+            self.supervisor.keep(f"{source} switched off", self._engines[source].run)
         if self._on:
             self.supervisor.keep("scheduler", self.scheduler.run)
             if self._watched:

@@ -78,7 +78,7 @@ OVERVIEWS = {
 }
 
 #: Parameters that are JSON lists.
-LISTS = {"keys", "refs", "rows", "summed", "types"}
+LISTS = {"keys", "off", "refs", "rows", "summed", "types"}
 
 
 #: Who reads the runs of a job through: `ua explain`, and those that stop at the latest.

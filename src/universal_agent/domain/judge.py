@@ -24,6 +24,11 @@ RUN_ALL_LIMIT = 100
 _SECOND = timedelta(seconds=1)
 
 
+def grace_of(policy: Policy) -> timedelta:
+    """How late a slot may be and still simply run."""
+    return max(LATENCY, timedelta(seconds=policy.misfire_grace_seconds))
+
+
 class Cause(StrEnum):
     """Why slots were missed."""
 
@@ -98,10 +103,11 @@ def judge(
 
     A slot is due at its nominal time plus the jitter. Due for no longer than the grace: it is
     admitted. Due for longer: it is missed, and the job's `on_miss` says what that means. With
-    `admitting` false (the engine is off) slots within the grace are left undecided.
+    `admitting` false (the engine is off) slots within the grace are left undecided, and missed
+    ones wait: `on_miss` is applied once, when the engine is switched on.
     """
     horizon = now - jitter
-    grace_start = horizon - max(LATENCY, timedelta(seconds=policy.misfire_grace_seconds))
+    grace_start = horizon - grace_of(policy)
     if horizon < next_run_at:
         return Verdict((), (), (), next_run_at)
 
@@ -111,7 +117,10 @@ def judge(
     if next_run_at < grace_start:
         last = schedule.latest_at(grace_start - timedelta(microseconds=1), decided_until)
         if last is not None:
-            missed, catch_up = _miss(schedule, policy, next_run_at, last, now)
+            if admitting:
+                missed, catch_up = decide_missed(schedule, policy, next_run_at, last, now)
+            else:
+                missed = (_span(schedule, next_run_at, last, MissedStatus.PENDING),)
             decided_until = last
 
     admit: list[datetime] = []
@@ -124,22 +133,31 @@ def judge(
     return Verdict(tuple(admit), catch_up, missed, schedule.next_after(decided_until))
 
 
-def _miss(
-    schedule: Schedule, policy: Policy, first: datetime, last: datetime, now: datetime
+def run_limit(policy: Policy) -> int:
+    """How many missed slots of one outage run by policy."""
+    return {OnMiss.RUN_LATEST: 1, OnMiss.RUN_ALL: RUN_ALL_LIMIT}.get(policy.on_miss, 0)
+
+
+def decide_missed(
+    schedule: Schedule,
+    policy: Policy,
+    first: datetime,
+    last: datetime,
+    now: datetime,
+    *,
+    limit: int | None = None,
 ) -> tuple[tuple[MissedSpan, ...], tuple[datetime, ...]]:
     """The missed slots in [first, last] as spans, and those that are to run late by policy.
 
-    None of those is run that is no longer useful.
+    A slot that is no longer useful does not run. `limit`: how many may run, where later slots of
+    the same outage have been decided already.
     """
     match policy.on_miss:
         case OnMiss.ASK:
             return (_span(schedule, first, last, MissedStatus.PENDING),), ()
         case OnMiss.SKIP:
             return (_span(schedule, first, last, MissedStatus.SKIPPED),), ()
-        case OnMiss.RUN_LATEST:
-            limit = 1
-        case OnMiss.RUN_ALL:
-            limit = RUN_ALL_LIMIT
+    limit = run_limit(policy) if limit is None else limit
     spans: list[MissedSpan] = []
     if policy.useful_for_seconds is not None:
         too_late = min(last, now - timedelta(seconds=policy.useful_for_seconds))
@@ -150,6 +168,9 @@ def _miss(
             if after is None or after > last:
                 return tuple(spans), ()
             first = after
+    if limit <= 0:
+        spans.append(_span(schedule, first, last, MissedStatus.SUPERSEDED))
+        return tuple(spans), ()
     run = _latest(schedule, first, last, limit)
     if run[0] > first:
         before = schedule.latest_at(run[0] - _SECOND, first - _SECOND)

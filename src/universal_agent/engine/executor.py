@@ -76,6 +76,7 @@ class Executor:
         on_turn: Callable[[Run], ReplyListener],
         on_turn_end: Callable[[Finished], None],
         system_events_max: int,
+        off: tuple[Source, ...] = (),
     ) -> None:
         self._store = store
         self._clock = clock
@@ -91,6 +92,7 @@ class Executor:
         self._on_turn = on_turn
         self._on_turn_end = on_turn_end
         self._system_events_max = system_events_max
+        self._off = off
         self._workers: dict[RunId, _Worker] = {}
         metrics.runs_running.set_function(lambda: len(self._workers))
         self._reserved = 0
@@ -128,7 +130,7 @@ class Executor:
             self._work.set()
 
     def claim_rules(self) -> ClaimRules:
-        """How many missed slots may run, and whether one of them has waited long enough.
+        """Which queued runs may start: how many missed slots, and none of an engine that is off.
 
         Half of the workers are kept for slots on time. While these take all that is free, one
         missed slot goes first each LATE_PATIENCE_SECONDS, so that none of them waits forever.
@@ -139,6 +141,7 @@ class Executor:
         return ClaimRules(
             late_workers=max(0, share - late),
             late_overdue=waited >= LATE_PATIENCE_SECONDS,
+            off=self._off,
         )
 
     @property

@@ -14,6 +14,7 @@ from universal_agent.domain.judge import Cause
 from universal_agent.domain.run import RunId
 from universal_agent.domain.slot import Source
 from universal_agent.engine.ids import new_id
+from universal_agent.engine.off import OffEngine
 from universal_agent.engine.scheduler import Scheduler
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.runners.orphans import kill_orphans
@@ -36,11 +37,11 @@ class Recovery:
         self._scheduler = scheduler
         self._host = host
 
-    async def run(self, *, off: Collection[Source] = ()) -> None:
+    async def run(self, *, off: Collection[OffEngine] = (), on: Collection[OffEngine] = ()) -> None:
         """Close what was running, and decide every slot that passed.
 
-        Of a source whose engine is `off`, nothing that waits is to start; what passed is recorded
-        by who watches over it.
+        Of a source whose engine is `off`, queued runs are missed. Of one that is `on` again, what
+        it missed while it was off is decided first.
 
         Processes are ended first: once their runs are closed, a start that comes after one that
         was itself killed could not tell whose they are.
@@ -56,10 +57,13 @@ class Recovery:
                 run_ids=list(interrupted),
                 processes_ended=processes_ended,
             )
-        for source in off:
-            await self._miss_queued(Cause.ENGINE_OFF, of=source)
-        await self._miss_queued(Cause.PROCESS_DOWN)
-        if len(off) < len(Source):
+        for engine in off:
+            outage_id = await engine.begin()
+            await self._miss_queued(Cause.ENGINE_OFF, outage_id, of=engine.source)
+        await self._miss_queued(Cause.PROCESS_DOWN, new_id("out", self._clock.now()))
+        for engine in on:
+            await engine.end()
+        if on:
             await self._scheduler.catch_up(Cause.PROCESS_DOWN)
 
     async def _end_processes(self) -> int:
@@ -83,8 +87,7 @@ class Recovery:
             if len(batch) < _BATCH:
                 return closed
 
-    async def _miss_queued(self, cause: Cause, *, of: Source | None = None) -> None:
-        outage_id = new_id("out", self._clock.now())
+    async def _miss_queued(self, cause: Cause, outage_id: str, *, of: Source | None = None) -> None:
         while True:
             now = self._clock.now()
             count = await self._store.miss_queued(

@@ -14,7 +14,7 @@ import structlog
 
 from universal_agent.clock import Clock, ClockGap, ClockJump
 from universal_agent.domain.job import Job
-from universal_agent.domain.judge import LATENCY, Cause, MissedStatus, judge
+from universal_agent.domain.judge import Cause, MissedStatus, judge
 from universal_agent.domain.run import RunId, Trigger
 from universal_agent.domain.slot import Source
 from universal_agent.domain.stasis import MissedRecord
@@ -24,7 +24,7 @@ from universal_agent.engine.lookahead import AHEAD, LIMIT, Lookahead
 from universal_agent.engine.timer import Timer
 from universal_agent.errors import StoreUnavailable
 from universal_agent.failpoint import Failpoint, passing
-from universal_agent.store.base import Decision, Due, SlotStart, Store
+from universal_agent.store.base import Decision, SlotStart, Store
 
 _log = structlog.get_logger(__name__)
 
@@ -39,10 +39,6 @@ _POSTPONE = timedelta(minutes=1)
 _SAME_OUTAGE = timedelta(minutes=10)
 
 _STORE_RETRY_SECONDS = 0.5
-
-#: While an engine is off: how long is slept at the most, and how many jobs are looked at at once.
-_OFF_SECONDS = 60.0
-_OFF_LIMIT = 100_000
 
 _GAP_CAUSES = {
     ClockJump.SUSPENDED: Cause.HOST_SUSPENDED,
@@ -112,20 +108,16 @@ class Scheduler:
                 self._log_gap(gap)
                 cause = _GAP_CAUSES[gap.jump]
 
-    async def run_off(self) -> None:
-        """Start nothing, but record what has passed its grace while the engine is switched off."""
-        self._begin_outage(Cause.ENGINE_OFF)
-        while True:
-            now = self._clock.now()
-            due = await self._store.due(until=now, limit=_OFF_LIMIT, without=self._without)
-            decisions = await self._decisions(due.jobs, now=now, admitting=False)
+    async def miss(self, jobs: Sequence[Job], *, outage_id: str, now: datetime) -> None:
+        """Record what these jobs have missed because their engine is off; start nothing."""
+        self._begin_outage(Cause.ENGINE_OFF, outage_id)
+        try:
+            decisions = await self._decisions(jobs, now=now, admitting=False)
             passed = [decision for decision in decisions if decision.missed]
-            for first in range(0, len(passed), BATCH):
-                await self._store.admit(
-                    passed[first : first + BATCH], free_workers=0, host=self._host, now=now
-                )
-            if not passed:
-                await self._clock.sleep(_until_next(due, now))
+            if passed:
+                await self._admit(passed, now=now)
+        finally:
+            self._begin_outage(Cause.CAPACITY)
 
     async def _survive(self, cause: Cause) -> None:
         """Catch up; when the store fails, go on trying, and name that as the cause."""
@@ -141,9 +133,9 @@ class Scheduler:
             else:
                 return
 
-    def _begin_outage(self, cause: Cause) -> None:
+    def _begin_outage(self, cause: Cause, outage_id: str = "") -> None:
         self._cause = cause
-        self._outage_id = ""
+        self._outage_id = outage_id
 
     def _outage(self, now: datetime) -> str:
         """The outage that misses of this moment belong to; its id is made at the first of them.
@@ -234,7 +226,7 @@ class Scheduler:
 
     async def _admit_together(self, decisions: Sequence[Decision], *, now: datetime) -> None:
         """Commit what was decided, and hand what was admitted to the executor."""
-        reserved = self._executor.reserve()
+        reserved = self._executor.reserve() if any(one.starts for one in decisions) else 0
         try:
             admission = await self._store.admit(
                 decisions,
@@ -326,15 +318,3 @@ class Scheduler:
             missed_ids=[new_id("mis", now) for _ in range(BATCH)],
             after_grace=False,
         )
-
-
-def _until_next(due: Due, now: datetime) -> float:
-    """Seconds until a slot comes due, or one that is due has passed its grace."""
-    ends = [
-        job.due_at + max(LATENCY, timedelta(seconds=job.spec.policy.misfire_grace_seconds))
-        for job in due.jobs
-        if job.due_at is not None
-    ]
-    coming = [] if due.next_at is None or due.next_at <= now else [due.next_at]
-    at = min((*ends, *coming), default=now + timedelta(seconds=_OFF_SECONDS))
-    return min(_OFF_SECONDS, max(0.0, (at - now).total_seconds()) + 0.1)

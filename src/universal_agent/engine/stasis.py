@@ -4,7 +4,7 @@ The store decides races; this makes the ids, the one-shot job that a rescheduled
 wakes whoever has work to do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -51,13 +51,22 @@ class Stasis:
     """What an operator may do about missed slots."""
 
     def __init__(
-        self, store: Store, clock: Clock, scheduler: Scheduler, executor: Executor, beats: Beats
+        self,
+        store: Store,
+        clock: Clock,
+        scheduler: Scheduler,
+        executor: Executor,
+        beats: Beats,
+        *,
+        require: Callable[[Source], None],
     ) -> None:
+        """`require` raises EngineOff for a source whose engine is switched off."""
         self._store = store
         self._clock = clock
         self._scheduler = scheduler
         self._executor = executor
         self._beats = beats
+        self._require = require
 
     async def resolve(
         self,
@@ -73,12 +82,15 @@ class Stasis:
     ) -> Resolved:
         """Decide about a missed slot, or its whole group.
 
-        Raises SlotNotFound, AlreadyResolved, Conflict when its job is gone, and InvalidInput for
-        a `run_at` that is not understood or is past. A request that comes again is answered
-        before it is judged.
+        Raises SlotNotFound, AlreadyResolved, Conflict when its job is gone, InvalidInput for a
+        `run_at` that is not understood or is past, and EngineOff for anything but a deletion
+        while the engine of the slot's source is switched off. A request that comes again is
+        answered before it is judged.
         """
         if once is not None and (made := await self._store.decision_made(once)) is not None:
             return made
+        if action is not StasisAction.DELETE:
+            self._require(slot.source)
         now = self._clock.now()
         resolution = Resolution(action=action, scope=scope, by=by, note=note)
         if action is StasisAction.APPROVE:

@@ -9,6 +9,7 @@ from universal_agent.domain.beat import REFUSALS_BORNE, BeatReport, is_refusal
 from universal_agent.domain.job import Job, JobSpec, OffLabel
 from universal_agent.domain.run import RetryAdvice, Run, RunStatus
 from universal_agent.domain.slot import Source
+from universal_agent.domain.system_event import WakeMode
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.store.base import Claimed, ClaimRules, Finished, Settled
 from universal_agent.store.beat_reports import keep_report
@@ -52,7 +53,9 @@ def _claimable(tx: Tx, free_workers: int, rules: ClaimRules) -> list[Row]:
     def ask(limit: int, *, late: bool, overdue: bool = False) -> list[Row]:
         if limit <= 0:
             return []
-        return tx.all("claimable_runs", limit=limit, late=late, overdue=overdue)
+        return tx.all(
+            "claimable_runs", limit=limit, late=late, overdue=overdue, off=to_json(rules.off)
+        )
 
     late_workers = free_workers if rules.late_workers is None else rules.late_workers
     first = rules.late_overdue and min(free_workers, late_workers, 1)
@@ -120,6 +123,7 @@ def finish(
         ended,
         {run.run_id for (run, _), at in zip(runs, retries, strict=True) if not at},
         specs,
+        beats_off=Source.HEARTBEAT in rules.off,
         now=now,
     )
     passing(Failpoint.BEFORE_FINISH_COMMIT)
@@ -141,14 +145,24 @@ def _keep_reports(
 
 
 def _wake(
-    tx: Tx, ended: Sequence[Finished], done: Collection[str], specs: SpecCache, *, now: datetime
+    tx: Tx,
+    ended: Sequence[Finished],
+    done: Collection[str],
+    specs: SpecCache,
+    *,
+    beats_off: bool,
+    now: datetime,
 ) -> None:
-    """Wake the sessions that the ends of these runs are news to."""
+    """Wake the sessions that the ends of these runs are news to.
+
+    While heartbeats are off no beat is queued: the news waits for the next one.
+    """
     for end in ended:
         if end.wake is not None and end.claimed.run.run_id in done:
             job = read_job(tx, end.wake.session_id, specs)
             if job is not None and job.source is Source.HEARTBEAT:
-                wake_beat(tx, job, end.wake, now=now)
+                wake = replace(end.wake, mode=WakeMode.NEXT) if beats_off else end.wake
+                wake_beat(tx, job, wake, now=now)
 
 
 def _failures(run: Run, job: Job | None) -> int | None:

@@ -123,6 +123,14 @@ SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_a
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 WHERE j.due_at <= :until AND j.source <> :without ORDER BY j.due_at LIMIT :limit;
 
+-- due_page --
+SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at, NULL,
+       j.consecutive_failures, 0, j.due_at
+FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
+WHERE j.due_at <= :until AND j.due_at >= :after_at AND (j.due_at, j.job_id) > (:after_at, :after_id)
+  AND j.source = :source
+ORDER BY j.due_at, j.job_id LIMIT :limit;
+
 -- next_jobs --
 SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at,
        (SELECT started_at FROM runs WHERE source_ref = j.job_id AND started_at IS NOT NULL
@@ -310,6 +318,7 @@ SELECT r.run_id, r.source, r.source_ref, r.status, r.trigger, r.attempt, r.sched
        r.exit_code, r.output_preview, r.host, r.approved_by, r.serial, v.spec, r.spec
 FROM runs r LEFT JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
 WHERE r.status = 'queued' AND (r.trigger IN ('catch_up', 'approved')) = :late
+  AND r.source NOT IN (SELECT value FROM json_each(:off))
   AND NOT (r.serial AND EXISTS (
     SELECT 1 FROM runs x
     WHERE x.source_ref = r.source_ref AND x.finished_at IS NULL AND (
@@ -383,6 +392,13 @@ SELECT s.source, s.source_ref, s.scheduled_at, s.retry_at, s.job_version, s.run_
        r.job_version
 FROM slots s LEFT JOIN runs r ON r.run_id = s.run_id
 WHERE s.retry_at <= :now AND s.source <> :without ORDER BY s.retry_at LIMIT :limit;
+
+-- due_moved --
+SELECT source, source_ref, scheduled_at, retry_at, job_version, run_id, NULL, NULL FROM slots
+WHERE retry_at <= :now AND source = :source AND run_id IS NULL ORDER BY retry_at LIMIT :limit;
+
+-- refs_in_outage --
+SELECT DISTINCT source_ref FROM missed WHERE status = 'pending' AND outage_id = :outage_id;
 
 -- left_running --
 SELECT run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,

@@ -6,6 +6,7 @@ from datetime import datetime
 from universal_agent.domain.beat import BeatReport
 from universal_agent.domain.job import Job, JobSpec
 from universal_agent.domain.run import RetryAdvice, Run, RunId, RunStatus, Trigger
+from universal_agent.domain.slot import Source
 from universal_agent.domain.stasis import MissedRecord
 from universal_agent.domain.system_event import SystemEvent
 from universal_agent.store.session_store import Wake
@@ -101,6 +102,8 @@ class ClaimRules:
     late_workers: int | None = None
     #: Runs of missed slots have waited so long that the first of them goes ahead of all others.
     late_overdue: bool = False
+    #: Sources whose engine is switched off: nothing of theirs is claimed.
+    off: tuple[Source, ...] = ()
 
 
 ANY_RUN = ClaimRules()

@@ -55,12 +55,13 @@ from universal_agent.store.log_tail import LogTail
 from universal_agent.store.rows import SpecCache, job_from_row
 from universal_agent.store.sql_beats import SqlBeats
 from universal_agent.store.sql_notifications import SqlNotifications
+from universal_agent.store.sql_off import SqlOff
 from universal_agent.store.sql_sessions import SqlSessions
 from universal_agent.store.sqlite import SqliteDatabase
 from universal_agent.store.tx import Database, Tx
 
 
-class SqlStore(SqlSessions, SqlBeats, SqlNotifications):
+class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff):
     """`Store` over a SQL database."""
 
     def __init__(self, database: Database, tail: LogTail) -> None:

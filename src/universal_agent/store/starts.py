@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from universal_agent.domain import events
 from universal_agent.domain.job import Job, JobSpec
-from universal_agent.domain.judge import LATENCY, Cause, MissedSpan, MissedStatus
+from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus, grace_of
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source, from_epoch
 from universal_agent.domain.stasis import MissedRecord
@@ -20,7 +20,7 @@ from universal_agent.store.tx import Row, Tx
 
 
 @dataclass(frozen=True, slots=True)
-class _Start:
+class Start:
     """A slot whose own time has come."""
 
     source: str
@@ -57,7 +57,7 @@ def make_starts(
         "due_starts", now=now.timestamp(), limit=len(run_ids), without=without or ""
     )
     for run_id, missed_id, row in zip(run_ids, missed_ids, rows, strict=False):
-        start = _Start(*row)
+        start = Start(*row)
         version = start.run_version or start.job_version
         spec = read_spec(tx, start.source_ref, version, specs)
         if start.run_id is None:
@@ -67,18 +67,17 @@ def make_starts(
                 continue
             # A slot that a person moved runs as its job is by then.
             spec, version = job.spec, job.version
-        grace = max(LATENCY, timedelta(seconds=spec.policy.misfire_grace_seconds))
-        if from_epoch(start.start_at) + grace >= now:
+        if from_epoch(start.start_at) + grace_of(spec.policy) >= now:
             _queue(tx, start, spec, version, run_id, now=now)
         elif start.run_id is None:
-            _miss(tx, start, spec, missed_id, cause, outage_id=outage_id, now=now)
+            miss_start(tx, start, spec, missed_id, cause, outage_id=outage_id, now=now)
         else:
             # Late work is never started unasked: the slot keeps its last attempt's outcome.
             drop_retry(tx, start.key, spec, Dropped.LATE, now=now)
     return len(rows)
 
 
-def _skip(tx: Tx, start: _Start, spec: JobSpec, job: Job | None, *, now: datetime) -> None:
+def _skip(tx: Tx, start: Start, spec: JobSpec, job: Job | None, *, now: datetime) -> None:
     """Skip a moved slot whose job is gone or off, as earlier versions of the product left them."""
     reason = JOB_DELETED if job is None else reason_of(job.spec)
     tx.run("skip_moved_slot", **start.key, reason=reason)
@@ -95,7 +94,7 @@ def _skip(tx: Tx, start: _Start, spec: JobSpec, job: Job | None, *, now: datetim
 
 
 def _queue(
-    tx: Tx, start: _Start, spec: JobSpec, version: int, run_id: RunId, *, now: datetime
+    tx: Tx, start: Start, spec: JobSpec, version: int, run_id: RunId, *, now: datetime
 ) -> None:
     run = Run(
         run_id=run_id,
@@ -114,9 +113,9 @@ def _queue(
     tx.append(events.run_changed(run, spec, now=now))
 
 
-def _miss(
+def miss_start(
     tx: Tx,
-    start: _Start,
+    start: Start,
     spec: JobSpec,
     missed_id: str,
     cause: Cause,
