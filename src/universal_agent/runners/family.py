@@ -1,16 +1,25 @@
-"""Which processes belong to a run, and how are they all ended?
+"""The processes that belong to a run, and how all of them are ended.
 
-The child of a run leads a session of its own, so what it started is found by session. A process
-that left the session (setsid, a daemon) still carries the UA_RUN_ID it inherited, which Linux
-shows in /proc. Elsewhere only the process group is known.
+A run's child is started with a tag that every process descending from it inherits and that is in
+no environment: a soft limit of a resource that means nothing to it (RLIMIT_RTTIME, the processor
+time of real-time processes, of a length that none lives through). The tag follows from the run's
+id, so a gateway that was started after a kill knows it too. It stays with processes that leave the
+session (setsid), clear their environment (env -i) or lose their parent, and nothing else has it: a
+process that was given a copy of UA_RUN_ID by hand is a stranger.
+
+Besides, whatever shares a session with such a process belongs to the run, and whatever descends
+from one; so a process that changes its own limits is found while its parents live. Where there is
+no /proc only the process group of the child is known.
 """
 
 import asyncio
 import os
+import resource
 import signal
-from collections.abc import Awaitable, Callable, Collection, Iterable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import structlog
 
@@ -20,7 +29,13 @@ from universal_agent.threads import PROCESSES
 
 _log = structlog.get_logger(__name__)
 
-_MARK = b"UA_RUN_ID="
+#: The limit that carries the tag; None where the system has no such limit.
+_TAG_LIMIT: int | None = getattr(resource, "RLIMIT_RTTIME", None)
+
+#: Microseconds that no process lives through: 146,000 years. Tags are from here on.
+_FIRST_TAG = 1 << 62
+_TAG_BYTES = 7
+
 _PIECE_BYTES = 64 * 1024
 
 #: How often those left are looked for and killed again. Once is enough, unless something forks
@@ -57,6 +72,33 @@ async def exit_of(pid: int) -> None:
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
+
+
+def tag_of(run_id: str) -> int:
+    """The tag of a run's processes."""
+    digest = blake2b(run_id.encode(), digest_size=_TAG_BYTES).digest()
+    return _FIRST_TAG + int.from_bytes(digest, "big")
+
+
+@contextmanager
+def tagged(run_id: str) -> Iterator[None]:
+    """Have a child that is started in this block carry the run's tag.
+
+    A child inherits its limits from this process, so they are set here for a moment: before the
+    child runs, and nothing that it does can come first. Without a tag where that is not allowed.
+    """
+    if _TAG_LIMIT is None:
+        yield
+        return
+    soft, hard = before = resource.getrlimit(_TAG_LIMIT)
+    try:
+        resource.setrlimit(_TAG_LIMIT, (tag_of(run_id), hard))
+    except (ValueError, OSError):
+        _log.debug("run_not_tagged", action="run_not_tagged", soft=soft, hard=hard)
+    try:
+        yield
+    finally:
+        resource.setrlimit(_TAG_LIMIT, before)
 
 
 def settle(future: asyncio.Future[None]) -> None:
@@ -118,17 +160,26 @@ class Family:
         return left
 
     def living(self) -> list[int]:
-        """Who of the family runs now. Reads all of /proc: call it in a thread."""
-        marks = {run_id.encode() for run_id in self.run_ids}
-        pids = _own_pids()
-        marked = {pid for pid in pids if _mark_of(pid) in marks}
-        sessions = {_session(pid) for pid in marked} | {self.leader}
-        sessions -= {None, _session(os.getpid())}
-        return [
+        """The processes of the family that run now. Reads all of /proc: call it in a thread."""
+        tags = {tag_of(run_id) for run_id in self.run_ids}
+        stats = {pid: stat for pid in _own_pids() if (stat := _stat(pid))}
+        tagged = {pid for pid in stats if _tag_of(pid) in tags}
+        sessions = {int(stats[pid][_SESSION]) for pid in tagged} | {self.leader}
+        # A tagged process has left the session that the gateway was started in, unless it is a
+        # gateway itself that a run has started: that session has strangers in it.
+        sessions -= {None, os.getsid(0)}
+        members = {
+            pid for pid, stat in stats.items() if pid in tagged or int(stat[_SESSION]) in sessions
+        }
+        if self.leader in stats:
+            members.add(self.leader)
+        while more := {
             pid
-            for pid in pids
-            if (pid in marked or _session(pid) in sessions) and not _is_zombie(pid)
-        ]
+            for pid, stat in stats.items()
+            if pid not in members and int(stat[_PARENT]) in members
+        }:
+            members |= more
+        return [pid for pid in members if stats[pid][_STATE] not in (b"Z", b"X")]
 
     # A group is signalled as one, in one call that nothing can fork away from, and only once:
     # many programs take a second SIGTERM for "at once, without cleaning up".
@@ -185,20 +236,17 @@ def _lineage() -> set[int]:
     while pid and pid not in pids:
         pids.add(pid)
         stat = _stat(pid)
-        pid = int(stat[1]) if stat else 0
+        pid = int(stat[_PARENT]) if stat else 0
     return pids
 
 
-def _mark_of(pid: int) -> bytes | None:
-    """The UA_RUN_ID a process was started with; None for a zombie or without one."""
-    _, found, rest = (b"\x00" + _read(pid, "environ")).partition(b"\x00" + _MARK)
-    return rest.partition(b"\x00")[0] if found else None
-
-
-def _session(pid: int) -> int | None:
+def _tag_of(pid: int) -> int | None:
+    """The tag of a process; None when it is gone or not ours to look into."""
+    if _TAG_LIMIT is None:
+        return None
     try:
-        return os.getsid(pid)
-    except (ProcessLookupError, PermissionError):
+        return resource.prlimit(pid, _TAG_LIMIT)[0]
+    except OSError:
         return None
 
 
@@ -209,9 +257,8 @@ def _group(pid: int) -> int | None:
         return None
 
 
-def _is_zombie(pid: int) -> bool:
-    stat = _stat(pid)
-    return not stat or stat[0] in (b"Z", b"X")
+#: Where the fields of /proc/PID/stat are that come after the name (proc(5)).
+_STATE, _PARENT, _SESSION = 0, 1, 3
 
 
 def _stat(pid: int) -> list[bytes]:

@@ -28,7 +28,7 @@ from universal_agent.clock import Clock
 from universal_agent.domain.run import RunStatus
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.runners.base import RunRequest, RunResult
-from universal_agent.runners.family import HAS_PIDFD, Family, exit_of, settle
+from universal_agent.runners.family import HAS_PIDFD, Family, exit_of, settle, tagged
 from universal_agent.runners.output import KEPT_BYTES, RunOutput, one_line
 
 #: How much is read from a pipe at a time: what it holds by default.
@@ -116,16 +116,17 @@ def _start(
             reader, writer = os.pipe()
             readers.append(reader)
             writers.append(writer)
-        process = subprocess.Popen(  # noqa: S603 - running commands is what a runner is for
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=writers[0],
-            stderr=writers[-1],
-            cwd=request.workspace_dir,
-            env={**environment, **request.facts()},
-            start_new_session=True,
-            close_fds=True,
-        )
+        with tagged(request.run_id):
+            process = subprocess.Popen(  # noqa: S603 - running commands is what a runner is for
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=writers[0],
+                stderr=writers[-1],
+                cwd=request.workspace_dir,
+                env={**environment, **request.facts()},
+                start_new_session=True,
+                close_fds=True,
+            )
     except BaseException:
         for reader in readers:
             os.close(reader)

@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext, suppress
 from uuid import uuid4
 
 import pytest
@@ -18,6 +20,7 @@ from universal_agent.runners.orphans import kill_orphans
 
 FOREVER = 10_000.0
 
+#: Starts a process of a run, as a gateway would have.
 Left = Callable[..., subprocess.Popen[bytes]]
 
 
@@ -32,13 +35,14 @@ def left(prefix: str) -> Iterator[Left]:
     """Starts a process as a gateway would have; it is up when it has printed a line."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(command: str, run_id: str) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", command],
-            stdout=subprocess.PIPE,
-            env={**os.environ, "UA_RUN_ID": f"{prefix}-{run_id}"},
-            start_new_session=True,
-        )
+    def start(command: str, run_id: str, *, belongs: bool = True) -> subprocess.Popen[bytes]:
+        with family.tagged(f"{prefix}-{run_id}") if belongs else nullcontext():
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", command],
+                stdout=subprocess.PIPE,
+                env={**os.environ, "UA_RUN_ID": f"{prefix}-{run_id}"},
+                start_new_session=True,
+            )
         started.append(process)
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
@@ -46,7 +50,8 @@ def left(prefix: str) -> Iterator[Left]:
 
     yield start
     for process in started:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
 
@@ -77,6 +82,56 @@ async def test_a_child_without_environment_is_found_by_the_session_of_its_parent
     await exit_of(child)
 
 
+@pytest.mark.parametrize(
+    "escape",
+    [
+        pytest.param("exec env -i setsid sleep 1000", id="no-environment-own-session"),
+        pytest.param("(env -i setsid sleep 1000 &) & wait", id="no-parent-either"),
+        pytest.param("env -i setsid sh -c 'sleep 1000 & sleep 1000 & wait' &", id="with-children"),
+    ],
+)
+async def test_who_cleared_its_environment_and_left_the_session_is_found_by_its_tag(
+    left: Left, run_ids: list[str], escape: str
+) -> None:
+    process = left(f"echo ready; {escape}", "lost")
+    await kill_orphans(run_ids, clock=SystemClock(), grace=FOREVER)
+    assert process.stdout is not None
+    # Nobody has the pipe any more.
+    assert await asyncio.to_thread(process.stdout.read) == b""
+
+
+async def test_a_stranger_with_a_copy_of_the_runs_environment_survives_with_its_session(
+    left: Left, run_ids: list[str]
+) -> None:
+    stranger = left("sleep 1000 & echo ready; wait", "lost", belongs=False)
+    ours = left("echo ready; exec sleep 1000", "lost")
+    assert await kill_orphans(run_ids, clock=SystemClock(), grace=FOREVER) == 1
+    assert ours.wait() == -signal.SIGTERM
+    assert stranger.poll() is None
+
+
+async def test_a_child_that_changed_its_limits_is_found_by_its_parent(
+    left: Left, run_ids: list[str]
+) -> None:
+    change = (
+        f"{sys.executable} -c 'import os, resource, time; os.setsid();"
+        " resource.setrlimit(resource.RLIMIT_RTTIME, (resource.RLIM_INFINITY,) * 2);"
+        ' print("ready", os.getpid(), flush=True); time.sleep(1000)\''
+    )
+    process = left(f"{change} | {{ read word pid; echo ready; echo $pid; cat; }} & wait", "lost")
+    assert process.stdout is not None
+    child = int(process.stdout.readline())
+    await kill_orphans(run_ids, clock=SystemClock(), grace=FOREVER)
+    await exit_of(child)
+
+
+def test_a_gateway_keeps_its_own_limits(prefix: str) -> None:
+    before = resource.getrlimit(resource.RLIMIT_RTTIME)
+    with family.tagged(prefix):
+        assert resource.getrlimit(resource.RLIMIT_RTTIME) == (family.tag_of(prefix), before[1])
+    assert resource.getrlimit(resource.RLIMIT_RTTIME) == before
+
+
 async def test_processes_of_other_runs_are_left_alone(left: Left, run_ids: list[str]) -> None:
     # Its id begins like one of those looked for.
     other = left("echo ready; exec sleep 1000", "lost-and-found")
@@ -101,19 +156,19 @@ async def test_a_gateway_that_was_started_by_such_a_run_does_not_end_itself_or_i
         "from universal_agent.runners.orphans import kill_orphans\n"
         "print(asyncio.run(kill_orphans(sys.argv[1:], clock=SystemClock(), grace=0.05)))\n"
     )
-    process = await asyncio.create_subprocess_exec(
-        "/bin/sh",
-        "-c",
-        '"$@"; echo parent lives',
-        "sh",
-        sys.executable,
-        "-c",
-        code,
-        *run_ids,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "UA_RUN_ID": run_ids[0]},
-        start_new_session=True,
-    )
+    with family.tagged(run_ids[0]):
+        process = await asyncio.create_subprocess_exec(
+            "/bin/sh",
+            "-c",
+            '"$@"; echo parent lives',
+            "sh",
+            sys.executable,
+            "-c",
+            code,
+            *run_ids,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
     printed, _ = await process.communicate()
     assert printed == b"0\nparent lives\n"
 

@@ -348,6 +348,17 @@ class TestStopping:
         await cancelled(run)
         assert await gone(output)
 
+    async def test_a_child_that_kept_nothing_of_the_run_is_ended_with_it(
+        self, shell: ShellRunner, asked: Asked
+    ) -> None:
+        request, output = asked(
+            "(env -i setsid sh -c 'echo pid=$$; exec sleep 1000' &); exec sleep 1000"
+        )
+        run = started(shell, request)
+        await output.until("pid=")
+        await cancelled(run)
+        assert await gone(output)
+
     async def test_a_stopped_group_is_woken_to_hear_that_it_shall_end(
         self, shell: ShellRunner, asked: Asked
     ) -> None:
