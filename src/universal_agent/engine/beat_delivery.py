@@ -19,6 +19,8 @@ from universal_agent.domain.beat import (
     is_hidden,
     reason_to_withhold,
 )
+from universal_agent.domain.run import JobId
+from universal_agent.domain.slot import Source
 from universal_agent.engine.hub import Hub
 from universal_agent.store.base import Store
 
@@ -63,17 +65,18 @@ class BeatDelivery:
 
     async def _deliver(self, kept: KeptReport) -> None:
         report = kept.report
+        targets = await self._own_targets(kept)
         told_before = not report.ok_only and await self._store.alert_told(kept)
         reason = reason_to_withhold(report, told_before=told_before)
         if reason is None:
-            connected = self._tell(kept, report.targets)
+            connected = self._tell(kept, targets)
             if not connected:
                 reason = SuppressedReason.NO_CONNECTED_TARGETS
             delivery = Delivery(sent=bool(connected), reason=reason)
         else:
             connected = []
             if report.use_indicator and is_hidden(reason):
-                connected = self._publish(report.targets, "heartbeat_indicator", _indicator(kept))
+                connected = self._publish(targets, "heartbeat_indicator", _indicator(kept))
             delivery = Delivery(sent=False, indicator_only=bool(connected), reason=reason)
         await self._store.decide_report(kept, delivery, connected=connected, now=self._clock.now())
         _log.info(
@@ -83,6 +86,26 @@ class BeatDelivery:
             run_id=kept.run_id,
             reason=reason,
         )
+
+    async def _own_targets(self, kept: KeptReport) -> list[str]:
+        """The targets without those that belong to another user than the beat's session does.
+
+        A HEARTBEAT.json may name any session; what a beat says reaches no other user's.
+        """
+        others = [target for target in kept.report.targets if target != kept.session_id]
+        if not others:
+            return list(kept.report.targets)
+        owner = await self._owner(kept.session_id)
+        foreign = {target for target in others if await self._owner(target) not in (None, owner)}
+        return [target for target in kept.report.targets if target not in foreign]
+
+    async def _owner(self, session_id: str) -> str | None:
+        """Who has the session; None when there is no such session."""
+        session = await self._store.get_session(session_id)
+        if session is not None:
+            return session.user_id
+        job = await self._store.get_job(JobId(session_id))
+        return job.spec.user_id if job is not None and job.source is Source.HEARTBEAT else None
 
     def _tell(self, kept: KeptReport, targets: Sequence[str]) -> list[str]:
         return self._publish(targets, "heartbeat_summary", kept.sent_to(targets).summary())

@@ -107,10 +107,30 @@ def create_job(tx: Tx, new: NewJob, *, specs: SpecCache, now: datetime, once: On
     # A job's id is new, but a session's beats have the session's.
     if new.job.source is Source.HEARTBEAT and tx.one("job_ends", job_id=new.job.job_id):
         raise Conflict(f"There is a job {new.job.job_id!r}, or was one before.")
+    _require_own_workspace(tx, new.job)
     tx.put("insert_job", new.row)
     tx.put("insert_job_version", new.version)
     tx.append(new.event, new.event_row)
     return new.job
+
+
+def _require_own_workspace(tx: Tx, job: Job, *, replaces: Job | None = None) -> None:
+    """Raise Conflict when the job would work in a folder that is or was another user's session's.
+
+    The folder itself, one in it, or one around it. A job that keeps its folder and its owner, and
+    one that has the folder made for its id, are not looked at.
+    """
+    where = (job.spec.workspace_dir, job.spec.user_id)
+    if job.spec.source is not Source.CRON or where[0] == f"cron_{job.job_id}":
+        return
+    if replaces is not None and where == (replaces.spec.workspace_dir, replaces.spec.user_id):
+        return
+    if tx.one("workspace_of_others", workspace_dir=where[0], user_id=where[1]):
+        raise Conflict(
+            f"The workspace {where[0]!r} belongs to a session of another user. Give the job that "
+            "user's user_id, or another workspace_dir.",
+            field="workspace_dir",
+        )
 
 
 def _mark(job: Job) -> int | None:
@@ -137,6 +157,7 @@ def update_job(
     specs: SpecCache,
     now: datetime,
 ) -> Job | None:
+    _require_own_workspace(tx, job, replaces=replaces)
     replaced = tx.run(
         "replace_job",
         job_id=job.job_id,

@@ -775,6 +775,15 @@ SELECT s.session_id, s.user_id, s.workspace_dir, s.source, s.metadata, s.created
          SELECT 1 FROM runs WHERE source_ref = s.session_id AND finished_at IS NULL)
 FROM sessions s WHERE s.workspace_dir = :workspace_dir AND s.deleted_at IS NULL;
 
+-- workspace_of_others_jobs --
+SELECT 1 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
+WHERE j.owner_id <> :user_id AND j.source = 'cron' AND (
+  substr(:workspace_dir || '/', 1, length(v.spec ->> 'workspace_dir') + 1)
+    = (v.spec ->> 'workspace_dir') || '/'
+  OR substr((v.spec ->> 'workspace_dir') || '/', 1, length(:workspace_dir) + 1)
+    = :workspace_dir || '/')
+LIMIT 1;
+
 -- workspace_of_others --
 SELECT 1 FROM sessions
 WHERE user_id <> :user_id AND (

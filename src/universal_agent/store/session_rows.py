@@ -46,6 +46,13 @@ def create_session(tx: Tx, session: Session, *, now: datetime) -> Session:
     if tx.one("workspace_of_others", workspace_dir=session.workspace_dir, user_id=session.user_id):
         # In it, around it, or once its own: what they have left there is not for others to read.
         raise Conflict("This workspace is another user's.", field="workspace_dir")
+    # A session that was given no folder has one of its own, which no job can know yet.
+    if session.workspace_dir != session.session_id and tx.one(
+        "workspace_of_others_jobs",
+        workspace_dir=session.workspace_dir,
+        user_id=session.user_id,
+    ):
+        raise Conflict("A job of another user works in this workspace.", field="workspace_dir")
     if not tx.run(
         "create_session",
         session_id=session.session_id,

@@ -213,6 +213,21 @@ async def test_explicit_targets_are_told_and_the_session_itself_is_not(gateway: 
     assert (await last(gateway))["delivery"]["connected_targets"] == ["s2"]
 
 
+async def test_a_session_of_another_user_is_told_nothing_though_it_is_named(
+    gateway: Gateway,
+) -> None:
+    await gateway.session()
+    await gateway.session("s2")
+    await gateway.runtime.heartbeats.ensure("s3", workspace_dir="s3", owner_id="somebody else")
+    own, others = [await attach(gateway, name) for name in ("s2", "s3")]
+    await beats(
+        gateway,
+        alert(mode=DeliveryMode.EXPLICIT, targets=("s3", "s2")),
+        ok(mode=DeliveryMode.EXPLICIT, targets=("s3",), use_indicator=True),
+    )
+    assert (len(await own.told()), len(await others.told())) == (1, 0)
+
+
 @pytest.mark.parametrize(
     "report", [ok(use_indicator=True), alert(show_alerts=False, use_indicator=True)]
 )
