@@ -14,12 +14,19 @@ from pathlib import Path, PurePath
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_DIRECTORY
 
+_LINK = "a symbolic link"
+
 #: What an open file is called under its number; a folder can be entered by this name.
 _BY_NUMBER = Path("/proc/self/fd")
 
 
 class NotRegular(OSError):
     """Something other than a regular file has this name."""
+
+    def __init__(self, path: str | PurePath, kind: str) -> None:
+        super().__init__(errno.EINVAL, f"is {kind}, expected a regular file", str(path))
+        #: What it is: "a pipe".
+        self.kind = kind
 
 
 def open_regular(
@@ -34,12 +41,12 @@ def open_regular(
         descriptor = os.open(path, flags | _FLAGS, mode, dir_fd=dir_fd)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR, errno.ENODEV):
-            raise _not_regular(path, _kind_of(path, dir_fd)) from None
+            raise NotRegular(path, _kind_of(path, dir_fd)) from None
         raise
     mode_found = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode_found):
         os.close(descriptor)
-        raise _not_regular(path, _kind(mode_found))
+        raise NotRegular(path, _kind(mode_found))
     return descriptor
 
 
@@ -83,6 +90,20 @@ def open_folder(top: Path, inside: str | PurePath = "", *, create: bool = False)
     return descriptor
 
 
+def open_below(descriptor: int, inside: str | PurePath) -> int:
+    """A descriptor of a folder below an open one, which stays open. Raises as `open_folder`."""
+    below = os.dup(descriptor)
+    try:
+        at = Path()
+        for part in PurePath(inside).parts:
+            at /= part
+            below = _enter(below, part, at, create=False)
+    except BaseException:
+        os.close(below)
+        raise
+    return below
+
+
 @contextmanager
 def folder(top: Path, inside: str | PurePath = "", *, create: bool = False) -> Iterator[int]:
     """`open_folder` for the length of a block."""
@@ -110,9 +131,9 @@ def _enter(parent: int, name: str, at: Path, *, create: bool) -> int:
         descriptor = os.open(name, _FOLDER, dir_fd=parent)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR):
-            raise OSError(
-                error.errno, f"is {_kind_of(name, parent)}, expected a folder", str(at)
-            ) from None
+            kind = _kind_of(name, parent)
+            number = errno.ELOOP if kind == _LINK else errno.ENOTDIR
+            raise OSError(number, f"is {kind}, expected a folder", str(at)) from None
         raise OSError(error.errno, error.strerror, str(at)) from None
     os.close(parent)
     return descriptor
@@ -127,7 +148,7 @@ def _kind_of(path: str | PurePath, dir_fd: int | None) -> str:
 
 def _kind(mode: int) -> str:
     if stat.S_ISLNK(mode):
-        return "a symbolic link"
+        return _LINK
     if stat.S_ISFIFO(mode):
         return "a pipe"
     if stat.S_ISDIR(mode):
@@ -137,7 +158,3 @@ def _kind(mode: int) -> str:
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
         return "a device"
     return "a file"
-
-
-def _not_regular(path: str | PurePath, kind: str) -> NotRegular:
-    return NotRegular(errno.EINVAL, f"is {kind}, expected a regular file", str(path))

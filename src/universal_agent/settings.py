@@ -18,6 +18,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, fiel
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from universal_agent.errors import SettingsError
+from universal_agent.files import read_regular
 from universal_agent.masking import MASK, secrets_in_url
 
 TRUTHY = frozenset({"1", "true", "yes", "on"})
@@ -50,6 +51,9 @@ def _words(value: object) -> object:
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+
+#: More than any token has.
+_TOKEN_FILE_BYTES = 4096
 
 Source = Literal["default", "environment"]
 
@@ -232,8 +236,14 @@ class Settings(BaseSettings):
 
     @property
     def workspaces_root(self) -> Path:
-        """Every workspace lies under this."""
-        return self.workspaces_dir or self.data_dir / "workspaces"
+        """Every workspace lies under this.
+
+        Links in a path that was set are resolved here, once; nothing that the gateway itself has
+        put into its data directory may be one.
+        """
+        if self.workspaces_dir is not None:
+            return self.workspaces_dir.resolve()
+        return self.data_dir.resolve() / "workspaces"
 
     @property
     def state_dir(self) -> Path | None:
@@ -249,7 +259,7 @@ class Settings(BaseSettings):
     @property
     def run_logs_dir(self) -> Path:
         """One file for each run that printed something."""
-        return self.data_dir / "runs"
+        return self.data_dir.resolve() / "runs"
 
     @property
     def is_loopback(self) -> bool:
@@ -326,11 +336,18 @@ def load_settings(**overrides: Any) -> Settings:
     if not settings.ops_token:
         token_file = settings.data_dir / "ops_token"
         try:
-            token = token_file.read_text(encoding="utf-8").strip()
+            # The operator's own choice may be a link to where secrets are kept.
+            data = read_regular(token_file.resolve(), limit=_TOKEN_FILE_BYTES)
+            token = data.decode().strip()
         except FileNotFoundError:
             token = ""
         except OSError as error:
             raise SettingsError(f"cannot read {token_file}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise SettingsError(
+                f"{token_file}: expected a token in UTF-8, got other bytes. `ua token new --force` "
+                "replaces it."
+            ) from None
         if token:
             settings = settings.model_copy(update={"ops_token": token})
     if not settings.is_loopback and not settings.ops_token:

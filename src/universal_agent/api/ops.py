@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import Answer, answer, runtime_of
 from universal_agent.errors import InvalidInput
+from universal_agent.threads import FILES
 
 router = APIRouter(prefix="/api/v1/ops", tags=["ops"])
 
@@ -41,11 +42,17 @@ async def tail_log(
         raise InvalidInput("expected one of run_id, session_id and path", field="run_id")
     if path is not None:
         return answer(
-            runtime.run_logs.of_path(path, cursor=cursor, limit=limit, max_bytes=max_bytes)
+            await FILES.run(
+                runtime.run_logs.of_path, path, cursor=cursor, limit=limit, max_bytes=max_bytes
+            )
         )
     if session_id is not None:
         run = await runtime.session_view.latest_run(session_id)
     else:
         assert run_id is not None
         run = await runtime.cron.run(run_id)
-    return answer(runtime.run_logs.of_run(run, cursor=cursor, limit=limit, max_bytes=max_bytes))
+    return answer(
+        await FILES.run(
+            runtime.run_logs.of_run, run, cursor=cursor, limit=limit, max_bytes=max_bytes
+        )
+    )

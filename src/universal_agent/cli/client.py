@@ -12,6 +12,7 @@ import httpx
 
 from universal_agent.cli.failure import CommandFailed, ExitCode, RequestRefused
 from universal_agent.cli.invocation import Document
+from universal_agent.files import read_regular
 from universal_agent.settings import Settings
 
 #: Where `ua serve` leaves its address, in the data directory.
@@ -141,7 +142,9 @@ def address_of(settings: Settings) -> str:
     """
     if settings.source("gateway_host") == settings.source("gateway_port") == "default":
         try:
-            left = (settings.data_dir / ADDRESS_FILE).read_text(encoding="ascii").strip()
+            left = (
+                read_regular(settings.data_dir / ADDRESS_FILE, limit=1024).decode("ascii").strip()
+            )
         except (OSError, UnicodeDecodeError):
             left = ""
         if left.startswith("http://"):

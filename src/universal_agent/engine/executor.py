@@ -85,6 +85,7 @@ class Executor:
         self._concurrency = concurrency
         self._host = host
         self._run_logs_dir = run_logs_dir
+        self._workspaces_root = workspaces_root
         self._workspace = lru_cache(maxsize=10_000)(workspaces_root.joinpath)
         self._on_retry = on_retry
         self._on_beat = on_beat
@@ -373,6 +374,7 @@ class Executor:
             event_id=run.event_id,
             command=spec.command,
             workspace_dir=self._workspace(spec.workspace_dir),
+            workspaces_root=self._workspaces_root,
             output=output,
             scheduled_at=run.scheduled_at,
             attempt=run.attempt,

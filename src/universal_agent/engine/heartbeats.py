@@ -208,7 +208,9 @@ class Heartbeats:
         # First: what is written while it is read is told.
         self._watch.follow(spec.metadata["session_id"], workspace)
         try:
-            text = read_workspace_file(workspace, OVERRIDES_FILE, limit=OVERRIDES_CHARS)
+            text = read_workspace_file(
+                self._workspaces_root, spec.workspace_dir, OVERRIDES_FILE, limit=OVERRIDES_CHARS
+            )
             base = self._beats.config
             config = base if text is None else overridden(base, text)
             if config.every < self._shortest_interval:

@@ -18,7 +18,8 @@ from universal_agent.engine.hub import Attachment, Hub
 from universal_agent.engine.ids import new_id
 from universal_agent.engine.jobs import workspace_inside
 from universal_agent.engine.turns import Turns
-from universal_agent.errors import InvalidInput, SessionNotFound, Unavailable, UniversalAgentError
+from universal_agent.errors import SessionNotFound, Unavailable, UniversalAgentError
+from universal_agent.runners.workspace_files import open_workspace
 from universal_agent.store.base import Store
 
 _log = structlog.get_logger(__name__)
@@ -148,14 +149,9 @@ class Sessions:
     async def _furnish(self, session: Session) -> None:
         """Give a session its folder and its beats. Raises Unavailable when the folder is bad."""
         try:
-            if (
-                workspace_inside(self._workspaces_root, session.workspace_dir)
-                != session.workspace_dir
-            ):
-                raise InvalidInput("a symbolic link was put in its place")
-            folder = self._workspaces_root / session.workspace_dir
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except (InvalidInput, OSError) as error:
+            with open_workspace(self._workspaces_root, session.workspace_dir, create=True):
+                pass
+        except OSError as error:
             _log.error(
                 "session_without_workspace",
                 action="session_without_workspace",

@@ -23,7 +23,13 @@ from universal_agent.engine.ids import new_id
 from universal_agent.errors import InvalidInput
 from universal_agent.metrics import Metrics
 from universal_agent.runners.base import Runner
-from universal_agent.runners.output import ReplyListener, plain_text, reply_path, run_log_path
+from universal_agent.runners.output import (
+    ReplyListener,
+    plain_text,
+    read_log,
+    reply_path,
+    run_log_path,
+)
 from universal_agent.store.base import Finished, Once, Store
 
 #: Who answers a turn. Never a shell: what is said is words.
@@ -271,7 +277,7 @@ class Turns:
         log = run_log_path(self._run_logs_dir, run.run_id, run.queued_at)
         for path in (reply_path(log), log):
             try:
-                text = path.read_text(encoding="utf-8", errors="replace")
+                text = read_log(path).decode("utf-8", "replace")
             except OSError:
                 continue
             return plain_text(text)[-REPLY_CHARS:]

@@ -8,7 +8,8 @@ A runner is found by name through the entry-point group `universal_agent.runners
 point is a callable `(Settings) -> Runner`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import entry_points
@@ -20,6 +21,7 @@ from universal_agent.domain.run import RetryAdvice, RunStatus
 from universal_agent.domain.system_event import SystemEvent
 from universal_agent.errors import InvalidInput, StartupError
 from universal_agent.runners.output import RunOutput
+from universal_agent.runners.workspace_files import open_workspace
 from universal_agent.settings import Settings
 
 #: The longest command, in bytes of UTF-8.
@@ -36,6 +38,8 @@ class RunRequest:
     #: What to do, in the runner's own terms: a shell line, a prompt, a URL. Never interpolated.
     command: str
     workspace_dir: Path
+    #: The folder that every workspace lies under; None: the workspace's own parent.
+    workspaces_root: Path | None = None
     #: Where output goes: capped, and readable while the run goes on.
     output: RunOutput
     scheduled_at: datetime
@@ -50,6 +54,24 @@ class RunRequest:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     #: What is to be told to a session's beat: system events that wait, and who woke it.
     notes: Sequence[SystemEvent] = ()
+
+    @contextmanager
+    def open_workspace(self, *, create: bool = False) -> Iterator[int]:
+        """A descriptor of the workspace, reached from the workspaces folder without any link.
+
+        Use it, not `workspace_dir`, for whatever is read, written or run there: the path may have
+        come to lead elsewhere. Raises OSError that names the part which is no folder.
+        """
+        with open_workspace(*self.workspace, create=create) as descriptor:
+            yield descriptor
+
+    @property
+    def workspace(self) -> tuple[Path, Path]:
+        """The folder that every workspace lies under, and the path of this one."""
+        if self.workspaces_root is not None:
+            return self.workspaces_root, self.workspace_dir
+        top = self.workspace_dir.parent.resolve()
+        return top, top / self.workspace_dir.name
 
     def facts(self) -> dict[str, str]:
         """The slot's facts as the child sees them in its environment (docs/runners.md)."""

@@ -107,14 +107,14 @@ class HeartbeatRunner:
             return RunResult(status=RunStatus.ERROR, error=error.message)
         if reason := self._reason_to_skip(beat):
             return RunResult(status=RunStatus.SKIPPED, reason=reason)
-        before = await FILES.run(snapshot, request.workspace_dir)
+        before = await FILES.run(snapshot, *request.workspace)
         if self._agent is not None:
             result = await self._ask(self._agent, beat)
         else:
             result = await self._check(beat)
         if result.report is None:
             return result
-        after = await FILES.run(snapshot, request.workspace_dir)
+        after = await FILES.run(snapshot, *request.workspace)
         writes = written(before, after)
         artifacts = replace(
             result.report.artifacts, writes=writes, work_products=work_products(writes)
@@ -136,7 +136,7 @@ class HeartbeatRunner:
     def _beat(self, request: RunRequest) -> _Beat:
         """Raises InvalidInput when HEARTBEAT.md is not what it should be."""
         config, problem = self._rules(request)
-        text = read_workspace_file(request.workspace_dir, CHECKLIST_FILE, limit=CHECKLIST_BYTES)
+        text = read_workspace_file(*request.workspace, CHECKLIST_FILE, limit=CHECKLIST_BYTES)
         return _Beat(
             request=request,
             config=config,
@@ -150,7 +150,7 @@ class HeartbeatRunner:
         """The rules in force, and why they are not those of the HEARTBEAT.json that is there."""
         try:
             overrides = read_workspace_file(
-                request.workspace_dir, OVERRIDES_FILE, limit=OVERRIDES_CHARS
+                *request.workspace, OVERRIDES_FILE, limit=OVERRIDES_CHARS
             )
             if overrides is not None:
                 overridden(self._config, overrides)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from universal_agent.domain.run import PREVIEW_CHARS
+from universal_agent.files import folder, open_regular, read_regular
 
 #: Bytes of output kept for each run; the rest is counted.
 KEPT_BYTES = 1024 * 1024
@@ -157,8 +158,7 @@ class RunOutput:
         try:
             if self._file is None:
                 path = self._path() if callable(self._path) else self._path
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._file = FileIO(path, "ab", opener=_private)
+                self._file = FileIO(_open_log(path, os.O_APPEND), "ab")
             while data:
                 data = data[self._file.write(data) or 0 :]
         except OSError as error:
@@ -214,7 +214,7 @@ class RunOutput:
     def _keep_reply(self) -> None:
         path = self._path() if callable(self._path) else self._path
         try:
-            with FileIO(reply_path(path), "wb", opener=_private) as file:
+            with FileIO(_open_log(reply_path(path), os.O_TRUNC), "wb") as file:
                 file.write(self._reply)
         except OSError as error:
             self.failure = self.failure or error.strerror or type(error).__name__
@@ -229,5 +229,17 @@ def _last_lines(tail: bytes, count: int) -> list[str]:
     return [one_line(line) for line in lines if line.strip()][-count:]
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+def _open_log(path: Path, flags: int) -> int:
+    """A descriptor to write a log with; its folder and that one's are made when missing.
+
+    Nothing on the way may be a link. Raises OSError.
+    """
+    top = path.parents[2]
+    with folder(top, path.parent.relative_to(top), create=True) as descriptor:
+        return open_regular(path.name, os.O_WRONLY | os.O_CREAT | flags, dir_fd=descriptor)
+
+
+def read_log(path: Path) -> bytes:
+    """What a log has kept. Raises OSError also for what is no regular file or behind a link."""
+    with folder(path.parent) as descriptor:
+        return read_regular(path.name, limit=2 * KEPT_BYTES, dir_fd=descriptor)

@@ -27,6 +27,7 @@ from typing import Protocol, Self
 from universal_agent.clock import Clock
 from universal_agent.domain.run import RunStatus
 from universal_agent.failpoint import Failpoint, passing
+from universal_agent.files import path_of
 from universal_agent.runners.base import RunRequest, RunResult
 from universal_agent.runners.family import HAS_PIDFD, Family, exit_of, settle, tagged
 from universal_agent.runners.output import KEPT_BYTES, RunOutput, one_line
@@ -59,9 +60,11 @@ async def run_process(
     Raises CancelledError once nothing that it started is left.
     """
     try:
-        request.workspace_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        passing(Failpoint.BEFORE_SPAWN)
-        process, descriptors = _start(argv, request, environment, pipes=1 if reply is None else 2)
+        with request.open_workspace(create=True) as workspace:
+            passing(Failpoint.BEFORE_SPAWN)
+            process, descriptors = _start(
+                argv, request, environment, workspace, pipes=1 if reply is None else 2
+            )
         passing(Failpoint.AFTER_SPAWN)
     except (OSError, ValueError) as error:
         problem = missing_program(argv[0], environment) or one_line(str(error))
@@ -76,7 +79,7 @@ async def run_process(
         await leader_exit()
 
     output = request.output
-    sinks = (output,) if reply is None else (reply, _Apart(output))
+    sinks: tuple[ByteSink, ...] = (output,) if reply is None else (reply, _Apart(output))
     with ExitStack() as stack:
         pipes = [
             stack.enter_context(_Pipe(descriptor, sink))
@@ -106,7 +109,12 @@ def missing_program(program: str, environment: Mapping[str, str]) -> str | None:
 
 
 def _start(
-    argv: Sequence[str], request: RunRequest, environment: Mapping[str, str], *, pipes: int
+    argv: Sequence[str],
+    request: RunRequest,
+    environment: Mapping[str, str],
+    workspace: int,
+    *,
+    pipes: int,
 ) -> tuple[subprocess.Popen[bytes], list[int]]:
     """The child, and the ends of pipes to read what it prints from: stdout's, then stderr's."""
     readers: list[int] = []
@@ -122,7 +130,8 @@ def _start(
                 stdin=subprocess.DEVNULL,
                 stdout=writers[0],
                 stderr=writers[-1],
-                cwd=request.workspace_dir,
+                # By its descriptor: the path may lead elsewhere by now.
+                cwd=path_of(workspace, request.workspace_dir),
                 env={**environment, **request.facts()},
                 start_new_session=True,
                 close_fds=True,

@@ -1,16 +1,17 @@
 """What is in a session's workspace: the files that steer its beats, and what a beat changed.
 
 An agent may write there whatever it likes, so nothing is followed and nothing is waited for: a
-link, a pipe or a file without end in the place of a checklist is refused by name.
+link, a pipe or a file without end in the place of a checklist, and a link in the place of the
+workspace or of a folder on the way to it, are refused by name.
 """
 
 import os
-import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from universal_agent.errors import InvalidInput
+from universal_agent.files import NotRegular, folder, open_below, read_regular
 from universal_agent.runners.output import one_line
 
 #: How many files and folders are looked at to say what a beat changed; a workspace with more is
@@ -23,26 +24,36 @@ _MOST_WRITES = 200
 _WORK_PRODUCTS = "work_products"
 
 
-def read_workspace_file(workspace: Path, name: str, *, limit: int) -> str | None:
-    """The text of a file right in the workspace; None when there is none.
+@contextmanager
+def open_workspace(root: Path, workspace: str | Path, *, create: bool = False) -> Iterator[int]:
+    """A descriptor of a workspace under the workspaces folder `root`; no part may be a link.
 
-    Raises InvalidInput when it is no regular file of UTF-8 text of at most `limit` bytes.
+    Raises OSError that names the part which is no folder.
     """
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    inside = (root / workspace).relative_to(root.parent)
+    with folder(root.parent, inside, create=create) as descriptor:
+        yield descriptor
+
+
+def read_workspace_file(root: Path, workspace: str | Path, name: str, *, limit: int) -> str | None:
+    """The text of a file right in a workspace; None when there is no such file or workspace.
+
+    Raises InvalidInput when it is no regular file of UTF-8 text of at most `limit` bytes, or when
+    the workspace cannot be reached without following a link.
+    """
     try:
-        descriptor = os.open(workspace / name, flags)
+        with open_workspace(root, workspace) as descriptor:
+            data = read_regular(name, limit=limit + 1, dir_fd=descriptor)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except NotRegular as error:
+        expected = "a file that can be read" if "link" in error.kind else "a regular file"
+        raise InvalidInput(f"{name}: expected {expected}, got {error.kind}", field=name) from None
     except OSError as error:
         raise InvalidInput(
-            f"{name}: expected a file that can be read, got: {error.strerror}", field=name
+            f"{name}: expected a file that can be read, got: {error.filename} {error.strerror}",
+            field=name,
         ) from None
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise InvalidInput(f"{name}: expected a regular file", field=name)
-        data = _read(descriptor, limit + 1)
-    finally:
-        os.close(descriptor)
     if len(data) > limit:
         raise InvalidInput(f"{name}: expected at most {limit} bytes, got more", field=name)
     try:
@@ -53,17 +64,10 @@ def read_workspace_file(workspace: Path, name: str, *, limit: int) -> str | None
         ) from None
 
 
-def _read(descriptor: int, limit: int) -> bytes:
-    data = b""
-    while len(data) < limit and (piece := os.read(descriptor, limit - len(data))):
-        data += piece
-    return data
-
-
 Snapshot = Mapping[str, tuple[int, int, int]]
 
 
-def snapshot(workspace: Path) -> Snapshot | None:
+def snapshot(root: Path, workspace: str | Path) -> Snapshot | None:
     """What tells a file that was changed from one that was not; None where there is too much.
 
     Links and hidden folders are passed over. Reads many directories: call it in a thread.
@@ -71,26 +75,33 @@ def snapshot(workspace: Path) -> Snapshot | None:
     found: dict[str, tuple[int, int, int]] = {}
     folders = [""]
     seen = 0
-    while folders:
-        prefix = folders.pop()
-        for entry in _entries(workspace / prefix):
-            seen += 1
-            if seen > _MOST_ENTRIES:
-                return None
-            path = prefix + entry.name
-            with suppress(OSError):  # gone meanwhile
-                if entry.is_dir(follow_symlinks=False):
-                    if not entry.name.startswith("."):
-                        folders.append(f"{path}/")
-                elif entry.is_file(follow_symlinks=False):
-                    facts = entry.stat(follow_symlinks=False)
-                    found[path] = (facts.st_ino, facts.st_mtime_ns, facts.st_size)
+    with suppress(OSError), open_workspace(root, workspace) as top:
+        while folders:
+            prefix = folders.pop()
+            for entry in _entries(top, prefix):
+                seen += 1
+                if seen > _MOST_ENTRIES:
+                    return None
+                path = prefix + entry.name
+                with suppress(OSError):  # gone meanwhile
+                    if entry.is_dir(follow_symlinks=False):
+                        if not entry.name.startswith("."):
+                            folders.append(f"{path}/")
+                    elif entry.is_file(follow_symlinks=False):
+                        facts = entry.stat(follow_symlinks=False)
+                        found[path] = (facts.st_ino, facts.st_mtime_ns, facts.st_size)
     return found
 
 
-def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:
-    with suppress(OSError), os.scandir(folder) as entries:
-        yield from entries
+def _entries(top: int, inside: str) -> Iterator["os.DirEntry[str]"]:
+    """What is in a folder of the workspace; nothing where it is gone or a link by now."""
+    with suppress(OSError):
+        descriptor = open_below(top, inside)
+        try:
+            with os.scandir(descriptor) as entries:
+                yield from entries
+        finally:
+            os.close(descriptor)
 
 
 def written(before: Snapshot | None, after: Snapshot | None) -> tuple[str, ...]:

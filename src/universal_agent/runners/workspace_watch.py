@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from universal_agent.files import folder, path_of
+
 if TYPE_CHECKING:
     from asyncinotify import Inotify
 
@@ -76,9 +78,11 @@ class InotifyWatch:
         # Not when a file is made, for it is empty then: once it is written or moved to its place.
         changed = Mask.CLOSE_WRITE | Mask.MOVE | Mask.DELETE
         try:
-            watch = self._open().add_watch(workspace, changed | Mask.ONLYDIR | Mask.DONT_FOLLOW)
+            with folder(workspace) as descriptor:
+                place = path_of(descriptor, workspace)
+                watch = self._open().add_watch(place, changed | Mask.ONLYDIR)
         except FileNotFoundError:
-            return  # it is made anew when the session is resumed
+            return  # it is made when the session is resumed
         except OSError as error:
             _log.warning(
                 "workspace_not_watched",

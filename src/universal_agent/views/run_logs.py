@@ -1,23 +1,32 @@
-"""What has a run printed, from where the reader left off?"""
+"""What runs have printed, from where a reader stopped.
+
+Reads files: call it in a thread.
+"""
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from universal_agent.domain.run import Run
-from universal_agent.errors import InvalidInput
+from universal_agent.errors import InvalidInput, Unavailable
+from universal_agent.files import folder, open_regular
 from universal_agent.runners.output import plain_text, run_log_path
 
 
-def tail(path: Path, *, cursor: int | None, limit: int, max_bytes: int) -> dict[str, Any]:
-    """Lines from byte `cursor` on; without a cursor, the last `limit` lines.
+def tail(
+    top: Path, inside: PurePath, *, cursor: int | None, limit: int, max_bytes: int
+) -> dict[str, Any]:
+    """Lines of the file `inside` a folder, from byte `cursor` on; else the last `limit` lines.
 
     `cursor` of the answer is where to go on, and `partial` says that the last line is not
     finished yet. `truncated`: lines before the first one were left out. `reset`: the file is
-    shorter than the cursor, so it was read anew.
+    shorter than the cursor, so it is read from its beginning. Raises OSError for what is no regular
+    file, or cannot be reached without following a link.
     """
+    path = top / inside
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        with folder(top, inside.parent) as parent:
+            descriptor = open_regular(inside.name, dir_fd=parent)
     except FileNotFoundError:
         return _answer(path, 0, 0, [], truncated=False, reset=bool(cursor))
     with os.fdopen(descriptor, "rb") as file:
@@ -79,7 +88,18 @@ class RunLogs:
         if run is None:
             return _answer(Path(), 0, 0, [], truncated=False, reset=bool(cursor))
         path = run_log_path(self._root, run.run_id, run.queued_at)
-        return tail(path, cursor=cursor, limit=limit, max_bytes=max_bytes)
+        try:
+            return tail(
+                self._root.parent,
+                path.relative_to(self._root.parent),
+                cursor=cursor,
+                limit=limit,
+                max_bytes=max_bytes,
+            )
+        except OSError as error:
+            raise Unavailable(
+                f"The log of run {run.run_id} cannot be read: {error.filename} {error.strerror}."
+            ) from None
 
     def of_path(
         self, given: str, *, cursor: int | None, limit: int, max_bytes: int
@@ -88,14 +108,13 @@ class RunLogs:
         problem = InvalidInput(
             f"expected a .log file inside the data directory, got {given[:200]!r}", field="path"
         )
-        if "\x00" in given:
-            raise problem
         top = self._data_dir.resolve()
         try:
-            path = (top / given).resolve()
-            path.relative_to(top)
-        except (ValueError, OSError, RuntimeError):
+            inside = (top / given).relative_to(top)
+            with folder(top, inside.parent) as parent:
+                os.close(open_regular(inside.name, dir_fd=parent))
+            if inside.suffix == ".log":
+                return tail(top, inside, cursor=cursor, limit=limit, max_bytes=max_bytes)
+        except (ValueError, OSError):
             raise problem from None
-        if path.suffix != ".log" or not path.is_file():
-            raise problem
-        return tail(path, cursor=cursor, limit=limit, max_bytes=max_bytes)
+        raise problem

@@ -1,5 +1,6 @@
 """Sessions over HTTP: kept, resumed, gone for good; each in a workspace of its own."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,109 @@ class TestWorkspaces:
         await gateway.http.delete(f"/api/v1/sessions/{session_id}")
         assert (await make(gateway, user_id="bob", workspace_dir="diary")).status_code == 409
         assert (await make(gateway, user_id="ada", workspace_dir="diary")).status_code == 200
+
+    async def test_no_job_of_another_user_works_in_a_sessions_folder(self, gateway: Served) -> None:
+        await gateway.session(user_id="ada", workspace_dir="team/ada")
+        jobs = "/api/v1/cron/jobs"
+
+        async def job(**fields: str) -> int:
+            body = {"command": "true", "every": "1h", **fields}
+            return (await gateway.http.post(jobs, json=body)).status_code
+
+        for folder in ("team/ada", "team/ada/deep", "team"):
+            assert await job(user_id="bob", workspace_dir=folder) == 409
+            assert await job(workspace_dir=folder) == 409
+            assert await job(user_id="ada", workspace_dir=folder) == 200
+        made = await gateway.http.post(
+            jobs, json={"command": "true", "every": "1h", "user_id": "bob"}
+        )
+        bobs = f"{jobs}/{made.json()['job']['job_id']}"
+        moved = await gateway.http.put(bobs, json={"workspace_dir": "team/ada"})
+        assert (moved.status_code, moved.json()["field"]) == (409, "workspace_dir")
+        assert (await gateway.http.put(bobs, json={"title": "still bob's"})).status_code == 200
+
+    async def test_no_session_is_made_where_a_job_of_another_user_works(
+        self, gateway: Served
+    ) -> None:
+        body = {"command": "true", "every": "1h", "user_id": "bob", "workspace_dir": "team/bob"}
+        made = (await gateway.http.post("/api/v1/cron/jobs", json=body)).json()["job"]
+        await gateway.http.delete(f"/api/v1/cron/jobs/{made['job_id']}")
+        for folder in ("team/bob", "team", "team/bob/deep"):
+            assert (await make(gateway, user_id="ada", workspace_dir=folder)).status_code == 409
+        assert (await make(gateway, user_id="bob", workspace_dir="team/bob")).status_code == 200
+        assert (await make(gateway, user_id="ada", workspace_dir="team/ada")).status_code == 200
+
+    @pytest.mark.parametrize("swapped", ["team/ada", "team", ""])
+    async def test_a_folder_that_became_a_link_is_not_followed_after_a_restart(
+        self, tmp_path: Path, swapped: str
+    ) -> None:
+        async with served(tmp_path / "data") as gateway:
+            session_id = await gateway.session(workspace_dir="team/ada")
+        outside = tmp_path / "outside"
+        place = tmp_path / "data" / "workspaces" / swapped
+        place.rename(outside)
+        place.symlink_to(outside)
+        before = sorted(outside.rglob("*"))
+        async with served(tmp_path / "data") as gateway:
+            answer = await gateway.http.get(f"/api/v1/sessions/{session_id}")
+            assert answer.status_code == 503
+        assert sorted(outside.rglob("*")) == before
+
+
+class TestLogs:
+    @pytest.mark.parametrize("kind", ["pipe", "folder", "link", "device"])
+    async def test_a_log_that_is_no_regular_file_is_a_clear_error(
+        self, gateway: Served, tmp_path: Path, kind: str
+    ) -> None:
+        body = {"command": "echo spoken", "every": "1h", "runner": "shell"}
+        job = (await gateway.http.post("/api/v1/cron/jobs", json=body)).json()["job"]
+        ran = await gateway.http.post(
+            f"/api/v1/cron/jobs/{job['job_id']}/run", params={"wait_seconds": 30}
+        )
+        run_id = ran.json()["run"]["run_id"]
+        (log,) = (tmp_path / "data" / "runs").glob(f"*/{run_id}.log")
+        log.unlink()
+        replace_by(kind, log, tmp_path)
+        tail = "/api/v1/ops/logs/tail"
+        answer = await gateway.http.get(tail, params={"run_id": run_id})
+        assert answer.status_code == 503
+        assert "expected a regular file" in answer.json()["detail"]
+        inside = str(log.relative_to(tmp_path / "data"))
+        named = await gateway.http.get(tail, params={"path": inside})
+        assert (named.status_code, named.json()["field"]) == (400, "path")
+
+    @pytest.mark.parametrize("kind", ["pipe", "link", "file"])
+    async def test_a_folder_of_logs_that_is_none_is_a_clear_error(
+        self, gateway: Served, tmp_path: Path, kind: str
+    ) -> None:
+        body = {"command": "echo spoken", "every": "1h", "runner": "shell"}
+        job = (await gateway.http.post("/api/v1/cron/jobs", json=body)).json()["job"]
+        run = f"/api/v1/cron/jobs/{job['job_id']}/run"
+        ran = await gateway.http.post(run, params={"wait_seconds": 30})
+        run_id = ran.json()["run"]["run_id"]
+        (tmp_path / "data" / "runs").rename(tmp_path / "data" / "elsewhere")
+        replace_by(kind, tmp_path / "data" / "runs", tmp_path / "data")
+        answer = await gateway.http.get("/api/v1/ops/logs/tail", params={"run_id": run_id})
+        assert answer.status_code == 503
+        assert "expected a folder" in answer.json()["detail"]
+        again = await gateway.http.post(run, params={"wait_seconds": 30})
+        assert again.json()["run"]["status"] == "success", "its log is cut, the run goes on"
+
+
+def replace_by(kind: str, path: Path, elsewhere: Path) -> None:
+    """Put something in the place of a file."""
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+        case "link":
+            (elsewhere / "elsewhere").mkdir(exist_ok=True)
+            path.symlink_to(elsewhere / "elsewhere")
+        case "device":
+            path.symlink_to("/dev/zero")
+        case _:
+            path.touch()
 
 
 class TestContinuity:

@@ -1,5 +1,8 @@
 """What is kept and shown of a run's output."""
 
+import os
+import resource
+import signal
 import stat
 from itertools import pairwise
 from pathlib import Path
@@ -89,12 +92,19 @@ def test_a_listener_hears_what_is_kept_and_no_more(path: Path) -> None:
     assert "".join(heard) == "ab\ufffd"
 
 
-def test_a_full_disk_loses_output_and_not_the_run() -> None:
-    output = RunOutput(Path("/dev/full"))
-    output.write(b"lost")
+def test_a_full_disk_loses_output_and_not_the_run(path: Path) -> None:
+    output = RunOutput(path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        output.write(b"lost")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
     output.write(b" too")
     output.close()
-    assert output.failure == "No space left on device"
+    assert output.failure == "File too large"
     assert (output.total_bytes, output.dropped_bytes, output.preview) == (8, 8, "lost too")
 
 
@@ -106,6 +116,29 @@ def test_a_link_is_not_followed(path: Path, tmp_path: Path) -> None:
     output.close()
     assert output.failure is not None
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+@pytest.mark.parametrize("where", ["file", "day", "runs"])
+def test_a_log_is_written_to_no_other_place_and_to_no_other_kind_of_file(
+    path: Path, tmp_path: Path, kind: str, where: str
+) -> None:
+    path = tmp_path / "runs" / "2026-01-14" / "run.log"
+    target = {"file": path, "day": path.parent, "runs": path.parents[1]}[where]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    if kind == "link":
+        target.symlink_to(outside)
+    elif kind == "pipe":
+        os.mkfifo(target)
+    else:
+        target.mkdir()
+    output = RunOutput(path)
+    output.write(b"text")
+    output.close()
+    assert (output.failure is None) == (kind == "folder" and where != "file")
+    assert list(outside.iterdir()) == []
 
 
 def test_the_preview_is_the_first_characters_as_plain_text(path: Path) -> None:
