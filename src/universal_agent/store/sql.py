@@ -58,7 +58,10 @@ from universal_agent.store.sql_notifications import SqlNotifications
 from universal_agent.store.sql_off import SqlOff
 from universal_agent.store.sql_sessions import SqlSessions
 from universal_agent.store.sqlite import SqliteDatabase
-from universal_agent.store.tx import Database, Tx
+from universal_agent.store.tx import Database, Lane, Tx
+
+#: How often a snapshot is taken in which the projection has every event.
+_SNAPSHOT_TRIES = 20
 
 
 class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff):
@@ -172,7 +175,8 @@ class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff):
         return await self._db.read(
             lambda tx: admission.due(
                 tx, until=until, limit=limit, without=without, specs=self._specs
-            )
+            ),
+            Lane.ENGINE,
         )
 
     async def admit(
@@ -421,11 +425,13 @@ class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff):
 
     async def audit(self, *, limit: int, before_seq: int | None) -> Sequence[Event]:
         return await self._db.read(
-            lambda tx: log_verbs.audit(tx, limit=limit, before_seq=before_seq)
+            lambda tx: log_verbs.audit(tx, limit=limit, before_seq=before_seq), Lane.LONG
         )
 
     async def slot_history(self, slot: SlotKey) -> SlotHistory:
-        return await self._db.read(lambda tx: history.slot_history(tx, slot, self._specs))
+        return await self._db.read(
+            lambda tx: history.slot_history(tx, slot, self._specs), Lane.LONG
+        )
 
     async def sizes(self) -> Sizes:
         return await self._db.read(log_verbs.sizes)
@@ -461,24 +467,41 @@ class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff):
         return await self._db.read(lambda tx: calendar_rows.job_facts(tx, job_ids, self._specs))
 
     async def scan_calendar(self, window: Window) -> CalendarFacts:
-        return await self._db.read(lambda tx: calendar_rows.scan_calendar(tx, window, self._specs))
+        return await self._db.read(
+            lambda tx: calendar_rows.scan_calendar(tx, window, self._specs), Lane.LONG
+        )
 
     async def projected_calendar(
         self, window: Window, *, only: Collection[str] | None = None
     ) -> CalendarFacts:
         return await self._db.read(
-            lambda tx: calendar_rows.projected_calendar(tx, window, self._specs, only=only)
+            lambda tx: calendar_rows.projected_calendar(tx, window, self._specs, only=only),
+            Lane.LONG,
         )
 
     async def both_calendars(self, window: Window) -> tuple[CalendarFacts, CalendarFacts]:
         def both(tx: Tx) -> tuple[CalendarFacts, CalendarFacts]:
-            projection_rows.project_all(tx)
             return (
                 calendar_rows.scan_calendar(tx, window, self._specs),
                 calendar_rows.projected_calendar(tx, window, self._specs),
             )
 
-        return await self._db.write(both)
+        def both_if_level(tx: Tx) -> tuple[CalendarFacts, CalendarFacts] | None:
+            level = projection_rows.position(tx) == log_verbs.log_bounds(tx).newest_seq
+            return both(tx) if level else None
+
+        def both_made_level(tx: Tx) -> tuple[CalendarFacts, CalendarFacts]:
+            projection_rows.project_all(tx)
+            return both(tx)
+
+        # The writer folds what is missing and does not wait for the reading, unless events come
+        # too quickly for a snapshot in between.
+        for _ in range(_SNAPSHOT_TRIES):
+            await self._db.write(projection_rows.project_all)
+            found = await self._db.read(both_if_level, Lane.LONG)
+            if found is not None:
+                return found
+        return await self._db.write(both_made_level)
 
     async def projection_position(self) -> int:
         return await self._db.read(projection_rows.position)
@@ -490,12 +513,14 @@ class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff):
         await self._db.write(projection_copy.clear)
 
     async def projection_digest(self) -> ProjectionDigest:
-        return await self._db.read(projection_copy.digest)
+        return await self._db.read(projection_copy.digest, Lane.LONG)
 
     async def read_projection(
         self, *, after: ProjectionPage | None, limit: int
     ) -> ProjectionPage | None:
-        return await self._db.read(lambda tx: projection_copy.read_page(tx, after, limit=limit))
+        return await self._db.read(
+            lambda tx: projection_copy.read_page(tx, after, limit=limit), Lane.LONG
+        )
 
     async def write_projection(self, page: ProjectionPage) -> None:
         await self._db.write(lambda tx: projection_copy.write_page(tx, page))
@@ -504,7 +529,8 @@ class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff):
         self, *, start: datetime, end: datetime, job_id: JobId | None
     ) -> Sequence[tuple[int, int]]:
         return await self._db.read(
-            lambda tx: log_verbs.recorded_by_hour(tx, start=start, end=end, job_id=job_id)
+            lambda tx: log_verbs.recorded_by_hour(tx, start=start, end=end, job_id=job_id),
+            Lane.LONG,
         )
 
     async def ledger_facts(
@@ -513,7 +539,8 @@ class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff):
         return await self._db.read(
             lambda tx: log_verbs.ledger_facts(
                 tx, start=start, end=end, job_id=job_id, specs=self._specs
-            )
+            ),
+            Lane.LONG,
         )
 
 

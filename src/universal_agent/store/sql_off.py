@@ -7,7 +7,7 @@ from universal_agent.domain.slot import Source
 from universal_agent.store import switched_off
 from universal_agent.store.off_store import DuePage
 from universal_agent.store.rows import SpecCache
-from universal_agent.store.tx import Database
+from universal_agent.store.tx import Database, Lane
 
 
 class SqlOff:
@@ -33,7 +33,8 @@ class SqlOff:
         return await self._db.read(
             lambda tx: switched_off.due_page(
                 tx, source, until=until, after=after, limit=limit, specs=self._specs
-            )
+            ),
+            Lane.ENGINE,
         )
 
     async def miss_moved(

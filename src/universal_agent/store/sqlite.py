@@ -1,4 +1,4 @@
-"""The SQLite database: one writer thread with group commit, a pool of readers, one process.
+"""The SQLite database: one writer thread with group commit, readers in lanes, one process.
 
 Every write is a function of a transaction, run on the writer thread. Those that wait while a
 commit is on its way to the disk share the next one, so that a durable commit (synchronous=FULL)
@@ -18,7 +18,6 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,9 +27,10 @@ from universal_agent.store.acknowledged import SETTLED, YES
 from universal_agent.store.data_lock import DataLock
 from universal_agent.store.database_file import back_up, is_fresh, put_in_place
 from universal_agent.store.migrate import migrate, newest_schema, schema_of
+from universal_agent.store.readers import Readers
 from universal_agent.store.seen_before import SeenBefore
 from universal_agent.store.sqlite_tx import SqliteTx
-from universal_agent.store.tx import Tx, queries
+from universal_agent.store.tx import Lane, Tx, queries
 from universal_agent.store.upkeep import FilesLost, Upkeep
 
 T = TypeVar("T")
@@ -46,8 +46,6 @@ _PROBE_SECONDS = 1.0
 
 #: What a verb can do wrong; every other error of the database is its disk's.
 _VERBS_FAULTS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
-
-_READERS = 4
 
 
 class _Job:
@@ -83,9 +81,7 @@ class SqliteDatabase:
         self._on_append = on_append or (lambda seq, events: None)
         self._inbox: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._readers: ThreadPoolExecutor | None = None
-        self._reader_connections: list[sqlite3.Connection] = []
-        self._local = threading.local()
+        self._readers: Readers | None = None
         self._lock: DataLock | None = None
         self._is_kept = is_kept
         self._seen_before = SeenBefore(self.path, state_dir)
@@ -117,7 +113,7 @@ class SqliteDatabase:
             target=self._write_loop, name="ua-store-writer", daemon=True
         )
         self._thread.start()
-        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="ua-store-reader")
+        self._readers = Readers(self._connect_reader)
 
     def _prepare(self) -> None:
         if self._is_kept and not self.path.exists():
@@ -160,10 +156,7 @@ class SqliteDatabase:
         readers, self._readers = self._readers, None
         thread, self._thread = self._thread, None
         if readers is not None:
-            await asyncio.to_thread(readers.shutdown)
-            for connection in self._reader_connections:
-                connection.close()
-            self._reader_connections.clear()
+            await asyncio.to_thread(readers.close)
         if thread is not None:
             self._inbox.put(None)
             await asyncio.to_thread(thread.join)
@@ -342,33 +335,25 @@ class SqliteDatabase:
 
     # -- reading
 
-    async def read(self, fn: Callable[[Tx], T]) -> T:
+    async def read(self, fn: Callable[[Tx], T], lane: Lane = Lane.SHORT) -> T:
         """Run `fn` on one snapshot of what is committed."""
-        if self._readers is None or self._loop is None:
+        if self._readers is None:
             raise StoreUnavailable("The store is closed.")
         try:
-            return await self._loop.run_in_executor(self._readers, self._read, fn)
+            return await self._readers.read(fn, lane)
         except sqlite3.Error as error:
             raise StoreUnavailable(f"The database cannot be read: {error}.") from error
 
-    def _read(self, fn: Callable[[Tx], T]) -> T:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._connect(self.path)
-            connection.execute("PRAGMA query_only = ON")
-            if not self._the_upkeep.is_in_place():
-                connection.close()
-                raise StoreUnavailable(
-                    f"The database cannot be read: {self.path} is not the file that the gateway "
-                    "started with."
-                )
-            self._local.connection = connection
-            self._reader_connections.append(connection)
-        connection.execute("BEGIN")
-        try:
-            return fn(SqliteTx(connection))
-        finally:
-            connection.execute("COMMIT")
+    def _connect_reader(self) -> sqlite3.Connection:
+        connection = self._connect(self.path)
+        connection.execute("PRAGMA query_only = ON")
+        if not self._the_upkeep.is_in_place():
+            connection.close()
+            raise StoreUnavailable(
+                f"The database cannot be read: {self.path} is not the file that the gateway "
+                "started with."
+            )
+        return connection
 
 
 def _run_together(connection: sqlite3.Connection, group: Sequence[_Job]) -> SqliteTx | None:

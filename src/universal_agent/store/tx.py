@@ -7,6 +7,7 @@ the database owns. They speak in named queries (queries.sql, feed.sql) and rows.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol, TypeVar
@@ -54,6 +55,17 @@ class Tx(Protocol):
         ...
 
 
+class Lane(StrEnum):
+    """Which reads a read may have to wait for: those of its own lane alone."""
+
+    #: What the scheduler asks on the way of a slot.
+    ENGINE = "engine"
+    #: Lookups, and lists of bounded length.
+    SHORT = "short"
+    #: What may go through a whole window: ledgers, calendars, histories.
+    LONG = "long"
+
+
 class Database(Protocol):
     """Runs functions in transactions."""
 
@@ -63,7 +75,7 @@ class Database(Protocol):
     async def open(self) -> None: ...
     async def close(self) -> None: ...
     async def write(self, fn: Callable[[Tx], T]) -> T: ...
-    async def read(self, fn: Callable[[Tx], T]) -> T: ...
+    async def read(self, fn: Callable[[Tx], T], lane: Lane = Lane.SHORT) -> T: ...
 
 
 @cache

@@ -8,7 +8,7 @@ from universal_agent.errors import StoreUnavailable
 from universal_agent.store.log_tail import LogTail
 from universal_agent.store.sql import SqlStore
 from universal_agent.store.sqlite import SqliteDatabase
-from universal_agent.store.tx import Tx
+from universal_agent.store.tx import Lane, Tx
 from universal_agent.testing.clock import ManualClock
 
 T = TypeVar("T")
@@ -45,10 +45,10 @@ class ManualDatabase:
         finally:
             self._pending -= 1
 
-    async def read(self, fn: Callable[[Tx], T]) -> T:
+    async def read(self, fn: Callable[[Tx], T], lane: Lane = Lane.SHORT) -> T:
         self._pending += 1
         try:
-            return await self._database.read(fn)
+            return await self._database.read(fn, lane)
         finally:
             self._pending -= 1
 

@@ -34,6 +34,9 @@ class LedgerView:
         self._store = store
         self._judging = judging
         self._at_once = at_once
+        #: One ledger is computed at a time: more would compete with the scheduler for the
+        #: interpreter, and gain nothing.
+        self._turn = asyncio.Lock()
 
     async def ledger(
         self, *, start: datetime, end: datetime, now: datetime, job_id: str | None = None
@@ -51,8 +54,9 @@ class LedgerView:
             )
         job = None if job_id is None else JobId(job_id)
         ledger = Ledger(start=start, end=start)
-        for until in await self._pieces(start, end, job):
-            ledger.add(await self._reckoned(ledger.end, until, now, job))
+        async with self._turn:
+            for until in await self._pieces(start, end, job):
+                ledger.add(await self._reckoned(ledger.end, until, now, job))
         return ledger_document(ledger)
 
     async def _pieces(self, start: datetime, end: datetime, job_id: JobId | None) -> list[datetime]:
