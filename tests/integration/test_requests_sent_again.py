@@ -127,6 +127,7 @@ async def test_run_now_in_the_calendar_makes_one_run_for_one_key(
         for _ in range(2)
     ]
     assert made[0]["run"]["run_id"] == made[1]["run"]["run_id"]
+    assert [answered["run"]["status"] for answered in made] == ["success", "success"]
 
 
 async def test_every_post_but_signing_in_takes_a_key(runtime: Runtime) -> None:

@@ -23,7 +23,16 @@ from universal_agent.api.auth import (
     session_cookie,
 )
 from universal_agent.api.hosts import Authority, Hosts, is_same_origin
-from universal_agent.api.limits import MAX_HEAD_BYTES, HeadTooLarge, read_body, replay
+from universal_agent.api.limits import (
+    MAX_BODY_BYTES,
+    MAX_HEAD_BYTES,
+    MAX_STRANGER_BODY_BYTES,
+    REPEATED,
+    HeadTooLarge,
+    read_body,
+    replay,
+)
+from universal_agent.api.open_connections import CONNECTION
 from universal_agent.api.openapi import extend_openapi
 from universal_agent.api.policy import READING, Need, need_of
 from universal_agent.api.problems import problem_of
@@ -44,6 +53,7 @@ _READ_HERE = frozenset(
     {
         b"authorization",
         b"content-length",
+        b"content-type",
         b"cookie",
         b"host",
         b"origin",
@@ -55,9 +65,6 @@ _READ_HERE = frozenset(
         b"x-ua-ops-token",
     }
 )
-
-#: Stands for the values of a repeated header; no host, origin, token or session is like it.
-_REPEATED = b","
 
 #: Sessions in one request that are looked at.
 _MOST_SESSIONS = 4
@@ -74,7 +81,7 @@ def read_head(scope: Scope) -> Head:
     for name, value in scope["headers"]:
         size += len(name) + len(value) + 4
         if name in _READ_HERE:
-            found[name] = _REPEATED if name in found else value
+            found[name] = REPEATED if name in found else value
     return Head(found, size)
 
 
@@ -97,7 +104,8 @@ class AccessLayer:
         try:
             principal = self._admit(scope, need, head)
             if scope["type"] == "http" and _has_body(method, head):
-                body = await read_body(receive, head.headers)
+                most = MAX_STRANGER_BODY_BYTES if principal is None else MAX_BODY_BYTES
+                body = await read_body(receive, head.headers, most=most)
                 if body is None:
                     return
                 receive = replay(body, receive)
@@ -122,6 +130,9 @@ class AccessLayer:
         principal = self._principal(scope, need, head)
         if principal is not None:
             state["principal"] = principal
+            connection = scope.get("extensions", {}).get(CONNECTION)
+            if connection is not None and not connection.is_trusted:
+                connection.trust()
         if head.size > MAX_HEAD_BYTES:
             raise HeadTooLarge
         return principal

@@ -11,6 +11,7 @@ from universal_agent.api.wire import (
     Answer,
     Body,
     IdempotencyKey,
+    PlainText,
     answer,
     once_from,
     operator,
@@ -25,7 +26,7 @@ from universal_agent.domain.stasis import Scope, StasisAction
 from universal_agent.engine.changes import proposal_document
 from universal_agent.errors import InvalidInput
 from universal_agent.runtime import Runtime
-from universal_agent.store.base import Once, Resolved
+from universal_agent.store.base import Resolved
 from universal_agent.views.calendar import FeedQuery
 from universal_agent.views.cron import run_document
 
@@ -43,6 +44,10 @@ ACTIONS = (
     "open_session",
     *(action.value for action in StasisAction),
 )
+
+
+#: How long an action waits for the run that it starts.
+ACTION_WAIT_SECONDS = 2.0
 
 
 class FeedDocument(Answer):
@@ -81,8 +86,11 @@ class Action(Body):
     action: str = Field(max_length=100, examples=["approve_backfill_run"])
     run_at: str | int | float | None = Field(default=None, examples=["in 20 minutes"])
     timezone: str | None = Field(default=None, max_length=100)
-    note: str | None = Field(default=None, max_length=1000)
+    note: PlainText | None = None
     scope: Literal["slot", "group"] | None = None
+    wait_seconds: Annotated[float, Field(ge=0, le=300)] | None = Field(
+        default=None, description="How long to wait for a run to end; 2 by default."
+    )
 
 
 class ActionDone(Answer):
@@ -105,7 +113,7 @@ class Bulk(Body):
     group: str | None = Field(default=None, max_length=200)
     outage: str | None = Field(default=None, max_length=100)
     action: Literal["approve_backfill_run", "reschedule", "delete_missed"]
-    note: str | None = Field(default=None, max_length=1000)
+    note: PlainText | None = None
     run_at: str | int | float | None = None
     timezone: str | None = Field(default=None, max_length=100)
 
@@ -175,7 +183,8 @@ async def act(
     runtime = runtime_of(request)
     runtime.metrics.count("calendar_action_requests")
     slot = SlotKey.parse(event_id)
-    once = once_from(key, request, body.model_dump())
+    # How long a client waits is no part of what it asks for.
+    once = once_from(key, request, body.model_dump(exclude={"wait_seconds"}))
     if body.action in tuple(StasisAction):
         resolved = await runtime.stasis.resolve(
             slot,
@@ -187,20 +196,22 @@ async def act(
             timezone=body.timezone,
             once=once,
         )
-        result = _resolved(runtime, resolved)
+        result, run = _resolved(runtime, resolved), resolved.run
+    elif body.action == "run_now":
+        commands = runtime.commands(slot.source)
+        result, run = {}, await commands.run_now(JobId(slot.source_ref), once=once)
     else:
-        result = await _act_on_job(runtime, slot, body.action, once)
+        result, run = await _act_on_job(runtime, slot, body.action), None
+    if run is not None:
+        seconds = ACTION_WAIT_SECONDS if body.wait_seconds is None else body.wait_seconds
+        run = await runtime.commands(slot.source).wait_for(run, seconds)
+        result["run"] = run_document(run)
     return answer({**_done(slot, body.action), **result})
 
 
-async def _act_on_job(
-    runtime: Runtime, slot: SlotKey, action: str, once: Once | None
-) -> dict[str, Any]:
+async def _act_on_job(runtime: Runtime, slot: SlotKey, action: str) -> dict[str, Any]:
     job_id = JobId(slot.source_ref)
     match action:
-        case "run_now":
-            run = await runtime.commands(slot.source).run_now(job_id, once=once)
-            return {"run": run_document(run)}
         case "pause":
             job = await runtime.commands(slot.source).switch_off(job_id, OffLabel.PAUSED)
         case "disable":

@@ -1,17 +1,18 @@
-"""How slowly may a request arrive, and how large may its head be before it is complete?
+"""Limits to a connection: how slowly a request may arrive, and how large its head may be.
 
 The layers inside see a request once its head is complete, and its body as far as it has come. What
-never completes stays with the server, which would keep it, and all that has come of it, for ever.
+never completes stays with the server, which would keep it, and all that has come of it.
 """
 
 import asyncio
-import socket
 from enum import Enum, auto
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from universal_agent.api.limits import MAX_HEAD_BYTES
+from universal_agent.api.open_connections import CONNECTION, Connection, OpenConnections
 from universal_agent.clock import Cancellable, Clock
 
 #: Seconds from the first byte of a request, or from the connection on, to the end of its head.
@@ -36,14 +37,14 @@ connection: close\r
 "detail":"The request line and headers together are larger than 16 KiB."}"""
 
 
-#: What an answer that goes on for ever calls through its scope's `extensions`, where it is there.
-HOLD_LITTLE = "universal_agent.hold_little"
-
-#: Bytes that the system then takes ahead of the client; by itself it would take megabytes.
-_STREAM_BYTES = 64 * 1024
-
-#: Bytes that are joined at most.
-_JOINED_BYTES = 64 * 1024
+_NO_ROOM = b"""\
+HTTP/1.1 503 Service Unavailable\r
+content-type: application/problem+json\r
+connection: close\r
+retry-after: 5\r
+\r
+{"type":"urn:universal-agent:problem:too-many-connections","title":"Too many connections",\
+"status":503,"detail":"expected fewer connections that are in use at a time; try again"}"""
 
 
 class _Awaited(Enum):
@@ -57,76 +58,74 @@ class _Awaited(Enum):
     END = auto()
 
 
-def bounded_protocol(clock: Clock) -> type[asyncio.Protocol]:
-    """uvicorn's HTTP protocol, with limits to the size of a head and to the time a request takes.
+def bounded_protocols(
+    clock: Clock, connections: OpenConnections
+) -> tuple[type[asyncio.Protocol], type[asyncio.Protocol]]:
+    """uvicorn's protocols for HTTP and WebSockets, with limits to size, time and number.
 
-    For `uvicorn.Config(http=...)`. A request that arrives in one piece sets no alarm.
+    For `uvicorn.Config(http=..., ws=...)`. A request that arrives in one piece sets no alarm.
     """
 
     class BoundedProtocol(_BoundedProtocol):
         _clock = clock
+        _connections = connections
 
-    return BoundedProtocol
+    class BoundedSocket(_BoundedSocket):
+        _connections = connections
+
+    return BoundedProtocol, BoundedSocket
 
 
-class _Joining:
-    """A transport that sends what was written in one turn of the event loop in one piece.
+class _BoundedSocket(WebSocketsSansIOProtocol):
+    """A WebSocket over a connection that began with HTTP."""
 
-    uvicorn writes the head of an answer and its body by themselves: two calls of the kernel, two
-    packets, and a client that is woken twice.
-    """
+    _connections: OpenConnections
 
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._loop = asyncio.get_running_loop()
-        self._pieces: list[bytes] = []
-        self._size = 0
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.transport.is_idle = lambda: False  # type: ignore[attr-defined]
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
+    def handle_connect(self, event: Any) -> None:
+        super().handle_connect(event)
+        if not self.close_sent:
+            self.scope["extensions"] = {
+                **(self.scope["extensions"] or {}),
+                CONNECTION: self.transport,  # type: ignore[dict-item]
+            }
 
-    def write(self, data: bytes) -> None:
-        if not self._pieces:
-            self._loop.call_soon(self._flush)
-        self._pieces.append(data)
-        self._size += len(data)
-        if self._size > _JOINED_BYTES:
-            self._flush()  # a writer that never waits must come to feel that the client is slow
-
-    def write_eof(self) -> None:
-        self._flush()
-        self._transport.write_eof()
-
-    def close(self) -> None:
-        self._flush()
-        self._transport.close()
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        self._flush()
-        self._transport.set_protocol(protocol)
-
-    def _flush(self) -> None:
-        if self._pieces:
-            data = b"".join(self._pieces)
-            self._pieces.clear()
-            self._size = 0
-            self._transport.write(data)
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self.transport)  # type: ignore[arg-type]
+        super().connection_lost(exc)
 
 
 class _BoundedProtocol(HttpToolsProtocol):
     _clock: Clock
+    _connections: OpenConnections
     _alarm: Cancellable | None = None
     _awaited = _Awaited.NOTHING
     _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(_Joining(transport))  # type: ignore[arg-type]
+        connection = Connection(transport)
+        connection.is_idle = self._is_idle
+        super().connection_made(connection)  # type: ignore[arg-type]
+        if not self._connections.admit(connection):
+            self._await(_Awaited.END)
+            connection.write(_NO_ROOM)
+            connection.close()
+            return
         self._await(_Awaited.FIRST_BYTE)
         self._set_alarm()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._await(_Awaited.NOTHING)
+        self._connections.discard(self.transport)  # type: ignore[arg-type]
         super().connection_lost(exc)
+
+    def _is_idle(self) -> bool:
+        # There is no cycle before the first request, whatever uvicorn's annotation says.
+        cycle: RequestResponseCycle | None = self.cycle
+        return self._awaited is _Awaited.NOTHING and (cycle is None or cycle.response_complete)
 
     def data_received(self, data: bytes) -> None:
         if self._awaited is _Awaited.END:
@@ -149,14 +148,8 @@ class _BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._await(_Awaited.BODY)
         self._say_the_absolute_host()
-        self.scope["extensions"] = {HOLD_LITTLE: {"call": self._hold_little}}
+        self.scope["extensions"] = {CONNECTION: self.transport}  # type: ignore[dict-item]
         super().on_headers_complete()
-
-    def _hold_little(self) -> None:
-        """Have the system keep no more than a stream needs for a client that does not read."""
-        wire = self.transport.get_extra_info("socket")
-        if wire is not None:
-            wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _STREAM_BYTES)
 
     def on_message_complete(self) -> None:
         self._await(_Awaited.NOTHING)

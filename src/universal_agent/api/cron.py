@@ -28,8 +28,8 @@ class JobFields(Body):
         description="What to run: a shell line, a prompt or a URL, as the runner has it.",
         examples=["date >> out.txt"],
     )
-    every: str | Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="An interval, or its seconds.", examples=["30m", "1h30m"]
+    every: str | int | float | None = Field(
+        default=None, description="An interval, or its whole seconds.", examples=["30m", 90]
     )
     cron_expr: str | None = Field(
         default=None, description="5 fields, 6 with seconds, or @daily.", examples=["0 9 * * 1-5"]
@@ -62,7 +62,7 @@ class JobFields(Body):
     useful_for_seconds: int | None = None
     timeout_seconds: int | None = None
     retries: int | None = None
-    retry_backoff: list[int] | None = None
+    retry_backoff: Annotated[list[int], Field(max_length=20)] | None = None
     jitter_seconds: int | None = None
     queue_limit_seconds: int | None = None
     auto_pause_after: int | None = None
@@ -243,7 +243,7 @@ async def edit_job(request: Request, job_id: Ref, body: JobEdit) -> Response:
     runtime = runtime_of(request)
     fields = body.given()
     if not fields:
-        raise InvalidInput("expected at least one field to change, got none")
+        raise InvalidInput("expected at least one field to change, got none", field="body")
     version = fields.pop("version", None)
     job = await runtime.jobs.edit(JobId(job_id), fields, version=version)
     return answer(runtime.cron.echo_document(job, now=runtime.clock.now()))

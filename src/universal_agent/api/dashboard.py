@@ -8,7 +8,7 @@ from pydantic import Field
 
 from universal_agent.api.once_route import OnceRoute
 from universal_agent.api.problems import problem_responses
-from universal_agent.api.wire import Answer, Body, answer, runtime_of
+from universal_agent.api.wire import Answer, Body, PlainText, answer, runtime_of
 from universal_agent.domain.notifications import Notification, NotificationStatus
 from universal_agent.errors import NotFound
 
@@ -26,8 +26,8 @@ class NotificationPage(Answer):
 
 class NotificationChange(Body):
     status: Status
-    note: str | None = Field(default=None, max_length=1000)
-    snooze_minutes: float | None = None
+    note: PlainText | None = None
+    snooze_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
 class NotificationChanged(Answer):

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from universal_agent.api.once_route import OnceRoute
 from universal_agent.api.problems import problem_responses
-from universal_agent.api.wire import Answer, Body, answer, operator, runtime_of
+from universal_agent.api.wire import Answer, Body, PlainText, answer, operator, runtime_of
 from universal_agent.domain.slot import Source
 from universal_agent.domain.system_event import WakeMode
 
@@ -23,7 +23,7 @@ class WakeBody(Body):
     """Which session is to beat, and when; without an id every one."""
 
     session_id: str | None = Field(default=None, pattern=_REF)
-    reason: str | None = Field(default=None, max_length=1000)
+    reason: PlainText | None = None
     mode: Literal["now", "next"] = "now"
 
 

@@ -1,30 +1,27 @@
-"""How much may a client send, how deeply nested, and how often may it guess?
+"""Limits to what a client may send, and to its guesses at the token.
 
-How slowly it may send is the connection's question: connection.py.
+Limits to the time that a request may take are in connection.py.
 """
 
 import ipaddress
 import math
-import re
 from collections import deque
 from collections.abc import Mapping
 
 from starlette.types import Message, Receive
 
+from universal_agent.api.json_body import check_json
 from universal_agent.clock import Clock
-from universal_agent.errors import InvalidInput, LimitReached, TooLarge
+from universal_agent.errors import LimitReached, TooLarge
 
 #: Bytes of the request line and all header lines.
 MAX_HEAD_BYTES = 16 * 1024
 #: Bytes of a request's body.
 MAX_BODY_BYTES = 1024 * 1024
-#: Lists and objects inside each other.
-MAX_DEPTH = 64
-
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
-_BRACKETS = b"[]{}"
-_OTHERS = bytes(set(range(256)) - set(_BRACKETS))
-_AS_SQUARE = bytes.maketrans(b"{}", b"[]")
+#: Bytes of the body of a request without a valid token: a login has one.
+MAX_STRANGER_BODY_BYTES = 4096
+#: Stands for the values of a repeated header; no host, origin, token or session is like it.
+REPEATED = b","
 
 
 class HeadTooLarge(TooLarge):
@@ -42,23 +39,27 @@ class TooManyGuesses(LimitReached):
         self.retry_after_seconds = retry_after_seconds
 
 
-async def read_body(receive: Receive, headers: Mapping[bytes, bytes]) -> bytes | None:
+async def read_body(
+    receive: Receive, headers: Mapping[bytes, bytes], *, most: int = MAX_BODY_BYTES
+) -> bytes | None:
     """The whole body; None when the client left before its end.
 
-    Raises TooLarge as soon as it is known to be, and InvalidInput when it is nested more deeply
-    than JSON that anybody needs. Reading ahead of the application bounds every route alike; no
-    route takes more than it could hold in memory.
+    Raises TooLarge as soon as it is known to be; where it is declared to be JSON, raises as
+    `check_json` does. Reading ahead of the application bounds every route alike; no route takes
+    more than it could hold in memory.
     """
     declared = headers.get(b"content-length", b"")
-    if declared.isdigit() and (len(declared) > 19 or int(declared) > MAX_BODY_BYTES):
-        raise _too_large()
-    body = await collect_body(receive)
-    if body is not None and is_too_deep(body):
-        raise InvalidInput(f"expected at most {MAX_DEPTH} lists and objects inside each other")
+    if declared.isdigit() and (len(declared) > 19 or int(declared) > most):
+        raise _too_large(most)
+    body = await collect_body(receive, most=most)
+    # A header that was repeated counts as any of its values.
+    kind = headers.get(b"content-type", b"").lower()
+    if body and (b"json" in kind or kind == REPEATED):
+        check_json(body)
     return body
 
 
-async def collect_body(receive: Receive) -> bytes | None:
+async def collect_body(receive: Receive, *, most: int = MAX_BODY_BYTES) -> bytes | None:
     """The whole body, as `read_body` has it, whatever is in it. Raises TooLarge."""
     chunks: list[bytes] = []
     size = 0
@@ -68,15 +69,15 @@ async def collect_body(receive: Receive) -> bytes | None:
             return None
         chunk: bytes = message.get("body", b"")
         size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise _too_large()
+        if size > most:
+            raise _too_large(most)
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks) if len(chunks) > 1 else chunk
 
 
-def _too_large() -> TooLarge:
-    return TooLarge(f"expected a body of at most {MAX_BODY_BYTES} bytes")
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(f"expected a body of at most {most} bytes")
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
@@ -91,24 +92,6 @@ def replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replayed
-
-
-def is_too_deep(body: bytes) -> bool:
-    """Whether JSON in UTF-8 has more than MAX_DEPTH lists and objects inside each other.
-
-    Peels off the innermost pairs of brackets, all of them at once, until none is left or the
-    layers are too many: a few passes at the speed of `bytes.replace`, where counting one by one
-    would hold up the event loop. What is not JSON is left to the parser, unless it is deep too.
-    """
-    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
-        return False
-    layers = _STRING.sub(b"", body).translate(_AS_SQUARE, _OTHERS)
-    for _ in range(MAX_DEPTH):
-        peeled = layers.replace(b"[]", b"")
-        if len(peeled) == len(layers):
-            return layers.count(b"[") > MAX_DEPTH
-        layers = peeled
-    return b"[" in layers
 
 
 class GuessLimit:

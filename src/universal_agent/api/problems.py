@@ -52,6 +52,7 @@ _SENTENCES = {
 #: How pydantic's messages begin, and how ours do.
 _EXPECTATIONS = {
     "Input should be ": "expected ",
+    "Value error, ": "",
     "Field required": "expected a value, got none",
     "Extra inputs are not permitted": "expected no such field",
 }

@@ -65,7 +65,7 @@ async def stream(
     request: Request,
     since_seq: Annotated[int | None, Query(ge=0, le=2**53)] = None,
     limit: Annotated[int, Query(ge=1, le=5000)] = 500,
-    heartbeat_seconds: float = 20.0,
+    heartbeat_seconds: Annotated[float, Query(allow_inf_nan=False)] = 20.0,
     once: bool = False,
     stream_id: Annotated[str | None, Query(max_length=100)] = None,
     ops_token: Annotated[str | None, Query(max_length=1000)] = None,
@@ -82,7 +82,7 @@ async def stream(
         heartbeat_seconds=min(max(heartbeat_seconds, 2.0), 60.0),
         once=once,
     )
-    return EventStream(frames, runtime.clock)
+    return EventStream(frames)
 
 
 class ExplainDocument(Answer):

@@ -19,9 +19,14 @@ import uvicorn
 
 from universal_agent import failpoint
 from universal_agent.api.app import create_app
-from universal_agent.api.connection import bounded_protocol
+from universal_agent.api.connection import bounded_protocols
 from universal_agent.api.garbage import collect_at_times, look_at_the_young
 from universal_agent.api.logs import configure_logging, journal
+from universal_agent.api.open_connections import (
+    OpenConnections,
+    descriptor_limit,
+    most_connections,
+)
 from universal_agent.errors import SettingsError
 from universal_agent.masking import SECRETS
 from universal_agent.runtime import Runtime
@@ -52,9 +57,15 @@ _PING_SECONDS = 20.0
 class CalmServer(uvicorn.Server):
     """uvicorn, waking once a second while nothing is asked of it."""
 
-    def __init__(self, config: uvicorn.Config, before_shutdown: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        before_shutdown: Callable[[], None],
+        connections: OpenConnections,
+    ) -> None:
         super().__init__(config)
         self._before_shutdown = before_shutdown
+        self._connections = connections
         self._stop = asyncio.Event()
 
     async def main_loop(self) -> None:
@@ -66,6 +77,7 @@ class CalmServer(uvicorn.Server):
                     await self._stop.wait()
             # uvicorn counts ten ticks to a second, and refreshes its Date header at each tenth.
             ticks += 10
+            self._connections.sweep()
             if await self.on_tick(ticks):
                 break
 
@@ -122,17 +134,20 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def configured(runtime: Runtime) -> uvicorn.Config:
-    """How uvicorn is to serve the app over a runtime."""
-    return uvicorn.Config(
+def server_of(runtime: Runtime) -> CalmServer:
+    """uvicorn, configured to serve the app over a runtime."""
+    most = most_connections(descriptor_limit(), runtime.settings.cron_max_concurrency)
+    connections = OpenConnections(runtime.clock, most=most)
+    http, ws = bounded_protocols(runtime.clock, connections)
+    config = uvicorn.Config(
         create_app(runtime),
         lifespan="off",
         access_log=False,
         log_config=None,
         server_header=False,
         backlog=_BACKLOG,
-        http=bounded_protocol(runtime.clock),
-        ws="websockets-sansio",
+        http=http,
+        ws=ws,
         ws_max_size=_MESSAGE_BYTES,
         ws_ping_interval=_PING_SECONDS,
         ws_ping_timeout=_PING_SECONDS,
@@ -143,12 +158,13 @@ def configured(runtime: Runtime) -> uvicorn.Config:
         proxy_headers=False,
         timeout_graceful_shutdown=2,
     )
+    return CalmServer(config, runtime.end_streams, connections)
 
 
 async def _serve(settings: Settings, on_ready: OnReady) -> None:
     listener = bind(settings)
     runtime = Runtime(settings, journal=journal(settings.log_level))
-    server = CalmServer(configured(runtime), runtime.end_streams)
+    server = server_of(runtime)
     try:
         await runtime.start()
         serving = asyncio.create_task(server.serve(sockets=[listener]))

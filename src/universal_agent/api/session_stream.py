@@ -13,7 +13,7 @@ import orjson
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import Field, TypeAdapter, ValidationError
 
-from universal_agent.api.limits import is_too_deep
+from universal_agent.api.json_body import MalformedRequest, check_json
 from universal_agent.api.wire import Body, bounded
 from universal_agent.domain.session import TURN_CHARS, Admitted, Turn
 from universal_agent.domain.slot import REF_PATTERN
@@ -165,10 +165,11 @@ def _said(incoming: Mapping[str, Any]) -> _ClientMessage:
     text = incoming.get("text")
     if text is None:
         raise InvalidInput("expected text, got bytes")
-    if is_too_deep(text.encode()):
-        raise InvalidInput("expected JSON that is not nested so deeply")
     try:
+        check_json(text.encode())
         return _CLIENT_MESSAGE.validate_json(text)
+    except MalformedRequest as error:
+        raise InvalidInput(error.message) from None
     except ValidationError as error:
         problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in problem["loc"])

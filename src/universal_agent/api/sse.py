@@ -1,7 +1,7 @@
-"""How is a stream of events written to a client that may vanish or stop reading?
+"""The response that writes a stream of events.
 
-A bare ASGI response: frames come encoded, a client that goes away is noticed at once, and one
-that takes nothing for too long is cut off.
+A bare ASGI response: frames come encoded, and a client that goes away is noticed immediately. One
+that does not read is closed by the connection's limits (open_connections.py).
 """
 
 import asyncio
@@ -11,11 +11,7 @@ from contextlib import suppress
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from universal_agent.api.connection import HOLD_LITTLE
-from universal_agent.clock import Clock
-
-#: A client that takes no byte for this long is cut off.
-STUCK_SECONDS = 30.0
+from universal_agent.api.open_connections import CONNECTION
 
 
 class EventStream(Response):
@@ -23,9 +19,8 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, frames: AsyncGenerator[bytes, None], clock: Clock) -> None:
+    def __init__(self, frames: AsyncGenerator[bytes, None]) -> None:
         self._frames = frames
-        self._clock = clock
         self.status_code = 200
         self.background = None
         self.body = b""
@@ -35,22 +30,19 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         writer = asyncio.current_task()
         assert writer is not None
-        if HOLD_LITTLE in scope.get("extensions", ()):
-            scope["extensions"][HOLD_LITTLE]["call"]()
+        connection = scope.get("extensions", {}).get(CONNECTION)
+        if connection is not None:
+            connection.hold_little()
         watcher = asyncio.create_task(_until_gone(receive, writer))
         with suppress(asyncio.CancelledError, OSError):
-            await self._write(send, writer)
+            await self._write(send)
         watcher.cancel()
         await self._frames.aclose()
 
-    async def _write(self, send: Send, writer: "asyncio.Task[object]") -> None:
+    async def _write(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         async for frame in self._frames:
-            stuck = self._clock.call_later(STUCK_SECONDS, writer.cancel)
-            try:
-                await send({"type": "http.response.body", "body": frame, "more_body": True})
-            finally:
-                stuck.cancel()
+            await send({"type": "http.response.body", "body": frame, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from universal_agent.api.once_route import OnceRoute
 from universal_agent.api.problems import problem_responses
-from universal_agent.api.wire import Answer, Body, answer, bounded, operator, runtime_of
+from universal_agent.api.wire import Answer, Body, PlainText, answer, bounded, operator, runtime_of
 from universal_agent.domain.system_event import WAKE, WakeMode
 from universal_agent.errors import InvalidInput
 
@@ -40,7 +40,7 @@ class PresenceBody(Body):
 
     node_id: str = Field(default="gateway", pattern=_WORD)
     status: str = Field(default="online", pattern=_WORD)
-    reason: str | None = Field(default=None, max_length=1000)
+    reason: PlainText | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 

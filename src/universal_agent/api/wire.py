@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import orjson
 from fastapi import Header, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from universal_agent.domain.text_rules import check_json, check_text
 from universal_agent.errors import InvalidInput
 from universal_agent.runtime import Runtime
 from universal_agent.store.base import Once
@@ -48,14 +49,21 @@ _MOST_BYTES = 64 * 1024
 
 
 def bounded(content: dict[str, Any], field: str) -> dict[str, Any]:
-    """The content. Raises InvalidInput when it is no JSON, or too much of it."""
-    try:
-        size = len(orjson.dumps(content))
-    except TypeError as error:
-        raise InvalidInput(f"expected plain JSON, got {error}", field=field) from None
-    if size > _MOST_BYTES:
-        raise InvalidInput(f"expected at most {_MOST_BYTES} bytes of JSON, got {size}", field=field)
+    """The content. Raises InvalidInput as `check_json` does."""
+    check_json(content, field, _MOST_BYTES)
     return content
+
+
+def _plain(text: str) -> str:
+    try:
+        check_text(text, "text")
+    except InvalidInput as error:
+        raise ValueError(error.message) from None
+    return text
+
+
+#: A note or a reason, where a person or a log will read it.
+PlainText = Annotated[str, Field(max_length=1000), AfterValidator(_plain)]
 
 
 IdempotencyKey = Annotated[

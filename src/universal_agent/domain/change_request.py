@@ -67,7 +67,14 @@ _SIMPLE = (
     (Operation.RUN_NOW, re.compile(rf"(?:run|start|execute|trigger){_IT} (?:now|right now)")),
     (Operation.SKIP_SLOT, re.compile(rf"skip{_SLOT}")),
 )
-_RENAME = re.compile(rf"(?:rename|retitle|call){_IT}(?: to| as)? (.+)", re.IGNORECASE)
+#: A name follows "to" or "as", or stands in quotes: "call it off" has none.
+_RENAMES = (
+    re.compile(
+        rf"(?:rename|retitle|call){_IT}(?: to| as)? [\"'“‘](?P<title>[^\"“”]+)[\"'”’]",
+        re.IGNORECASE,
+    ),
+    re.compile(rf"(?:rename|retitle){_IT} (?:to|as) (?P<title>.+)", re.IGNORECASE),
+)
 _MOVE = re.compile(rf"(?:move|reschedule|shift|postpone){_SLOT} (?:to|until|till) (.+)")
 _CHANGE = re.compile(rf"(?:(?:change|set|switch|make|run|schedule){_IT}(?: to)? )?(.+)")
 _AT = re.compile(rf"(?:(?:change|set|run|schedule){_IT}(?: to)? )?at (.+)")
@@ -101,8 +108,8 @@ def understand(
     for operation, pattern in _SIMPLE:
         if pattern.fullmatch(lower):
             return _simple(operation, spec, slot, now)
-    if match := _RENAME.fullmatch(text):
-        title = match[1].strip("\"'“”")
+    if match := next(filter(None, (rename.fullmatch(text) for rename in _RENAMES)), None):
+        title = match["title"]
         return Understood(
             operation=Operation.RENAME,
             arguments={"title": title},

@@ -5,18 +5,16 @@ together. Pure and whole: either a complete `JobSpec` comes out, or an error tha
 and nothing has changed.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
-
 from universal_agent.domain.job import JobSpec, OffLabel, OnMiss, Overlap, Policy, Priority
 from universal_agent.domain.local_time import load_zone
 from universal_agent.domain.phrases import parse_duration, parse_instant, parse_schedule
 from universal_agent.domain.schedule import (
+    LONGEST_INTERVAL,
     CronSchedule,
     IntervalSchedule,
     OneShotSchedule,
@@ -25,6 +23,7 @@ from universal_agent.domain.schedule import (
     make_interval,
     make_once,
 )
+from universal_agent.domain.text_rules import MAX_LINE, check_json, check_line, check_text
 from universal_agent.errors import InvalidInput, InvalidSchedule
 
 MAX_COMMAND_BYTES = 64 * 1024
@@ -35,9 +34,8 @@ SCHEDULE_FIELDS = ("every", "cron_expr", "run_at", "schedule")
 
 POLICY_FIELDS = tuple(Policy.__slots__)
 
-#: Characters that no text may have, and those that one line may not have either.
-_NOT_PLAIN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_NOT_PLAIN_LINE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+#: Numbers below this one are repeated to the sender.
+_SHOWN = 10**15
 
 _LONGEST_SECONDS = 366 * 86_400
 
@@ -155,7 +153,7 @@ def _schedule(
 def _parsed(field: str, value: Any, now: datetime, timezone: str) -> Schedule:
     match field:
         case "every":
-            return make_interval(parse_duration(str(value), field="every"), now)
+            return make_interval(_interval(value), now)
         case "cron_expr":
             return make_cron(str(value), timezone)
         case "run_at":
@@ -173,6 +171,20 @@ def _says_the_same(given: Schedule, present: Schedule) -> bool:
     if isinstance(given, IntervalSchedule) and isinstance(present, IntervalSchedule):
         return given.every == present.every
     return given == present
+
+
+def _interval(value: Any) -> timedelta:
+    """An interval in words, or its seconds."""
+    if isinstance(value, str):
+        return parse_duration(value, field="every")
+    longest = LONGEST_INTERVAL // timedelta(seconds=1)
+    if isinstance(value, bool) or not 1 <= value <= longest or value != int(value):
+        shown = f"{value:g}" if abs(value) < _SHOWN else "a number far beyond"
+        raise InvalidSchedule(
+            f"expected whole seconds from 1 to {longest}, or words such as '30m', got {shown}",
+            field="every",
+        )
+    return timedelta(seconds=int(value))
 
 
 def _not_past(schedule: Schedule, now: datetime, field: str) -> Schedule:
@@ -194,7 +206,7 @@ def _command(fields: Mapping[str, Any], old: JobSpec) -> str:
         raise InvalidInput(
             f"expected at most {MAX_COMMAND_BYTES} bytes, got {size}", field="command"
         )
-    _plain(command, "command", newlines=True)
+    check_text(command, "command")
     return command
 
 
@@ -204,26 +216,15 @@ def _text(fields: Mapping[str, Any], name: str, default: str | None, most: int) 
     value = fields[name]
     if value is None:
         return None
-    if len(value) > most:
-        raise InvalidInput(f"expected at most {most} characters, got {len(value)}", field=name)
-    _plain(value, name, newlines=False)
+    check_line(value, name, most)
     return str(value)
 
 
 def _title(fields: Mapping[str, Any], base: JobSpec | None) -> str | None:
     """The title; one that only repeats what is shown without a title sets none."""
     present = None if base is None else base.title
-    title = _text(fields, "title", present, 200)
+    title = _text(fields, "title", present, MAX_LINE)
     return present if base is not None and title == base.display_title else title
-
-
-def _plain(text: str, field: str, *, newlines: bool) -> None:
-    """Refuse what no terminal, log line or C string can carry."""
-    found = (_NOT_PLAIN if newlines else _NOT_PLAIN_LINE).search(text)
-    if found is not None:
-        raise InvalidInput(
-            f"expected text without control characters, got {found[0]!r} in it", field=field
-        )
 
 
 def _off_label(fields: Mapping[str, Any], enabled: bool, old: JobSpec) -> OffLabel | None:
@@ -237,14 +238,10 @@ def _off_label(fields: Mapping[str, Any], enabled: bool, old: JobSpec) -> OffLab
 
 def _metadata(fields: Mapping[str, Any], old: JobSpec) -> Mapping[str, Any]:
     metadata: Mapping[str, Any] = _given(fields, "metadata", old.metadata)
-    try:
-        size = len(orjson.dumps(metadata))
-    except TypeError as error:
-        raise InvalidInput(f"expected plain JSON, got {error}", field="metadata") from None
-    if size > MAX_METADATA_BYTES:
-        raise InvalidInput(
-            f"expected at most {MAX_METADATA_BYTES} bytes of JSON, got {size}", field="metadata"
-        )
+    check_json(metadata, "metadata", MAX_METADATA_BYTES)
+    title = metadata.get("title")
+    if isinstance(title, str):
+        check_line(title, "metadata.title")
     priority = metadata.get("priority")
     if priority is not None and priority not in tuple(Priority):
         raise InvalidInput(

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Self
 
+from universal_agent.domain.local_time import LAST_SECOND, LAST_YEAR
 from universal_agent.errors import InvalidInput
 
 #: What a job's or session's id may look like, so that it can never be a path.
@@ -53,7 +54,7 @@ class SlotKey:
 
     @classmethod
     def parse(cls, event_id: str) -> Self:
-        """Read an event id; raises InvalidInput when it is not one."""
+        """Read an event id; raises InvalidInput when it is not one, or beyond all schedules."""
         parts = event_id.split("|")
         if (
             len(parts) == 3
@@ -61,7 +62,14 @@ class SlotKey:
             and REF_PATTERN.fullmatch(parts[1])
             and _EPOCH_PATTERN.fullmatch(parts[2])
         ):
-            return cls(Source(parts[0]), parts[1], from_epoch(int(parts[2])))
+            seconds = int(parts[2])
+            if seconds >= LAST_SECOND:
+                raise InvalidInput(
+                    f"expected an event id with epoch seconds before {LAST_SECOND} "
+                    f"(year {LAST_YEAR + 1}), got {seconds}",
+                    field="event_id",
+                )
+            return cls(Source(parts[0]), parts[1], from_epoch(seconds))
         raise InvalidInput(
             "expected an event id such as cron|job_1a2b|1767225600 "
             f"(source|id|epoch seconds), got {event_id[:100]!r}",

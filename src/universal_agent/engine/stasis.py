@@ -188,7 +188,9 @@ class Stasis:
         if not slots:
             raise SlotNotFound("expected at least one missed slot that waits, got none")
         if len(slots) > BULK_LIMIT:
-            raise InvalidInput(f"expected at most {BULK_LIMIT} items, got {len(slots)}")
+            raise InvalidInput(
+                f"expected at most {BULK_LIMIT} items, got {len(slots)}", field="event_ids"
+            )
         arguments: dict[str, Any] = {
             "by": by,
             "note": note,

@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from tests.integration.runners.local_server import Connection, Received, local_server
 from universal_agent.api.auth import Gate
-from universal_agent.api.server import CalmServer, bind, configured
+from universal_agent.api.server import bind, server_of
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings
 
@@ -154,8 +154,7 @@ async def served(data_dir: Path, **settings: Any) -> AsyncIterator[Served]:
         listener = bind(made)
         port = listener.getsockname()[1]
         runtime = Runtime(made)
-        config = configured(runtime)
-        server = CalmServer(config, runtime.end_streams)
+        server = server_of(runtime)
         await runtime.start()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
@@ -164,7 +163,7 @@ async def served(data_dir: Path, **settings: Any) -> AsyncIterator[Served]:
                 headers={"X-UA-OPS-TOKEN": TOKEN},
                 trust_env=False,
             ) as http:
-                yield Served(config.app, runtime, port, agent, http)
+                yield Served(server.config.app, runtime, port, agent, http)
         finally:
             server.stop()
             await serving

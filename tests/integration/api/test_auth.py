@@ -60,7 +60,7 @@ async def test_two_gateways_of_one_machine_have_a_cookie_each(closed: SmallApp) 
 
 @pytest.mark.parametrize(
     "token",
-    ["", "wrong", TOKEN + "\n", "\u00e9\U0001f4a3", pytest.param("x" * 1_000_000, id="megabyte")],
+    ["", "wrong", TOKEN + "\n", "\u00e9\U0001f4a3", pytest.param("x" * 4000, id="long")],
 )
 async def test_a_wrong_token_gets_no_cookie(closed: SmallApp, token: str) -> None:
     reply = await log_in(closed, token)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tests.integration.api.exchange import SIGNED_IN, exchange, scope_of
 from tests.integration.api.small_app import SmallApp
-from universal_agent.api.limits import MAX_BODY_BYTES, MAX_DEPTH, client_name, is_too_deep
+from universal_agent.api.json_body import MAX_DEPTH, MAX_NAMES, MAX_VALUES, is_too_deep
+from universal_agent.api.limits import MAX_BODY_BYTES, MAX_STRANGER_BODY_BYTES, client_name
 
 JSON = {"Content-Type": "application/json"}
 
@@ -134,6 +135,65 @@ async def test_no_nesting_whatever_brings_the_parser_down(open_app: SmallApp) ->
         body = deep_in_disguise.encode(encoding)
         reply = await exchange(open_app.app, "POST", "/api/v1/things", headers=JSON, body=body)
         assert reply.status in {400, 422}
+
+
+BROKEN = [
+    b'\xef\xbb\xbf{"name": "a"}',
+    '{"name": "a"}'.encode("utf-16"),
+    '{"name": "a"}'.encode("utf-16-le"),
+    '{"name": "a"}'.encode("utf-32-be"),
+    b'{"name": "\xff"}',
+    b'{"name": "\xed\xa0\x80"}',
+    rb'{"name": "\ud800"}',
+    b'{"name": "a", "size": NaN}',
+    b'{"name": "a", "size": -Infinity}',
+    b'{"name": "a", "size": 1e999}',
+    b'{"name": "a"} {}',
+    b'{"name": "\n"}',
+]
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json", "Application/JSON; charset=utf-16", "a/x+json"]
+)
+@pytest.mark.parametrize("body", BROKEN)
+async def test_what_is_not_json_in_utf8_is_refused_before_any_route(
+    open_app: SmallApp, body: bytes, kind: str
+) -> None:
+    headers = {"Content-Type": kind}
+    for path in ("/api/v1/things", "/api/v1/things/a/run"):
+        reply = await exchange(open_app.app, "POST", path, headers=headers, body=body)
+        assert (reply.status, reply.json()["field"]) == (422, "body"), reply.body
+        assert reply.json()["type"] == "urn:universal-agent:problem:malformed-request"
+    assert open_app.reached == []
+
+
+async def test_of_a_name_that_comes_twice_the_last_counts(open_app: SmallApp) -> None:
+    body = b'{"name": "a", "name": "b"}'
+    reply = await exchange(open_app.app, "POST", "/api/v1/things", headers=JSON, body=body)
+    assert reply.json()["name"] == "b"
+
+
+async def test_a_body_of_more_values_than_anybody_needs_is_refused(open_app: SmallApp) -> None:
+    names = json.dumps({f"n{number}": 1 for number in range(MAX_NAMES)} | {"name": "a"}).encode()
+    for body in (b"[" + b"{}," * MAX_VALUES + b"{}]", names):
+        reply = await exchange(open_app.app, "POST", "/api/v1/things", headers=JSON, body=body)
+        assert (reply.status, reply.json()["field"]) == (400, "body")
+
+
+async def test_the_body_of_a_stranger_is_small(closed: SmallApp) -> None:
+    for path, status in [("/api/v1/auth/login", 413), ("/api/v1/things", 401)]:
+        body = json.dumps({"token": "x" * MAX_STRANGER_BODY_BYTES}).encode()
+        reply = await exchange(closed.app, "POST", path, headers=JSON, body=body)
+        assert reply.status == status
+        chunked = [body[at : at + 1000] for at in range(0, len(body), 1000)]
+        reply = await exchange(closed.app, "POST", path, headers=JSON, body=chunked)
+        assert reply.status == status
+    signed_in = {**JSON, **SIGNED_IN}
+    reply = await exchange(
+        closed.app, "POST", "/api/v1/things", headers=signed_in, body=thing(5000)
+    )
+    assert reply.status == 200
 
 
 def depth_of(value: Any) -> int:

@@ -82,6 +82,8 @@ class TestBulk:
             ({"event_ids": []}, 422),
             ({"event_ids": ["cron|job_1|60"] * 1001}, 422),
             ({"event_ids": ["nonsense"]}, 400),
+            ({"event_ids": ["cron|job_1|60", "cron|job_1|999999999999"]}, 400),
+            ({"group": "cron|job_1|253402300800"}, 400),
         ],
     )
     async def test_what_names_nothing_or_too_much_is_refused_and_changes_nothing(

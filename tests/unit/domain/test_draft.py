@@ -181,6 +181,17 @@ class TestCreate:
     def test_a_label_means_nothing_while_the_job_is_enabled(self) -> None:
         assert create(every="1m", enabled=True, off_label="paused").off_label is None
 
+    @pytest.mark.parametrize("every", [60, 60.0, "60s", "1m"])
+    def test_an_interval_is_words_or_its_seconds(self, every: object) -> None:
+        spec = create(every=every)
+        assert isinstance(spec.schedule, IntervalSchedule)
+        assert spec.schedule.every == timedelta(seconds=60)
+        assert spec.schedule.describe() == "every minute"
+
+    def test_metadata_may_have_lines_and_any_finite_number(self) -> None:
+        metadata = {"notes": "one\n\ttwo", "n": [1.5, -(2**63), 2**64 - 1, None, True], "ü": {}}
+        assert create(every="30m", metadata=metadata).metadata == metadata
+
 
 class TestEdit:
     def test_what_is_not_named_stays(self) -> None:
@@ -262,6 +273,15 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"command": "echo \x1b[2J"}, "command"),
     ({"command": "echo \ud800"}, "command"),
     ({"every": "0s"}, "every"),
+    ({"every": 0}, "every"),
+    ({"every": -60}, "every"),
+    ({"every": 90.5}, "every"),
+    ({"every": True}, "every"),
+    ({"every": float("nan")}, "every"),
+    ({"every": float("inf")}, "every"),
+    ({"every": 1e300}, "every"),
+    ({"every": 10**400}, "every"),
+    ({"every": 3650 * 86_400 + 1}, "every"),
     ({"every": "-5m"}, "every"),
     ({"every": "1e15d"}, "every"),
     ({"every": "99999999999 days"}, "every"),
@@ -297,6 +317,16 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"metadata": {"x": "y" * MAX_METADATA_BYTES}}, "metadata"),
     ({"metadata": {"x": 2**70}}, "metadata"),
     ({"metadata": {"x": "\ud800"}}, "metadata"),
+    ({"metadata": {"x": ["a", {"y": "\x00"}]}}, "metadata"),
+    ({"metadata": {"x": "\x1b[2J"}}, "metadata"),
+    ({"metadata": {"x": "\x9b2J"}}, "metadata"),
+    ({"metadata": {"a\nb": 1}}, "metadata"),
+    ({"metadata": {"x" * 201: 1}}, "metadata"),
+    ({"metadata": {"x": float("nan")}}, "metadata"),
+    ({"metadata": {"x": [float("-inf")]}}, "metadata"),
+    ({"metadata": {"x": (1, 2)}}, "metadata"),
+    ({"metadata": {"title": "x" * 201}}, "metadata.title"),
+    ({"metadata": {"title": "two\nlines"}}, "metadata.title"),
     ({"misfire_grace_seconds": -1}, "misfire_grace_seconds"),
     ({"useful_for_seconds": 0}, "useful_for_seconds"),
     ({"timeout_seconds": 0}, "timeout_seconds"),

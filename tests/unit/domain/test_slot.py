@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from universal_agent.domain.local_time import LAST_SECOND
 from universal_agent.domain.slot import SlotKey, Source, epoch, from_epoch
 from universal_agent.errors import InvalidInput
 
 refs = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
-seconds = st.integers(0, 253_402_300_799)
+seconds = st.integers(0, LAST_SECOND - 1)
 
 
 @given(source=st.sampled_from(Source), ref=refs, at=seconds)
@@ -42,6 +43,9 @@ def test_the_epoch_of_an_instant_is_its_whole_second(at: int, micros: int) -> No
         "cron|job_1|1\n",
         "cron|job_1|١",
         "cron|job_1|9999999999999",
+        "cron|job_1|999999999999",
+        "cron|job_1|253402300799",
+        f"heartbeat|session_1|{LAST_SECOND}",
         "cron||1",
         "cron|..|1",
         "cron|../../etc/passwd|1",

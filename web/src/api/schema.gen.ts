@@ -885,6 +885,11 @@ export interface components {
             note?: string | null;
             /** Scope */
             scope?: ("slot" | "group") | null;
+            /**
+             * Wait Seconds
+             * @description How long to wait for a run to end; 2 by default.
+             */
+            wait_seconds?: number | null;
         };
         /** ActionDone */
         ActionDone: {
@@ -1198,9 +1203,9 @@ export interface components {
             command: string;
             /**
              * Every
-             * @description An interval, or its seconds.
+             * @description An interval, or its whole seconds.
              * @example 30m
-             * @example 1h30m
+             * @example 90
              */
             every?: string | number | null;
             /**
@@ -1326,9 +1331,9 @@ export interface components {
             command?: string | null;
             /**
              * Every
-             * @description An interval, or its seconds.
+             * @description An interval, or its whole seconds.
              * @example 30m
-             * @example 1h30m
+             * @example 90
              */
             every?: string | number | null;
             /**
@@ -1424,9 +1429,9 @@ export interface components {
             command?: string | null;
             /**
              * Every
-             * @description An interval, or its seconds.
+             * @description An interval, or its whole seconds.
              * @example 30m
-             * @example 1h30m
+             * @example 90
              */
             every?: string | number | null;
             /**
