@@ -18,6 +18,9 @@ from typing import Protocol
 #: within this long after resume, because no sleep outlives it.
 LONGEST_SLEEP = timedelta(seconds=1)
 
+#: A clock that is set by no more than this is corrected; by more, it jumps.
+TOLERANCE = timedelta(seconds=2)
+
 
 class Cancellable(Protocol):
     """A call that has not happened yet."""
@@ -129,7 +132,7 @@ class ClockWatch:
         self,
         clock: Clock,
         *,
-        tolerance: timedelta = timedelta(seconds=2),
+        tolerance: timedelta = TOLERANCE,
         longest_sleep: timedelta = LONGEST_SLEEP,
     ) -> None:
         self._clock = clock

@@ -21,6 +21,7 @@ from universal_agent.domain.slot import SlotKey
 from universal_agent.domain.stasis import Scope, StasisAction
 from universal_agent.domain.system_event import WakeMode
 from universal_agent.engine.ids import new_id
+from universal_agent.engine.replanning import plan_again
 from universal_agent.errors import JobNotFound, UniversalAgentError
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings
@@ -161,8 +162,19 @@ class History:
         self.workers = workers % 4
         await self.runtime.scheduler.catch_up(_one_of(list(Cause)[:4], cause))
 
-    async def clock_back(self, seconds: int, _: int, __: int) -> None:
-        self.clock.step(-(seconds % 600))
+    async def clock_ahead(self, hours: int, workers: int, _: int) -> None:
+        """The clock is set forward, and what was leapt over is judged."""
+        self.clock.step(3600 * (hours % 50))
+        self.workers = workers % 4
+        await self.runtime.store.note_leap(to=self.clock.now())
+        await self.runtime.scheduler.catch_up(Cause.CLOCK_STEP)
+
+    async def clock_back(self, seconds: int, unnoticed: int, _: int) -> None:
+        """The clock is set back, by seconds or by hours; before that is noticed, all goes on."""
+        before = self.clock.now()
+        self.clock.step(-(seconds % 600) * (1 if seconds % 3 else 300))
+        if unnoticed % 4:
+            await plan_again(self.runtime.store, ahead_until=before, now=self.clock.now())
 
     async def claim(self, workers: int, _: int, __: int) -> None:
         settled = await self.runtime.store.claim(
@@ -292,6 +304,7 @@ STEPS = (
     "delete",
     "run_now",
     "wait",
+    "clock_ahead",
     "clock_back",
     "claim",
     "finish",

@@ -38,13 +38,21 @@ async def history(tmp_path: Path, clock: ManualClock) -> AsyncIterator[History]:
 
 
 def forgetting(history: History, **kept_for: timedelta) -> Retention:
-    """A retention with a clock that does not hold it up."""
+    """A retention that has run for a month, with a clock that does not hold it up."""
+    month = 30 * DAY
+    clock = NoPauses(history.clock.now() - month)
+    made = retention_on(history, clock, **kept_for)
+    clock.freeze(month.total_seconds())
+    return made
+
+
+def retention_on(history: History, clock: ManualClock, **kept_for: timedelta) -> Retention:
     settings = history.runtime.settings
     given: dict[str, Any] = {"events_for": None, "run_logs_for": None, **kept_for}
     return Retention(
         history.runtime.store,
         history.runtime.checkpoint,
-        NoPauses(history.clock.now()),
+        clock,
         run_logs_dir=settings.run_logs_dir,
         **given,
     )
@@ -191,3 +199,52 @@ async def test_logs_that_cannot_be_removed_stay_and_harm_nobody(
     monkeypatch.setattr("universal_agent.engine.retention.shutil.rmtree", refuse)
     await forgetting(history, run_logs_for=DAY).sweep()
     assert day.exists()
+
+
+class TestAClockThatLeaps:
+    """What is deleted cannot be had back, so a leap is not believed at first."""
+
+    async def test_nothing_goes_because_the_clock_ran_ahead_while_it_ran(
+        self, history: History
+    ) -> None:
+        clock = NoPauses(history.clock.now())
+        retention = retention_on(history, clock, events_for=2 * HOUR, run_logs_for=2 * DAY)
+        logs = history.runtime.settings.run_logs_dir / f"{clock.now():%Y-%m-%d}"
+        logs.mkdir(parents=True)
+        await retention.sweep()
+        clock.step(400 * DAY.total_seconds())
+        await retention.sweep()
+        assert (await oldest_seq(history), logs.exists()) == (1, True)
+        clock.step(-400 * DAY.total_seconds())
+        await retention.sweep()
+        assert (await oldest_seq(history), logs.exists()) == (1, True)
+
+    async def test_nothing_goes_at_a_start_with_a_clock_that_is_ahead(
+        self, history: History
+    ) -> None:
+        await retention_on(history, NoPauses(history.clock.now()), events_for=2 * HOUR).sweep()
+        for _ in range(3):  # it is started again and again
+            ahead = NoPauses(history.clock.now() + 400 * DAY)
+            await retention_on(history, ahead, events_for=2 * HOUR).sweep()
+        assert await oldest_seq(history) == 1
+
+    async def test_a_leap_is_believed_when_it_has_stood_for_a_week_of_running(
+        self, history: History
+    ) -> None:
+        await retention_on(history, NoPauses(history.clock.now()), events_for=DAY).sweep()
+        clock = NoPauses(history.clock.now() + 5 * DAY)
+        retention = retention_on(history, clock, events_for=DAY)
+        await retention.sweep()
+        for _ in range(7 * 24 - 1):
+            clock.freeze(HOUR.total_seconds())
+            await retention.sweep()
+        newest = (await history.runtime.store.log_bounds()).newest_seq
+        assert await oldest_seq(history) == newest, "a day of running is a day"
+
+    async def test_time_that_the_gateway_ran_counts_at_once(self, history: History) -> None:
+        clock = NoPauses(history.clock.now())
+        retention = retention_on(history, clock, events_for=DAY)
+        await retention.sweep()
+        clock.freeze(2 * DAY.total_seconds())
+        await retention.sweep()
+        assert await oldest_seq(history) > 1

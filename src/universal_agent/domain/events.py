@@ -19,6 +19,10 @@ calendar's projection is built from these events alone.
 | cron_run_skipped | a slot was decided not to run | the slot, reason, next_run_at |
 | calendar_missed_resolved | missed slots were decided | action, by, note, spans, run_id, job_id |
 | calendar_change_applied | a slot was skipped, moved or run early; undone | event_id, change, by |
+| calendar_replanned | judgements of a job's slots to come were withdrawn | withdrawn, spans, |
+| | | slots, outage_ids, next_run_at |
+| clock_set_back | the clock had run ahead, and jobs were planned again | before, after, jobs, |
+| | | slots |
 | flag_changed | a flag was overridden, or an override taken back | name, value, override, by |
 | heartbeat_scheduled | a session's beats were planned, or planned otherwise | as of a job |
 | heartbeat_removed | a session has no beats any more | as of a job |
@@ -36,7 +40,9 @@ the slots after it whose skip or move no longer holds; of a deleted job, and in 
 
 `next_run_at` is there when the event moved the job's high-water mark: the next slot that is not
 yet decided. `spans` of a resolution are the missed spans as they now are; a span that was split
-keeps its id for one part. A cron_run_missed without `next_run_at` is about a slot that had been
+keeps its id for one part. A calendar_replanned withdraws judgements of slots that are to come
+again: the missed spans `withdrawn`, what `spans` do not have any more, and skips of `slots`. A
+cron_run_missed without `next_run_at` is about a slot that had been
 claimed before: its run was interrupted or never started, or it was to start at another time.
 """
 
@@ -86,6 +92,8 @@ class EventType(StrEnum):
     SESSION_TURN_FAILED = "session_turn_failed"
     CALENDAR_MISSED_RESOLVED = "calendar_missed_resolved"
     CALENDAR_CHANGE_APPLIED = "calendar_change_applied"
+    CALENDAR_REPLANNED = "calendar_replanned"
+    CLOCK_SET_BACK = "clock_set_back"
     FLAG_CHANGED = "flag_changed"
 
 
@@ -120,6 +128,7 @@ SLOT_SKIPPED = (EventType.CRON_RUN_SKIPPED, EventType.HEARTBEAT_SKIPPED)
 #: These change nothing in the calendar.
 ASIDE = (
     EventType.FLAG_CHANGED,
+    EventType.CLOCK_SET_BACK,
     EventType.SESSION_CREATED,
     EventType.SESSION_DELETED,
     EventType.HEARTBEAT_WAKE_REQUESTED,
@@ -447,6 +456,55 @@ def slot_exception(
         owner_id=job.spec.user_id,
         session_id=job.spec.session_id,
         status=change,
+        data=data,
+    )
+
+
+def job_replanned(
+    job: Job,
+    *,
+    now: datetime,
+    withdrawn: Sequence[str],
+    spans: Sequence[MissedRecord],
+    slots: Sequence[int],
+    outage_ids: Sequence[str],
+) -> NewEvent:
+    """What was judged about a job's slots ahead of their time is withdrawn: they come again."""
+    data = {
+        "withdrawn": list(withdrawn),
+        "spans": [missed_record(span) for span in spans],
+        "slots": list(slots),
+        "outage_ids": list(outage_ids),
+        **high_water(job.next_run_at),
+    }
+    return NewEvent(
+        source="calendar",
+        type=EventType.CALENDAR_REPLANNED,
+        timestamp=now,
+        source_ref=job.job_id,
+        owner_id=job.spec.user_id,
+        session_id=job.spec.session_id,
+        status="replanned",
+        data=data,
+    )
+
+
+def clock_set_back(*, before: datetime, now: datetime, jobs: int, slots: int) -> NewEvent:
+    """The clock had run ahead to `before`; `jobs` were planned again, `slots` come again."""
+    data = {"before": before.timestamp(), "after": now.timestamp(), "jobs": jobs, "slots": slots}
+    return _about_all(EventType.CLOCK_SET_BACK, now, data)
+
+
+def _about_all(kind: EventType, now: datetime, data: dict[str, Any]) -> NewEvent:
+    """An event that is about no single job."""
+    return NewEvent(
+        source="calendar",
+        type=kind,
+        timestamp=now,
+        source_ref="gateway",
+        owner_id="",
+        session_id=None,
+        status=kind.partition("_")[0],
         data=data,
     )
 

@@ -21,6 +21,8 @@ FAILURES_TOLD = 2
 
 _TITLE_CHARS = 200
 
+_WITHDRAWN = "; the clock had run ahead: slots that are to come again were taken off"
+
 
 class Kind(StrEnum):
     """What a notification is about."""
@@ -41,6 +43,8 @@ class Kind(StrEnum):
     CONTINUITY_ALERT = "continuity_alert"
     #: They can again.
     CONTINUITY_RECOVERED = "continuity_recovered"
+    #: The clock had run ahead and was set back, and jobs were planned again.
+    CLOCK_SET_BACK = "clock_set_back"
     #: Notifications could not be delivered to a target beyond the dashboard.
     DELIVERY_FAILED = "delivery_failed"
     #: A loop of the gateway fails, or the event loop stood still.
@@ -175,6 +179,10 @@ class IncidentFold:
                     self._auto_paused(event)
                 if event.type is EventType.HEARTBEAT_SCHEDULED:
                     self._configured(event)
+            case EventType.CALENDAR_REPLANNED:
+                self._replanned(event)
+            case EventType.CLOCK_SET_BACK:
+                self._clock_set_back(event)
 
     def _find(self, incident: str) -> Notification | None:
         for notification in self.changed.values():
@@ -261,6 +269,19 @@ class IncidentFold:
             self.changed[digest.notification_id] = digest.resolved(
                 now=self._now, message=f"{digest.message}; {end}", metadata=facts
             )
+
+    def _replanned(self, event: Event) -> None:
+        """Misses that were withdrawn need no decision."""
+        for outage_id in event.data["outage_ids"]:
+            digest = self._find(f"outage:{outage_id}")
+            if digest is None:
+                continue
+            message = digest.message.removesuffix(_WITHDRAWN) + _WITHDRAWN
+            if self._is_pending(outage_id):
+                self._put(digest, message=message)
+            else:
+                resolved = digest.resolved(now=self._now, message=message)
+                self.changed[digest.notification_id] = resolved
 
     def _failed(self, event: Event) -> None:
         incident = f"failing:{event.source_ref}"
@@ -350,6 +371,24 @@ class IncidentFold:
             f"{reason}. Mend it, then resume it.",
             incident=f"paused:{event.source_ref}",
             is_open=False,
+        )
+
+    def _clock_set_back(self, event: Event) -> None:
+        data = event.data
+        before, after = from_epoch(data["before"]), from_epoch(data["after"])
+        jobs = "1 job was" if data["jobs"] == 1 else f"{data['jobs']} jobs were"
+        slots = "1 slot is" if data["slots"] == 1 else f"{data['slots']} slots are"
+        self._tell(
+            event,
+            Kind.CLOCK_SET_BACK,
+            Severity.WARNING,
+            "The clock ran ahead and was set back",
+            f"It showed {before:%Y-%m-%d %H:%M:%S} UTC, and now {after:%Y-%m-%d %H:%M:%S} UTC. "
+            f"{jobs} planned again: {slots} expected again that had been missed or skipped ahead "
+            "of time. What ran stays as it is.",
+            incident=f"clock:{event.seq}",
+            is_open=False,
+            metadata=data,
         )
 
     def _configured(self, event: Event) -> None:

@@ -62,7 +62,8 @@ class Projection:
     slots: dict[SlotRef, ProjectedSlot | None] = field(default_factory=dict)
     #: Specs of new versions, and missed spans that were recorded or decided; as events carry them.
     versions: dict[tuple[str, int], Mapping[str, Any]] = field(default_factory=dict)
-    missed: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    #: None: withdrawn.
+    missed: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)
 
     def apply(self, event: Event) -> None:
         """Bring the projection up to the event. Events come in the order of the log, each once."""
@@ -86,6 +87,8 @@ class Projection:
                 self._miss(event)
             case EventType.CALENDAR_MISSED_RESOLVED:
                 self._resolve(event)
+            case EventType.CALENDAR_REPLANNED:
+                self._replan(event)
             case EventType.CALENDAR_CHANGE_APPLIED:
                 self._except(event)
             case kind if kind in SLOT_SKIPPED and "run" not in data:
@@ -163,6 +166,15 @@ class Projection:
                     duration_seconds=None,
                     moved_to=None,
                 )
+
+    def _replan(self, event: Event) -> None:
+        """What was judged ahead of its time is withdrawn."""
+        for missed_id in event.data["withdrawn"]:
+            self.missed[missed_id] = None
+        for span in event.data["spans"]:
+            self._put_missed(event.source_ref, span)
+        for at in event.data["slots"]:
+            self.slots[event.source_ref, at] = None
 
     def _put_missed(self, source_ref: str, record: Mapping[str, Any]) -> None:
         source = _source_of(record["event_id"])
@@ -256,6 +268,9 @@ def _slots_of(event: Event) -> Iterable[SlotRef]:
         for span in data["spans"]:
             if span["run_id"] is not None:
                 yield event.source_ref, span["last_at"]
+    elif event.type is EventType.CALENDAR_REPLANNED:
+        for at in data["slots"]:
+            yield event.source_ref, at
     elif event.type in JOB_PUT:
         for at in data.get("void", ()):
             yield event.source_ref, at

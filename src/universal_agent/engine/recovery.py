@@ -57,6 +57,7 @@ class Recovery:
                 run_ids=list(interrupted),
                 processes_ended=processes_ended,
             )
+        await self._scheduler.plan_again_if_ahead()
         for engine in off:
             outage_id = await engine.begin()
             await self._miss_queued(Cause.ENGINE_OFF, outage_id, of=engine.source)

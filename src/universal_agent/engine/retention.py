@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
 
+import orjson
 import structlog
 
 from universal_agent.clock import Clock
 from universal_agent.domain.events import Event
+from universal_agent.domain.lived_time import LivedTime
 from universal_agent.errors import Conflict, UniversalAgentError
 from universal_agent.store.base import Store
 from universal_agent.store.checkpoint import Checkpoint
@@ -50,6 +52,7 @@ class Retention:
         self._events_for = events_for
         self._run_logs_for = run_logs_for
         self._run_logs_dir = run_logs_dir
+        self._swept = clock.monotonic()
 
     async def run(self) -> None:
         """Look once an hour, for ever."""
@@ -58,8 +61,8 @@ class Retention:
             await self._clock.sleep(_EVERY_SECONDS)
 
     async def sweep(self) -> None:
-        """Forget what is too old by now."""
-        now = self._clock.now()
+        """Forget what is too old by the time that retention trusts (domain/lived_time.py)."""
+        now = await self._trusted_time()
         if self._events_for is not None:
             try:
                 await self._forget_events(now - self._events_for)
@@ -71,6 +74,16 @@ class Retention:
                 await FILES.run(_remove_days_before, oldest, self._run_logs_dir)
             except OSError as error:
                 _log.warning("run_logs_kept", action="run_logs_kept", reason=str(error))
+
+    async def _trusted_time(self) -> datetime:
+        """The time without leaps of the clock that may prove wrong."""
+        text = await self._store.lived_time()
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        lived = LivedTime(now) if text is None else LivedTime.from_record(orjson.loads(text))
+        lived = lived.moved_on(now, ran=monotonic - self._swept)
+        self._swept = monotonic
+        await self._store.keep_lived_time(orjson.dumps(lived.record()).decode())
+        return lived.trusted
 
     async def _forget_events(self, before: datetime) -> None:
         """Take the events out of the log that come before the first one that is to be kept."""

@@ -12,15 +12,16 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from universal_agent.clock import Clock, ClockGap, ClockJump
+from universal_agent.clock import TOLERANCE, Clock, ClockGap, ClockJump
 from universal_agent.domain.job import Job
 from universal_agent.domain.judge import Cause, MissedStatus, judge
 from universal_agent.domain.run import RunId, Trigger
-from universal_agent.domain.slot import Source
+from universal_agent.domain.slot import Source, from_epoch
 from universal_agent.domain.stasis import MissedRecord
 from universal_agent.engine.executor import Executor
 from universal_agent.engine.ids import new_id
 from universal_agent.engine.lookahead import AHEAD, LIMIT, Lookahead
+from universal_agent.engine.replanning import plan_again
 from universal_agent.engine.timer import Timer
 from universal_agent.errors import StoreUnavailable
 from universal_agent.failpoint import Failpoint, passing
@@ -31,6 +32,9 @@ _log = structlog.get_logger(__name__)
 #: Jobs decided in one commit: enough to share its fsync, few enough that the first ones start
 #: while the next are decided, and that the event loop stays responsive.
 BATCH = 250
+
+#: A start that is this long after the last event may have a clock that is ahead.
+_LEAP = timedelta(minutes=1)
 
 #: How long a job that cannot be decided is left alone.
 _POSTPONE = timedelta(minutes=1)
@@ -72,6 +76,10 @@ class Scheduler:
         self._outage_id = ""
         self._busy_id = ""
         self._busy_until: datetime | None = None
+        #: What the clock showed before it was set back, until all jobs are planned again.
+        self._ahead_until: datetime | None = None
+        #: What it showed after it was set forward, until that is recorded.
+        self._leapt_to: datetime | None = None
 
     def bring_forward(self, due_at: datetime | None) -> None:
         """Something is due at `due_at`: be awake then, and ahead of it to decide what it is."""
@@ -92,6 +100,24 @@ class Scheduler:
         finally:
             self._begin_outage(Cause.CAPACITY)
 
+    async def plan_again_if_ahead(self) -> None:
+        """At a start: plan all jobs again if the store has seen a later time than it is now."""
+        acted_at, now = await self._store.acted_at(), self._clock.now()
+        if acted_at - now > TOLERANCE:
+            self._ahead_until = acted_at
+            await self._plan_again()
+        elif now - acted_at > _LEAP and acted_at > from_epoch(0):
+            await self._store.note_leap(to=now)
+
+    async def _plan_again(self) -> None:
+        if self._leapt_to is not None:
+            await self._store.note_leap(to=self._leapt_to)
+            self._leapt_to = None
+        if self._ahead_until is not None:
+            now = self._clock.now()
+            await plan_again(self._store, ahead_until=self._ahead_until, now=now)
+            self._ahead_until = None
+
     async def run(self) -> None:
         """Decide and wait, for ever.
 
@@ -107,6 +133,10 @@ class Scheduler:
                 self._ahead.clear()
                 self._log_gap(gap)
                 cause = _GAP_CAUSES[gap.jump]
+                if gap.jump is ClockJump.FORWARD:
+                    self._leapt_to = gap.after
+                elif gap.jump is ClockJump.BACKWARD:
+                    self._ahead_until = max(gap.before, self._ahead_until or gap.before)
 
     async def miss(self, jobs: Sequence[Job], *, outage_id: str, now: datetime) -> None:
         """Record what these jobs have missed because their engine is off; start nothing."""
@@ -123,6 +153,7 @@ class Scheduler:
         """Catch up; when the store fails, go on trying, and name that as the cause."""
         while True:
             try:
+                await self._plan_again()
                 await self.catch_up(cause)
                 await self._look_ahead()
             except StoreUnavailable as error:

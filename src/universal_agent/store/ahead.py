@@ -7,7 +7,7 @@ over such a slot: the high-water mark never stands on one, and no missed span ha
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import count
+from itertools import count, islice
 
 from universal_agent.domain.job import Job
 from universal_agent.domain.judge import MissedSpan
@@ -18,6 +18,9 @@ from universal_agent.store.base import Decision
 from universal_agent.store.tx import Tx, stamp, to_json
 
 _SECOND = timedelta(seconds=1)
+
+#: Slots that are looked up in one query, where many in a row were decided before.
+_AT_ONCE = 200
 
 
 def heed(tx: Tx, decisions: Sequence[Decision]) -> list[Decision]:
@@ -59,9 +62,21 @@ def _taken(tx: Tx, slots: Sequence[tuple[Job, datetime]]) -> set[tuple[str, date
 
 def first_open(tx: Tx, job: Job, mark: datetime | None) -> datetime | None:
     """The job's first slot from `mark` on that nobody has decided; None when there is none."""
-    while mark is not None and _taken(tx, [(job, mark)]):
-        mark = job.spec.schedule.next_after(mark)
-    return mark
+    looked_at = 1
+    while mark is not None:
+        slots = list(islice(_slots_from(job.spec.schedule, mark), looked_at))
+        taken = _taken(tx, [(job, slot) for slot in slots])
+        for slot in slots:
+            if (job.job_id, slot) not in taken:
+                return slot
+        mark, looked_at = job.spec.schedule.next_after(slots[-1]), _AT_ONCE
+    return None
+
+
+def _slots_from(schedule: Schedule, slot: datetime | None) -> Iterator[datetime]:
+    while slot is not None:
+        yield slot
+        slot = schedule.next_after(slot)
 
 
 def put_mark(tx: Tx, job: Job, mark: datetime | None) -> datetime | None:

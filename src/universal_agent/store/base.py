@@ -29,6 +29,7 @@ from universal_agent.domain.stasis import MissedRecord, Scope, StasisAction
 from universal_agent.store.beat_store import BeatStore
 from universal_agent.store.notification_store import NotificationStore
 from universal_agent.store.off_store import OffStore
+from universal_agent.store.plan_store import PlanStore
 from universal_agent.store.run_values import (
     ANY_RUN as ANY_RUN,
 )
@@ -137,7 +138,7 @@ class ProjectionPage:
     rows: Sequence[tuple[Any, ...]]
 
 
-class Store(SessionStore, BeatStore, NotificationStore, OffStore, Protocol):
+class Store(SessionStore, BeatStore, NotificationStore, OffStore, PlanStore, Protocol):
     """The durable state. Opened and closed once, by the composition root."""
 
     async def open(self) -> None:

@@ -15,7 +15,8 @@ JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version;
 
 -- calendar_versions --
 SELECT job_id, version, spec FROM job_versions
-WHERE effective_from < :end + 3600 AND (effective_until IS NULL OR effective_until > :start - 3600);
+WHERE effective_from < :end + 3600 AND (
+  effective_until IS NULL OR effective_until > :start - 3600 OR slots_until > :start - 3600);
 
 -- calendar_slots --
 SELECT s.source, s.source_ref, s.scheduled_at, s.outcome, s.reason, s.run_id,
@@ -185,9 +186,12 @@ INSERT INTO feed_missed (missed_id, source, source_ref, job_version, first_at, l
 VALUES (:missed_id, :source, :source_ref, :job_version, :first_at, :last_at, :count, :cause,
         :outage_id, :status, :created_at, :updated_at, :useful_until, :note, :decided_by, :run_id)
 ON CONFLICT (missed_id) DO UPDATE
-SET first_at = excluded.first_at, last_at = excluded.last_at, count = excluded.count,
+SET job_version = excluded.job_version, first_at = excluded.first_at, last_at = excluded.last_at, count = excluded.count,
     status = excluded.status, updated_at = excluded.updated_at, note = excluded.note,
     decided_by = excluded.decided_by, run_id = excluded.run_id;
+
+-- drop_feed_missed --
+DELETE FROM feed_missed WHERE missed_id = :missed_id;
 
 -- (What the projection holds, in the order of its keys, from any of them on.)
 

@@ -196,6 +196,11 @@ def put_version(tx: Tx, job: Job, *, replaces: Job, closed_at: datetime) -> None
         version=replaces.version,
         effective_until=closed_at.timestamp(),
     )
+    insert_version(tx, job)
+
+
+def insert_version(tx: Tx, job: Job) -> None:
+    """Keep the job's version."""
     tx.put("insert_job_version", _version_row(job))
 
 

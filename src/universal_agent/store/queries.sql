@@ -173,16 +173,26 @@ WHERE job_id = :job_id AND version = :version AND due_at IS NOT NULL;
 SELECT r.source_ref, r.run_id, r.status, r.trigger FROM json_each(:refs) d
 CROSS JOIN runs r ON r.source_ref = d.value AND r.finished_at IS NULL;
 
+-- (A missed slot that was rescheduled while the clock was ahead may come again.)
+
 -- taken_slots --
 SELECT s.source_ref, s.scheduled_at FROM json_each(:keys) d
 CROSS JOIN slots s ON s.source = json_extract(d.value, '$[0]')
             AND s.source_ref = json_extract(d.value, '$[1]')
-            AND s.scheduled_at = json_extract(d.value, '$[2]');
+            AND s.scheduled_at = json_extract(d.value, '$[2]')
+UNION ALL
+SELECT m.source_ref, m.last_at FROM json_each(:keys) d
+CROSS JOIN missed m ON m.source_ref = json_extract(d.value, '$[1]')
+            AND m.last_at = json_extract(d.value, '$[2]') AND m.status = 'rescheduled';
 
 -- decided_between --
 SELECT scheduled_at FROM slots
 WHERE scheduled_at >= :first_at AND scheduled_at <= :last_at AND source_ref = :source_ref
-ORDER BY scheduled_at;
+UNION
+SELECT last_at FROM missed
+WHERE last_at >= :first_at AND last_at <= :last_at AND source_ref = :source_ref
+  AND status = 'rescheduled'
+ORDER BY 1;
 
 -- claim_slot --
 INSERT INTO slots (source, source_ref, scheduled_at, job_version, outcome, reason, run_id, missed_id)
@@ -215,9 +225,71 @@ INSERT INTO missed (missed_id, source, source_ref, job_version, first_at, last_a
 VALUES (:missed_id, :source, :source_ref, :job_version, :first_at, :last_at, :count, :cause,
         :outage_id, :status, :created_at, :updated_at, :useful_until, :note, :decided_by, :run_id)
 ON CONFLICT (missed_id) DO UPDATE
-SET first_at = excluded.first_at, last_at = excluded.last_at, count = excluded.count,
+SET job_version = excluded.job_version,
+    first_at = excluded.first_at, last_at = excluded.last_at, count = excluded.count,
     status = excluded.status, updated_at = excluded.updated_at, note = excluded.note,
     decided_by = excluded.decided_by, run_id = excluded.run_id;
+
+-- missed_after --
+SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
+       status, created_at, updated_at, useful_until, note, decided_by, run_id
+FROM missed WHERE source_ref = :source_ref AND last_at > :after ORDER BY first_at, missed_id;
+
+-- expired_too_early --
+SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
+       status, created_at, updated_at, useful_until, note, decided_by, run_id
+FROM missed WHERE source_ref = :source_ref AND status = 'expired' AND useful_until > :now
+ORDER BY first_at, missed_id;
+
+-- drop_missed --
+DELETE FROM missed WHERE missed_id = :missed_id;
+
+-- slot_of_missed --
+SELECT 1 FROM slots
+WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :scheduled_at
+  AND missed_id = :missed_id;
+
+-- judged_ahead --
+SELECT source_ref FROM missed
+WHERE last_at > :since OR (status = 'expired' AND useful_until > :now)
+UNION
+SELECT source_ref FROM slots
+WHERE scheduled_at > :since AND run_id IS NULL AND outcome = 'skipped'
+  AND reason IN (SELECT value FROM json_each(:skips))
+UNION
+SELECT job_id FROM jobs WHERE effective_from > :begun_after AND deleted_at IS NULL
+ORDER BY 1;
+
+-- scheduler_skips_after --
+SELECT source_ref, scheduled_at FROM slots
+WHERE scheduled_at > :after AND run_id IS NULL AND outcome = 'skipped'
+  AND reason IN (SELECT value FROM json_each(:skips))
+  AND source_ref IN (SELECT value FROM json_each(:refs))
+ORDER BY scheduled_at;
+
+-- drop_skip --
+DELETE FROM slots
+WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :scheduled_at
+  AND run_id IS NULL AND outcome = 'skipped';
+
+-- plan_job --
+UPDATE jobs SET version = :version, effective_from = :effective_from, next_run_at = :next_run_at,
+                due_at = :due_at
+WHERE job_id = :job_id AND deleted_at IS NULL;
+
+-- cut_version_short --
+UPDATE job_versions
+SET effective_until = :effective_until, slots_until = coalesce(slots_until, :slots_until)
+WHERE job_id = :job_id AND version = :version;
+
+-- clock --
+SELECT acted_at, leapt_to FROM clock;
+
+-- set_leapt_to --
+UPDATE clock SET leapt_to = :leapt_to;
+
+-- set_acted_at --
+UPDATE clock SET acted_at = :now;
 
 -- missed_with_slot --
 SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
@@ -635,7 +707,8 @@ SELECT seq, source, type, timestamp, source_ref, owner_id, session_id, status, d
 FROM events
 WHERE seq > :after_seq AND (
   type IN ('cron_run_missed', 'cron_run_failed', 'cron_job_updated', 'heartbeat_missed',
-           'heartbeat_failed', 'heartbeat_scheduled', 'calendar_missed_resolved')
+           'heartbeat_failed', 'heartbeat_scheduled', 'calendar_missed_resolved', 'calendar_replanned',
+           'clock_set_back')
   OR (type = 'heartbeat_completed' AND json_extract(data, '$.beat.told'))
   OR (type IN ('cron_run_completed', 'heartbeat_completed') AND (
     EXISTS (SELECT 1 FROM notifications

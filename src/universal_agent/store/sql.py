@@ -56,6 +56,7 @@ from universal_agent.store.rows import SpecCache, job_from_row
 from universal_agent.store.sql_beats import SqlBeats
 from universal_agent.store.sql_notifications import SqlNotifications
 from universal_agent.store.sql_off import SqlOff
+from universal_agent.store.sql_plans import SqlPlans
 from universal_agent.store.sql_sessions import SqlSessions
 from universal_agent.store.sqlite import SqliteDatabase
 from universal_agent.store.tx import Database, Lane, Tx
@@ -64,7 +65,7 @@ from universal_agent.store.tx import Database, Lane, Tx
 _SNAPSHOT_TRIES = 20
 
 
-class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff):
+class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff, SqlPlans):
     """`Store` over a SQL database."""
 
     def __init__(self, database: Database, tail: LogTail) -> None:

@@ -44,6 +44,10 @@ export function outdatedBy(event: BusEvent): QueryKey[] {
       return [keys.calendar.all, keys.jobs.all, keys.next, keys.audit];
     case 'calendar_missed_resolved':
       return [keys.stasis.all, keys.ledger, keys.audit, ...calendar];
+    case 'calendar_replanned':
+      return [keys.calendar.all, keys.jobs.all, keys.next, keys.stasis.all, keys.ledger];
+    case 'clock_set_back':
+      return [keys.notifications];
     case 'cron_run_missed':
       return [keys.stasis.all, keys.ledger, keys.notifications, ...calendar];
     case 'cron_run_failed':
