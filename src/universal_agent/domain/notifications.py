@@ -15,6 +15,7 @@ from universal_agent.domain.heartbeat import OVERRIDES_FILE
 from universal_agent.domain.job import OffLabel
 from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.outage_digest import OutageDigest
+from universal_agent.domain.slot import from_epoch
 
 #: Failures in a row after which a job's failing is told.
 FAILURES_TOLD = 2
