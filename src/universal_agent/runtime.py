@@ -23,6 +23,7 @@ from universal_agent.engine.beats import Beats
 from universal_agent.engine.changes import Changes
 from universal_agent.engine.continuity import Continuity
 from universal_agent.engine.delivery import Deliverer, apprise_targets
+from universal_agent.engine.dispatch import Dispatcher
 from universal_agent.engine.exceptions import Exceptions
 from universal_agent.engine.executor import Executor
 from universal_agent.engine.flags import Flags
@@ -35,6 +36,8 @@ from universal_agent.engine.presence import Presence
 from universal_agent.engine.recovery import Recovery
 from universal_agent.engine.rephrasing import PATIENCE_SECONDS, Rephraser
 from universal_agent.engine.retention import Retention
+from universal_agent.engine.run_ends import RunEnds
+from universal_agent.engine.running import RunningRuns
 from universal_agent.engine.scheduler import Scheduler
 from universal_agent.engine.sessions import Sessions
 from universal_agent.engine.stasis import Stasis
@@ -134,21 +137,28 @@ class Runtime:
         self._watch = watch or watch_workspaces([OVERRIDES_FILE])
         self._watched = watched
         self.timer = Timer(self.clock) if watched else Timer(self.clock, longest_sleep=_DAY)
+        run_ends = RunEnds(self.store, self.clock)
         self.executor = Executor(
             self.store,
             self.clock,
             self.metrics,
-            self.runners,
+            run_ends,
+            lambda on_end: RunningRuns(
+                self.clock,
+                self.metrics,
+                self.runners,
+                host=self.host,
+                run_logs_dir=settings.run_logs_dir,
+                workspaces_root=settings.workspaces_root,
+                on_beat=lambda session_id: self._heartbeats.notice(session_id),
+                on_turn=lambda run: self.turns.listen(run),
+                on_end=on_end,
+                system_events_max=settings.system_events_max,
+            ),
             concurrency=settings.cron_max_concurrency,
             host=self.host,
-            run_logs_dir=settings.run_logs_dir,
-            workspaces_root=settings.workspaces_root,
             on_retry=self.timer.bring_forward,
-            on_beat=lambda session_id: self._heartbeats.notice(session_id),
             on_report=lambda: self.beat_delivery.look(),
-            on_turn=lambda run: self.turns.listen(run),
-            on_turn_end=lambda end: self.turns.ended(end),
-            system_events_max=settings.system_events_max,
             off=self._off,
         )
         scheduler = partial(
@@ -220,6 +230,7 @@ class Runtime:
             agent=self.runners.get(AGENT),
             run_logs_dir=settings.run_logs_dir,
         )
+        self.dispatcher = Dispatcher(self.store, run_ends.notice, self.turns.notice)
         self.sessions = Sessions(
             self.store,
             self.clock,
@@ -364,6 +375,8 @@ class Runtime:
         await self.store.open()
         await self.flags.load()
         await self.event_feed.start()
+        await self.dispatcher.start()
+        self.supervisor.keep("dispatcher", self.dispatcher.run)
         self.supervisor.keep("event feed", self.event_feed.run)
         self.supervisor.keep("projector", self.projector.run)
         if self._journal is not None:
@@ -404,6 +417,8 @@ class Runtime:
             return
         self._stopped = True
         self.watchdog.stop()
+        if self._recovered:
+            await self.executor.close_queue()
         await self.supervisor.stop()
         if self._recovered:
             await self.executor.close()

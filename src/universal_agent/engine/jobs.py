@@ -107,9 +107,13 @@ class Jobs:
         job_id = JobId(new_id("job", now))
         if not spec.workspace_dir:
             spec = replace(spec, workspace_dir=f"cron_{job_id}")
-        made = await self._store.create_job(new_job(job_id, spec, now=now), now=now, once=once)
+        job = new_job(job_id, spec, now=now)
+        try:
+            made = await self._store.create_job(job, now=now, once=once)
+        finally:
+            # Also for a caller that is cancelled while the job is committed.
+            self._scheduler.bring_forward(job.due_at)
         self._job_count += made.job_id == job_id
-        self._scheduler.bring_forward(made.due_at)
         return made
 
     async def _find_room(self) -> None:
@@ -165,11 +169,12 @@ class Jobs:
             # A one-shot of "now" may begin before this second is over; no slot is expected twice.
             ends_at = undecided.end(now) if drafted.schedule_changed else undecided.boundary(now)
             closed_at = min(ends_at, edited.effective_from)
-            stored = await self._store.update_job(
-                edited, replaces=job, closed_at=closed_at, changed=changed, now=now
-            )
-            if stored is not None:
-                self._scheduler.bring_forward(stored.due_at)
+            try:
+                stored = await self._store.update_job(
+                    edited, replaces=job, closed_at=closed_at, changed=changed, now=now
+                )
+            finally:
+                self._scheduler.bring_forward(edited.due_at)
             return stored
 
         return await self._apply(job_id, put)
@@ -216,9 +221,10 @@ class Jobs:
         """Queue an extra run, beside the schedule. Raises JobNotFound."""
         job = await self.get(job_id)
         now = self._clock.now()
-        run = await self._store.add_run(job, RunId(new_id("run", now)), now=now, once=once)
-        self._executor.look_for_work()
-        return run
+        try:
+            return await self._store.add_run(job, RunId(new_id("run", now)), now=now, once=once)
+        finally:
+            self._executor.look_for_work()
 
     async def cancel_run(self, run_id: RunId) -> Run:
         """Cancel a run that waits or is in execution, and return it as it then is.

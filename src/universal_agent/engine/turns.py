@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from universal_agent.clock import Clock
+from universal_agent.domain.events import Event
 from universal_agent.domain.job import JobSpec, Priority
 from universal_agent.domain.run import Run, RunId, RunStatus
 from universal_agent.domain.schedule import make_once
@@ -20,6 +21,7 @@ from universal_agent.domain.session import Admitted, Session, Turn
 from universal_agent.engine.executor import Executor
 from universal_agent.engine.hub import Attachment, Hub
 from universal_agent.engine.ids import new_id
+from universal_agent.engine.run_ends import ended_run
 from universal_agent.errors import InvalidInput
 from universal_agent.metrics import Metrics
 from universal_agent.runners.base import Runner
@@ -30,7 +32,7 @@ from universal_agent.runners.output import (
     reply_path,
     run_log_path,
 )
-from universal_agent.store.base import Finished, Once, Store
+from universal_agent.store.base import Once, Store
 
 #: Who answers a turn. Never a shell: what is said is words.
 AGENT = "agent"
@@ -50,6 +52,7 @@ class _Live:
     """A turn that waits or runs."""
 
     run_id: RunId
+    session_id: str
     client_turn_id: str | None
     #: What it has said so far.
     text: str = ""
@@ -76,9 +79,10 @@ class Turns:
         self._hub = hub
         self._agent = agent
         self._run_logs_dir = run_logs_dir
-        self._live: dict[str, _Live] = {}
-        #: The clients' ids of turns that were asked for here and have not ended.
-        self._asked: dict[RunId, str | None] = {}
+        #: Turns that were asked for here, or started here, and whose end was not told yet.
+        self._live: dict[RunId, _Live] = {}
+        #: The turn that is under way, by session.
+        self._under_way: dict[str, RunId] = {}
         #: Turns whose end was told, until that is recorded.
         self._told: list[tuple[str, RunId]] = []
         self._news = asyncio.Event()
@@ -123,18 +127,20 @@ class Turns:
                 fingerprint=hashlib.blake2b(text.encode(), digest_size=16).hexdigest(),
             )
         # Before it is kept: it may be executed, and even end, before this goes on.
-        self._asked[run_id] = client_turn_id
+        self._live[run_id] = _Live(run_id, session.session_id, client_turn_id)
         try:
             turn = await self._store.add_turn(session.session_id, run_id, spec, now=now, once=once)
-        except BaseException:
-            self._asked.pop(run_id, None)
+        except Exception:
+            self._live.pop(run_id, None)
             raise
-        if turn.admitted is not Admitted.NEW:
-            self._asked.pop(run_id, None)
-            self._metrics.count(_COUNTERS[turn.admitted])
-        elif run_id in self._asked:
-            self._live.setdefault(session.session_id, _Live(run_id, client_turn_id))
+        finally:
+            # Also for a caller that is cancelled while the turn is committed.
             self._executor.look_for_work()
+        if turn.admitted is not Admitted.NEW:
+            self._live.pop(run_id, None)
+            self._metrics.count(_COUNTERS[turn.admitted])
+        elif run_id in self._live:
+            self._under_way[session.session_id] = run_id
         return turn
 
     async def cancel(self, session_id: str, reason: str, *, beats: bool) -> list[RunId]:
@@ -145,10 +151,8 @@ class Turns:
                 continue
             if run.status is RunStatus.QUEUED:
                 now = self._clock.now()
-                if await self._store.cancel_queued(run.run_id, now=now):
+                if await self._store.cancel_queued(run.run_id, now=now, error=reason):
                     stopped.append(run.run_id)
-                    if run.brings_spec:
-                        self._tell_end(run, status=RunStatus.CANCELLED, error=reason)
             elif self._executor.cancel(run.run_id, reason):
                 stopped.append(run.run_id)
         return stopped
@@ -158,9 +162,8 @@ class Turns:
     def listen(self, run: Run) -> ReplyListener:
         """Passes on what a turn says to its session's clients, from its start on."""
         session_id = run.source_ref
-        live = self._live.get(session_id)
-        if live is None or live.run_id != run.run_id:
-            live = self._live[session_id] = _Live(run.run_id, self._asked.get(run.run_id))
+        live = self._live.setdefault(run.run_id, _Live(run.run_id, session_id, None))
+        self._under_way[session_id] = run.run_id
         self._hub.publish(
             session_id,
             "status",
@@ -179,33 +182,26 @@ class Turns:
 
         return ReplyListener(pass_on, restart)
 
-    def ended(self, end: Finished) -> None:
-        """A turn has ended, and that is recorded."""
-        run = end.claimed.run
-        duration = (end.finished_at - end.started_at).total_seconds()
-        self._tell_end(run, status=end.status, error=end.error, duration_seconds=duration)
-
-    def _tell_end(
-        self,
-        run: Run,
-        *,
-        status: RunStatus,
-        error: str | None,
-        duration_seconds: float | None = None,
-    ) -> None:
-        session_id = run.source_ref
-        asked = self._asked.pop(run.run_id, None)
-        live = self._live.pop(session_id, None) or _Live(run.run_id, asked)
+    def notice(self, event: Event) -> None:
+        """A turn has ended, in whatever way, and that is recorded: tell its session's clients."""
+        run_id = ended_run(event) if event.source == "session" else None
+        if run_id is None:
+            return
+        session_id, run = event.source_ref, event.data["run"]
+        live = self._live.pop(run_id, None) or _Live(run_id, session_id, None)
+        if self._under_way.get(session_id) == run_id:
+            del self._under_way[session_id]
+        began, ended = run["started_at"], run["finished_at"]
         result = self._result(
-            run,
+            run_id,
             client_turn_id=live.client_turn_id,
-            status=status,
-            error=error,
-            duration_seconds=duration_seconds,
+            status=RunStatus(run["status"]),
+            error=run["error"],
+            duration_seconds=None if began is None else ended - began,
             text=live.text,
         )
         if self._hub.publish(session_id, "query_complete", result):
-            self._told.append((session_id, run.run_id))
+            self._told.append((session_id, run_id))
             self._news.set()
 
     async def run(self) -> None:
@@ -221,7 +217,7 @@ class Turns:
 
     def state(self, session_id: str) -> dict[str, Any] | None:
         """The turn that is under way, with what it has said so far; None when there is none."""
-        live = self._live.get(session_id)
+        live = self._live_in(session_id)
         if live is None:
             return None
         return {
@@ -230,11 +226,15 @@ class Turns:
             "text": live.text,
         }
 
+    def _live_in(self, session_id: str) -> _Live | None:
+        run_id = self._under_way.get(session_id)
+        return None if run_id is None else self._live.get(run_id)
+
     async def catch_up(self, attachment: Attachment) -> None:
         """Tell a client that has attached how the last turn ended, when nobody was told."""
         session_id = attachment.session_id
         run = await self._store.untold_turn(session_id)
-        live = self._live.get(session_id)
+        live = self._live_in(session_id)
         if run is None or (live is not None and live.run_id == run.run_id):
             return  # of one that is about to be told, everybody hears
         result = self.result(run, client_turn_id=None)
@@ -245,7 +245,7 @@ class Turns:
         """How a turn ended that is over, with its reply from the run's log."""
         duration = run.duration
         return self._result(
-            run,
+            run.run_id,
             client_turn_id=client_turn_id,
             status=run.status,
             error=run.error,
@@ -255,7 +255,7 @@ class Turns:
 
     def _result(
         self,
-        run: Run,
+        run_id: RunId,
         *,
         client_turn_id: str | None,
         status: RunStatus,
@@ -264,7 +264,7 @@ class Turns:
         text: str,
     ) -> dict[str, Any]:
         return {
-            "run_id": run.run_id,
+            "run_id": run_id,
             "client_turn_id": client_turn_id,
             "status": status,
             "text": text,

@@ -57,7 +57,8 @@ async def run_process(
     With `reply`, stdout goes there, and stderr into the log alone. Without, both go into the
     output, through one pipe and so in order.
 
-    Raises CancelledError once nothing that it started is left.
+    When it is cancelled before the child has exited, it raises CancelledError once nothing that was
+    started is left.
     """
     try:
         with request.open_workspace(create=True) as workspace:
@@ -88,8 +89,10 @@ async def run_process(
         try:
             await leader_exit()
         except asyncio.CancelledError:
-            await _to_its_end(asyncio.create_task(stop()))
-            raise
+            # A child that had exited before it was to be stopped has an end of its own.
+            if not _has_exited(process):
+                await _to_its_end(asyncio.create_task(stop()))
+                raise
         finally:
             family.kill_group()
             for pipe in pipes:
@@ -144,6 +147,17 @@ def _start(
         for writer in writers:
             os.close(writer)
     return process, readers
+
+
+def _has_exited(process: subprocess.Popen[bytes]) -> bool:
+    """Whether the child has exited. It is not reaped by this."""
+    if process.returncode is not None:
+        return True
+    try:
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, process.pid, options) is not None
+    except ChildProcessError:
+        return True  # it has been reaped
 
 
 async def _exit_by_thread(process: subprocess.Popen[bytes]) -> None:

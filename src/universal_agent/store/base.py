@@ -278,6 +278,10 @@ class Store(SessionStore, BeatStore, NotificationStore, OffStore, PlanStore, Pro
         """
         ...
 
+    async def requeue(self, run_ids: Sequence[RunId], *, now: datetime) -> None:
+        """Put runs that were claimed and have not begun back into the queue, as they were."""
+        ...
+
     async def make_starts(
         self,
         run_ids: Sequence[RunId],
@@ -296,7 +300,9 @@ class Store(SessionStore, BeatStore, NotificationStore, OffStore, PlanStore, Pro
         """
         ...
 
-    async def cancel_queued(self, run_id: RunId, *, now: datetime) -> bool:
+    async def cancel_queued(
+        self, run_id: RunId, *, now: datetime, error: str | None = None
+    ) -> bool:
         """Cancel a run that waits; False when it does not wait (any more)."""
         ...
 

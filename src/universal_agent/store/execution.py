@@ -7,13 +7,13 @@ from datetime import datetime
 from universal_agent.domain import events
 from universal_agent.domain.beat import REFUSALS_BORNE, BeatReport, is_refusal
 from universal_agent.domain.job import Job, JobSpec, OffLabel
-from universal_agent.domain.run import RetryAdvice, Run, RunStatus
+from universal_agent.domain.run import RetryAdvice, Run, RunId, RunStatus
 from universal_agent.domain.slot import Source
 from universal_agent.domain.system_event import WakeMode
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.store.base import Claimed, ClaimRules, Finished, Settled
 from universal_agent.store.beat_reports import keep_report
-from universal_agent.store.job_verbs import delete_job, pause_job, read_job
+from universal_agent.store.job_verbs import delete_job, pause_job, read_job, spec_of
 from universal_agent.store.rows import RUN_WIDTH, SpecCache, run_from_row
 from universal_agent.store.slots import set_outcomes
 from universal_agent.store.system_events import acknowledge, hand_over, wake_beat
@@ -42,6 +42,15 @@ def claim(
     claimed = [hand_over(tx, c) for c in claimed]
     waiting = tx.one("any_queued")
     return Settled(claimed=tuple(claimed), more_queued=bool(waiting and waiting[0]))
+
+
+def requeue(tx: Tx, run_ids: Sequence[RunId], *, now: datetime, specs: SpecCache) -> None:
+    for run_id in run_ids:
+        row = tx.one("requeue_run", run_id=run_id)
+        if row is not None:
+            run = run_from_row(row)
+            set_outcomes(tx, [(run, None)])
+            tx.append(events.run_changed(run, spec_of(tx, run, specs), now=now))
 
 
 def _claimable(tx: Tx, free_workers: int, rules: ClaimRules) -> list[Row]:

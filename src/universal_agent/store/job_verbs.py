@@ -274,9 +274,15 @@ def close_job(tx: Tx, job: Job, *, specs: SpecCache, closed_at: datetime, now: d
 
 
 def cancel_queued(
-    tx: Tx, run_id: RunId, *, specs: SpecCache, now: datetime, reason: str | None = None
+    tx: Tx,
+    run_id: RunId,
+    *,
+    specs: SpecCache,
+    now: datetime,
+    reason: str | None = None,
+    error: str | None = None,
 ) -> bool:
-    error = "cancelled while it waited for a worker"
+    error = error or "cancelled while it waited for a worker"
     return drop_queued(tx, run_id, RunStatus.CANCELLED, specs, error=error, reason=reason, now=now)
 
 

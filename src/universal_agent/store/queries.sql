@@ -422,6 +422,13 @@ WHERE r.status = 'queued' AND r.queue_until <= :now LIMIT :limit;
 UPDATE runs SET status = 'running', started_at = :now, host = :host
 WHERE run_id = :run_id AND status = 'queued';
 
+-- requeue_run --
+UPDATE runs SET status = 'queued', started_at = NULL, host = NULL
+WHERE run_id = :run_id AND status = 'running'
+RETURNING run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot,
+          job_version, queued_at, started_at, finished_at, error, reason, exit_code,
+          output_preview, host, approved_by;
+
 -- set_slot_outcome --
 UPDATE slots SET outcome = :outcome, reason = :reason, retry_at = :retry_at
 WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :scheduled_at

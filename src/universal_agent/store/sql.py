@@ -241,6 +241,9 @@ class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff, SqlPlans):
             )
         )
 
+    async def requeue(self, run_ids: Sequence[RunId], *, now: datetime) -> None:
+        await self._db.write(lambda tx: execution.requeue(tx, run_ids, now=now, specs=self._specs))
+
     async def make_starts(
         self,
         run_ids: Sequence[RunId],
@@ -264,9 +267,11 @@ class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff, SqlPlans):
             )
         )
 
-    async def cancel_queued(self, run_id: RunId, *, now: datetime) -> bool:
+    async def cancel_queued(
+        self, run_id: RunId, *, now: datetime, error: str | None = None
+    ) -> bool:
         return await self._db.write(
-            lambda tx: job_verbs.cancel_queued(tx, run_id, specs=self._specs, now=now)
+            lambda tx: job_verbs.cancel_queued(tx, run_id, specs=self._specs, now=now, error=error)
         )
 
     async def miss_queued(

@@ -213,6 +213,29 @@ class TestTurns:
             assert answer.json()["cancelled"] == [accepted["run_id"]]
             assert (await client.until("query_complete"))["status"] == "cancelled"
 
+    async def test_a_queued_turn_that_is_cancelled_as_a_run_frees_its_session(
+        self, tmp_path: Path
+    ) -> None:
+        async with (
+            served(tmp_path / "one worker", cron_max_concurrency=1) as gateway,
+            gateway.attached(await gateway.session()) as other,
+        ):
+            await other.say("execute", user_input="Take the worker")
+            await gateway.agent.asked()
+            session_id = await gateway.session()
+            async with gateway.attached(session_id) as client:
+                await client.say("execute", user_input="Wait", client_turn_id="t1")
+                run_id = (await client.until("status"))["run_id"]
+                await gateway.http.post(f"/api/v1/cron/runs/{run_id}/cancel")
+                told = await client.until("query_complete")
+                assert (told["run_id"], told["client_turn_id"], told["status"]) == (
+                    run_id,
+                    "t1",
+                    "cancelled",
+                )
+            async with gateway.attached(session_id) as client:
+                assert (await client.until("connected"))["turn"] is None
+
     async def test_who_left_in_the_middle_of_a_turn_is_told_its_end_on_the_next_attach_once(
         self, gateway: Served
     ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -169,6 +170,58 @@ class TestExtraRun:
         assert not waiting.done()
         await clock.advance(1)
         assert (await waiting).status is RunStatus.RUNNING
+
+    async def waiter(
+        self, gateway: Gateway, runner: RecordingRunner, **fields: Any
+    ) -> tuple[Job, Run, asyncio.Task[Run]]:
+        """A job whose run holds it, its run that is queued, and somebody who waits for that."""
+        runner.hold()
+        job = await gateway.create(
+            every="1h", overlap="queue_one", timeout_seconds=86_400, **fields
+        )
+        await gateway.runtime.jobs.run_now(job.job_id)
+        await gateway.clock.advance(3600)
+        queued = (await gateway.runs(job))[-1]
+        assert queued.status is RunStatus.QUEUED
+        waiting = asyncio.create_task(gateway.runtime.jobs.wait_for(queued, seconds=300))
+        await gateway.clock.settle()
+        assert not waiting.done()
+        return job, queued, waiting
+
+    @pytest.mark.parametrize("end", ["cancelled", "deleted", "missed"])
+    async def test_whoever_waits_for_a_run_that_never_starts_is_answered_immediately(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock, end: str
+    ) -> None:
+        job, run, waiting = await self.waiter(gateway, runner, queue_limit_seconds=20)
+        if end == "cancelled":
+            await gateway.runtime.jobs.cancel_run(run.run_id)
+        elif end == "deleted":
+            await gateway.runtime.jobs.delete(job.job_id)
+        else:
+            await clock.advance(20)
+        await clock.settle()
+        assert waiting.done()
+        never_started = RunStatus.SKIPPED if end == "missed" else RunStatus.CANCELLED
+        assert (await waiting).status is never_started
+
+    async def test_whoever_waits_for_a_run_that_a_later_slot_replaces_is_answered_immediately(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        runner.hold()
+        first = await gateway.create(
+            every="1h", overlap="cancel_previous", queue_limit_seconds=86_400
+        )
+        others = [await gateway.create(every="24h", timeout_seconds=86_400) for _ in range(8)]
+        for other in others:  # every worker is taken
+            await gateway.runtime.jobs.run_now(other.job_id)
+        await clock.advance(3600)
+        (queued,) = await gateway.runs(first)
+        waiting = asyncio.create_task(gateway.runtime.jobs.wait_for(queued, seconds=7200))
+        await clock.advance(3600 - 1)
+        assert not waiting.done()
+        await clock.advance(1)
+        assert waiting.done()
+        assert (await waiting).status is RunStatus.CANCELLED
 
     async def test_there_is_none_of_a_job_that_is_not(self, gateway: Gateway) -> None:
         job = await gateway.create()
@@ -373,7 +426,7 @@ class TestBrokenRunner:
         self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
     ) -> None:
         await gateway.create(every="1m")
-        gateway.runtime.executor._runners.pop("shell")  # type: ignore[attr-defined]
+        gateway.runtime.runners.pop("shell")
         await clock.advance(60)
         (run,) = await gateway.runs()
         assert run.status is RunStatus.ERROR

@@ -1,12 +1,17 @@
 """The gateway is killed, stopped, switched off: what a start makes of what happened meanwhile."""
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway, slots_after
+from universal_agent.clock import SystemClock
 from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.judge import Cause, MissedStatus
-from universal_agent.domain.run import RunStatus, Trigger
+from universal_agent.domain.run import RunId, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source
+from universal_agent.store.base import Admission
 from universal_agent.testing import ManualClock, RecordingRunner
 
 
@@ -275,9 +280,73 @@ class TestStop:
         runner.hold()
         await clock.advance(60)
         runner.release()
+        (task,) = [task for task in asyncio.all_tasks() if task.get_name().startswith("run ")]
+        await task  # it has ended, and that is not recorded yet
         await gateway.stop()
         await gateway.start()
-        assert (await gateway.statuses())[0] in (RunStatus.SUCCESS, RunStatus.INTERRUPTED)
+        assert await gateway.statuses() == [RunStatus.SUCCESS]
+
+    @pytest.mark.parametrize("turns", range(12))
+    async def test_whenever_it_comes_it_interrupts_nothing_that_has_not_begun(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock, turns: int
+    ) -> None:
+        """Some turns of the event loop after a run was asked for, wherever it is by then."""
+        runner.hold()
+        jobs = [await gateway.create(every="1h") for _ in range(3)]
+        for job in jobs:
+            await gateway.runtime.jobs.run_now(job.job_id)
+        for _ in range(turns):
+            await SystemClock().sleep(0)
+        await gateway.stop()
+        begun = {request.run_id for request in runner.requests}
+        runner.release()
+        await gateway.start()
+        runs = await gateway.runs()
+        assert {run.run_id for run in runs if run.status is RunStatus.INTERRUPTED} == begun
+        assert {run.status for run in runs if run.run_id not in begun} <= {RunStatus.SUCCESS}
+
+    async def test_what_its_last_commit_started_goes_back_to_the_queue(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        job = await gateway.create(run_at="1m")
+        started, go_on = asyncio.Event(), asyncio.Event()
+        admit = gateway.store.admit
+
+        async def slowly(*args: Any, **kwargs: Any) -> Admission:
+            admission = await admit(*args, **kwargs)
+            started.set()
+            await go_on.wait()
+            return admission
+
+        gateway.store.admit = slowly  # type: ignore[method-assign]
+        advancing = asyncio.create_task(clock.advance(60))
+        await started.wait()
+        stopping = asyncio.create_task(gateway.stop())
+        await SystemClock().sleep(0)
+        go_on.set()
+        await stopping
+        await advancing
+        assert runner.requests == []
+        await gateway.start()
+        await clock.advance(1)
+        assert await gateway.statuses(job) == [RunStatus.SUCCESS]
+        assert runner.slots == [gateway.began + MINUTE]
+        ledger = await gateway.ledger()
+        assert (ledger.expected, ledger.ran["success"], ledger.unaccounted) == (1, 1, [])
+
+    async def test_a_run_that_was_cancelled_before_it_began_is_cancelled(
+        self, gateway: Gateway, runner: RecordingRunner
+    ) -> None:
+        job = await gateway.create(every="1h")
+        runtime, now = gateway.runtime, gateway.clock.now()
+        run = await runtime.store.add_run(job, RunId("run_1"), now=now)
+        settled = await runtime.store.claim(free_workers=1, host=runtime.host, now=now)
+        runtime.executor.launch(settled.claimed)
+        assert runtime.executor.cancel(run.run_id, "not this one")
+        await gateway.stop()
+        await gateway.start()
+        assert await gateway.statuses(job) == [RunStatus.CANCELLED]
+        assert runner.requests == []
 
     async def test_stopping_twice_is_harmless(self, gateway: Gateway) -> None:
         await gateway.stop()

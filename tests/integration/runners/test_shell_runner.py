@@ -368,6 +368,22 @@ class TestStopping:
         await cancelled(run)
         assert await gone(output)
 
+    async def test_a_child_that_had_exited_before_it_was_to_be_stopped_keeps_its_end(
+        self, shell: ShellRunner, asked: Asked
+    ) -> None:
+        request, _ = asked("echo $$ >told; exit 7")
+        request.workspace_dir.mkdir()
+        told = request.workspace_dir / "told"
+        os.mkfifo(told)
+        run = started(shell, request)
+        await SystemClock().sleep(0)
+        # Without a turn of the event loop, which so has not seen the exit.
+        child = int(told.read_text(encoding="ascii"))
+        os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222
+        run.cancel()
+        result = await run
+        assert (result.status, result.exit_code) == (RunStatus.ERROR, 7)
+
     async def test_a_second_cancel_does_not_cut_the_first_one_short(
         self, impatient_shell: ShellRunner, asked: Asked
     ) -> None:

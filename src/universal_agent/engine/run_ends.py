@@ -1,0 +1,58 @@
+"""Callers that wait for runs to end: they are answered from the event log.
+
+A run can end on many ways: executed, cancelled, missed, superseded, deleted with its job. Each of
+them appends an event, so nothing else has to remember who waits.
+"""
+
+import asyncio
+from functools import partial
+
+from universal_agent.clock import Clock
+from universal_agent.domain.events import Event
+from universal_agent.domain.run import RunId, RunStatus
+from universal_agent.store.base import Store
+
+
+class RunEnds:
+    """Who waits for which run."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._waiters: dict[RunId, list[asyncio.Future[None]]] = {}
+
+    def notice(self, event: Event) -> None:
+        """Answer those who wait for the run whose end the event tells."""
+        if self._waiters and (run_id := ended_run(event)) is not None:
+            for future in self._waiters.get(run_id, ()):
+                _resolve(future)
+
+    async def wait(self, run_id: RunId, seconds: float) -> None:
+        """Return when the run's end is recorded, or after `seconds`."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        futures = self._waiters.setdefault(run_id, [])
+        futures.append(future)
+        timer = self._clock.call_later(seconds, partial(_resolve, future))
+        try:
+            # It may have ended before anybody waited.
+            run = await self._store.get_run(run_id)
+            if run is not None and not run.status.is_final:
+                await future
+        finally:
+            timer.cancel()
+            futures.remove(future)
+            if not futures:
+                self._waiters.pop(run_id, None)
+
+
+def ended_run(event: Event) -> RunId | None:
+    """The run whose end the event tells; None when it tells of something else."""
+    run = event.data.get("run")
+    if run is None or not RunStatus(run["status"]).is_final:
+        return None
+    return RunId(run["run_id"])
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

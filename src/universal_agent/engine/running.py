@@ -1,0 +1,245 @@
+"""Runs in execution: one task each, with its workspace, log, time limit and runner."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache, partial
+from pathlib import Path
+
+import structlog
+
+from universal_agent.clock import Cancellable, Clock
+from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
+from universal_agent.domain.schedule import stable_jitter
+from universal_agent.domain.slot import Source
+from universal_agent.domain.system_event import asks_now
+from universal_agent.domain.wake import woken_by
+from universal_agent.engine.ids import new_id
+from universal_agent.masking import mask
+from universal_agent.metrics import Metrics
+from universal_agent.runners.base import Runner, RunRequest, RunResult
+from universal_agent.runners.output import ReplyListener, RunOutput, run_log_path
+from universal_agent.store.base import Claimed, Finished
+from universal_agent.store.session_store import Wake
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Worker:
+    """A run in execution."""
+
+    task: asyncio.Task[None]
+    item: Claimed
+    #: What the run is to be called when its task is cancelled.
+    stop_status: RunStatus | None = None
+    stop_reason: str | None = None
+    #: None until the run has begun.
+    deadline: Cancellable | None = None
+
+
+class RunningRuns:
+    """The runs that this process executes."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        metrics: Metrics,
+        runners: Mapping[str, Runner],
+        *,
+        host: str,
+        run_logs_dir: Path,
+        workspaces_root: Path,
+        on_beat: Callable[[str], None],
+        on_turn: Callable[[Run], ReplyListener],
+        on_end: Callable[[Finished], None],
+        system_events_max: int,
+    ) -> None:
+        self._clock = clock
+        self._metrics = metrics
+        self._runners = runners
+        self._host = host
+        self._run_logs_dir = run_logs_dir
+        self._workspaces_root = workspaces_root
+        self._workspace = lru_cache(maxsize=10_000)(workspaces_root.joinpath)
+        self._on_beat = on_beat
+        self._on_turn = on_turn
+        self._on_end = on_end
+        self._system_events_max = system_events_max
+        self._workers: dict[RunId, _Worker] = {}
+        metrics.runs_running.set_function(lambda: len(self._workers))
+
+    def __len__(self) -> int:
+        return len(self._workers)
+
+    def __contains__(self, run_id: RunId) -> bool:
+        return run_id in self._workers
+
+    @property
+    def late_count(self) -> int:
+        """How many of them make up for missed slots."""
+        return sum(worker.item.run.trigger.is_late for worker in self._workers.values())
+
+    def start(self, item: Claimed) -> None:
+        """Execute a run that the store has marked running."""
+        task = asyncio.get_running_loop().create_task(
+            self._execute(item), name=f"run {item.run.run_id}"
+        )
+        self._workers[item.run.run_id] = _Worker(task, item)
+
+    def stop(self, run_id: RunId, status: RunStatus, reason: str) -> bool:
+        """Stop a run, which then ends in `status`; False when it is not in execution here."""
+        worker = self._workers.get(run_id)
+        if worker is None:
+            return False
+        if worker.stop_status is None:
+            worker.stop_status = status
+            worker.stop_reason = reason
+            # A task that is cancelled before its first step never gets to record its end.
+            if worker.deadline is not None:
+                worker.task.cancel()
+        return True
+
+    def take_back(self) -> list[Claimed]:
+        """Those of the runs that have not begun: nothing of them is executed any more.
+
+        One that was stopped before it has begun is not among them; it ends as it was told to.
+        """
+        unbegun = [
+            worker
+            for worker in self._workers.values()
+            if worker.deadline is None and worker.stop_status is None
+        ]
+        for worker in unbegun:
+            worker.task.cancel()
+            del self._workers[worker.item.run.run_id]
+        return [worker.item for worker in unbegun]
+
+    async def cut(self) -> None:
+        """Stop every run, and return when nothing is left of them.
+
+        A run whose work had ended by then has its own end; the others have none.
+        """
+        workers = list(self._workers.values())
+        for worker in workers:
+            if worker.deadline is not None:
+                worker.task.cancel()
+        await asyncio.gather(*(worker.task for worker in workers), return_exceptions=True)
+
+    async def _execute(self, item: Claimed) -> None:
+        run, spec = item.run, item.spec
+        worker = self._workers[run.run_id]
+        started_at = self._clock.now()
+        if run.source == Source.HEARTBEAT:
+            self._on_beat(run.source_ref)
+        if run.trigger is Trigger.SCHEDULE:
+            lag = started_at - run.scheduled_at
+            if spec.policy.jitter_seconds:
+                lag -= stable_jitter(run.source_ref, spec.policy.jitter_seconds)
+            self._metrics.lag(max(0.0, lag.total_seconds()))
+        listener = self._on_turn(run) if run.brings_spec else None
+        output = RunOutput(
+            partial(run_log_path, self._run_logs_dir, run.run_id, run.queued_at),
+            listen=listener and listener.hear,
+            on_restart=listener and listener.restart,
+        )
+        worker.deadline = self._clock.call_later(
+            spec.policy.timeout_seconds,
+            lambda: self.stop(
+                run.run_id,
+                RunStatus.TIMEOUT,
+                f"stopped after its limit of {spec.policy.timeout_seconds} s",
+            ),
+        )
+        try:
+            if worker.stop_status is not None:
+                raise asyncio.CancelledError  # stopped before it had begun
+            result = await self._run(item, output, started_at)
+        except asyncio.CancelledError:
+            if worker.stop_status is None:
+                raise  # the gateway is going down: the run is closed as interrupted
+            said = output.closing_words if worker.stop_status is RunStatus.TIMEOUT else ""
+            result = RunResult(
+                status=worker.stop_status, error=f"{worker.stop_reason or ''}{said}" or None
+            )
+        finally:
+            worker.deadline.cancel()
+            output.close()
+            if output.failure is not None:
+                _log.warning(
+                    "run_log_cut",
+                    action="run_log_cut",
+                    run_id=run.run_id,
+                    error=output.failure,
+                    dropped_bytes=output.dropped_bytes,
+                )
+            self._workers.pop(run.run_id, None)
+        self._on_end(
+            Finished(
+                claimed=item,
+                status=result.status,
+                started_at=started_at,
+                finished_at=max(started_at, self._clock.now()),
+                error=result.error and mask(result.error),
+                reason=result.reason,
+                exit_code=result.exit_code,
+                output_preview=output.preview,
+                wake=self._wake(item),
+                report=result.report,
+                retry=result.retry,
+            )
+        )
+
+    def _wake(self, item: Claimed) -> Wake | None:
+        """The session to wake when the run ends."""
+        woken = woken_by(item.spec)
+        if woken is None:
+            return None
+        session_id, mode = woken
+        return Wake(
+            session_id=session_id,
+            run_id=RunId(new_id("run", self._clock.now())),
+            mode=mode,
+            reason=f"the job “{item.spec.display_title}” has ended",
+            by=item.run.source_ref,
+            keep=self._system_events_max,
+        )
+
+    async def _run(self, item: Claimed, output: RunOutput, started_at: datetime) -> RunResult:
+        run, spec = item.run, item.spec
+        runner = self._runners.get(spec.runner)
+        if runner is None:
+            return RunResult(
+                status=RunStatus.ERROR,
+                error=f"the runner {spec.runner!r} is not installed on {self._host}",
+            )
+        late = None
+        if run.trigger.is_late:
+            late = int((started_at - run.scheduled_at).total_seconds())
+        request = RunRequest(
+            run_id=run.run_id,
+            job_id=run.source_ref,
+            event_id=run.event_id,
+            command=spec.command,
+            workspace_dir=self._workspace(spec.workspace_dir),
+            workspaces_root=self._workspaces_root,
+            output=output,
+            scheduled_at=run.scheduled_at,
+            attempt=run.attempt,
+            trigger=Trigger.WAKE if asks_now(item.notes) else run.trigger,
+            late_seconds=late,
+            approved_by=run.approved_by,
+            model=spec.model,
+            title=spec.display_title,
+            metadata=spec.metadata,
+            notes=item.notes,
+        )
+        try:
+            return await runner.run(request)
+        except Exception as error:
+            # A runner that raises is broken; the run still ends, with what is known.
+            _log.exception("runner_failed", action="runner_failed", run_id=run.run_id)
+            return RunResult(
+                status=RunStatus.ERROR, error=f"the runner failed: {type(error).__name__}: {error}"
+            )
