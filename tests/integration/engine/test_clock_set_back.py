@@ -301,7 +301,9 @@ class TestWhatWasDoneWhileItWasAhead:
         ledger = await gateway.ledger(job)
         assert (ledger.expected, ledger.ran, ledger.unaccounted) == (7, {"success": 7}, [])
 
-    async def test_a_deletion_stands_and_leaves_nothing_open(self, gateway: Gateway, clock: ManualClock) -> None:
+    async def test_a_deletion_stands_and_leaves_nothing_open(
+        self, gateway: Gateway, clock: ManualClock
+    ) -> None:
         job = await gateway.create(every="10m")
         await clock.advance(11 * 60)
         await self.ahead(gateway, clock)
