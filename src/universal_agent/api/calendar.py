@@ -1,32 +1,26 @@
 """The calendar and its actions, and the stasis queue (docs/contract.md, Calendar)."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import Field
 
-from universal_agent.api.once_route import OnceRoute
+from universal_agent.api.once_route import OnceRoute, answering, end_turn, once_in
 from universal_agent.api.problems import problem_responses
-from universal_agent.api.wire import (
-    Answer,
-    Body,
-    IdempotencyKey,
-    PlainText,
-    answer,
-    once_from,
-    operator,
-    runtime_of,
-)
+from universal_agent.api.wire import Answer, Body, PlainText, answer, operator, runtime_of
 from universal_agent.domain.calendar_days import View
 from universal_agent.domain.exceptions import ExceptionKind
-from universal_agent.domain.job import OffLabel
-from universal_agent.domain.run import JobId
+from universal_agent.domain.job import Job, OffLabel
+from universal_agent.domain.proposal import Proposal
+from universal_agent.domain.run import JobId, Run
 from universal_agent.domain.slot import SlotKey
-from universal_agent.domain.stasis import Scope, StasisAction
-from universal_agent.engine.changes import proposal_document
+from universal_agent.domain.stasis import MissedRecord, Scope, StasisAction
+from universal_agent.engine.changes import CHANGES, outcome_of, proposal_document
 from universal_agent.errors import InvalidInput
 from universal_agent.runtime import Runtime
 from universal_agent.store.base import Resolved
+from universal_agent.store.keyed import Effect
 from universal_agent.views.calendar import FeedQuery
 from universal_agent.views.cron import run_document
 
@@ -177,14 +171,10 @@ async def calendar_feed(
     response_model=ActionDone,
     responses=problem_responses(400, 404, 409, 413, 422, 503),
 )
-async def act(
-    request: Request, event_id: EventId, body: Action, key: IdempotencyKey = None
-) -> Response:
+async def act(request: Request, event_id: EventId, body: Action) -> Response:
     runtime = runtime_of(request)
     runtime.metrics.count("calendar_action_requests")
     slot = SlotKey.parse(event_id)
-    # How long a client waits is no part of what it asks for.
-    once = once_from(key, request, body.model_dump(exclude={"wait_seconds"}))
     if body.action in tuple(StasisAction):
         resolved = await runtime.stasis.resolve(
             slot,
@@ -194,17 +184,42 @@ async def act(
             note=body.note,
             run_at=body.run_at,
             timezone=body.timezone,
-            once=once,
+            once=once_in(request),
         )
-        result, run = _resolved(runtime, resolved), resolved.run
-    elif body.action == "run_now":
-        commands = runtime.commands(slot.source)
-        result, run = {}, await commands.run_now(JobId(slot.source_ref), once=once)
-    else:
-        result, run = await _act_on_job(runtime, slot, body.action), None
+        return await _with_run(request, slot, body, resolved.run, _resolved(runtime, resolved))
+    commands, job_id = runtime.commands(slot.source), JobId(slot.source_ref)
+    if body.action == "run_now":
+        run = await commands.run_now(job_id, once=once_in(request))
+        return await _with_run(request, slot, body, run, {})
+    if body.action not in _SWITCHES:
+        return answer({**_done(slot, body.action), **await _act_on_job(runtime, slot, body.action)})
+
+    def render(job: Job) -> dict[str, Any]:
+        return {**_done(slot, body.action), "job": runtime.cron.job_document(job)}
+
+    with answering(request, Job, render=render) as reply:
+        label = _SWITCHES[body.action]
+        if label is None:
+            job = await commands.resume(job_id)
+        else:
+            job = await commands.switch_off(job_id, label)
+    return reply(job)
+
+
+#: The actions that switch a job, and what an off job is called.
+_SWITCHES = {"pause": OffLabel.PAUSED, "disable": OffLabel.DISABLED, "resume": None}
+
+
+async def _with_run(
+    request: Request, slot: SlotKey, body: Action, run: Run | None, result: dict[str, Any]
+) -> Response:
+    """The answer with the run as it is after a while. While the run goes on the answer is not kept:
+    a repeat waits for the same run.
+    """
     if run is not None:
+        end_turn(request)
         seconds = ACTION_WAIT_SECONDS if body.wait_seconds is None else body.wait_seconds
-        run = await runtime.commands(slot.source).wait_for(run, seconds)
+        run = await runtime_of(request).commands(slot.source).wait_for(run, seconds)
         result["run"] = run_document(run)
     return answer({**_done(slot, body.action), **result})
 
@@ -212,12 +227,6 @@ async def act(
 async def _act_on_job(runtime: Runtime, slot: SlotKey, action: str) -> dict[str, Any]:
     job_id = JobId(slot.source_ref)
     match action:
-        case "pause":
-            job = await runtime.commands(slot.source).switch_off(job_id, OffLabel.PAUSED)
-        case "disable":
-            job = await runtime.commands(slot.source).switch_off(job_id, OffLabel.DISABLED)
-        case "resume":
-            job = await runtime.commands(slot.source).resume(job_id)
         case "open_logs":
             return {"path": await runtime.cron.log_of(slot)}
         case "open_session":
@@ -230,7 +239,6 @@ async def _act_on_job(runtime: Runtime, slot: SlotKey, action: str) -> dict[str,
             raise InvalidInput(
                 f"expected one of {', '.join(ACTIONS)}, got {action[:100]!r}", field="action"
             )
-    return {"job": runtime.cron.job_document(job)}
 
 
 def _resolved(runtime: Runtime, resolved: Resolved) -> dict[str, Any]:
@@ -276,8 +284,14 @@ async def request_change(request: Request, event_id: EventId, body: ChangeReques
     slot = SlotKey.parse(event_id)
     runtime.require(slot.source)
     runtime.metrics.count("calendar_change_request_requests")
-    proposal = await runtime.changes.propose(slot, body.instruction, timezone=body.timezone)
-    return answer({"proposal": proposal_document(proposal)})
+
+    def render(made: Proposal | Effect[Proposal]) -> dict[str, Any]:
+        proposal = made.value if isinstance(made, Effect) else made
+        return {"proposal": proposal_document(proposal)}
+
+    with answering(request, Effect, render=render) as reply:
+        proposal = await runtime.changes.propose(slot, body.instruction, timezone=body.timezone)
+    return reply(proposal)
 
 
 @router.post(
@@ -291,19 +305,24 @@ async def confirm_change(request: Request, event_id: EventId, body: Confirmation
     slot = SlotKey.parse(event_id)
     runtime.require(slot.source)
     runtime.metrics.count("calendar_change_confirm_requests")
-    proposal, result = await runtime.changes.confirm(
-        slot, body.proposal_id, approve=body.approve, by=operator(request)
-    )
-    return answer(
-        {
-            "status": proposal.status,
+    proposal = await runtime.changes.proposal(slot, body.proposal_id)
+
+    def render(effect: object) -> dict[str, Any]:
+        status, result = outcome_of(proposal, effect)
+        return {
+            "status": status,
             "event_id": slot.event_id,
             "source": slot.source,
             "source_ref": slot.source_ref,
-            "proposal": proposal_document(proposal),
+            "proposal": proposal_document(replace(proposal, status=status)),
             "result": result,
         }
-    )
+
+    with answering(request, *CHANGES, render=render) as reply:
+        effect = await runtime.changes.confirm(
+            slot, proposal, approve=body.approve, by=operator(request)
+        )
+    return reply(effect)
 
 
 class ExceptionBody(Body):
@@ -333,15 +352,19 @@ async def make_exception(request: Request, event_id: EventId, body: ExceptionBod
     kinds = [kind for kind, value in wanted.items() if value is not None]
     if len(kinds) != 1:
         raise InvalidInput("expected one of skip, move_to and run_early", field="skip")
-    run = await runtime.exceptions.make(
-        slot, kinds[0], by=operator(request), move_to=body.move_to, timezone=body.timezone
-    )
-    return answer(
-        {
+
+    def render(made: Run | Effect[Run | None] | None) -> dict[str, Any]:
+        run = made.value if isinstance(made, Effect) else made
+        return {
             **_done(slot, kinds[0]),
             **({} if run is None else {"run": run_document(run)}),
         }
-    )
+
+    with answering(request, Effect, render=render) as reply:
+        run = await runtime.exceptions.make(
+            slot, kinds[0], by=operator(request), move_to=body.move_to, timezone=body.timezone
+        )
+    return reply(run)
 
 
 @router.delete(
@@ -398,6 +421,7 @@ async def bulk(request: Request, body: Bulk) -> Response:
         note=body.note,
         run_at=body.run_at,
         timezone=body.timezone,
+        once=once_in(request),
     )
     results: list[dict[str, Any]] = []
     for outcome in outcomes:
@@ -426,5 +450,10 @@ async def bulk(request: Request, body: Bulk) -> Response:
 )
 async def undo(request: Request, event_id: EventId) -> Response:
     slot = SlotKey.parse(event_id)
-    record = await runtime_of(request).stasis.undo_delete(slot, by=operator(request))
-    return answer({**_done(slot, "undo"), "event_id": record.event_id})
+
+    def render(record: MissedRecord) -> dict[str, Any]:
+        return {**_done(slot, "undo"), "event_id": record.event_id}
+
+    with answering(request, MissedRecord, render=render) as reply:
+        record = await runtime_of(request).stasis.undo_delete(slot, by=operator(request))
+    return reply(record)

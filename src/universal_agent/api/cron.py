@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
-from universal_agent.api.once_route import OnceRoute
+from universal_agent.api.once_route import OnceRoute, once_in
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.short_way import Ways
 from universal_agent.api.wire import Answer, Body, IdempotencyKey, answer, once_from, runtime_of
@@ -335,5 +335,6 @@ async def get_run(request: Request, run_id: Ref) -> Response:
     responses=problem_responses(404, 409, 422, 503),
 )
 async def cancel_run(request: Request, run_id: Ref) -> Response:
-    run = await runtime_of(request).jobs.cancel_run(RunId(run_id))
+    jobs = runtime_of(request).jobs
+    run = await jobs.cancel_run(RunId(run_id), once=once_in(request))
     return answer({"run": run_document(run)})

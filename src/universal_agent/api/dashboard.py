@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
-from universal_agent.api.once_route import OnceRoute
+from universal_agent.api.once_route import OnceRoute, answering
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import Answer, Body, PlainText, answer, runtime_of
 from universal_agent.domain.notifications import Notification, NotificationStatus
@@ -113,13 +113,18 @@ def _not_found(notification_id: str) -> NotFound:
 )
 async def change_many(request: Request, body: NotificationBulk) -> Response:
     runtime = runtime_of(request)
-    marked = await runtime.notifier.mark(
-        body.ids,
-        NotificationStatus(body.status),
-        note=body.note,
-        snooze_minutes=body.snooze_minutes,
-    )
-    return answer(_marked(body.ids, marked))
+
+    def render(marked: list[Notification | None]) -> dict[str, Any]:
+        return _marked(body.ids, marked)
+
+    with answering(request, list, render=render) as reply:
+        marked = await runtime.notifier.mark(
+            body.ids,
+            NotificationStatus(body.status),
+            note=body.note,
+            snooze_minutes=body.snooze_minutes,
+        )
+    return reply(marked)
 
 
 def _marked(ids: Sequence[str], marked: Sequence[Notification | None]) -> dict[str, Any]:

@@ -5,11 +5,14 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from universal_agent.api.once_route import OnceRoute
+from universal_agent.api.once_route import OnceRoute, answering
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import Answer, Body, PlainText, answer, operator, runtime_of
+from universal_agent.domain.run import Run
 from universal_agent.domain.slot import Source
 from universal_agent.domain.system_event import WakeMode
+from universal_agent.store.keyed import Effect
+from universal_agent.store.session_store import Told
 
 router = APIRouter(prefix="/api/v1/heartbeat", tags=["heartbeats"], route_class=OnceRoute)
 
@@ -87,10 +90,20 @@ async def wake(request: Request, body: WakeBody) -> Response:
     runtime.metrics.count("heartbeat_wake_requests")
     heartbeats = runtime.heartbeats
     mode, by = WakeMode(body.mode), operator(request)
-    result: dict[str, Any]
-    if body.session_id is None:
-        result = {"count": await heartbeats.wake_all(mode, reason=body.reason, by=by)}
-    else:
-        run = await heartbeats.wake(body.session_id, mode, reason=body.reason, by=by)
-        result = {"session_id": body.session_id, "run_id": run and run.run_id}
-    return answer({"status": "queued", **result, "reason": body.reason, "mode": body.mode})
+
+    def render(woken: Told | Effect[Run | None] | Run | None) -> dict[str, Any]:
+        who: dict[str, Any]
+        if isinstance(woken, Told):
+            who = {"count": len(woken.session_ids)}
+        else:
+            run = woken.value if isinstance(woken, Effect) else woken
+            who = {"session_id": body.session_id, "run_id": run and run.run_id}
+        return {"status": "queued", **who, "reason": body.reason, "mode": body.mode}
+
+    with answering(request, Told, Effect, render=render) as reply:
+        woken = (
+            await heartbeats.wake_all(mode, reason=body.reason, by=by)
+            if body.session_id is None
+            else await heartbeats.wake(body.session_id, mode, reason=body.reason, by=by)
+        )
+    return reply(woken)

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
-from universal_agent.api.once_route import OnceRoute
+from universal_agent.api.once_route import OnceRoute, answering, once_in
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import Answer, Body, answer, bounded, operator, runtime_of
-from universal_agent.domain.session import SessionStatus
+from universal_agent.domain.session import Session, SessionStatus
 from universal_agent.errors import InvalidInput
 
 router = APIRouter(prefix="/api/v1", tags=["sessions"], route_class=OnceRoute)
@@ -67,13 +67,14 @@ class SessionCancelled(Answer):
 async def create_session(request: Request, body: SessionBody | None = None) -> Response:
     runtime = runtime_of(request)
     body = body or SessionBody()
-    session = await runtime.sessions.create(
-        user_id=body.user_id,
-        workspace_dir=body.workspace_dir,
-        source=body.source,
-        metadata=bounded(body.metadata, "metadata"),
-    )
-    return answer(runtime.session_view.document(session))
+    with answering(request, Session, render=runtime.session_view.document) as reply:
+        session = await runtime.sessions.create(
+            user_id=body.user_id,
+            workspace_dir=body.workspace_dir,
+            source=body.source,
+            metadata=bounded(body.metadata, "metadata"),
+        )
+    return reply(session)
 
 
 @router.get(
@@ -159,7 +160,9 @@ async def delete_session_surely(
 )
 async def cancel_session(request: Request, session_id: SessionId) -> Response:
     sessions = runtime_of(request).sessions
-    stopped = await sessions.cancel(session_id, by=operator(request), beats=True)
+    stopped = await sessions.cancel(
+        session_id, by=operator(request), beats=True, once=once_in(request)
+    )
     status = "cancelling" if stopped else "idle"
     return answer({"status": status, "session_id": session_id, "cancelled": stopped})
 

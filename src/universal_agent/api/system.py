@@ -5,11 +5,12 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from universal_agent.api.once_route import OnceRoute
+from universal_agent.api.once_route import OnceRoute, answering
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import Answer, Body, PlainText, answer, bounded, operator, runtime_of
 from universal_agent.domain.system_event import WAKE, WakeMode
 from universal_agent.errors import InvalidInput
+from universal_agent.store.session_store import Told
 
 router = APIRouter(prefix="/api/v1/system", tags=["heartbeats"], route_class=OnceRoute)
 
@@ -64,11 +65,16 @@ async def queue_event(request: Request, body: SystemEventBody) -> Response:
         raise InvalidInput(f"expected another type than {WAKE}", field="event_type")
     payload = bounded(body.payload, "payload")
     wake = None if body.wake_heartbeat is None else WakeMode(body.wake_heartbeat)
-    count = await runtime_of(request).heartbeats.tell(
-        body.session_id, body.event_type, payload, by=operator(request), wake=wake
-    )
     one = {} if body.session_id is None else {"session_id": body.session_id}
-    return answer({"status": "queued", "count": count, **one})
+
+    def render(told: Told) -> dict[str, Any]:
+        return {"status": "queued", "count": len(told.session_ids), **one}
+
+    with answering(request, Told, render=render) as reply:
+        told = await runtime_of(request).heartbeats.tell(
+            body.session_id, body.event_type, payload, by=operator(request), wake=wake
+        )
+    return reply(told)
 
 
 @router.get(

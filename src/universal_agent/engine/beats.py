@@ -4,6 +4,7 @@ Whoever pauses a heartbeat wants no beats and to be told nothing; whoever runs o
 """
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +20,7 @@ from universal_agent.engine.ids import new_id
 from universal_agent.engine.jobs import Jobs
 from universal_agent.errors import InvalidInput
 from universal_agent.store.base import Once
+from universal_agent.store.keyed import accompanied, made_under
 from universal_agent.store.session_store import Wake
 
 #: Up to this late a beat just runs, unless its interval is shorter.
@@ -72,10 +74,11 @@ class Beats(Jobs):
         run = None if made is None else await self._store.get_run(RunId(made))
         if run is not None:
             return run
-        run = await self.wake(job_id, WakeMode.NOW, reason=None, by="operator")
+        with ExitStack() as stack:
+            if once is not None:
+                stack.enter_context(accompanied(made_under(once, now=self._clock.now())))
+            run = await self.wake(job_id, WakeMode.NOW, reason=None, by="operator")
         assert run is not None
-        if once is not None:
-            await self._store.keep_answer(once, run.run_id, now=self._clock.now())
         return run
 
     async def wake(
@@ -85,21 +88,26 @@ class Beats(Jobs):
 
         Raises SessionNotFound.
         """
-        now = self._clock.now()
-        run = await self._store.wake_beat(
-            Wake(
-                session_id=session_id,
-                run_id=RunId(new_id("run", now)),
-                mode=mode,
-                reason=reason,
-                by=by,
-                keep=self.system_events_max,
-            ),
-            now=now,
-        )
+        wish = self.wish(session_id, mode, reason=reason, by=by)
+        run = await self._store.wake_beat(wish, now=self._clock.now())
         if run is not None:
-            self._executor.look_for_work()
+            self.look_for_work()
         return run
+
+    def wish(self, session_id: str, mode: WakeMode, *, reason: str | None, by: str) -> Wake:
+        """A wake with the id that its run would have."""
+        return Wake(
+            session_id=session_id,
+            run_id=RunId(new_id("run", self._clock.now())),
+            mode=mode,
+            reason=reason,
+            by=by,
+            keep=self.system_events_max,
+        )
+
+    def look_for_work(self) -> None:
+        """A beat waits for a worker."""
+        self._executor.look_for_work()
 
 
 def timely(spec: JobSpec) -> JobSpec:

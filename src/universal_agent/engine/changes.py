@@ -1,7 +1,7 @@
 """Commands on change requests: propose, then confirm once.
 
-A proposal changes nothing. Its yes is a compare-and-set, so that three clicks make one change, and
-it is void when the job is not at the version that was shown.
+A proposal changes nothing. Its yes is a compare-and-set in the transaction of the change, so that
+three clicks make one change, and it is void when the job is not at the version that was shown.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.job import Job, JobSpec, OffLabel
 from universal_agent.domain.local_time import load_zone
 from universal_agent.domain.proposal import Proposal, ProposalStatus
-from universal_agent.domain.run import JobId
+from universal_agent.domain.run import JobId, Run
 from universal_agent.domain.slot import SlotKey, Source, from_epoch
 from universal_agent.engine.exceptions import Exceptions
 from universal_agent.engine.ids import new_id
@@ -37,6 +37,8 @@ from universal_agent.errors import (
     UniversalAgentError,
 )
 from universal_agent.store.base import Store
+from universal_agent.store.keyed import Effect, accompanied
+from universal_agent.store.proposal_rows import deciding
 
 #: How long a proposal waits for its yes.
 VALID_FOR = timedelta(minutes=15)
@@ -137,14 +139,8 @@ class Changes:
             case _:
                 return job.spec
 
-    async def confirm(
-        self, slot: SlotKey, proposal_id: str, *, approve: bool, by: str
-    ) -> tuple[Proposal, dict[str, Any]]:
-        """Make the change, or reject it; the proposal as it then is, and what came of it.
-
-        Raises NotFound, InvalidInput when the proposal is about another event, AlreadyResolved,
-        and Conflict when it has expired or the job changed since.
-        """
+    async def proposal(self, slot: SlotKey, proposal_id: str) -> Proposal:
+        """The proposal. Raises NotFound, or InvalidInput when it is about another event."""
         proposal = await self._store.get_proposal(proposal_id)
         if proposal is None:
             raise NotFound(f"There is no proposal {proposal_id!r}.")
@@ -153,33 +149,47 @@ class Changes:
                 f"expected a proposal about {slot.event_id}, got one about {proposal.event_id}",
                 field="proposal_id",
             )
+        return proposal
+
+    async def confirm(self, slot: SlotKey, proposal: Proposal, *, approve: bool, by: str) -> object:
+        """Make the change, or reject it; one of CHANGES, for `outcome_of`.
+
+        The proposal is decided in the transaction of its change. Raises AlreadyResolved, and
+        Conflict when it has expired or the job changed since.
+        """
         now = self._clock.now()
         if proposal.status is not ProposalStatus.PENDING:
             raise AlreadyResolved(f"The proposal was decided before: {proposal.status}.")
         if now > proposal.expires_at:
             raise Conflict("The proposal has expired; ask for the change again.")
         if not approve:
-            await self._decide(proposal, ProposalStatus.PENDING, ProposalStatus.REJECTED, by)
-            return replace(proposal, status=ProposalStatus.REJECTED), {}
-        await self._decide(proposal, ProposalStatus.PENDING, ProposalStatus.APPLYING, by)
+            if not await self._decide(proposal, ProposalStatus.REJECTED, by):
+                raise AlreadyResolved("Somebody else has decided the proposal at this moment.")
+            return Effect(ProposalStatus.REJECTED)
+        decided = deciding(proposal, ProposalStatus.APPLIED, of=CHANGES, by=by, now=now)
         try:
-            result = await self._apply(slot, proposal, by)
+            with accompanied(decided):
+                change = await self._apply(slot, proposal, by)
         except UniversalAgentError:
-            await self._decide(proposal, ProposalStatus.APPLYING, ProposalStatus.FAILED, by)
+            if not decided.is_written:
+                # Where somebody else has decided it, it stays as they did.
+                await self._decide(proposal, ProposalStatus.FAILED, by)
             raise
-        await self._decide(proposal, ProposalStatus.APPLYING, ProposalStatus.APPLIED, by)
-        return replace(proposal, status=ProposalStatus.APPLIED), result
-
-    async def _decide(
-        self, proposal: Proposal, expected: ProposalStatus, status: ProposalStatus, by: str
-    ) -> None:
-        decided = await self._store.decide_proposal(
-            proposal.proposal_id, expected=expected, status=status, by=by, now=self._clock.now()
-        )
-        if not decided:
+        # A change that leaves the job as it was writes nothing.
+        if not decided.is_written and not await self._decide(proposal, ProposalStatus.APPLIED, by):
             raise AlreadyResolved("Somebody else has decided the proposal at this moment.")
+        return change
 
-    async def _apply(self, slot: SlotKey, proposal: Proposal, by: str) -> dict[str, Any]:
+    async def _decide(self, proposal: Proposal, status: ProposalStatus, by: str) -> bool:
+        return await self._store.decide_proposal(
+            proposal.proposal_id,
+            expected=ProposalStatus.PENDING,
+            status=status,
+            by=by,
+            now=self._clock.now(),
+        )
+
+    async def _apply(self, slot: SlotKey, proposal: Proposal, by: str) -> object:
         job_id = JobId(proposal.job_id)
         arguments = proposal.record["arguments"]
         version = proposal.job_version
@@ -202,15 +212,34 @@ class Changes:
             case Operation.RENAME | Operation.RESCHEDULE:
                 job = await jobs.edit(job_id, dict(arguments), version=version)
             case Operation.RUN_NOW:
-                run = await jobs.run_now(job_id)
-                return {"run_id": run.run_id}
+                return await jobs.run_now(job_id)
             case Operation.SKIP_SLOT:
-                await self._exceptions.make(slot, ExceptionKind.SKIP, by=by)
+                return Effect(await self._exceptions.make(slot, ExceptionKind.SKIP, by=by))
             case Operation.MOVE_SLOT:
-                await self._exceptions.make(
+                moved = await self._exceptions.make(
                     slot, ExceptionKind.MOVE, by=by, move_to=arguments["move_to"]
                 )
-        return {"job_id": job.job_id, "version": job.version}
+                return Effect(moved)
+        return job
+
+
+#: What the verbs return that make a change: a job, a run, or the effect on a slot or a proposal.
+CHANGES = (Job, Run, Effect)
+
+
+def outcome_of(proposal: Proposal, change: object) -> tuple[ProposalStatus, dict[str, Any]]:
+    """What became of a proposal, and what the change made of its job."""
+    match change:
+        case Effect(value=ProposalStatus.REJECTED):
+            return ProposalStatus.REJECTED, {}
+        case Job():
+            return ProposalStatus.APPLIED, {"job_id": change.job_id, "version": change.version}
+        case Run() | Effect(value=Run()):
+            run = change.value if isinstance(change, Effect) else change
+            return ProposalStatus.APPLIED, {"run_id": run.run_id}
+        case _:
+            result = {"job_id": proposal.job_id, "version": proposal.job_version}
+            return ProposalStatus.APPLIED, result
 
 
 def _second_hand(understood: Understood, instruction: str, rephrased_as: str) -> Understood:

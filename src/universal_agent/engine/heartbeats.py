@@ -8,7 +8,7 @@ good one stays in force.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -35,6 +35,7 @@ from universal_agent.errors import Conflict, InvalidInput, JobNotFound, SessionN
 from universal_agent.runners.workspace_files import read_workspace_file
 from universal_agent.runners.workspace_watch import WorkspaceWatch
 from universal_agent.store.base import Store
+from universal_agent.store.session_store import Told
 
 #: Sessions that are read at once.
 _PAGE = 500
@@ -236,12 +237,10 @@ class Heartbeats:
         self.notice(session_id)
         return run
 
-    async def wake_all(self, mode: WakeMode, *, reason: str | None, by: str) -> int:
-        """Wake every session that has beats; how many."""
+    async def wake_all(self, mode: WakeMode, *, reason: str | None, by: str) -> Told:
+        """Wake every session that has beats."""
         jobs = await self._store.list_beats()
-        for job in jobs:
-            await self.wake(job.job_id, mode, reason=reason, by=by)
-        return len(jobs)
+        return await self._tell([], [job.job_id for job in jobs], mode, reason=reason, by=by)
 
     async def tell(
         self,
@@ -251,8 +250,8 @@ class Heartbeats:
         *,
         by: str,
         wake: WakeMode | None,
-    ) -> int:
-        """Queue a system event for a session's next beat, or for every session's; for how many.
+    ) -> Told:
+        """Queue a system event for a session's next beat, or for every session's.
 
         Raises SessionNotFound.
         """
@@ -261,15 +260,35 @@ class Heartbeats:
             jobs = [job for job in jobs if job.job_id == session_id]
             if not jobs:
                 raise SessionNotFound(f"There is no session {session_id!r} with heartbeats.")
-        for job in jobs:
-            event = SystemEvent(
+        events = [
+            SystemEvent(
                 session_id=job.job_id,
                 event_type=event_type,
                 payload=payload,
                 created_at=self._clock.now(),
                 created_by=by,
             )
-            await self._store.queue_system_event(event, keep=self._beats.system_events_max)
-            if wake is not None:
-                await self.wake(job.job_id, wake, reason=event_type, by=by)
-        return len(jobs)
+            for job in jobs
+        ]
+        woken = [] if wake is None else [job.job_id for job in jobs]
+        return await self._tell(events, woken, wake or WakeMode.NEXT, reason=event_type, by=by)
+
+    async def _tell(
+        self,
+        events: Sequence[SystemEvent],
+        woken: Sequence[str],
+        mode: WakeMode,
+        *,
+        reason: str | None,
+        by: str,
+    ) -> Told:
+        """Tell and wake sessions in one transaction."""
+        now = self._clock.now()
+        wakes = [self._beats.wish(session_id, mode, reason=reason, by=by) for session_id in woken]
+        keep = self._beats.system_events_max
+        told = await self._store.tell_beats(events, wakes, keep=keep, now=now)
+        if told.runs:
+            self._beats.look_for_work()
+        for session_id in woken:
+            self.notice(session_id)
+        return told

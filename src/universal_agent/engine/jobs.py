@@ -226,12 +226,21 @@ class Jobs:
         finally:
             self._executor.look_for_work()
 
-    async def cancel_run(self, run_id: RunId) -> Run:
+    async def cancel_run(self, run_id: RunId, *, once: Once | None = None) -> Run:
         """Cancel a run that waits or is in execution, and return it as it then is.
 
-        Raises RunNotFound, or Conflict when it has ended.
+        Raises RunNotFound, or Conflict when it has ended, unless `once` has cancelled it before.
         """
         now = self._clock.now()
+        if once is not None:
+            # The end of a run in execution is recorded elsewhere: the wish is kept before it.
+            asked = once.part("asked")
+            if await self._store.answer_of(asked) is None:
+                run = await self._run(run_id)
+                if not run.status.is_final:
+                    await self._store.keep_answer(asked, run_id, now=now)
+            elif (run := await self._run(run_id)).status.is_final:
+                return run
         if await self._store.cancel_queued(run_id, now=now):
             return await self._run(run_id)
         run = await self._run(run_id)

@@ -20,7 +20,7 @@ from universal_agent.engine.jobs import workspace_inside
 from universal_agent.engine.turns import Turns
 from universal_agent.errors import SessionNotFound, Unavailable, UniversalAgentError
 from universal_agent.runners.workspace_files import open_workspace
-from universal_agent.store.base import Store
+from universal_agent.store.base import Once, Store
 
 _log = structlog.get_logger(__name__)
 
@@ -206,7 +206,28 @@ class Sessions:
             session, text, client_turn_id=client_turn_id, metadata=metadata
         )
 
-    async def cancel(self, session_id: str, *, by: str, beats: bool) -> list[RunId]:
-        """Stop a session's turn, with `beats` what else it runs. Raises SessionNotFound."""
+    async def cancel(
+        self, session_id: str, *, by: str, beats: bool, once: Once | None = None
+    ) -> list[RunId]:
+        """Stop a session's turn, with `beats` what else it runs; which runs those were.
+
+        With a known `once`, the runs that it was about, and no others. Raises SessionNotFound.
+        """
         session = await self.get(session_id)
-        return await self._turns.cancel(session.session_id, f"cancelled by {by}", beats=beats)
+        only = None
+        if once is not None:
+            only = await self._runs_meant(session_id, beats=beats, once=once)
+        stopped = await self._turns.cancel(
+            session.session_id, f"cancelled by {by}", beats=beats, only=only
+        )
+        return stopped if only is None else only
+
+    async def _runs_meant(self, session_id: str, *, beats: bool, once: Once) -> list[RunId]:
+        """The runs that were open when the key came first."""
+        part = once.part("runs")
+        kept = await self._store.answer_of(part)
+        if kept is None:
+            runs = await self._store.open_runs(session_id)
+            kept = " ".join(run.run_id for run in runs if beats or run.brings_spec)
+            await self._store.keep_answer(part, kept, now=self._clock.now())
+        return [RunId(run_id) for run_id in kept.split()]

@@ -27,6 +27,7 @@ from universal_agent.errors import (
     InvalidInput,
     InvalidSchedule,
     SlotNotFound,
+    Unavailable,
     UniversalAgentError,
 )
 from universal_agent.store.base import Once, Resolution, Resolved, Store
@@ -101,6 +102,9 @@ class Stasis:
                     "expected no run_at: a missed beat is made up for by the next one",
                     field="run_at",
                 )
+            reason = f"the missed beat {slot.event_id}"
+            wish = self._beats.wish(slot.source_ref, WakeMode.NEXT, reason=reason, by=by)
+            resolution = replace(resolution, wake=wish)
         elif action is StasisAction.RESCHEDULE:
             job = await self._one_shot(slot, scope, run_at, timezone, now)
             resolution = replace(resolution, job=job)
@@ -117,9 +121,6 @@ class Stasis:
             self._executor.look_for_work()
         if resolved.job is not None:
             self._scheduler.bring_forward(resolved.job.due_at)
-        elif action is StasisAction.RESCHEDULE:
-            reason = f"the missed beat {resolved.record.event_id}"
-            await self._beats.wake(slot.source_ref, WakeMode.NEXT, reason=reason, by=by)
         return resolved
 
     async def _one_shot(
@@ -179,12 +180,14 @@ class Stasis:
         note: str | None = None,
         run_at: str | float | None = None,
         timezone: str | None = None,
+        once: Once | None = None,
     ) -> list[BulkOutcome]:
-        """Decide many groups, each by itself: one that fails does not hold up the others."""
-        slots = [SlotKey.parse(event_id) for event_id in event_ids]
-        if outage_id is not None:
-            pending = await self.pending()
-            slots += [SlotKey.parse(r.event_id) for r in pending if r.outage_id == outage_id]
+        """Decide many groups, each on its own: one that fails does not hold up the others.
+
+        With `once`, what is meant and each decision are kept under the key: a repeat after a crash
+        goes on where it broke off, and answers as the first would have.
+        """
+        slots = await self._meant(event_ids, outage_id, once)
         if not slots:
             raise SlotNotFound("expected at least one missed slot that waits, got none")
         if len(slots) > BULK_LIMIT:
@@ -198,14 +201,34 @@ class Stasis:
             "timezone": timezone,
         }
         outcomes = []
-        for slot in slots:
+        for number, slot in enumerate(slots):
+            part = None if once is None else once.part(f"{number} {slot.event_id}")
             try:
-                resolved = await self.resolve(slot, action, **arguments)
+                resolved = await self.resolve(slot, action, **arguments, once=part)
+            except Unavailable:
+                raise  # not about this item; a repeat goes on from here
             except UniversalAgentError as error:
                 outcomes.append(BulkOutcome(event_id=slot.event_id, error=error))
             else:
                 outcomes.append(BulkOutcome(event_id=slot.event_id, resolved=resolved))
         return outcomes
+
+    async def _meant(
+        self, event_ids: Sequence[str], outage_id: str | None, once: Once | None
+    ) -> list[SlotKey]:
+        """The slots that a bulk decision is about, as they were when its key came first."""
+        part = None if once is None else once.part("items")
+        kept = None if part is None else await self._store.answer_of(part)
+        if kept is not None:
+            return [SlotKey.parse(event_id) for event_id in kept.split()]
+        slots = [SlotKey.parse(event_id) for event_id in event_ids]
+        if outage_id is not None:
+            pending = await self.pending()
+            slots += [SlotKey.parse(r.event_id) for r in pending if r.outage_id == outage_id]
+        if part is not None and 0 < len(slots) <= BULK_LIMIT:
+            listed = " ".join(slot.event_id for slot in slots)
+            await self._store.keep_answer(part, listed, now=self._clock.now())
+        return slots
 
     async def pending(self) -> list[MissedRecord]:
         """The latest span of every group that waits."""

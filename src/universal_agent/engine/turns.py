@@ -7,7 +7,7 @@ there; when nobody is, it waits in the store for the next one that attaches.
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,11 +143,21 @@ class Turns:
             self._under_way[session.session_id] = run_id
         return turn
 
-    async def cancel(self, session_id: str, reason: str, *, beats: bool) -> list[RunId]:
-        """Stop the turn that waits or runs, with `beats` those too; which runs those were."""
+    async def cancel(
+        self,
+        session_id: str,
+        reason: str,
+        *,
+        beats: bool,
+        only: Collection[RunId] | None = None,
+    ) -> list[RunId]:
+        """Stop the turn that waits or runs, with `beats` those too; which runs those were.
+
+        With `only`, no other runs than these.
+        """
         stopped = []
         for run in await self._store.open_runs(session_id):
-            if not (beats or run.brings_spec):
+            if not (beats or run.brings_spec) or (only is not None and run.run_id not in only):
                 continue
             if run.status is RunStatus.QUEUED:
                 now = self._clock.now()

@@ -57,7 +57,7 @@ from universal_agent.store.run_values import (
 from universal_agent.store.run_values import (
     SlotStart as SlotStart,
 )
-from universal_agent.store.session_store import SessionStore
+from universal_agent.store.session_store import SessionStore, Wake
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +67,10 @@ class Once:
     key: str
     #: Hash of the request; the same key with another request is a Conflict.
     fingerprint: str
+
+    def part(self, name: str) -> "Once":
+        """The key of one step of the request."""
+        return Once(key=f"{self.key}\n{name}", fingerprint=self.fingerprint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +83,10 @@ class Resolution:
     note: str | None = None
     #: The id that the run of an approved slot will have.
     run_id: RunId | None = None
-    #: The one-shot job that a rescheduled slot becomes; a beat becomes none.
+    #: The one-shot job that a rescheduled slot becomes.
     job: Job | None = None
+    #: What a rescheduled beat becomes: word with the session's next one.
+    wake: Wake | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

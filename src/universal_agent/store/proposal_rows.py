@@ -1,9 +1,11 @@
-"""How are change requests kept? Each is decided once."""
+"""Rows of change requests. Each is decided once."""
 
 from datetime import datetime, timedelta
 
 from universal_agent.domain.proposal import Proposal, ProposalStatus
 from universal_agent.domain.slot import from_epoch
+from universal_agent.errors import AlreadyResolved
+from universal_agent.store.keyed import Companion
 from universal_agent.store.tx import Tx, from_json, to_json
 
 #: How long a change request is kept, whatever became of it.
@@ -40,6 +42,33 @@ def get_proposal(tx: Tx, proposal_id: str) -> Proposal | None:
         created_at=from_epoch(created_at),
         expires_at=from_epoch(expires_at),
     )
+
+
+def deciding(
+    proposal: Proposal,
+    status: ProposalStatus,
+    *,
+    of: tuple[type[object], ...],
+    by: str,
+    now: datetime,
+) -> Companion:
+    """Decides a pending proposal in the transaction of the change, whose result is one of `of`.
+
+    That transaction raises AlreadyResolved when somebody else has decided the proposal.
+    """
+
+    def put(tx: Tx, _: object) -> None:
+        if not decide_proposal(
+            tx,
+            proposal.proposal_id,
+            expected=ProposalStatus.PENDING,
+            status=status,
+            by=by,
+            now=now,
+        ):
+            raise AlreadyResolved("Somebody else has decided the proposal at this moment.")
+
+    return Companion(of, put)
 
 
 def decide_proposal(

@@ -28,6 +28,14 @@ class Wake:
     keep: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Which sessions were told something or woken, and the beats that come of it right away."""
+
+    session_ids: tuple[str, ...]
+    runs: tuple[Run, ...]
+
+
 class SessionStore(Protocol):
     """The verbs of sessions."""
 
@@ -102,8 +110,17 @@ class SessionStore(Protocol):
         """
         ...
 
-    async def queue_system_event(self, event: SystemEvent, *, keep: int) -> None:
-        """Keep an event for the session's next beat; of more than `keep` the oldest go."""
+    async def tell_beats(
+        self,
+        events: Sequence[SystemEvent],
+        wakes: Sequence[Wake],
+        *,
+        keep: int,
+        now: datetime,
+    ) -> "Told":
+        """Keep events for sessions' next beats (of more than `keep` the oldest go) and wake
+        sessions, all in one transaction. Sessions that have no beats any more are passed over.
+        """
         ...
 
     async def system_events(self, session_id: str) -> Sequence[SystemEvent]:

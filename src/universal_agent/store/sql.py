@@ -51,6 +51,7 @@ from universal_agent.store.base import (
     Settled,
     Sizes,
 )
+from universal_agent.store.keyed import AccompaniedDatabase, Effect
 from universal_agent.store.log_tail import LogTail
 from universal_agent.store.rows import SpecCache, job_from_row
 from universal_agent.store.sql_beats import SqlBeats
@@ -69,7 +70,7 @@ class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff, SqlPlans):
     """`Store` over a SQL database."""
 
     def __init__(self, database: Database, tail: LogTail) -> None:
-        super().__init__(database, SpecCache())
+        super().__init__(AccompaniedDatabase(database), SpecCache())
         self._tail = tail
 
     @property
@@ -358,11 +359,13 @@ class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff, SqlPlans):
     async def make_exception(
         self, slot: SlotKey, exception: SlotException, *, run_id: RunId, by: str, now: datetime
     ) -> Run | None:
-        return await self._db.write(
-            lambda tx: exceptions.make_exception(
+        def put(tx: Tx) -> Effect[Run | None]:
+            run = exceptions.make_exception(
                 tx, slot, exception, run_id=run_id, by=by, now=now, specs=self._specs
             )
-        )
+            return Effect(run)
+
+        return (await self._db.write(put)).value
 
     async def undo_exception(self, slot: SlotKey, *, by: str, now: datetime) -> Job:
         return await self._db.write(
@@ -407,7 +410,11 @@ class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff, SqlPlans):
     # -- change requests
 
     async def insert_proposal(self, proposal: Proposal) -> None:
-        await self._db.write(lambda tx: proposal_rows.insert_proposal(tx, proposal))
+        def put(tx: Tx) -> Effect[Proposal]:
+            proposal_rows.insert_proposal(tx, proposal)
+            return Effect(proposal)
+
+        await self._db.write(put)
 
     async def get_proposal(self, proposal_id: str) -> Proposal | None:
         return await self._db.read(lambda tx: proposal_rows.get_proposal(tx, proposal_id))
@@ -421,11 +428,14 @@ class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff, SqlPlans):
         by: str,
         now: datetime,
     ) -> bool:
-        return await self._db.write(
-            lambda tx: proposal_rows.decide_proposal(
+        def put(tx: Tx) -> Effect[ProposalStatus] | bool:
+            decided = proposal_rows.decide_proposal(
                 tx, proposal_id, expected=expected, status=status, by=by, now=now
             )
-        )
+            # A failure is no answer to the request that asked for the change.
+            return Effect(status) if decided and status is not ProposalStatus.FAILED else decided
+
+        return bool(await self._db.write(put))
 
     # -- what happened
 

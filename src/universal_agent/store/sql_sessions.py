@@ -12,8 +12,9 @@ from universal_agent.errors import SessionNotFound
 from universal_agent.store import session_rows, system_events
 from universal_agent.store.base import Once
 from universal_agent.store.job_verbs import read_job
+from universal_agent.store.keyed import Effect
 from universal_agent.store.rows import SpecCache, job_from_row, run_from_row
-from universal_agent.store.session_store import Wake
+from universal_agent.store.session_store import Told, Wake
 from universal_agent.store.tx import Database, Tx
 
 
@@ -94,16 +95,27 @@ class SqlSessions:
         return await self._db.read(read)
 
     async def wake_beat(self, wake: Wake, *, now: datetime) -> Run | None:
-        def put(tx: Tx) -> Run | None:
+        def put(tx: Tx) -> Effect[Run | None]:
             job = read_job(tx, wake.session_id, self._specs)
             if job is None or job.source is not Source.HEARTBEAT:
                 raise SessionNotFound(f"There is no session {wake.session_id!r} with heartbeats.")
-            return system_events.wake_beat(tx, job, wake, now=now)
+            return Effect(system_events.wake_beat(tx, job, wake, now=now))
 
-        return await self._db.write(put)
+        return (await self._db.write(put)).value
 
-    async def queue_system_event(self, event: SystemEvent, *, keep: int) -> None:
-        await self._db.write(lambda tx: system_events.queue_event(tx, event, keep=keep))
+    async def tell_beats(
+        self,
+        events: Sequence[SystemEvent],
+        wakes: Sequence[Wake],
+        *,
+        keep: int,
+        now: datetime,
+    ) -> Told:
+        return await self._db.write(
+            lambda tx: system_events.tell_beats(
+                tx, events, wakes, keep=keep, specs=self._specs, now=now
+            )
+        )
 
     async def system_events(self, session_id: str) -> Sequence[SystemEvent]:
         return await self._db.read(lambda tx: system_events.events_of(tx, session_id))

@@ -23,6 +23,7 @@ from universal_agent.store.job_verbs import NewJob, create_job, made_by, read_jo
 from universal_agent.store.missed_rows import missed_from_row, put_missed
 from universal_agent.store.rows import SpecCache, run_from_row
 from universal_agent.store.slots import NewRun, insert_runs
+from universal_agent.store.system_events import wake_beat
 from universal_agent.store.tx import Tx
 
 _SECOND = timedelta(seconds=1)
@@ -114,6 +115,8 @@ def resolve_missed(
     )
     if run is not None:
         tx.append(events.run_changed(run, job.spec, now=now))
+    if resolution.wake is not None:
+        wake_beat(tx, job, resolution.wake, now=now)
     return Resolved(record=one, run=run, job=resolution.job)
 
 

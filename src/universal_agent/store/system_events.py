@@ -4,6 +4,7 @@ An event is handed to the beat that starts next, and let go when that has run we
 stays, and is handed to the one after.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,8 +14,9 @@ from universal_agent.domain.run import Run, RunStatus, Trigger
 from universal_agent.domain.slot import Source, from_epoch
 from universal_agent.domain.system_event import SystemEvent, WakeMode, wake
 from universal_agent.store.base import Claimed
-from universal_agent.store.rows import run_from_row
-from universal_agent.store.session_store import Wake
+from universal_agent.store.job_verbs import read_job
+from universal_agent.store.rows import SpecCache, run_from_row
+from universal_agent.store.session_store import Told, Wake
 from universal_agent.store.slots import queue_extra
 from universal_agent.store.tx import Row, Tx, from_json, to_json
 
@@ -99,3 +101,29 @@ def wake_beat(tx: Tx, job: Job, asked: Wake, *, now: datetime) -> Run | None:
         trigger=Trigger.WAKE,
         now=now,
     )
+
+
+def tell_beats(
+    tx: Tx,
+    told: Sequence[SystemEvent],
+    wakes: Sequence[Wake],
+    *,
+    keep: int,
+    specs: SpecCache,
+    now: datetime,
+) -> Told:
+    session_ids = dict.fromkeys((*(e.session_id for e in told), *(w.session_id for w in wakes)))
+    jobs: dict[str, Job] = {}
+    for session_id in session_ids:
+        job = read_job(tx, session_id, specs)
+        if job is not None and job.source is Source.HEARTBEAT:
+            jobs[session_id] = job
+    for event in told:
+        if event.session_id in jobs:
+            queue_event(tx, event, keep=keep)
+    runs = [
+        wake_beat(tx, jobs[asked.session_id], asked, now=now)
+        for asked in wakes
+        if asked.session_id in jobs
+    ]
+    return Told(session_ids=tuple(jobs), runs=tuple(run for run in runs if run is not None))
