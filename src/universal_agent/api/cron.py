@@ -67,6 +67,11 @@ class JobFields(Body):
     queue_limit_seconds: int | None = None
     auto_pause_after: int | None = None
     retry_interrupted: bool | None = None
+    fail_on: str | dict[str, Any] | None = Field(
+        default=None,
+        description="What counts as a failure: rules, or the name of an agent program.",
+        examples=[{"output": ["limit reached"], "missing": ["done"]}, "claude"],
+    )
 
     def given(self) -> dict[str, Any]:
         """The fields that the request names."""
@@ -118,6 +123,8 @@ class SlotDocument(Answer):
 class Echo(Answer):
     description: str
     timezone: str
+    runner: str
+    notes: list[str]
     next: list[SlotDocument]
 
 

@@ -118,6 +118,15 @@ def job_fields(
             rich_help_panel=_WHEN_LATE,
         ),
     ] = None,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            "--fail-on",
+            metavar="RULES",
+            help="What counts as a failure: claude, codex, gemini, opencode, JSON rules, or none.",
+            rich_help_panel=_WHEN_LATE,
+        ),
+    ] = None,
     jitter: Annotated[
         str | None,
         typer.Option(
@@ -152,6 +161,8 @@ def job_fields(
     for name, (option, text) in lengths.items():
         if text is not None:
             fields[name] = seconds(text, option)
+    if fail_on is not None:
+        fields["fail_on"] = _fail_on(fail_on)
     facts = {"session_id": session, "priority": priority}
     facts = {name: value for name, value in facts.items() if value is not None}
     if metadata is not None or facts:
@@ -177,15 +188,20 @@ def command_line(words: Sequence[str], runner: str | None) -> str:
     return " ".join(words) if runner == "agent" else shlex.join(words)
 
 
-def _object(text: str | None) -> dict[str, Any]:
+def _fail_on(text: str) -> Any:
+    """JSON rules, the name of a preset, or None to take the rules back."""
+    if text.lstrip().startswith("{"):
+        return _object(text, "--fail-on")
+    return None if text == NONE else text
+
+
+def _object(text: str | None, option: str = "--metadata") -> dict[str, Any]:
     if text is None:
         return {}
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise CommandFailed(f"--metadata: expected JSON, got {error}", ExitCode.USAGE) from None
+        raise CommandFailed(f"{option}: expected JSON, got {error}", ExitCode.USAGE) from None
     if not isinstance(value, dict):
-        raise CommandFailed(
-            f"--metadata: expected a JSON object, got {text[:60]!r}", ExitCode.USAGE
-        )
+        raise CommandFailed(f"{option}: expected a JSON object, got {text[:60]!r}", ExitCode.USAGE)
     return value

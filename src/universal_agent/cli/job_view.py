@@ -59,6 +59,7 @@ def job_view(screen: Screen, document: "Document") -> "RenderableType":
                 ("overlap", Text(job["overlap"])),
                 ("late", _lateness(job)),
                 ("limits", _limits(job)),
+                ("fails on", _fail_on(screen, job)),
                 ("metadata", screen.text(metadata) if metadata else None),
                 ("last run", _last_run(screen, job)),
             ]
@@ -81,9 +82,17 @@ def added_view(screen: Screen, document: "Document") -> "RenderableType":
             [
                 ("schedule", _schedule(screen, job)),
                 ("next", _next_slots(screen, document["echo"])),
+                ("runner", screen.text(job["runner"])),
+                *(("note", screen.text(note, "yellow")) for note in _notes(document)),
             ]
         ),
     )
+
+
+def _notes(document: "Document") -> list[str]:
+    """What the gateway adds to a job that was made or edited; nothing when it is an older one."""
+    notes: list[str] = document["echo"].get("notes", [])
+    return notes
 
 
 def next_view(screen: Screen, document: "Document") -> "RenderableType":
@@ -144,6 +153,19 @@ def _limits(job: "Document") -> Text:
         f"paused after {pause} failures in a row" if pause else "never paused by itself",
     ]
     return Text(", ".join(parts))
+
+
+def _fail_on(screen: Screen, job: "Document") -> Text | None:
+    rules = job.get("fail_on")
+    if not rules:
+        return None
+    return screen.text("; ".join(f"{name} {_listed(value)}" for name, value in rules.items()))
+
+
+def _listed(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{path} = {_listed(wanted)}" for path, wanted in value.items())
+    return " | ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _last_run(screen: Screen, job: "Document") -> Text | None:

@@ -62,6 +62,8 @@ def add(
         fields["enabled"] = False
     fields["schedule"] = schedule
     fields["command"] = command_line(words, fields.get("runner"))
+    if "runner" not in fields and (runner := runner_for(ua, fields["command"])) is not None:
+        fields["runner"] = runner
     ua.show(ua.gateway.post(JOBS, fields), added_view)
 
 
@@ -222,6 +224,30 @@ def logs(
     if not latest:
         raise CommandFailed(f"{found['title']!r} has not run yet.", ExitCode.CONFLICT)
     print_log(ua, latest[0], lines=lines)
+
+
+def runner_for(ua: Invocation, line: str) -> str | None:
+    """Who runs a line that looks like a shell line, where it would be a prompt; None: as usual.
+
+    Asks on a terminal. Raises CommandFailed elsewhere.
+    """
+    from universal_agent.cli.failure import RequestRefused
+    from universal_agent.domain.shell_line import looks_like_shell
+
+    if not looks_like_shell(line):
+        return None
+    try:
+        profile = ua.gateway.get("/api/v1/health").get("deployment_profile") or {}
+    except RequestRefused:
+        return None  # what is wrong is said by what is asked next
+    if profile.get("agent", "none") == "none":
+        return None
+    shown = line.strip().splitlines()[0][:60]
+    what = f"{shown!r} looks like a shell line, and jobs here are prompts for the agent by default"
+    if not sys.stdin.isatty():
+        raise CommandFailed(f"{what}: say --runner shell or --runner agent", ExitCode.USAGE)
+    ua.note(f"{what}.")
+    return "shell" if typer.confirm("Run it with the shell?", default=True, err=True) else "agent"
 
 
 def _path(gateway: "Gateway", name: str) -> str:

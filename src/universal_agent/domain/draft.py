@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from universal_agent.domain.fail_on import check_fail_on, read_fail_on
 from universal_agent.domain.job import JobSpec, OffLabel, OnMiss, Overlap, Policy, Priority
 from universal_agent.domain.local_time import load_zone
 from universal_agent.domain.phrases import parse_duration, parse_instant, parse_schedule
@@ -96,7 +97,10 @@ def draft_job(
         delete_after_run=_given(fields, "delete_after_run", old.delete_after_run),
         metadata=_metadata(fields, old),
         policy=_policy(fields, old.policy),
+        fail_on=read_fail_on(fields["fail_on"]) if "fail_on" in fields else old.fail_on,
     )
+    if spec.fail_on is not None:
+        check_fail_on(spec.fail_on, spec.runner)
     if not schedule_matches(spec.schedule, spec.delete_after_run):
         raise InvalidInput(
             "expected delete_after_run only with a one-shot (run_at): a repeating job has no "

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
+from universal_agent.domain.fail_on import FailOn, read_fail_on
 from universal_agent.domain.run import JobId
 from universal_agent.domain.schedule import (
     CronSchedule,
@@ -126,6 +127,8 @@ class JobSpec:
     delete_after_run: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
+    #: What counts as a failure beyond what the runner knows.
+    fail_on: FailOn | None = None
 
     def expects_as(self, other: "JobSpec") -> bool:
         """Whether both have the same slots, or none."""
@@ -299,6 +302,7 @@ def spec_to_record(spec: JobSpec) -> dict[str, Any]:
         "delete_after_run": spec.delete_after_run,
         "metadata": dict(spec.metadata),
         "policy": {name: getattr(policy, name) for name in Policy.__slots__},
+        "fail_on": spec.fail_on and spec.fail_on.record(),
     }
 
 
@@ -324,4 +328,5 @@ def spec_from_record(record: Mapping[str, Any]) -> JobSpec:
         delete_after_run=record["delete_after_run"],
         metadata=record["metadata"],
         policy=Policy(**policy),
+        fail_on=read_fail_on(record.get("fail_on")),
     )

@@ -19,6 +19,7 @@ from universal_agent.engine.ids import new_id
 from universal_agent.masking import mask
 from universal_agent.metrics import Metrics
 from universal_agent.runners.base import Runner, RunRequest, RunResult
+from universal_agent.runners.failure_rules import WatchedOutput
 from universal_agent.runners.output import ReplyListener, RunOutput, run_log_path
 from universal_agent.store.base import Claimed, Finished
 from universal_agent.store.session_store import Wake
@@ -217,6 +218,9 @@ class RunningRuns:
         late = None
         if run.trigger.is_late:
             late = int((started_at - run.scheduled_at).total_seconds())
+        watched = None
+        if spec.fail_on is not None and spec.fail_on.reads_output:
+            watched = output = WatchedOutput(output, spec.fail_on)
         request = RunRequest(
             run_id=run.run_id,
             job_id=run.source_ref,
@@ -233,13 +237,15 @@ class RunningRuns:
             model=spec.model,
             title=spec.display_title,
             metadata=spec.metadata,
+            fail_on=spec.fail_on,
             notes=item.notes,
         )
         try:
-            return await runner.run(request)
+            result = await runner.run(request)
         except Exception as error:
             # A runner that raises is broken; the run still ends, with what is known.
             _log.exception("runner_failed", action="runner_failed", run_id=run.run_id)
             return RunResult(
                 status=RunStatus.ERROR, error=f"the runner failed: {type(error).__name__}: {error}"
             )
+        return result if watched is None else watched.judge(result)

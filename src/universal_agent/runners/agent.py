@@ -8,6 +8,7 @@ both, the program is asked.
 import os
 import re
 import shlex
+from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -16,11 +17,11 @@ from universal_agent.clock import Clock, SystemClock
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.wording import describe_duration
 from universal_agent.errors import InvalidInput
+from universal_agent.runners.agent_programs import reply_of
 from universal_agent.runners.base import RunRequest, RunResult, check_command
 from universal_agent.runners.chat import ChatEndpoint
 from universal_agent.runners.output import one_line
 from universal_agent.runners.process import missing_program, run_process
-from universal_agent.runners.thoughts import AnswerWriter
 from universal_agent.settings import Settings, inherited
 
 _NOT_CONFIGURED = (
@@ -117,7 +118,8 @@ class AgentRunner:
             await self._endpoint.close()
 
     async def _ask_program(self, prompt: str, request: RunRequest) -> RunResult:
-        answer = AnswerWriter(request.output)
+        preset = request.fail_on.preset if request.fail_on is not None else None
+        reply = reply_of(self._argv, preset, request.output)
         try:
             result = await run_process(
                 self._filled(prompt, request.model or self._model),
@@ -125,18 +127,25 @@ class AgentRunner:
                 environment=self._environment,
                 clock=self._clock,
                 kill_grace=self._kill_grace,
-                reply=answer,
+                reply=reply,
             )
         finally:
-            answer.end()
-        if result.status is not RunStatus.SUCCESS or answer.has_answer:
+            reply.end()
+        if result.exit_code is None:
+            return result  # it was not started
+        problem = reply.problem()
+        if result.status is not RunStatus.SUCCESS:
+            said = f"; {problem}" if reply.is_json and problem is not None else ""
+            return replace(result, error=f"{result.error}{said}")
+        if problem is None and not reply.has_answer:
+            problem = (
+                "the model only reasoned and gave no answer"
+                if reply.has_thoughts
+                else f"the reply was empty{request.output.closing_words}"
+            )
+        if problem is None:
             return result
-        error = (
-            "the model only reasoned and gave no answer"
-            if answer.has_thoughts
-            else f"the reply was empty{request.output.closing_words}"
-        )
-        return RunResult(status=RunStatus.ERROR, error=error, exit_code=result.exit_code)
+        return RunResult(status=RunStatus.ERROR, error=problem, exit_code=result.exit_code)
 
     def _filled(self, prompt: str, model: str) -> list[str]:
         """The argv for one prompt. In one pass: a prompt that says `{model}` keeps saying it."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from universal_agent.domain.beat import BeatReport
+from universal_agent.domain.fail_on import FailOn
 from universal_agent.domain.run import RetryAdvice, RunStatus
 from universal_agent.domain.system_event import SystemEvent
 from universal_agent.errors import InvalidInput, StartupError
@@ -52,6 +53,8 @@ class RunRequest:
     model: str | None = None
     title: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    #: What the job says of failure; the executor applies the rules about output.
+    fail_on: FailOn | None = None
     #: What is to be told to a session's beat: system events that wait, and who woke it.
     notes: Sequence[SystemEvent] = ()
 

@@ -5,26 +5,35 @@ from pathlib import Path
 
 from universal_agent.runners.output import RunOutput, plain_text
 
-#: How much of the beginning is kept as text.
+#: How much of the beginning is kept as text, unless more or less is asked for.
 _CAPTURED_BYTES = 64 * 1024
 
 
 class CapturedOutput(RunOutput):
     """Passes everything on, and remembers the beginning and the end of this part."""
 
-    def __init__(self, onto: RunOutput) -> None:
+    def __init__(self, onto: RunOutput, *, captured_bytes: int = _CAPTURED_BYTES) -> None:
         super().__init__(Path(os.devnull), kept_bytes=0)  # no file of its own
         self._onto = onto
+        self._captured_bytes = captured_bytes
         self._text = b""
 
     def write(self, data: bytes) -> None:
         super().write(data)
-        self._text += data[: _CAPTURED_BYTES - len(self._text)]
+        self._text += data[: self._captured_bytes - len(self._text)]
         self._onto.write(data)
 
     def write_apart(self, data: bytes) -> None:
         super().write_apart(data)
         self._onto.write_apart(data)
+
+    def write_stderr(self, data: bytes) -> None:
+        super().write_stderr(data)
+        self._onto.write_stderr(data)
+
+    def show(self, text: str) -> None:
+        super().show(text)
+        self._onto.show(text)
 
     def restart(self) -> None:
         super().restart()

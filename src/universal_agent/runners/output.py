@@ -102,7 +102,7 @@ class RunOutput:
         self._decode = _Utf8Decoder("replace").decode
         self._head = b""
         self._tail = b""
-        self._apart_tail = b""
+        self._stderr_tail = b""
         #: The end of the reply, while somebody listens; and whether the log holds more than it.
         self._reply = bytearray()
         self._is_mixed = False
@@ -122,11 +122,16 @@ class RunOutput:
 
     def write_apart(self, data: bytes) -> None:
         """Append to the log what is no part of the reply; never raises, as `write`."""
-        if not data:
-            return
-        self._is_mixed = True
-        self._apart_tail = _end_of(self._apart_tail, data)
-        self._keep(data)
+        if data:
+            self._is_mixed = True
+            self._keep(data)
+
+    def write_stderr(self, data: bytes) -> None:
+        """Append to the log what an agent program prints on stderr; never raises, as `write`."""
+        if data:
+            self._is_mixed = True
+            self._stderr_tail = _end_of(self._stderr_tail, data)
+            self._keep(data)
 
     def restart(self) -> None:
         """Take what was written so far as no part of the reply; the log keeps it."""
@@ -193,7 +198,7 @@ class RunOutput:
     @property
     def closing_words(self) -> str:
         """What was printed last, for the end of a sentence about a failure; may be empty."""
-        said, apart = self.last_line, next(iter(_last_lines(self._apart_tail, 1)), "")
+        said, apart = self.last_line, next(iter(_last_lines(self._stderr_tail, 1)), "")
         if said and apart:
             return f"; last line: {said}; on stderr: {apart}"
         return f"; last line: {said or apart}" if said or apart else ""

@@ -80,7 +80,7 @@ async def run_process(
         await leader_exit()
 
     output = request.output
-    sinks: tuple[ByteSink, ...] = (output,) if reply is None else (reply, _Apart(output))
+    sinks: tuple[ByteSink, ...] = (output,) if reply is None else (reply, _Stderr(output))
     with ExitStack() as stack:
         pipes = [
             stack.enter_context(_Pipe(descriptor, sink))
@@ -100,7 +100,7 @@ async def run_process(
             # At once, unless the stop was cut short by the end of the event loop.
             with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=1)
-    return _result(process.returncode, request.output)
+    return _result(process.returncode, request)
 
 
 def missing_program(program: str, environment: Mapping[str, str]) -> str | None:
@@ -186,14 +186,14 @@ async def _to_its_end(task: asyncio.Task[None]) -> None:
             await asyncio.shield(task)
 
 
-class _Apart:
+class _Stderr:
     """Receives stderr: it goes into the log alone."""
 
     def __init__(self, output: RunOutput) -> None:
         self._output = output
 
     def write(self, data: bytes) -> None:
-        self._output.write_apart(data)
+        self._output.write_stderr(data)
 
 
 class _Pipe:
@@ -244,11 +244,15 @@ class _Pipe:
             room -= moved
 
 
-def _result(code: int, output: RunOutput) -> RunResult:
-    if code == 0:
-        return RunResult(status=RunStatus.SUCCESS, exit_code=0)
-    sentence = f"exit code {code}" if code > 0 else f"killed by {_signal_name(-code)}"
-    return RunResult(status=RunStatus.ERROR, error=sentence + output.closing_words, exit_code=code)
+def _result(code: int, request: RunRequest) -> RunResult:
+    failing = None if request.fail_on is None else request.fail_on.exit_codes
+    is_fine = code == 0 if failing is None else code >= 0 and code not in failing
+    if is_fine:
+        return RunResult(status=RunStatus.SUCCESS, exit_code=code)
+    sentence = f"exit code {code}" if code >= 0 else f"killed by {_signal_name(-code)}"
+    return RunResult(
+        status=RunStatus.ERROR, error=sentence + request.output.closing_words, exit_code=code
+    )
 
 
 def _signal_name(number: int) -> str:

@@ -15,6 +15,7 @@ from universal_agent.domain.schedule import (
     OneShotSchedule,
     Schedule,
 )
+from universal_agent.domain.shell_line import looks_like_shell
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.errors import JobNotFound, RunNotFound, SlotNotFound
 from universal_agent.store.base import Store
@@ -52,6 +53,7 @@ class CronView:
             "title": spec.display_title,
             "runner": spec.runner,
             **{name: getattr(policy, name) for name in Policy.__slots__},
+            "fail_on": spec.fail_on and spec.fail_on.record(),
             "version": job.version,
             "description": spec.schedule.describe(),
             "off_label": spec.off_label,
@@ -155,9 +157,17 @@ def run_document(run: Run) -> dict[str, Any]:
 def echo(spec: JobSpec, *, now: datetime) -> dict[str, Any]:
     """What was understood: the schedule in words, its zone, and the next slots."""
     slots = list(islice(_coming(spec.schedule, now), ECHO_SLOTS)) if spec.enabled else []
+    notes = []
+    if spec.runner == "agent" and looks_like_shell(spec.command):
+        notes.append(
+            "The command looks like a shell line, and the runner is agent: it is a prompt. To have "
+            "it run by a shell, set the runner to shell."
+        )
     return {
         "description": spec.schedule.describe(),
         "timezone": spec.timezone,
+        "runner": spec.runner,
+        "notes": notes,
         "next": [_slot(slot, spec.timezone) for slot in slots],
     }
 

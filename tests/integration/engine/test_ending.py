@@ -11,10 +11,11 @@ from structlog.testing import capture_logs
 
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway
 from universal_agent.domain.calendar import Window
+from universal_agent.domain.fail_on import FailOn
 from universal_agent.domain.job import Job, OffLabel
 from universal_agent.domain.run import RetryAdvice, Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source
-from universal_agent.errors import Conflict, JobNotFound, RunNotFound
+from universal_agent.errors import Conflict, InvalidInput, JobNotFound, RunNotFound
 from universal_agent.testing import FAILURE, SUCCESS, ManualClock, RecordingRunner
 
 
@@ -228,6 +229,36 @@ class TestExtraRun:
         await gateway.runtime.jobs.delete(job.job_id)
         with pytest.raises(JobNotFound):
             await gateway.runtime.jobs.run_now(job.job_id)
+
+
+class TestFailOn:
+    async def test_a_run_whose_output_means_failure_has_failed(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        job = await gateway.create(run_at="1m", fail_on={"output": "limit reached"})
+        runner.hold()
+        await clock.advance(60)
+        runner.requests[0].output.write(b"5-hour limit reached\n")
+        runner.release()
+        await clock.settle()
+        (run,) = await gateway.runs(job)
+        assert (run.status, run.error) == (
+            RunStatus.ERROR,
+            "fail_on.output 'limit reached' was printed: 5-hour limit reached",
+        )
+        assert run.output_preview == "5-hour limit reached\n"
+        assert (await gateway.ledger()).ran["error"] == 1
+
+    async def test_the_rules_can_be_changed_and_taken_back(self, gateway: Gateway) -> None:
+        job = await gateway.create(fail_on={"missing": ["done"]})
+        assert job.spec.fail_on == FailOn(missing=("done",))
+        job = await gateway.runtime.jobs.edit(job.job_id, {"title": "other"})
+        assert (await gateway.job(job)).spec.fail_on == FailOn(missing=("done",))
+        with pytest.raises(InvalidInput, match="runner shell"):
+            await gateway.runtime.jobs.edit(job.job_id, {"fail_on": "claude"})
+        assert (await gateway.job(job)).spec.fail_on == FailOn(missing=("done",))
+        job = await gateway.runtime.jobs.edit(job.job_id, {"fail_on": None})
+        assert (await gateway.job(job)).spec.fail_on is None
 
 
 class TestRetry:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.integration.runners.local_server import (
     answers,
     hangs,
 )
+from universal_agent.domain.fail_on import FailOn
 from universal_agent.domain.run import RetryAdvice, RunStatus
 from universal_agent.errors import InvalidInput
 from universal_agent.runners.agent import AgentRunner
@@ -142,6 +144,57 @@ class TestProgram:
         runner = agent(agent_command="printf '<think>hm</think>' {prompt}")
         error = "the model only reasoned and gave no answer"
         assert await runner.run(request) == failed(error, 0)
+
+    @pytest.mark.parametrize(
+        ("script", "error"),
+        [
+            (
+                "echo 'Claude AI usage limit reached|1700000000'",
+                "claude says: Claude AI usage limit",
+            ),
+            ("echo 'Not logged in · Please run /login'", "claude says: Not logged in"),
+            ("echo 'Not logged in'; exit 1", "exit code 1; last line: Not logged in"),
+        ],
+    )
+    async def test_a_known_program_that_prints_its_complaint_has_not_replied(
+        self, agent: Agent, asked: Asked, tmp_path: Path, script: str, error: str
+    ) -> None:
+        program = tmp_path / "claude"
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        result = await agent(agent_command=f"{program} -p -- {{prompt}}").run(asked("hello")[0])
+        assert result.status is RunStatus.ERROR
+        assert result.error is not None
+        assert result.error.startswith(error)
+
+    async def test_the_reply_inside_a_known_programs_json_is_the_output(
+        self, agent: Agent, asked: Asked, tmp_path: Path
+    ) -> None:
+        program = tmp_path / "opencode"
+        program.write_text(
+            "#!/bin/sh\n"
+            """echo '{"type": "text", "part": {"text": "HEARTBEAT_OK"}}'\n"""
+            """echo '{"type": "step_finish", "part": {"reason": "'$REASON'"}}'\n"""
+        )
+        program.chmod(0o755)
+        for reason, expected in (
+            ("stop", RunResult(status=RunStatus.SUCCESS, exit_code=0)),
+            ("length", failed("opencode says: the reply ended with 'length'", 0)),
+        ):
+            request, output = asked("hello")
+            command = f"env REASON={reason} {program} run --format json -- {{prompt}}"
+            assert await agent(agent_command=command).run(request) == expected
+            assert output.preview == "HEARTBEAT_OK"
+
+    async def test_the_exit_codes_that_mean_failure_may_be_others(
+        self, agent: Agent, asked: Asked
+    ) -> None:
+        rules = FailOn(exit_codes=(0, 2))
+        for code, status in ((0, "error"), (1, "success"), (2, "error")):
+            request, _ = asked("hello", fail_on=rules)
+            runner = agent(agent_command=f"sh -c 'echo hi; exit {code}' {{prompt}}")
+            result = await runner.run(request)
+            assert (result.status, result.exit_code) == (status, code)
 
     async def test_a_program_that_is_not_there_is_an_error_of_the_run(
         self, agent: Agent, asked: Asked

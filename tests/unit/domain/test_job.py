@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from universal_agent.domain.fail_on import FailOn
 from universal_agent.domain.job import (
     Job,
     JobSpec,
@@ -71,6 +72,7 @@ class TestSpecRecord:
             auto_pause_after=0,
             retry_interrupted=True,
         ),
+        fail_on=FailOn(output=("limit",), exit_codes=(0, 2), json={"a.b": (True, None)}),
     )
 
     @pytest.mark.parametrize(

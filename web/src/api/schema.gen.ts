@@ -1032,6 +1032,10 @@ export interface components {
             description: string;
             /** Timezone */
             timezone: string;
+            /** Runner */
+            runner: string;
+            /** Notes */
+            notes: string[];
             /** Next */
             next: components["schemas"]["SlotDocument"][];
         } & {
@@ -1282,6 +1286,22 @@ export interface components {
             auto_pause_after?: number | null;
             /** Retry Interrupted */
             retry_interrupted?: boolean | null;
+            /**
+             * Fail On
+             * @description What counts as a failure: rules, or the name of an agent program.
+             * @example {
+             *       "missing": [
+             *         "done"
+             *       ],
+             *       "output": [
+             *         "limit reached"
+             *       ]
+             *     }
+             * @example claude
+             */
+            fail_on?: string | {
+                [key: string]: unknown;
+            } | null;
         };
         /** JobDocument */
         JobDocument: {
@@ -1411,6 +1431,22 @@ export interface components {
             /** Retry Interrupted */
             retry_interrupted?: boolean | null;
             /**
+             * Fail On
+             * @description What counts as a failure: rules, or the name of an agent program.
+             * @example {
+             *       "missing": [
+             *         "done"
+             *       ],
+             *       "output": [
+             *         "limit reached"
+             *       ]
+             *     }
+             * @example claude
+             */
+            fail_on?: string | {
+                [key: string]: unknown;
+            } | null;
+            /**
              * Version
              * @description The version that was read; 409 when the job changed since.
              */
@@ -1508,6 +1544,22 @@ export interface components {
             auto_pause_after?: number | null;
             /** Retry Interrupted */
             retry_interrupted?: boolean | null;
+            /**
+             * Fail On
+             * @description What counts as a failure: rules, or the name of an agent program.
+             * @example {
+             *       "missing": [
+             *         "done"
+             *       ],
+             *       "output": [
+             *         "limit reached"
+             *       ]
+             *     }
+             * @example claude
+             */
+            fail_on?: string | {
+                [key: string]: unknown;
+            } | null;
         };
         /** JobPage */
         JobPage: {

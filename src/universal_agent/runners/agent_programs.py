@@ -1,0 +1,271 @@
+"""Agent programs whose output is understood: claude, codex, gemini, opencode.
+
+Each has two forms. Plain text is the reply as it is, unless its first line is one of the sentences
+with which the program says that it failed. With the program's JSON option, the reply is taken out
+of the JSON, and the run fails unless the program says that the reply is complete.
+What was seen of these programs, and with which versions, is in docs/runners.md.
+"""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from universal_agent.domain.fail_on import NO_PRESET
+from universal_agent.runners.answers import reason_in
+from universal_agent.runners.output import RunOutput, one_line
+from universal_agent.runners.thoughts import AnswerWriter
+
+#: Words of an argv that name a program, beside the preset's own name.
+_PACKAGES = {
+    "@anthropic-ai/claude-code": "claude",
+    "@openai/codex": "codex",
+    "@google/gemini-cli": "gemini",
+    "opencode-ai": "opencode",
+}
+#: Programs that start another one, named later in the argv.
+_LAUNCHERS = frozenset(
+    {
+        "npx",
+        "pnpx",
+        "bunx",
+        "bun",
+        "pnpm",
+        "yarn",
+        "npm",
+        "env",
+        "nice",
+        "timeout",
+        "stdbuf",
+        "sudo",
+    }
+)
+_JSON_WORDS = frozenset({"json", "stream-json", "--json"})
+
+#: How the first line of a plain reply begins when it is the program's own complaint; lower case.
+_COMPLAINTS: Mapping[str, tuple[str, ...]] = {
+    "claude": (
+        "not logged in",
+        "invalid api key",
+        "api error:",
+        "failed to authenticate",
+        "credit balance is too low",
+        "prompt is too long",
+        "execution error",
+        "error: reached max turns",
+        "claude ai usage limit reached",
+        "claude usage limit reached",
+        "you've hit your",
+        "5-hour limit reached",
+        "weekly limit reached",
+        "limit reached",
+    ),
+    "codex": ("not logged in", "error: ", "you've hit your usage limit"),
+    "gemini": (
+        "please set an auth method",
+        "[api error:",
+        "error: ",
+        "please visit the following url to authorize",
+    ),
+    "opencode": ("error: ",),
+}
+_FIRST_LINE_BYTES = 4096
+#: The longest JSON document, and the longest line of JSON.
+_JSON_BYTES = 4 * 1024 * 1024
+
+
+class ProgramReply(ABC):
+    """Receives a program's stdout and passes its reply on."""
+
+    #: Whether the reply is inside JSON, so that the words of a failure are too.
+    is_json = False
+
+    def __init__(self, name: str, output: RunOutput) -> None:
+        self._name = name
+        self._output = output
+        self._answer = AnswerWriter(output)
+
+    @property
+    def has_answer(self) -> bool:
+        return self._answer.has_answer
+
+    @property
+    def has_thoughts(self) -> bool:
+        return self._answer.has_thoughts
+
+    @abstractmethod
+    def write(self, data: bytes) -> None:
+        """Take the next piece of stdout."""
+
+    def end(self) -> None:
+        """Stdout has ended."""
+        self._answer.end()
+
+    @abstractmethod
+    def problem(self) -> str | None:
+        """Why this is no complete reply, in one sentence; None when nothing is known against it."""
+
+
+class PlainReply(ProgramReply):
+    """Stdout as it is."""
+
+    def __init__(self, name: str, output: RunOutput) -> None:
+        super().__init__(name, output)
+        self._beginning = b""
+
+    def write(self, data: bytes) -> None:
+        self._beginning += data[: _FIRST_LINE_BYTES - len(self._beginning)]
+        self._answer.write(data)
+
+    def problem(self) -> str | None:
+        line = one_line(self._beginning.decode("utf-8", "replace").lstrip().partition("\n")[0])
+        if line.lower().startswith(_COMPLAINTS.get(self._name, ())):
+            return f"{self._name} says: {line}"
+        return None
+
+
+class JsonReply(ProgramReply):
+    """The reply inside JSON: one document, or one event a line."""
+
+    is_json = True
+
+    def __init__(self, name: str, output: RunOutput) -> None:
+        super().__init__(name, output)
+        #: What has come of the document, or of the line, that is not complete yet.
+        self._buffer = bytearray()
+        self._is_document = False
+        #: The last line that is not JSON, such as a complaint in words.
+        self._stray = ""
+        self.is_complete = False
+        self.failure: str | None = None
+
+    def write(self, data: bytes) -> None:
+        self._output.write_apart(data)
+        scanned = len(self._buffer)
+        self._buffer += data
+        while not self._is_document and (end := self._buffer.find(b"\n", scanned)) >= 0:
+            scanned = 0
+            if self._take_text(bytes(self._buffer[:end]), may_go_on=True):
+                del self._buffer[: end + 1]
+            else:
+                self._is_document = True  # over many lines: it is read at its end
+        if len(self._buffer) > _JSON_BYTES:
+            self._fail(f"more than {_JSON_BYTES} bytes of JSON")
+            self._buffer.clear()
+
+    def end(self) -> None:
+        self._take_text(bytes(self._buffer), may_go_on=False)
+        self._buffer.clear()
+        super().end()
+
+    def problem(self) -> str | None:
+        if self.failure is not None:
+            return f"{self._name} says: {self.failure}"
+        if not self.is_complete:
+            said = f": {self._stray}" if self._stray else ""
+            return f"{self._name} did not say that its reply is complete{said}"
+        return None
+
+    def _take_text(self, text: bytes, *, may_go_on: bool) -> bool:
+        """Take the events in a piece of JSON; False when it is only the beginning of one."""
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError):
+            if may_go_on and text.lstrip()[:1] in (b"{", b"["):
+                return False
+            self._stray = one_line(text.decode("utf-8", "replace")) or self._stray
+            return True
+        for event in document if isinstance(document, list) else [document]:
+            if isinstance(event, dict):
+                self._take(event)
+        return True
+
+    def _take(self, event: dict[str, Any]) -> None:
+        match self._name:
+            case "claude":
+                self._take_claude(event)
+            case "codex":
+                self._take_codex(event)
+            case "gemini":
+                self._take_gemini(event)
+            case _:
+                self._take_opencode(event)
+
+    def _take_claude(self, event: dict[str, Any]) -> None:
+        if event.get("type") != "result":
+            return
+        result = event.get("result")
+        if event.get("is_error") or event.get("subtype") != "success":
+            self._fail(result or event.get("subtype") or "an error")
+        elif event.get("stop_reason") in ("max_tokens", "refusal"):
+            self._fail(f"stop_reason {event['stop_reason']}")
+        else:
+            self._say(result)
+            self.is_complete = True
+
+    def _take_codex(self, event: dict[str, Any]) -> None:
+        item = event.get("item")
+        match event.get("type"):
+            case "item.completed" if isinstance(item, dict):
+                if item.get("type") == "agent_message":
+                    self._say(item.get("text"))
+            case "turn.completed":
+                self.is_complete = True
+            case "turn.failed":
+                self._fail(reason_in(event) or "the turn failed")
+
+    def _take_gemini(self, event: dict[str, Any]) -> None:
+        if event.get("error"):
+            self._fail(reason_in(event) or "an error")
+        elif "response" in event:
+            self._say(event["response"])
+            self.is_complete = True
+        elif event.get("type") == "message" and event.get("role") == "assistant":
+            self._say(event.get("content"))
+        elif event.get("type") == "result":
+            self.is_complete = event.get("status") == "success"
+
+    def _take_opencode(self, event: dict[str, Any]) -> None:
+        part = event.get("part")
+        part = part if isinstance(part, dict) else {}
+        match event.get("type"):
+            case "text":
+                self._say(part.get("text"))
+            case "error":
+                error = event.get("error")
+                data = error.get("data") if isinstance(error, dict) else None
+                self._fail(reason_in({"error": data}) or reason_in(event) or "an error")
+            case "step_finish" if part.get("reason") == "stop":
+                self.is_complete = True
+            case "step_finish" if part.get("reason") != "tool-calls":
+                self._fail(f"the reply ended with {part.get('reason')!r}")
+
+    def _say(self, text: object) -> None:
+        if isinstance(text, str):
+            self._answer.write(text.encode("utf-8", "replace"))
+
+    def _fail(self, reason: object) -> None:
+        self.failure = self.failure or one_line(str(reason))
+
+
+def recognized(argv: Sequence[str]) -> str | None:
+    """The preset of the program that an argv starts, also through npx and the like."""
+    for place, word in enumerate(argv):
+        # A package may have a version: @openai/codex@0.171.0.
+        package = word.rpartition("@")[0] if word.rfind("@") > 0 else word
+        name = _PACKAGES.get(package) or PurePath(package).stem
+        if name in _COMPLAINTS:
+            return name
+        if place == 0 and name not in _LAUNCHERS:
+            return None
+    return None
+
+
+def reply_of(argv: Sequence[str], preset: str | None, output: RunOutput) -> ProgramReply:
+    """Where the stdout of a program goes: by the preset, or else by the program's name."""
+    name = preset or recognized(argv) or NO_PRESET
+    words = {word.rpartition("=")[2] for word in argv}
+    if name != NO_PRESET and words & _JSON_WORDS:
+        return JsonReply(name, output)
+    return PlainReply(name, output)
