@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 #: Longest single sleep towards a wall-clock instant. A suspend or a clock step is noticed
@@ -20,6 +21,9 @@ LONGEST_SLEEP = timedelta(seconds=1)
 
 #: A clock that is set by no more than this is corrected; by more, it jumps.
 TOLERANCE = timedelta(seconds=2)
+
+#: Linux: nanoseconds on a processor, nanoseconds ready and without one, time slices.
+_SCHEDSTAT = Path("/proc/thread-self/schedstat")
 
 
 class Cancellable(Protocol):
@@ -43,6 +47,13 @@ class Clock(Protocol):
 
     def asleep(self) -> float:
         """Seconds this host has spent suspended since it booted; 0 where that is not known."""
+        ...
+
+    def worked(self) -> float:
+        """Seconds in which this process computed, or waited for a processor, since its start.
+
+        They go on while the process is busy and stand still while it is stopped.
+        """
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -77,6 +88,9 @@ class SystemClock:
         awake = time.clock_gettime(time.CLOCK_MONOTONIC)
         return time.clock_gettime(time.CLOCK_BOOTTIME) - awake
 
+    def worked(self) -> float:
+        return time.process_time() + _waited_for_a_processor()
+
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
@@ -86,6 +100,14 @@ class SystemClock:
 
     def call_later(self, seconds: float, call: Callable[[], object]) -> Cancellable:
         return asyncio.get_running_loop().call_later(seconds, call)
+
+
+def _waited_for_a_processor() -> float:
+    """Seconds that this thread was ready to run and had no processor; 0 where that is unknown."""
+    try:
+        return int(_SCHEDSTAT.read_text(encoding="ascii").split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 class ClockJump(StrEnum):
@@ -113,6 +135,7 @@ class _Reading:
     wall: datetime
     monotonic: float
     asleep: float
+    worked: float
 
 
 class ClockWatch:
@@ -124,8 +147,9 @@ class ClockWatch:
     - the wall clock fell behind the other: it was set back (BACKWARD);
     - it ran ahead: the host was asleep (SUSPENDED), or else it was set forward (FORWARD). Where
       the host does not tell its time asleep, a suspend is taken for a step;
-    - both moved on alike, but far past the longest sleep: the process was stopped (SIGSTOP, a
-      paused VM), which for its slots is a suspend too (SUSPENDED).
+    - both moved on alike, but far past the longest sleep, and the process did not work in that
+      time: it was stopped (SIGSTOP, a paused VM), which for its slots is a suspend too
+      (SUSPENDED). A process that was busy with its own work was not.
     """
 
     def __init__(
@@ -150,14 +174,15 @@ class ClockWatch:
             jump = ClockJump.BACKWARD
         elif wall - ran > self._tolerance:
             jump = ClockJump.SUSPENDED if slept > self._tolerance else ClockJump.FORWARD
-        elif ran > self._longest_sleep + self._tolerance:
+        elif ran - (self._last.worked - last.worked) > self._longest_sleep + self._tolerance:
             jump = ClockJump.SUSPENDED
         else:
             return None
         return ClockGap(jump, last.wall, self._last.wall)
 
     def _read(self) -> _Reading:
-        return _Reading(self._clock.now(), self._clock.monotonic(), self._clock.asleep())
+        clock = self._clock
+        return _Reading(clock.now(), clock.monotonic(), clock.asleep(), clock.worked())
 
 
 class Stopwatch:

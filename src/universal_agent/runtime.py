@@ -391,10 +391,11 @@ class Runtime:
             self.supervisor.keep(f"delivery {number}", partial(self.deliverer.run, target))
         if self._watched:
             self.supervisor.keep("alarms", self.alarms.run)
-        await self.recovery.run(
-            off=[self._engines[source] for source in self._off],
-            on=[self._engines[source] for source in self._on],
-        )
+        with self.timer.looking():
+            await self.recovery.run(
+                off=[self._engines[source] for source in self._off],
+                on=[self._engines[source] for source in self._on],
+            )
         if Source.HEARTBEAT in self._on:
             await self._heartbeats.sync()
             self.supervisor.keep("heartbeats", self._heartbeats.run)

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -65,6 +66,19 @@ class TestClockWatch:
         clock.freeze(HOUR)
         assert watch.look() == ClockGap(ClockJump.SUSPENDED, before, before + timedelta(hours=1))
 
+    def test_a_process_that_was_busy_all_the_time_was_not_stopped(self, clock: ManualClock) -> None:
+        watch = ClockWatch(clock)
+        clock.work(HOUR)
+        assert watch.look() is None
+
+    def test_a_process_that_was_stopped_after_some_work_was_stopped(
+        self, clock: ManualClock
+    ) -> None:
+        watch, before = ClockWatch(clock), clock.now()
+        clock.work(10)
+        clock.freeze(10)
+        assert watch.look() == ClockGap(ClockJump.SUSPENDED, before, clock.now())
+
     @pytest.mark.parametrize("jump", ["step", "suspend", "freeze"])
     def test_each_jump_is_told_only_once(self, clock: ManualClock, jump: str) -> None:
         watch = ClockWatch(clock)
@@ -93,6 +107,14 @@ class TestClockWatch:
 class TestSystemClock:
     def test_the_wall_clock_is_aware_and_in_utc(self) -> None:
         assert SystemClock().now().tzinfo is UTC
+
+    def test_computing_counts_as_work(self) -> None:
+        clock = SystemClock()
+        began = clock.worked()
+        until = time.process_time() + 0.05
+        while time.process_time() < until:
+            pass
+        assert clock.worked() - began >= 0.05
 
     def test_time_asleep_is_never_negative(self) -> None:
         assert SystemClock().asleep() >= 0

@@ -95,7 +95,8 @@ class Scheduler:
                 while decisions := self._ahead.take(now=(now := self._clock.now()), limit=BATCH):
                     await self._admit(decisions, now=now)
                 await self._clock.sleep(0)  # what was admitted starts before more is looked for
-                while await self._turn():
+                # After a jump of the clock the rest is judged with that as its cause.
+                while not self._timer.has_gap and await self._turn():
                     pass
         finally:
             self._begin_outage(Cause.CAPACITY)
@@ -126,7 +127,8 @@ class Scheduler:
         """
         cause = Cause.CAPACITY
         while True:
-            await self._survive(cause)
+            with self._timer.looking():
+                await self._survive(cause)
             gap = await self._timer.wait()
             cause = Cause.CAPACITY
             if gap is not None:
@@ -193,6 +195,7 @@ class Scheduler:
     async def _turn(self) -> bool:
         """Decide one batch; whether there may be more that is due already."""
         now = self._clock.now()
+        self._timer.tick()
         self._timer.forget()
         due = await self._store.due(until=now, limit=BATCH, without=self._without)
         self.bring_forward(due.next_at)
@@ -268,6 +271,7 @@ class Scheduler:
             )
         finally:
             self._executor.release(reserved)
+        self._timer.tick()
         passing(Failpoint.AFTER_ADMIT_COMMIT)
         self._executor.launch(admission.started)
         for run_id in admission.cancel:

@@ -1,14 +1,18 @@
-"""When is there something to do next?
+"""The timer that the scheduler waits on.
 
-The timer sleeps to the earliest due instant it knows of, and never longer than a second and a
-half: it then holds the wall clock against the monotonic one, so that a suspend or a clock step is
-noticed that soon after resume. While nothing is due, that look is all that happens.
+It sleeps to the earliest due instant it knows of, and never longer than a second and a half: it
+then compares the wall clock with the monotonic one, so that a suspend or a clock step is noticed
+that soon after resume. While nothing is due, that look is all that happens. While the scheduler
+works (`looking`), the looks go on, so that its own work is not taken for a suspend.
 """
 
 import asyncio
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from universal_agent.clock import Clock, ClockGap, ClockWatch
+from universal_agent.clock import Cancellable, Clock, ClockGap, ClockWatch
 
 #: The longest sleep, in seconds.
 _LOOK_SECONDS = 1.5
@@ -28,6 +32,14 @@ class Timer:
         self._due_at: datetime | None = None
         self._changed = asyncio.Event()
         self._ticked = clock.monotonic()
+        #: Jumps that were noticed and not yet returned by `wait`.
+        self._gaps: deque[ClockGap] = deque()
+        self._next_look: Cancellable | None = None
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether the clock has jumped since `wait` last returned."""
+        return bool(self._gaps)
 
     @property
     def due_at(self) -> datetime | None:
@@ -40,7 +52,7 @@ class Timer:
         return self._clock.monotonic() - self._ticked
 
     def tick(self) -> None:
-        """Give a sign of life: the loop is there, if only to try again."""
+        """Give a sign of life: the scheduler's loop has made a step."""
         self._ticked = self._clock.monotonic()
 
     def forget(self) -> None:
@@ -56,14 +68,35 @@ class Timer:
             self._due_at = due_at
             self._changed.set()
 
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Look for jumps of the clock at the usual intervals while something else is waited for."""
+
+        self._look_on()
+        try:
+            yield
+        finally:
+            if self._next_look is not None:
+                self._next_look.cancel()
+            self._look()
+
+    def _look_on(self) -> None:
+        self._look()
+        self._next_look = self._clock.call_later(self._longest_sleep, self._look_on)
+
+    def _look(self) -> None:
+        gap = self._watch.look()
+        if gap is not None:
+            self._gaps.append(gap)
+
     async def wait(self) -> ClockGap | None:
         """Return when the due instant is reached, or with the gap when the clock jumped."""
         while True:
             self.tick()
-            gap = self._watch.look()
+            self._look()
             now = self._clock.now()
-            if gap is not None:
-                return gap
+            if self._gaps:
+                return self._gaps.popleft()
             if self._due_at is not None and self._due_at <= now:
                 return None
             await self._sleep(now)

@@ -54,6 +54,7 @@ class ManualClock:
         self._wall = start.astimezone(UTC)
         self._elapsed = timedelta()
         self._asleep = timedelta()
+        self._worked = timedelta()
         self._calls: list[_Call] = []
         self._count = 0
         self._busy: list[Callable[[], bool]] = []
@@ -68,6 +69,9 @@ class ManualClock:
 
     def asleep(self) -> float:
         return self._asleep.total_seconds()
+
+    def worked(self) -> float:
+        return self._worked.total_seconds()
 
     async def sleep(self, seconds: float) -> None:
         if seconds <= 0:
@@ -154,6 +158,11 @@ class ManualClock:
     def freeze(self, seconds: float) -> None:
         """Stop the process: both clocks move on and nothing is called until the next `advance`."""
         self._move(self._elapsed + timedelta(seconds=seconds))
+
+    def work(self, seconds: float) -> None:
+        """Keep the process busy: as `freeze`, but it computes all the time."""
+        self.freeze(seconds)
+        self._worked += timedelta(seconds=seconds)
 
     def _move(self, elapsed: timedelta) -> None:
         if elapsed < self._elapsed:
