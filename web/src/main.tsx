@@ -39,12 +39,18 @@ const queries = createQueryClient(
 );
 push.listen(new Feeder(queries));
 
+/** The gateway's content security policy lets style elements in that carry this. */
+const nonce = document.querySelector<HTMLMetaElement>('meta[name="style-nonce"]')?.content ?? '';
+// Where react-style-singleton, which locks scrolling below a dialog, looks for it.
+Object.assign(globalThis, { __webpack_nonce__: nonce });
+
 const root = document.getElementById('root');
 if (root === null) throw new Error('expected an element #root');
 createRoot(root).render(
   <StrictMode>
     <MantineProvider
       theme={theme}
+      getStyleNonce={() => nonce}
       defaultColorScheme="auto"
       withCssVariables={false}
       withGlobalClasses={false}

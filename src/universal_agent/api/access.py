@@ -241,14 +241,21 @@ _ALWAYS = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-_PAGE_POLICY = (
-    b"default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-    b"img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    b"frame-ancestors 'none'; object-src 'none'"
-)
+
+
+def page_policy(style_nonce: str | None = None) -> str:
+    """The content security policy of a page; style elements in it carry the nonce."""
+    styles = "'self'" if style_nonce is None else f"'self' 'nonce-{style_nonce}'"
+    return (
+        f"default-src 'self'; script-src 'self'; style-src {styles}; "
+        "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'; object-src 'none'"
+    )
+
+
 _PAGE_HEADERS = (
     *_ALWAYS,
-    (b"content-security-policy", _PAGE_POLICY),
+    (b"content-security-policy", page_policy().encode()),
 )
 _DATA_HEADERS = (
     *_ALWAYS,

@@ -22,6 +22,7 @@ from universal_agent.api import (
 )
 from universal_agent.api.access import install_access
 from universal_agent.api.access_log import AccessLog, query_parameters
+from universal_agent.api.head_requests import HeadAsGet
 from universal_agent.api.problems import EVERYWHERE, install_problem_handlers
 from universal_agent.api.short_way import ShortWay
 from universal_agent.runtime import Runtime
@@ -63,5 +64,6 @@ def create_app(runtime: Runtime) -> FastAPI:
     # The page answers for every address that nothing else does: it comes last.
     app.include_router(web_page.router)
     shown = query_parameters(route for module in modules for route in module.router.routes)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(AccessLog, clock=runtime.clock, shown=shown)
     return app

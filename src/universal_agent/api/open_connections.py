@@ -41,20 +41,18 @@ MAX_CONNECTIONS = 10_000
 _RESERVED = 128
 _RESERVED_OF_WORKER = 8
 
-#: Descriptors of a connection that is sent a file.
-_OF_CONNECTION = 2
-
 #: Bytes that are joined at most.
 _JOINED_BYTES = 64 * 1024
 
-#: Bytes that the system takes ahead of a client that reads a stream.
+#: Bytes that the system takes ahead of a client, and of one that reads a stream.
+_SENT_AHEAD_BYTES = 256 * 1024
 _STREAM_BYTES = 64 * 1024
 
 
 def most_connections(descriptors: int, workers: int) -> int:
     """How many connections leave enough of so many descriptors to so many runs at a time."""
     reserved = _RESERVED + _RESERVED_OF_WORKER * workers
-    return max(16, min(MAX_CONNECTIONS, (descriptors - reserved) // _OF_CONNECTION))
+    return max(16, min(MAX_CONNECTIONS, descriptors - reserved))
 
 
 def descriptor_limit() -> int:
@@ -83,6 +81,8 @@ class Connection:
         self.trust: Callable[[], None] = lambda: None
         #: Whether it waits for a request.
         self.is_idle: Callable[[], bool] = lambda: False
+        # The system would take megabytes ahead of a client that does not read.
+        self._hold(_SENT_AHEAD_BYTES)
         #: What had been sent when the client last had taken enough, and when that was.
         self._mark = 0
         self._marked_at: float | None = None
@@ -91,6 +91,11 @@ class Connection:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
+        if len(data) > _JOINED_BYTES:  # joining would copy it
+            self._flush()
+            self._written += len(data)
+            self._transport.write(data)
+            return
         if not self._pieces:
             self._loop.call_soon(self._flush)
         self._pieces.append(data)
@@ -112,9 +117,12 @@ class Connection:
 
     def hold_little(self) -> None:
         """Have the system keep no more than a stream needs for a client that does not read."""
+        self._hold(_STREAM_BYTES)
+
+    def _hold(self, count: int) -> None:
         wire = self._transport.get_extra_info("socket")
         if wire is not None:
-            wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _STREAM_BYTES)
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, count)
 
     def _flush(self) -> None:
         if self._pieces:

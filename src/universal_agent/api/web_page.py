@@ -5,13 +5,15 @@ same, and `/` says how to get the page.
 """
 
 import mimetypes
+import secrets
+from functools import lru_cache
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse
 from starlette.exceptions import HTTPException
 
 from universal_agent import __version__
+from universal_agent.api.access import page_policy
 from universal_agent.api.wire import Answer, answer, runtime_of
 
 router = APIRouter(tags=["page"])
@@ -20,6 +22,9 @@ WEB_DIST = Path(__file__).parent.parent / "web_dist"
 
 #: How often the page asks while it is not pushed to, in seconds.
 POLL_SECONDS = {"calendar": 30, "heartbeat": 20, "continuity": 45}
+
+#: Where index.html takes the nonce of its style elements.
+_NONCE_PLACE = b"{{style-nonce}}"
 
 _FOREVER = "public, max-age=31536000, immutable"
 
@@ -69,8 +74,7 @@ async def asset(path: str) -> Response:
     file = _inside(WEB_DIST / "assets", path)
     if file is None:
         raise HTTPException(404, "There is no such file.")
-    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    return FileResponse(file, media_type=kind, headers={"Cache-Control": _FOREVER})
+    return _answer_file(file, _FOREVER)
 
 
 @router.get("/{path:path}", include_in_schema=False)
@@ -83,11 +87,32 @@ async def page(request: Request, path: str) -> Response:
         file = None if first in ("api", "assets") else _inside(WEB_DIST, path)
         if file is None:
             raise HTTPException(404, "There is no such address.")
-        return FileResponse(file, headers={"Cache-Control": "no-cache"})
+        return _answer_file(file, "no-cache")
     index = WEB_DIST / "index.html"
     if not index.is_file():
         return Response(_NO_PAGE, status_code=503, media_type="text/html")
-    return FileResponse(index, media_type="text/html", headers={"Cache-Control": "no-cache"})
+    nonce = secrets.token_urlsafe(16)
+    return Response(
+        _read(index).replace(_NONCE_PLACE, nonce.encode()),
+        media_type="text/html",
+        headers={"Cache-Control": "no-cache", "Content-Security-Policy": page_policy(nonce)},
+    )
+
+
+def _answer_file(file: Path, caching: str) -> Response:
+    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    return Response(_read(file), media_type=kind, headers={"Cache-Control": caching})
+
+
+def _read(file: Path) -> bytes:
+    """A file of the page. In memory, so that a client that does not read costs no descriptor."""
+    stat = file.stat()
+    return _content(file, stat.st_mtime_ns, stat.st_ino)
+
+
+@lru_cache(maxsize=256)
+def _content(file: Path, changed_at: int, inode: int) -> bytes:  # noqa: ARG001 - of this state
+    return file.read_bytes()
 
 
 def _inside(root: Path, path: str) -> Path | None:

@@ -454,7 +454,7 @@ async def test_every_answer_tells_browsers_to_be_careful(
 async def test_pages_get_the_strict_policy_that_they_run_under(closed: SmallApp) -> None:
     reply = await exchange(closed.app, path="/")
     assert reply.header("content-security-policy") == (
-        "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+        "default-src 'self'; script-src 'self'; style-src 'self'; "
         "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
         "frame-ancestors 'none'; object-src 'none'"
     )

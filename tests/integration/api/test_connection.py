@@ -465,7 +465,7 @@ class TestTooManyConnections:
 
 @pytest.mark.parametrize(
     ("descriptors", "workers", "most"),
-    [(256, 8, 32), (1024, 8, 416), (4096, 500, 16), (65_536, 8, 10_000), (64, 8, 16)],
+    [(256, 8, 64), (1024, 8, 832), (4096, 500, 16), (65_536, 8, 10_000), (64, 8, 16)],
 )
 def test_descriptors_are_kept_back_for_runs(descriptors: int, workers: int, most: int) -> None:
     assert most_connections(descriptors, workers) == most
