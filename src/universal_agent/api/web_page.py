@@ -111,7 +111,7 @@ def _read(file: Path) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _content(file: Path, changed_at: int, inode: int) -> bytes:  # noqa: ARG001 - of this state
+def _content(file: Path, changed_at: int, inode: int) -> bytes:
     return file.read_bytes()
 
 
