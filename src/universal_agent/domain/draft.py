@@ -20,6 +20,7 @@ from universal_agent.domain.schedule import (
     IntervalSchedule,
     OneShotSchedule,
     Schedule,
+    by_present_rules,
     make_cron,
     make_interval,
     make_once,
@@ -58,6 +59,16 @@ class Draft:
 
     spec: JobSpec
     schedule_changed: bool
+
+    def by_present_rules(self, base: JobSpec | None) -> "Draft":
+        """The same, with the rules on record that the schedule's zone has now.
+
+        A job that is off keeps those it had.
+        """
+        if not self.spec.enabled:
+            return self
+        spec = replace(self.spec, schedule=by_present_rules(self.spec.schedule))
+        return Draft(spec, base is None or not spec.expects_as(base))
 
 
 def draft_job(
@@ -174,6 +185,8 @@ def _says_the_same(given: Schedule, present: Schedule) -> bool:
     """
     if isinstance(given, IntervalSchedule) and isinstance(present, IntervalSchedule):
         return given.every == present.every
+    if isinstance(given, CronSchedule) and isinstance(present, CronSchedule):
+        return (given.expr, given.timezone) == (present.expr, present.timezone)
     return given == present
 
 

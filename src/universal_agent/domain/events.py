@@ -23,6 +23,7 @@ calendar's projection is built from these events alone.
 | | | slots, outage_ids, next_run_at |
 | clock_set_back | the clock had run ahead, and jobs were planned again | before, after, jobs, |
 | | | slots |
+| zone_rules_changed | a start found other rules for a zone | timezone, before, after, jobs |
 | flag_changed | a flag was overridden, or an override taken back | name, value, override, by |
 | heartbeat_scheduled | a session's beats were planned, or planned otherwise | as of a job |
 | heartbeat_removed | a session has no beats any more | as of a job |
@@ -94,6 +95,7 @@ class EventType(StrEnum):
     CALENDAR_CHANGE_APPLIED = "calendar_change_applied"
     CALENDAR_REPLANNED = "calendar_replanned"
     CLOCK_SET_BACK = "clock_set_back"
+    ZONE_RULES_CHANGED = "zone_rules_changed"
     FLAG_CHANGED = "flag_changed"
 
 
@@ -129,6 +131,7 @@ SLOT_SKIPPED = (EventType.CRON_RUN_SKIPPED, EventType.HEARTBEAT_SKIPPED)
 ASIDE = (
     EventType.FLAG_CHANGED,
     EventType.CLOCK_SET_BACK,
+    EventType.ZONE_RULES_CHANGED,
     EventType.SESSION_CREATED,
     EventType.SESSION_DELETED,
     EventType.HEARTBEAT_WAKE_REQUESTED,
@@ -493,6 +496,14 @@ def clock_set_back(*, before: datetime, now: datetime, jobs: int, slots: int) ->
     """The clock had run ahead to `before`; `jobs` were planned again, `slots` come again."""
     data = {"before": before.timestamp(), "after": now.timestamp(), "jobs": jobs, "slots": slots}
     return _about_all(EventType.CLOCK_SET_BACK, now, data)
+
+
+def zone_rules_changed(
+    timezone: str, *, before: str, after: str, jobs: int, now: datetime
+) -> NewEvent:
+    """`jobs` of the zone are planned by other rules now; rules are named by fingerprints."""
+    data = {"timezone": timezone, "before": before, "after": after, "jobs": jobs}
+    return _about_all(EventType.ZONE_RULES_CHANGED, now, data)
 
 
 def _about_all(kind: EventType, now: datetime, data: dict[str, Any]) -> NewEvent:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from universal_agent.domain.fail_on import FailOn, read_fail_on
+from universal_agent.domain.local_time import unrecorded_rules
 from universal_agent.domain.run import JobId
 from universal_agent.domain.schedule import (
     CronSchedule,
@@ -257,8 +258,9 @@ class JobVersion:
 def schedule_to_record(schedule: Schedule) -> dict[str, Any]:
     """A schedule as JSON."""
     match schedule:
-        case CronSchedule(expr, timezone):
-            return {"kind": "cron", "expr": expr, "timezone": timezone}
+        case CronSchedule(expr, timezone, rules):
+            record = {"kind": "cron", "expr": expr, "timezone": timezone}
+            return record if rules is None else {**record, "rules": rules}
         case IntervalSchedule(every, anchor):
             return {
                 "kind": "every",
@@ -273,7 +275,9 @@ def schedule_from_record(record: Mapping[str, Any]) -> Schedule:
     """The schedule that `schedule_to_record` wrote."""
     match record["kind"]:
         case "cron":
-            return CronSchedule(record["expr"], record["timezone"])
+            timezone = record["timezone"]
+            rules = record.get("rules") or unrecorded_rules(timezone)
+            return CronSchedule(record["expr"], timezone, rules)
         case "every":
             return IntervalSchedule(
                 timedelta(seconds=record["every_seconds"]), from_epoch(record["anchor"])

@@ -2,15 +2,22 @@
 
 A zone is a chain of *stretches*, in each of which its offset does not change. Everything that
 crosses a clock change is done in UTC seconds over these, never by arithmetic on local times.
+
+Governments change the rules of zones, and a process has those that its host has. What was planned
+by other rules is read by those: they are recorded, known by a fingerprint, and made known with
+`know_rules`.
 """
 
+import hashlib
 import re
-from bisect import bisect_left
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import orjson
 
 from universal_agent.errors import InvalidSchedule
 
@@ -27,7 +34,7 @@ _DAY = 86_400
 _BLOCK = 400 * _DAY
 
 #: No zone has changed its offset twice within six days since 1970, and none is known to plan it.
-_STEP = 2 * _DAY
+_STEP = 5 * _DAY
 
 #: Cron takes a change of the clock by this much or more for a correction and does not make up
 #: for it (cron(8), Debian).
@@ -84,6 +91,95 @@ class Stretch:
     owed_from: int
 
 
+#: Offsets at UTC seconds.
+_Offsets = Callable[[int], int]
+
+#: What a fingerprint of rules covers: what is older was planned before there was this product.
+_RULES_FROM = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp())
+_RULES_UNTIL = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp())
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneRules:
+    """The offsets of a zone from 2020 to 2100, as a process had them."""
+
+    timezone: str
+    #: UTC seconds, and the offset from each of them on.
+    changes: tuple[tuple[int, int], ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same zone and offsets."""
+        text = orjson.dumps([self.timezone, self.changes])
+        return hashlib.blake2b(text, digest_size=8).hexdigest()
+
+    def offset_at(self, second: int) -> int:
+        """The offset at a UTC second; before and after what is covered, that of its edge."""
+        index = bisect_right(self.changes, second, key=lambda change: change[0])
+        return self.changes[max(index - 1, 0)][1]
+
+
+@lru_cache(maxsize=1024)
+def rules_of(timezone: str) -> ZoneRules:
+    """The rules that this process has for a zone; raises InvalidSchedule without one."""
+    offsets = _offsets_of(load_zone(timezone))
+    changes = tuple(_changes(offsets, _RULES_FROM, _RULES_UNTIL))
+    return ZoneRules(timezone, ((_RULES_FROM, offsets(_RULES_FROM)), *changes))
+
+
+@lru_cache(maxsize=1024)
+def fingerprint_of(timezone: str) -> str | None:
+    """The fingerprint of the rules that this process has for a zone; None without such a zone."""
+    try:
+        return rules_of(timezone).fingerprint
+    except InvalidSchedule:
+        return None
+
+
+#: Rules that were recorded, and differ from those that this process has, by fingerprint.
+_recorded: dict[str, ZoneRules] = {}
+
+#: The rules of schedules that were stored without, by zone.
+_unrecorded: dict[str, str] = {}
+
+
+def know_rules(rules: ZoneRules) -> None:
+    """Make recorded rules known, so that schedules that were planned by them can be read."""
+    if rules.fingerprint != fingerprint_of(rules.timezone):
+        _recorded[rules.fingerprint] = rules
+
+
+def know_unrecorded(timezone: str, fingerprint: str) -> None:
+    """Schedules of the zone that were stored without rules were planned by these."""
+    _unrecorded[timezone] = fingerprint
+
+
+def unrecorded_rules(timezone: str) -> str | None:
+    """The fingerprint for a schedule that was stored without; None: this process's own rules."""
+    return _unrecorded.get(timezone)
+
+
+def forget_zones() -> None:
+    """Read zones again, with the rules that the host has by now; for tests."""
+    ZoneInfo.clear_cache()
+    for cached in (load_zone, rules_of, fingerprint_of, _stretches):
+        cached.cache_clear()
+    _recorded.clear()
+    _unrecorded.clear()
+
+
+def _offsets_of(zone: ZoneInfo) -> _Offsets:
+    return lambda second: _offset(zone, second)
+
+
+def read_by(timezone: str, rules: str | None) -> str:
+    """The zone to ask for stretches, read by the rules with this fingerprint.
+
+    Without rules, or with those that this process has, that is the zone itself.
+    """
+    return f"{timezone}@{rules}" if rules in _recorded else timezone
+
+
 def stretches_from(timezone: str, second: int) -> Iterator[Stretch]:
     """The stretches of a zone from the one that holds `second` on, until the year 9990."""
     block = second // _BLOCK
@@ -119,14 +215,15 @@ def instant_at(wall: datetime, timezone: str) -> datetime:
 @lru_cache(maxsize=4096)
 def _stretches(timezone: str, block: int) -> tuple[Stretch, ...]:
     """The stretches of one block of time; one that crosses its edge is cut there."""
-    zone = load_zone(timezone)
+    _, recorded, rules = timezone.partition("@")
+    offsets = _recorded[rules].offset_at if recorded else _offsets_of(load_zone(timezone))
     begin, end = block * _BLOCK, (block + 1) * _BLOCK
     # Two days earlier, so that a clock set back shortly before the edge is still known.
     start = begin - 2 * _DAY
-    offset = _offset(zone, start)
+    offset = offsets(start)
     owed_from = start + offset
     stretches: list[Stretch] = []
-    for change, changed_offset in _changes(zone, start, end):
+    for change, changed_offset in _changes(offsets, start, end):
         stretches.append(Stretch(start, change, offset, owed_from))
         been_through = max(owed_from, change + offset)
         start, offset = change, changed_offset
@@ -144,16 +241,16 @@ def _from(stretch: Stretch, begin: int) -> Stretch:
     return Stretch(begin, stretch.end, stretch.offset, owed_from)
 
 
-def _changes(zone: ZoneInfo, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Each second in (start, end) at which the zone's offset changes, with its new offset."""
-    offset = _offset(zone, start)
+def _changes(offsets: _Offsets, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Each second in (start, end) at which the offset changes, with the new one."""
+    offset = offsets(start)
     for before in range(start, end - 1, _STEP):
         after = min(before + _STEP, end - 1)
-        changed_offset = _offset(zone, after)
+        changed_offset = offsets(after)
         if changed_offset != offset:
             seconds = range(before, after)
             change = before + bisect_left(
-                seconds, True, key=lambda second: _offset(zone, second) == changed_offset
+                seconds, True, key=lambda second: offsets(second) == changed_offset
             )
             yield change, changed_offset
             offset = changed_offset

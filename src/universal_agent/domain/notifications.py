@@ -46,6 +46,8 @@ class Kind(StrEnum):
     CONTINUITY_RECOVERED = "continuity_recovered"
     #: The clock had run ahead and was set back, and jobs were planned again.
     CLOCK_SET_BACK = "clock_set_back"
+    #: A time zone has other rules than before, and its jobs were planned again.
+    ZONE_RULES_CHANGED = "zone_rules_changed"
     #: Notifications could not be delivered to a target beyond the dashboard.
     DELIVERY_FAILED = "delivery_failed"
     #: A loop of the gateway fails, or the event loop stood still.
@@ -184,6 +186,8 @@ class IncidentFold:
                 self._replanned(event)
             case EventType.CLOCK_SET_BACK:
                 self._clock_set_back(event)
+            case EventType.ZONE_RULES_CHANGED:
+                self._zone_rules_changed(event)
 
     def _find(self, incident: str) -> Notification | None:
         for notification in self.changed.values():
@@ -390,6 +394,21 @@ class IncidentFold:
             incident=f"clock:{event.seq}",
             is_open=False,
             metadata=data,
+        )
+
+    def _zone_rules_changed(self, event: Event) -> None:
+        zone, count = event.data["timezone"], event.data["jobs"]
+        jobs = "1 job has" if count == 1 else f"{count} jobs have"
+        self._tell(
+            event,
+            Kind.ZONE_RULES_CHANGED,
+            Severity.WARNING,
+            f"The rules of the time zone {zone} have changed",
+            f"{jobs} their next slots by the new rules. What was planned before is judged by the "
+            "old ones.",
+            incident=f"zone:{event.seq}",
+            is_open=False,
+            metadata=event.data,
         )
 
     def _configured(self, event: Event) -> None:

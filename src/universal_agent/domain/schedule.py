@@ -12,7 +12,7 @@ of three hours or more is a correction of the clock, and nothing is made up for 
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -24,8 +24,10 @@ from universal_agent.domain.local_time import (
     FIRST_SECOND,
     LAST_SECOND,
     Stretch,
+    fingerprint_of,
     instant_of,
     load_zone,
+    read_by,
     rounded_up,
     second_of,
     stretches_back_from,
@@ -73,6 +75,12 @@ class CronSchedule:
 
     expr: str
     timezone: str
+    #: The fingerprint of the zone's rules that it was planned by; None: those of this process.
+    rules: str | None = None
+
+    @property
+    def _zone(self) -> str:
+        return read_by(self.timezone, self.rules)
 
     def next_after(self, after: datetime) -> datetime | None:
         """The first slot after `after`; None when there is none any more."""
@@ -83,7 +91,7 @@ class CronSchedule:
         """The last slot in (after, until]; None when it is empty."""
         pattern = parse_cron(self.expr)
         last, floor = second_of(until), second_of(after)
-        for stretch in stretches_back_from(self.timezone, min(last, LAST_SECOND)):
+        for stretch in stretches_back_from(self._zone, min(last, LAST_SECOND)):
             if stretch.end <= floor:
                 return None
             slot = _last_in(stretch, pattern, last)
@@ -95,7 +103,7 @@ class CronSchedule:
         """Every slot in (after, until], ascending."""
         pattern = parse_cron(self.expr)
         start, last = max(second_of(after) + 1, FIRST_SECOND), second_of(until)
-        for stretch in stretches_from(self.timezone, start):
+        for stretch in stretches_from(self._zone, start):
             if stretch.start > last:
                 return
             slot = _first_in(stretch, pattern, start)
@@ -110,7 +118,7 @@ class CronSchedule:
         pattern = parse_cron(self.expr)
         start, stop = max(second_of(after) + 1, FIRST_SECOND), second_of(until) + 1
         count = 0
-        for stretch in stretches_from(self.timezone, start):
+        for stretch in stretches_from(self._zone, start):
             if stretch.start >= stop:
                 break
             count += _count_in(stretch, pattern, start, stop)
@@ -123,7 +131,7 @@ class CronSchedule:
     def _at_or_after(self, second: int) -> int | None:
         pattern = parse_cron(self.expr)
         second = max(second, FIRST_SECOND)
-        for stretch in stretches_from(self.timezone, second):
+        for stretch in stretches_from(self._zone, second):
             if stretch.start - second > _HORIZON:
                 return None
             slot = _first_in(stretch, pattern, second)
@@ -285,8 +293,16 @@ def same_slots(one: Schedule, other: Schedule) -> bool:
     """Whether two schedules are known to have the same slots, however they are written."""
     if isinstance(one, CronSchedule) and isinstance(other, CronSchedule):
         same_times = parse_cron(one.expr).fields == parse_cron(other.expr).fields
-        return same_times and one.timezone == other.timezone
+        return same_times and (one.timezone, one.rules) == (other.timezone, other.rules)
     return one == other
+
+
+def by_present_rules(schedule: Schedule) -> Schedule:
+    """The schedule with the rules on record that this process has for its zone."""
+    if not isinstance(schedule, CronSchedule) or schedule.timezone == "UTC":
+        return schedule
+    fingerprint = fingerprint_of(schedule.timezone)
+    return schedule if fingerprint is None else replace(schedule, rules=fingerprint)
 
 
 def stable_jitter(job_id: str, jitter_seconds: int) -> timedelta:

@@ -82,7 +82,7 @@ class Jobs:
             now=now,
             default_runner=self._default_runner,
             shortest_interval=self._shortest_interval,
-        )
+        ).by_present_rules(base)
         spec = draft.spec
         runner = self._runners.get(spec.runner)
         if runner is None:

@@ -15,6 +15,7 @@ from universal_agent.domain.run import RunId
 from universal_agent.domain.slot import Source
 from universal_agent.engine.ids import new_id
 from universal_agent.engine.off import OffEngine
+from universal_agent.engine.replanning import plan_by_present_rules
 from universal_agent.engine.scheduler import Scheduler
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.runners.orphans import kill_orphans
@@ -64,8 +65,11 @@ class Recovery:
         await self._miss_queued(Cause.PROCESS_DOWN, new_id("out", self._clock.now()))
         for engine in on:
             await engine.end()
+        now = self._clock.now()
         if on:
             await self._scheduler.catch_up(Cause.PROCESS_DOWN)
+        if any(engine.source is Source.CRON for engine in on):
+            await plan_by_present_rules(self._store, now=now)
 
     async def _end_processes(self) -> int:
         """End what still works for runs of a dead process; how many processes there were."""

@@ -1,16 +1,40 @@
-"""All jobs are planned again after the clock had run ahead and was set back."""
+"""Jobs are planned again: the clock had run ahead and was set back, or zones have other rules."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
+from typing import TypeVar
 
 import structlog
 
+from universal_agent.errors import StoreUnavailable
 from universal_agent.store.base import Store
 from universal_agent.store.plan_store import Replanned
+
+T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
 #: Jobs that one transaction plans again.
 BATCH = 250
+
+
+async def _done(job_ids: Sequence[str], do: Callable[[Sequence[str]], Awaitable[T]]) -> list[T]:
+    """Do something to batches of jobs; a job for which it fails is left out."""
+    results = []
+    for first in range(0, len(job_ids), BATCH):
+        batch = job_ids[first : first + BATCH]
+        try:
+            results.append(await do(batch))
+        except StoreUnavailable:
+            raise
+        except Exception:
+            if len(batch) == 1:
+                _log.exception("job_not_planned", action="job_not_planned", job_id=batch[0])
+                continue
+            for job_id in batch:
+                results += await _done([job_id], do)
+    return results
 
 
 async def plan_again(store: Store, *, ahead_until: datetime, now: datetime) -> None:
@@ -20,8 +44,8 @@ async def plan_again(store: Store, *, ahead_until: datetime, now: datetime) -> N
     """
     total = Replanned()
     job_ids = await store.judged_ahead(now=now)
-    for first in range(0, len(job_ids), BATCH):
-        total += await store.replan(job_ids[first : first + BATCH], now=now)
+    for part in await _done(job_ids, lambda some: store.replan(some, now=now)):
+        total += part
     await store.finish_replan(total, ahead_until=ahead_until, now=now)
     if total.jobs:
         _log.warning(
@@ -31,4 +55,23 @@ async def plan_again(store: Store, *, ahead_until: datetime, now: datetime) -> N
             after=now.isoformat(),
             jobs=total.jobs,
             slots=total.slots,
+        )
+
+
+async def plan_by_present_rules(store: Store, *, now: datetime) -> None:
+    """Give the jobs of zones whose rules have changed their next slots by the present rules.
+
+    What was due at `now` must have been decided before: it was planned by the old ones.
+    """
+    for zone in await store.changed_zones():
+        if zone.after is None:
+            # Its jobs go on by the rules on record.
+            _log.warning("zone_unknown", action="zone_unknown", timezone=zone.timezone)
+            continue
+        job_ids = await store.jobs_by_other_rules(zone)
+        plan = partial(store.plan_by_rules, zone=zone, now=now)
+        count = sum(await _done(job_ids, plan))
+        await store.finish_zone(zone, jobs=count, now=now)
+        _log.warning(
+            "zone_rules_changed", action="zone_rules_changed", timezone=zone.timezone, jobs=count
         )

@@ -17,6 +17,16 @@ class Replanned:
         return Replanned(self.jobs + other.jobs, self.slots + other.slots)
 
 
+@dataclass(frozen=True, slots=True)
+class ChangedZone:
+    """A time zone whose rules are others than those its jobs are planned by, as fingerprints."""
+
+    timezone: str
+    before: str
+    #: None: this process knows no such zone.
+    after: str | None
+
+
 class PlanStore(Protocol):
     """The verbs of making plans again, and of what is remembered of the clock."""
 
@@ -45,6 +55,27 @@ class PlanStore(Protocol):
         """Record that all jobs are planned by a clock that was set back from `ahead_until`.
 
         With an event, if any job was planned again.
+        """
+        ...
+
+    async def changed_zones(self) -> Sequence[ChangedZone]:
+        """The zones of jobs whose rules have changed since these were planned."""
+        ...
+
+    async def jobs_by_other_rules(self, zone: ChangedZone) -> Sequence[str]:
+        """The ids of enabled cron jobs of the zone that are planned by other rules."""
+        ...
+
+    async def plan_by_rules(
+        self, job_ids: Sequence[str], zone: ChangedZone, *, now: datetime
+    ) -> int:
+        """Begin a version of each of these jobs, from `now`, by the present rules; how many."""
+        ...
+
+    async def finish_zone(self, zone: ChangedZone, *, jobs: int, now: datetime) -> None:
+        """Record that the zone's jobs are planned by the present rules.
+
+        With an event, if any was planned again.
         """
         ...
 

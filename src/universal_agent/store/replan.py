@@ -134,15 +134,7 @@ def _replan(
     mark = _mark(tx, job, cut)
     if job is old and mark == old.next_run_at and not withdrawn:
         return Replanned()
-    job = replace(job, next_run_at=mark)
-    tx.run(
-        "plan_job",
-        job_id=job.job_id,
-        version=job.version,
-        effective_from=job.effective_from.timestamp(),
-        next_run_at=None if mark is None else epoch(mark),
-        due_at=stamp(job.due_at),
-    )
+    job = put_plan(tx, job, mark)
     if cut_short:
         void = void_exceptions(tx, job, after=now)
         tx.append(
@@ -161,6 +153,20 @@ def _replan(
         )
     )
     return Replanned(1, withdrawn.count)
+
+
+def put_plan(tx: Tx, job: Job, mark: datetime | None) -> Job:
+    """Keep the job's version as the one in force, with its next slot; the job with that."""
+    job = replace(job, next_run_at=mark)
+    tx.run(
+        "plan_job",
+        job_id=job.job_id,
+        version=job.version,
+        effective_from=job.effective_from.timestamp(),
+        next_run_at=None if mark is None else epoch(mark),
+        due_at=stamp(job.due_at),
+    )
+    return job
 
 
 def _mark(tx: Tx, job: Job, cut: datetime) -> datetime | None:

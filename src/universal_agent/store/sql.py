@@ -72,6 +72,7 @@ class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff, SqlPlans):
     def __init__(self, database: Database, tail: LogTail) -> None:
         super().__init__(AccompaniedDatabase(database), SpecCache())
         self._tail = tail
+        self._kept_rules = set()
 
     @property
     def last_error(self) -> str | None:
@@ -81,6 +82,7 @@ class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff, SqlPlans):
         await self._db.open()
         try:
             await self._db.write(_name_stream)
+            await self.know_zones()
         except BaseException:
             await self._db.close()
             raise
@@ -92,6 +94,7 @@ class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff, SqlPlans):
     # -- jobs
 
     async def create_job(self, job: Job, *, now: datetime, once: Once | None = None) -> Job:
+        await self.keep_zone(job.spec.schedule)
         new = job_verbs.NewJob(job, now=now)
         return await self._db.write(
             lambda tx: job_verbs.create_job(tx, new, specs=self._specs, now=now, once=once)
@@ -109,6 +112,7 @@ class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff, SqlPlans):
     async def update_job(
         self, job: Job, *, replaces: Job, closed_at: datetime, changed: list[str], now: datetime
     ) -> Job | None:
+        await self.keep_zone(job.spec.schedule)
         return await self._db.write(
             lambda tx: job_verbs.update_job(
                 tx,

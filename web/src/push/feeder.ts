@@ -47,6 +47,7 @@ export function outdatedBy(event: BusEvent): QueryKey[] {
     case 'calendar_replanned':
       return [keys.calendar.all, keys.jobs.all, keys.next, keys.stasis.all, keys.ledger];
     case 'clock_set_back':
+    case 'zone_rules_changed':
       return [keys.notifications];
     case 'cron_run_missed':
       return [keys.stasis.all, keys.ledger, keys.notifications, ...calendar];

@@ -1,0 +1,189 @@
+"""A zone has other rules at the next start: the past is judged by the old ones, the rest planned by
+the new.
+"""
+
+import zoneinfo
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.integration.engine.gateway import HOUR, MINUTE, Gateway
+from tests.oracle.zone_files import AN_HOUR_EAST, NO_SUMMER_TIME, SUMMER_TIME, TOWN, put_rules
+from universal_agent.domain.exceptions import ExceptionKind
+from universal_agent.domain.explain import explain
+from universal_agent.domain.job import OffLabel
+from universal_agent.domain.local_time import forget_zones
+from universal_agent.domain.slot import SlotKey
+from universal_agent.testing import ManualClock
+
+DAY = timedelta(days=1)
+
+#: Wednesday; the town's clocks show 13:00 in winter.
+NOON = datetime(2026, 1, 14, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Iterator[Path]:
+    """Where the town's rules are; it begins with summer time."""
+    path = zoneinfo.TZPATH
+    folder = tmp_path / "zoneinfo"
+    put_rules(folder, SUMMER_TIME)
+    yield folder
+    zoneinfo.reset_tzpath(path)
+    forget_zones()
+
+
+async def restart(gateway: Gateway, rules: Path, rule: str, *, after: timedelta) -> None:
+    """Kill the gateway, let time pass, and start it with other rules for the town."""
+    await gateway.kill()
+    await gateway.clock.advance(after.total_seconds())
+    put_rules(rules, rule)
+    await gateway.start()
+
+
+async def test_the_next_slots_are_those_of_the_new_rules(
+    rules: Path, gateway: Gateway, clock: ManualClock
+) -> None:
+    job = await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
+    assert job.next_run_at == NOON + 2 * HOUR
+    await restart(gateway, rules, AN_HOUR_EAST, after=10 * MINUTE)
+    planned = await gateway.job(job)
+    assert (planned.version, planned.next_run_at) == (2, NOON + HOUR)
+    await clock.advance(4 * 3600)
+    assert gateway.runner.slots == [NOON + HOUR]
+    ledger = await gateway.ledger(job)
+    assert (ledger.expected, ledger.ran, ledger.unaccounted) == (1, {"success": 1}, [])
+
+
+async def test_what_passed_before_the_start_is_judged_by_the_old_rules(
+    rules: Path, gateway: Gateway, clock: ManualClock
+) -> None:
+    job = await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
+    await gateway.kill()
+    clock.step(3 * DAY.total_seconds())
+    put_rules(rules, AN_HOUR_EAST)
+    await gateway.start()
+    (missed,) = await gateway.pending()
+    assert (missed.span.count, missed.job_version) == (3, 1)
+    assert missed.span.first_at == NOON + 2 * HOUR
+    await clock.advance(2 * 3600)
+    ledger = await gateway.ledger(job)
+    assert (ledger.expected, ledger.missed["pending"], ledger.unaccounted) == (4, 3, [])
+
+
+async def test_the_ledger_does_not_judge_the_past_by_the_new_rules(
+    rules: Path, gateway: Gateway, clock: ManualClock
+) -> None:
+    job = await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
+    await clock.advance(3 * 3600)
+    before = await gateway.ledger(job)
+    past = SlotKey(job.source, job.job_id, NOON + 2 * HOUR)
+    for rule in (AN_HOUR_EAST, NO_SUMMER_TIME, SUMMER_TIME):
+        await restart(gateway, rules, rule, after=MINUTE)
+        ledger = await gateway.ledger(job, end=before.end)
+        assert (ledger.expected, ledger.ran, ledger.unaccounted) == (1, {"success": 1}, [])
+        history = await gateway.store.slot_history(past)
+        assert explain(past, history, now=clock.now()).outcome == "success"
+    assert (await gateway.job(job)).version == 4
+
+
+async def test_a_job_goes_on_without_losing_or_repeating_a_day(
+    rules: Path, gateway: Gateway, clock: ManualClock
+) -> None:
+    """No summer time any more: known only after the gateway had planned its first slot by it."""
+    clock.step((datetime(2026, 3, 28, 12, tzinfo=UTC) - clock.now()).total_seconds())
+    await clock.advance(2)
+    job = await gateway.create(cron_expr="0 7 * * *", timezone=TOWN)
+    assert job.next_run_at == datetime(2026, 3, 29, 5, tzinfo=UTC)
+    await restart(gateway, rules, NO_SUMMER_TIME, after=10 * MINUTE)
+    await clock.advance(1.8 * DAY.total_seconds())
+    days = [datetime(2026, 3, 29, 6, tzinfo=UTC) + n * DAY for n in range(2)]
+    assert gateway.runner.slots == days
+    assert (await gateway.ledger(job)).unaccounted == []
+
+
+async def test_people_are_told_once_and_each_job_says_why(
+    rules: Path, gateway: Gateway, clock: ManualClock
+) -> None:
+    jobs = [await gateway.create(cron_expr="0 15 * * *", timezone=TOWN) for _ in range(3)]
+    other = await gateway.create(cron_expr="0 15 * * *", timezone="Europe/Berlin")
+    every = await gateway.create(every="1h", timezone=TOWN)
+    await restart(gateway, rules, AN_HOUR_EAST, after=MINUTE)
+    await clock.advance(60)
+    events = await gateway.events()
+    (changed,) = [event for event in events if event.type == "zone_rules_changed"]
+    assert (changed.data["timezone"], changed.data["jobs"]) == (TOWN, 3)
+    updated = [event for event in events if event.type == "cron_job_updated"]
+    assert {event.source_ref for event in updated} == {job.job_id for job in jobs}
+    assert all(event.data["changed"] == ["zone_rules"] for event in updated)
+    assert all(TOWN in event.data["reason"] for event in updated)
+    assert [(await gateway.job(job)).version for job in (other, every)] == [1, 1]
+    told = [one.kind for one in await gateway.store.list_notifications(limit=9)]
+    assert told == ["zone_rules_changed"]
+    await restart(gateway, rules, AN_HOUR_EAST, after=MINUTE)
+    assert (await gateway.kinds())["zone_rules_changed"] == 1
+
+
+async def test_a_job_that_is_off_gets_the_new_rules_when_it_is_switched_on(
+    rules: Path, gateway: Gateway, clock: ManualClock
+) -> None:
+    job = await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
+    await gateway.runtime.jobs.switch_off(job.job_id, OffLabel.PAUSED)
+    await restart(gateway, rules, AN_HOUR_EAST, after=MINUTE)
+    assert (await gateway.job(job)).version == 2
+    resumed = await gateway.runtime.jobs.resume(job.job_id)
+    assert resumed.next_run_at == NOON + HOUR
+
+
+async def test_an_edit_after_the_change_that_repeats_the_schedule_changes_nothing(
+    rules: Path, gateway: Gateway, clock: ManualClock
+) -> None:
+    job = await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
+    await restart(gateway, rules, AN_HOUR_EAST, after=MINUTE)
+    planned = await gateway.job(job)
+    fields = {"cron_expr": "0 15 * * *", "timezone": TOWN}
+    assert (await gateway.runtime.jobs.edit(job.job_id, fields)).version == planned.version
+
+
+async def test_a_skip_of_a_slot_that_the_new_rules_do_not_have_is_void(
+    rules: Path, gateway: Gateway, clock: ManualClock
+) -> None:
+    job = await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
+    slot = SlotKey(job.source, job.job_id, NOON + 2 * HOUR)
+    await gateway.runtime.exceptions.make(slot, ExceptionKind.SKIP, by="ada")
+    await restart(gateway, rules, AN_HOUR_EAST, after=MINUTE)
+    await clock.advance(4 * 3600)
+    ledger = await gateway.ledger(job)
+    assert (ledger.expected, ledger.ran, ledger.skipped) == (1, {"success": 1}, {})
+
+
+async def test_a_zone_that_is_gone_is_read_by_the_rules_on_record(
+    rules: Path, gateway: Gateway, clock: ManualClock
+) -> None:
+    job = await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
+    await gateway.kill()
+    (rules / TOWN).unlink()
+    forget_zones()
+    await gateway.start()
+    await clock.advance(3 * 3600)
+    assert gateway.runner.slots == [NOON + 2 * HOUR]
+    assert (await gateway.job(job)).version == 1
+    assert (await gateway.ledger(job)).unaccounted == []
+
+
+async def test_jobs_of_an_engine_that_is_off_wait_for_it_with_the_old_rules(
+    rules: Path, gateway: Gateway, clock: ManualClock
+) -> None:
+    job = await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
+    await gateway.kill()
+    put_rules(rules, AN_HOUR_EAST)
+    await gateway.start(enable_cron=False)
+    await clock.advance(3 * 3600)
+    await gateway.kill()
+    await gateway.start(enable_cron=True)
+    (missed,) = await gateway.pending()
+    assert missed.span.first_at == missed.span.last_at == NOON + 2 * HOUR
+    assert (await gateway.job(job)).next_run_at == NOON + HOUR + DAY
+    assert (await gateway.ledger(job)).unaccounted == []
