@@ -32,6 +32,7 @@ from universal_agent.engine.hub import Hub
 from universal_agent.engine.jobs import Jobs
 from universal_agent.engine.notify import Notifier
 from universal_agent.engine.off import OffEngine
+from universal_agent.engine.operator_token import OperatorToken
 from universal_agent.engine.presence import Presence
 from universal_agent.engine.recovery import Recovery
 from universal_agent.engine.rephrasing import PATIENCE_SECONDS, Rephraser
@@ -123,6 +124,7 @@ class Runtime:
         SECRETS.hold(self._secrets)
         self.clock: Clock = clock or SystemClock()
         self.metrics = Metrics()
+        self.token = OperatorToken(settings, self.clock)
         self.started_at = self.clock.now()
         self.host = platform.node() or "localhost"
         self.store: Store = store or sqlite_store(
@@ -386,6 +388,8 @@ class Runtime:
         self.supervisor.keep("heartbeat delivery", self.beat_delivery.run)
         self.supervisor.keep("turns", self.turns.run)
         self.supervisor.keep("continuity", self.continuity.run)
+        if self._watched and self.token.is_followed:
+            self.supervisor.keep("operator's token", self.token.run)
         await self.deliverer.adopt()
         for number, target in enumerate(self.deliverer.targets, 1):
             self.supervisor.keep(f"delivery {number}", partial(self.deliverer.run, target))
@@ -483,7 +487,7 @@ class Runtime:
             "mock_responses": (
                 self.settings.cron_mock_response or self.settings.heartbeat_mock_response
             ),
-            "auth_required": bool(self.settings.ops_token),
+            "auth_required": self.token.is_set,
             "agent": agent_state(self.settings)[0],
         }
 

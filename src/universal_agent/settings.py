@@ -4,6 +4,7 @@ Every environment variable this product reads is a field here, typed, read once 
 that does not fit stops the start with the variable's name (`SettingsError`).
 """
 
+import base64
 import ipaddress
 import os
 import re
@@ -220,13 +221,6 @@ class Settings(BaseSettings):
             )
         return value
 
-    @field_validator("webhook_secret")
-    @classmethod
-    def _secret_is_its_own(cls, value: str, info: Any) -> str:
-        if value and value == info.data.get("ops_token"):
-            raise ValueError("expected a secret of its own, got the same value as UA_OPS_TOKEN")
-        return value
-
     @property
     def database_path(self) -> Path:
         """The SQLite file."""
@@ -324,44 +318,84 @@ def variable_name(field: str) -> str:
     return f"UA_{field.upper()}"
 
 
-def load_settings(**overrides: Any) -> Settings:
+def load_settings(*, with_token_file: bool = True, **overrides: Any) -> Settings:
     """Read the environment, then `ops_token` in the data dir when no token is set.
 
-    Raises SettingsError naming every variable that has a bad value.
+    A token from the file does not count as set: `source` says "default". Raises SettingsError
+    naming every variable that has a bad value.
     """
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
     if not settings.ops_token:
-        token_file = settings.data_dir / "ops_token"
-        try:
-            # The operator's own choice may be a link to where secrets are kept.
-            data = read_regular(token_file.resolve(), limit=_TOKEN_FILE_BYTES)
-            token = data.decode().strip()
-        except FileNotFoundError:
-            token = ""
-        except OSError as error:
-            raise SettingsError(f"cannot read {token_file}: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise SettingsError(
-                f"{token_file}: expected a token in UTF-8, got other bytes. `ua token new --force` "
-                "replaces it."
-            ) from None
-        if token:
+        # An empty option is no token either.
+        settings.model_fields_set.discard("ops_token")
+        token = read_token_file(settings.data_dir) if with_token_file else None
+        if token is not None:
             settings = settings.model_copy(update={"ops_token": token})
+            settings.model_fields_set.discard("ops_token")
     if not settings.is_loopback and not settings.ops_token:
         raise SettingsError(
             f"UA_GATEWAY_HOST={settings.gateway_host} lets other machines in, so UA_OPS_TOKEN "
             "must be set. Make one with `ua token new`, or stay on 127.0.0.1."
         )
-    if not settings.is_loopback and len(settings.ops_token) < SHORTEST_WIDE_TOKEN:
+    if settings.ops_token:
+        check_token(settings, settings.ops_token)
+    return settings
+
+
+def read_token_file(data_dir: Path) -> str | None:
+    """The token in the data directory; None when there is no file.
+
+    Raises SettingsError for a file without a token in it: an empty file does not mean that no token
+    is needed.
+    """
+    file = data_dir / "ops_token"
+    advice = "`ua token new --force` puts a token in it; without a token, remove the file."
+    try:
+        # The operator's own choice may be a link to where secrets are kept.
+        token = read_regular(file.resolve(), limit=_TOKEN_FILE_BYTES).decode().strip()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SettingsError(f"cannot read {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(
+            f"{file}: expected a token in UTF-8, got other bytes. {advice}"
+        ) from None
+    if not token:
+        raise SettingsError(f"{file}: expected a token, got an empty file. {advice}")
+    return token
+
+
+def check_token(settings: Settings, token: str) -> None:
+    """Raise SettingsError unless these settings may go with that token."""
+    if not settings.is_loopback and len(token) < SHORTEST_WIDE_TOKEN:
         raise SettingsError(
             f"UA_OPS_TOKEN: expected at least {SHORTEST_WIDE_TOKEN} characters where other "
-            f"machines are let in (UA_GATEWAY_HOST={settings.gateway_host}), got "
-            f"{len(settings.ops_token)}. `ua token new` makes a good one."
+            f"machines are let in (UA_GATEWAY_HOST={settings.gateway_host}), got {len(token)}. "
+            "`ua token new` makes a good one."
         )
-    return settings
+    if token in _readings_of(settings.webhook_secret):
+        raise SettingsError(
+            "UA_WEBHOOK_SECRET: expected a secret of its own, got the operator's token. Whoever "
+            "receives webhooks could act as the operator."
+        )
+
+
+def _readings_of(secret: str) -> set[str]:
+    """What a webhook secret says: as it is, and the key after whsec_ as text and decoded."""
+    texts = {secret.strip(), secret.strip().removeprefix("whsec_")} - {""}
+    return texts | {decoded for text in texts if (decoded := _decoded(text)) is not None}
+
+
+def _decoded(text: str) -> str | None:
+    """The text in base64; None when that is not what it is."""
+    try:
+        return base64.b64decode(text, validate=True).decode().strip()
+    except ValueError:
+        return None
 
 
 def _explain(error: ValidationError) -> str:

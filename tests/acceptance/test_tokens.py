@@ -1,5 +1,6 @@
 """A gateway that needs a token, and commands that have none, a wrong one, or the right one."""
 
+import httpx
 import pytest
 
 from tests.acceptance.conftest import MakeGateway
@@ -43,3 +44,44 @@ def test_a_command_with_a_wrong_token_or_none_is_refused_in_one_sentence(
 def test_a_command_with_the_right_token_is_let_in(guarded: GatewayProcess) -> None:
     assert guarded.ua("job", "list", UA_OPS_TOKEN=TOKEN).returncode == 0
     assert guarded.ua("job", "list", "--ops-token", TOKEN).returncode == 0
+
+
+def test_a_new_token_is_asked_for_without_a_restart_and_ends_open_streams(
+    make_gateway: MakeGateway,
+) -> None:
+    gateway = make_gateway()
+    assert gateway.ua("token", "new").returncode == 0
+    gateway.start()
+    old = (gateway.data_dir / "ops_token").read_text().strip()
+    stream = f"{gateway.base_url}/api/v1/ops/scheduling/stream"
+    signed_in = {"X-UA-OPS-TOKEN": old}
+    with (
+        httpx.Client(trust_env=False, timeout=30) as http,
+        http.stream("GET", stream, headers=signed_in, params={"heartbeat_seconds": 60}) as open_one,
+    ):
+        assert open_one.status_code == 200
+        replaced = gateway.ua("token", "new", "--force")
+        assert replaced.returncode == 0
+        assert "within seconds" in replaced.stderr
+        for _ in open_one.iter_raw():
+            pass  # it ends
+        assert (
+            http.get(f"{gateway.base_url}/api/v1/cron/jobs", headers=signed_in).status_code == 401
+        )
+    assert gateway.ua("job", "list").returncode == 0
+    assert old not in gateway.log.read_text()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe"])
+def test_a_token_file_without_a_token_stops_the_start_and_can_be_replaced(
+    make_gateway: MakeGateway, content: bytes
+) -> None:
+    gateway = make_gateway()
+    gateway.data_dir.mkdir(mode=0o700)
+    (gateway.data_dir / "ops_token").write_bytes(content)
+    refused = gateway.ua("serve")
+    assert refused.returncode == 2
+    assert "ops_token: expected a token" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert gateway.ua("token", "new", "--force").returncode == 0
+    gateway.start()

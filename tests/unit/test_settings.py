@@ -1,5 +1,6 @@
 """Settings are typed, and one that does not fit stops the start by its name."""
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,56 @@ def test_a_database_url_is_repeated_without_its_password(monkeypatch: pytest.Mon
     monkeypatch.setenv("UA_DATABASE_URL", "postgresql://kim:hunter22@db/ua")
     with pytest.raises(SettingsError, match=r"got 'postgresql://\*\*\*@db/ua'"):
         load_settings()
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xff\xfe"])
+def test_a_token_file_without_a_token_stops_the_start(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "ops_token").write_bytes(content)
+    with pytest.raises(SettingsError, match="ops_token: expected a token"):
+        load_settings(data_dir=tmp_path)
+
+
+def test_a_token_file_that_is_not_asked_is_not_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ops_token").write_text("")
+    assert load_settings(data_dir=tmp_path, with_token_file=False).ops_token == ""
+    monkeypatch.setenv("UA_OPS_TOKEN", LONG_TOKEN)
+    assert load_settings(data_dir=tmp_path).ops_token == LONG_TOKEN
+
+
+def test_a_token_says_whether_it_is_from_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ops_token").write_text("from-the-file\n")
+    settings = load_settings(data_dir=tmp_path)
+    assert (settings.ops_token, settings.source("ops_token")) == ("from-the-file", "default")
+    monkeypatch.setenv("UA_OPS_TOKEN", "from-the-environment")
+    settings = load_settings(data_dir=tmp_path)
+    assert settings.source("ops_token") == "environment"
+
+
+@pytest.mark.parametrize("token_in", ["environment", "file"])
+@pytest.mark.parametrize("form", ["plain", "spaced", "prefixed", "encoded", "bare base64"])
+def test_a_webhook_secret_that_is_the_token_is_refused_wherever_they_come_from(
+    token_in: str, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded = base64.b64encode(LONG_TOKEN.encode()).decode()
+    secret = {
+        "plain": LONG_TOKEN,
+        "spaced": f" {LONG_TOKEN}\n",
+        "prefixed": f"whsec_{LONG_TOKEN}",
+        "encoded": f"whsec_{encoded}",
+        "bare base64": encoded,
+    }[form]
+    monkeypatch.setenv("UA_WEBHOOK_SECRET", secret)
+    if token_in == "file":
+        (tmp_path / "ops_token").write_text(f"{LONG_TOKEN}\n")
+    else:
+        monkeypatch.setenv("UA_OPS_TOKEN", LONG_TOKEN)
+    with pytest.raises(SettingsError, match=r"^UA_WEBHOOK_SECRET: ") as refused:
+        load_settings(data_dir=tmp_path)
+    assert LONG_TOKEN not in str(refused.value)
 
 
 def test_all_bad_values_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

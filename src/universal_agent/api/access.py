@@ -8,6 +8,7 @@ not exist. What each address needs is in policy.py.
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -101,6 +102,7 @@ class AccessLayer:
         need = need_of(method, scope["path"])
         head = read_head(scope)
         answer = _Answer(send, _PAGE_HEADERS if need is Need.PAGE else _DATA_HEADERS)
+        generation = self._gate.generation
         try:
             principal = self._admit(scope, need, head)
             if scope["type"] == "http" and _has_body(method, head):
@@ -110,7 +112,8 @@ class AccessLayer:
                     return
                 receive = replay(body, receive)
             if _goes_on_reading(method, principal):
-                await self._gate.while_valid(self._app(scope, receive, answer))
+                read = partial(self._app, scope, receive, answer)
+                await self._gate.while_valid(read, generation=generation)
             else:
                 await self._app(scope, receive, answer)
         except UniversalAgentError as error:
@@ -226,11 +229,7 @@ def _goes_on_reading(method: str, principal: Principal | None) -> bool:
 
     Commands are brief, and not to be ended halfway.
     """
-    return (
-        principal is not None
-        and principal.via is not Via.OPEN
-        and (method in READING or method == "WEBSOCKET")
-    )
+    return principal is not None and (method in READING or method == "WEBSOCKET")
 
 
 # -- answering
@@ -271,12 +270,13 @@ _DENIAL = "websocket.http.response"
 class _Answer:
     """A `send` that adds the headers an answer does not set itself, and takes CORS headers away."""
 
-    __slots__ = ("_defaults", "_send", "has_begun")
+    __slots__ = ("_defaults", "_send", "has_begun", "has_ended")
 
     def __init__(self, send: Send, defaults: tuple[tuple[bytes, bytes], ...]) -> None:
         self._send = send
         self._defaults = defaults
         self.has_begun = False
+        self.has_ended = False
 
     async def __call__(self, message: Message) -> None:
         self.has_begun = True
@@ -287,6 +287,8 @@ class _Answer:
                 *(pair for pair in given if not pair[0].startswith(b"access-control-")),
                 *(pair for pair in self._defaults if pair[0] not in names),
             ]
+        elif message["type"] == "http.response.body":
+            self.has_ended = not message.get("more_body", False)
         await self._send(message)
 
 
@@ -297,6 +299,8 @@ async def _refuse(
     is_socket = scope["type"] == "websocket"
     if is_socket and (answer.has_begun or _DENIAL not in scope.get("extensions", {})):
         await answer({"type": "websocket.close", "code": 1008})
+        return
+    if answer.has_ended:
         return
     if answer.has_begun:
         await answer({"type": "http.response.body", "body": b"", "more_body": False})

@@ -60,7 +60,8 @@ def create_app(runtime: Runtime) -> FastAPI:
     )
     for module in modules:
         app.include_router(module.router)
-    install_access(app, runtime.settings, clock=runtime.clock)
+    gate = install_access(app, runtime.settings, clock=runtime.clock)
+    runtime.token.on_change(gate.rotate)
     # The page answers for every address that nothing else does: it comes last.
     app.include_router(web_page.router)
     shown = query_parameters(route for module in modules for route in module.router.routes)

@@ -6,7 +6,7 @@ stored, and a new token ends every session.
 
 import asyncio
 import hmac
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -74,9 +74,12 @@ class Gate:
         self._clock = clock
         self._guesses = guesses or GuessLimit(clock)
         self._readers: set[asyncio.Task[Any]] = set()
+        #: How many tokens there were before the one in force.
+        self.generation = -1
         self._set(token)
 
     def _set(self, token: str) -> None:
+        self.generation += 1
         self._token = _as_bytes(token)
         self._session_key = hmac.digest(self._token, b"universal-agent session", "sha256")
 
@@ -151,24 +154,28 @@ class Gate:
 
     # -- reading on while the token changes
 
-    async def while_valid(self, reading: Awaitable[None]) -> None:
-        """Await `reading`, and end it when the token changes meanwhile, raising Unauthorized.
+    async def while_valid(self, reading: Callable[[], Awaitable[None]], *, generation: int) -> None:
+        """Await `reading()`, and end it when the token changes, raising Unauthorized.
 
-        For streams and sockets, which would go on showing things to whoever knew the old token.
+        For streams and sockets, which would go on showing things to clients of an old token.
+        `generation`: that of the token by which the request was judged.
         """
+        if generation != self.generation:
+            raise Unauthorized
         task = asyncio.current_task()
         assert task is not None
-        key = self._session_key
         self._readers.add(task)
         try:
-            await reading
+            await reading()
         except asyncio.CancelledError:
-            if key == self._session_key:
+            if generation == self.generation:
                 raise
-            task.uncancel()
-            raise Unauthorized from None
         finally:
             self._readers.discard(task)
+        # A response may end quietly when it is cancelled.
+        if generation != self.generation and task.cancelling():
+            task.uncancel()
+            raise Unauthorized
 
 
 def _as_bytes(token: str) -> bytes:

@@ -57,8 +57,8 @@ async def page_config(request: Request) -> Response:
             "sched_push_enabled": flags["UA_SCHED_PUSH_ENABLED"]
             and flags["NEXT_PUBLIC_UA_SCHED_PUSH_ENABLED"],
             "version": __version__,
-            "auth_required": bool(runtime.settings.ops_token),
-            "signed_in": not runtime.settings.ops_token
+            "auth_required": runtime.token.is_set,
+            "signed_in": not runtime.token.is_set
             or request.scope.get("state", {}).get("principal") is not None,
             "user_timezone": runtime.settings.user_timezone,
             "poll_seconds": POLL_SECONDS,

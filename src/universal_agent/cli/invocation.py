@@ -64,11 +64,12 @@ class Invocation:
             if name in self.__dict__:
                 self.__dict__[name].close()
 
-    def load_settings(self, **overrides: Any) -> "Settings":
+    def load_settings(self, *, with_token_file: bool = True, **overrides: Any) -> "Settings":
         """The settings in force: options over environment. Raises SettingsError."""
         from universal_agent.settings import load_settings
 
-        return load_settings(**self._overrides, **overrides)
+        given: dict[str, Any] = {**self._overrides, **overrides}
+        return load_settings(with_token_file=with_token_file, **given)
 
     @cached_property
     def settings(self) -> "Settings":

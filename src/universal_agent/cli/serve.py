@@ -39,7 +39,7 @@ def serve(
 
     What was missed while it was down is found first, and waits for your decision.
     """
-    bind = {
+    bind: dict[str, Any] = {
         name: value
         for name, value in {"gateway_host": host, "gateway_port": port}.items()
         if value is not None

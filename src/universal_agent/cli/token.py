@@ -27,7 +27,11 @@ def new(
         bool, typer.Option("--force", help="Replace the token that there is.")
     ] = False,
 ) -> None:
-    """Make a token that the gateway asks for from its next start on."""
+    """Make a token, for a gateway that runs and for those that start later.
+
+    A gateway that runs follows the file: within seconds it asks for the new token alone, ends open
+    streams and signs browsers out.
+    """
     path = _token_file(ua)
     if path.exists() and not force:
         raise CommandFailed(f"{path} has a token already; --force replaces it.", ExitCode.CONFLICT)
@@ -42,9 +46,16 @@ def new(
             [("token", screen.text(document["token"])), ("path", screen.text(document["path"]))]
         ),
     )
-    ua.note("a gateway that runs asks for it after its next start")
     if os.environ.get("UA_OPS_TOKEN"):
-        ua.note("UA_OPS_TOKEN is set, and goes before the token in the file")
+        ua.note(
+            "UA_OPS_TOKEN is set and goes before the token in the file: a gateway that was started "
+            "with it stays with it until it is restarted without"
+        )
+        return
+    ua.note(
+        "a gateway that runs here asks for it within seconds, ends open streams and signs browsers "
+        "out; one that was started with UA_OPS_TOKEN stays with that"
+    )
 
 
 @command(app, "show")
@@ -68,7 +79,9 @@ def _settings(ua: Invocation) -> "Settings":
 
 
 def _token_file(ua: Invocation) -> Path:
-    return _settings(ua).data_dir.absolute() / "ops_token"
+    # What is in the file now may be what is to be replaced.
+    settings = ua.load_settings(gateway_host="127.0.0.1", with_token_file=False)
+    return settings.data_dir.absolute() / "ops_token"
 
 
 def _write(path: Path, token: str) -> None:
