@@ -1,4 +1,4 @@
-"""What is written to standard error, and in which form?
+"""What is written to standard error, and in which form.
 
 One line a record: for people when standard error is a terminal, else JSON. Every secret is masked.
 What libraries log goes the same way, and so do exceptions that nobody caught. The event log is
@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 import structlog
 
+from universal_agent.api.tracebacks import TracebackWriter
 from universal_agent.domain.events import Event
 from universal_agent.masking import mask
 
@@ -24,16 +25,24 @@ _log = structlog.get_logger(__name__)
 def configure_logging(level: str) -> None:
     """One line a record on standard error: for people on a terminal, else JSON."""
     people = sys.stderr.isatty()
+    # Its own way of showing exceptions prints local variables; ours come as text.
+    render = structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer()
+    stream = sys.stderr
+
+    def write(record: MutableMapping[str, Any]) -> None:
+        stream.write(mask(str(render(None, "", record))) + "\n")
+        stream.flush()
+
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info if not people else _as_it_is,
-            structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer(),
+            TracebackWriter(write),
+            render,
             _masked,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
@@ -79,10 +88,6 @@ def _uncaught_in_thread(arguments: threading.ExceptHookArgs) -> None:
             thread=None if thread is None else thread.name,
             exc_info=error,
         )
-
-
-def _as_it_is(_: object, __: str, record: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return record
 
 
 def journal(level: str) -> Callable[[Sequence[Event]], None] | None:

@@ -1,8 +1,11 @@
 """What is written to standard error has no secret in it, wherever the text comes from."""
 
 import json
+import os
+import pty
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -56,3 +59,36 @@ def test_a_secret_is_masked_in_a_record(way: str) -> None:
     assert record["level"] in ("warning", "error", "critical")
     assert SECRET not in ended.stderr + ended.stdout
     assert "***" in ended.stderr
+
+
+#: Fails with a local variable that is no secret of the process, as in a terminal.
+_IN_A_TERMINAL = """
+import structlog
+from universal_agent.api.logs import configure_logging
+
+configure_logging("info")
+
+def fails(number):
+    local = "in-a-local-" + "variable"
+    raise ValueError(f"failed with {len(local) + number}")
+
+for number in range(3):
+    try:
+        fails(number)
+    except ValueError:
+        structlog.get_logger().exception("failed", number=number)
+"""
+
+
+def test_a_traceback_in_a_terminal_shows_no_local_variable() -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([sys.executable, "-c", _IN_A_TERMINAL], stderr=theirs) as process:
+        os.close(theirs)
+        said = b""
+        with suppress(OSError):  # the terminal's end, once nobody writes to it
+            while piece := os.read(ours, 65536):
+                said += piece
+    os.close(ours)
+    assert process.returncode == 0
+    assert said.count(b"ValueError: failed with") == 3
+    assert b"in-a-local-variable" not in said
