@@ -21,10 +21,16 @@ from universal_agent.metrics import Metrics
 from universal_agent.runners.base import Runner, RunRequest, RunResult
 from universal_agent.runners.failure_rules import WatchedOutput
 from universal_agent.runners.output import ReplyListener, RunOutput, run_log_path
+from universal_agent.runners.shortage import ResourceShortage
 from universal_agent.store.base import Claimed, Finished
 from universal_agent.store.session_store import Wake
 
 _log = structlog.get_logger(__name__)
+
+#: Seconds between two tries to start a run that the gateway lacks resources for, and between two
+#: log lines about that.
+_SHORTAGE_SECONDS = 1.0
+_SHORTAGE_LOG_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -69,6 +75,8 @@ class RunningRuns:
         self._on_end = on_end
         self._system_events_max = system_events_max
         self._workers: dict[RunId, _Worker] = {}
+        #: When a shortage was logged last, by the monotonic clock.
+        self._short_at = -_SHORTAGE_LOG_SECONDS
         metrics.runs_running.set_function(lambda: len(self._workers))
 
     def __len__(self) -> int:
@@ -145,18 +153,11 @@ class RunningRuns:
             listen=listener and listener.hear,
             on_restart=listener and listener.restart,
         )
-        worker.deadline = self._clock.call_later(
-            spec.policy.timeout_seconds,
-            lambda: self.stop(
-                run.run_id,
-                RunStatus.TIMEOUT,
-                f"stopped after its limit of {spec.policy.timeout_seconds} s",
-            ),
-        )
         try:
-            if worker.stop_status is not None:
-                raise asyncio.CancelledError  # stopped before it had begun
-            result = await self._run(item, output, started_at)
+            result = None
+            while result is None:
+                started_at = self._clock.now()
+                result = await self._try(worker, output, started_at)
         except asyncio.CancelledError:
             if worker.stop_status is None:
                 raise  # the gateway is going down: the run is closed as interrupted
@@ -165,7 +166,8 @@ class RunningRuns:
                 status=worker.stop_status, error=f"{worker.stop_reason or ''}{said}" or None
             )
         finally:
-            worker.deadline.cancel()
+            if worker.deadline is not None:
+                worker.deadline.cancel()
             output.close()
             if output.failure is not None:
                 _log.warning(
@@ -191,6 +193,35 @@ class RunningRuns:
                 retry=result.retry,
             )
         )
+
+    async def _try(
+        self, worker: _Worker, output: RunOutput, started_at: datetime
+    ) -> RunResult | None:
+        """Execute a run; None when the gateway lacked what it takes, so that it has not begun."""
+        if worker.stop_status is not None:
+            raise asyncio.CancelledError  # stopped before it had begun
+        run, seconds = worker.item.run, worker.item.spec.policy.timeout_seconds
+        worker.deadline = self._clock.call_later(
+            seconds,
+            lambda: self.stop(
+                run.run_id, RunStatus.TIMEOUT, f"stopped after its limit of {seconds} s"
+            ),
+        )
+        try:
+            return await self._run(worker.item, output, started_at)
+        except ResourceShortage as shortage:
+            worker.deadline.cancel()
+            worker.deadline = None
+            if self._clock.monotonic() - self._short_at >= _SHORTAGE_LOG_SECONDS:
+                self._short_at = self._clock.monotonic()
+                _log.error(
+                    "run_waits_for_resources",
+                    action="run_waits_for_resources",
+                    run_id=run.run_id,
+                    error=str(shortage),
+                )
+            await self._clock.sleep(_SHORTAGE_SECONDS)
+            return None
 
     def _wake(self, item: Claimed) -> Wake | None:
         """The session to wake when the run ends."""
@@ -242,6 +273,8 @@ class RunningRuns:
         )
         try:
             result = await runner.run(request)
+        except ResourceShortage:
+            raise
         except Exception as error:
             # A runner that raises is broken; the run still ends, with what is known.
             _log.exception("runner_failed", action="runner_failed", run_id=run.run_id)

@@ -123,8 +123,9 @@ class Runner(Protocol):
     async def run(self, request: RunRequest) -> RunResult:
         """Execute and say how it ended.
 
-        Raises only CancelledError (after everything it started is gone); a failure of the work
-        is a RunResult with status ERROR.
+        Raises only CancelledError (after everything it started is gone), and ResourceShortage
+        when the gateway lacks what a start takes; a failure of the work is a RunResult with status
+        ERROR.
         """
         ...
 

@@ -17,6 +17,7 @@ from universal_agent.runners.answers import body_words, is_quota, parse_json, re
 from universal_agent.runners.base import RunResult
 from universal_agent.runners.chat_reply import Reply, ReplyFailed
 from universal_agent.runners.output import RunOutput, one_line
+from universal_agent.runners.shortage import raise_shortage
 from universal_agent.runners.thoughts import ReplySink
 from universal_agent.runners.time_limit import IdleLimit
 from universal_agent.settings import check_web_address
@@ -112,6 +113,8 @@ class ChatEndpoint:
         except httpx.TimeoutException:
             reason = f"{self._url.host} sent nothing in time"
         except httpx.HTTPError as broken:
+            if isinstance(broken, httpx.ConnectError):
+                raise_shortage(broken)
             said = one_line(str(broken)) or type(broken).__name__
             reason = f"the connection to {self._url.host} failed: {said}"
         else:

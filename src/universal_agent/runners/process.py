@@ -31,6 +31,7 @@ from universal_agent.files import path_of
 from universal_agent.runners.base import RunRequest, RunResult
 from universal_agent.runners.family import HAS_PIDFD, Family, exit_of, settle, tagged
 from universal_agent.runners.output import KEPT_BYTES, RunOutput, one_line
+from universal_agent.runners.shortage import raise_shortage
 
 #: How much is read from a pipe at a time: what it holds by default.
 _PIECE_BYTES = 64 * 1024
@@ -57,6 +58,8 @@ async def run_process(
     With `reply`, stdout goes there, and stderr into the log alone. Without, both go into the
     output, through one pipe and so in order.
 
+    Raises ResourceShortage when the gateway lacks what it takes to start a process.
+
     When it is cancelled before the child has exited, it raises CancelledError once nothing that was
     started is left.
     """
@@ -68,12 +71,17 @@ async def run_process(
             )
         passing(Failpoint.AFTER_SPAWN)
     except (OSError, ValueError) as error:
+        raise_shortage(error)
         problem = missing_program(argv[0], environment) or one_line(str(error))
         return RunResult(status=RunStatus.ERROR, error=f"cannot start {argv[0]}: {problem}")
     family = Family((request.run_id,), process.pid)
 
     async def leader_exit() -> None:
-        await (exit_of(process.pid) if HAS_PIDFD else _exit_by_thread(process))
+        if HAS_PIDFD:
+            with suppress(OSError):  # no descriptor is left to watch it by
+                await exit_of(process.pid)
+                return
+        await _exit_by_thread(process)
 
     async def stop() -> None:
         await family.end(clock=clock, grace=kill_grace, leader_exit=leader_exit)

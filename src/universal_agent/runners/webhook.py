@@ -20,6 +20,7 @@ from universal_agent.errors import InvalidInput, SettingsError
 from universal_agent.runners.answers import retry_after
 from universal_agent.runners.base import RunRequest, RunResult, check_command
 from universal_agent.runners.output import RunOutput, one_line
+from universal_agent.runners.shortage import raise_shortage
 from universal_agent.runners.ssrf import (
     GuardedTransport,
     Resolve,
@@ -124,6 +125,8 @@ class WebhookRunner:
         except httpx.ConnectTimeout:
             return _error(f"no connection in {self._connect_seconds:g} s")
         except httpx.TransportError as error:
+            if isinstance(error, httpx.ConnectError):
+                raise_shortage(error)
             return _error(f"no complete answer: {one_line(str(error)) or type(error).__name__}")
 
     async def close(self) -> None:

@@ -16,6 +16,7 @@ from universal_agent.domain.job import Job, OffLabel
 from universal_agent.domain.run import RetryAdvice, Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.errors import Conflict, InvalidInput, JobNotFound, RunNotFound
+from universal_agent.runners.shortage import ResourceShortage
 from universal_agent.testing import FAILURE, SUCCESS, ManualClock, RecordingRunner
 
 
@@ -75,6 +76,47 @@ async def test_a_run_whose_output_finds_no_room_goes_on_and_the_loss_is_told(
     assert await gateway.statuses() == [RunStatus.SUCCESS]
     (told,) = [line for line in logs if line["event"] == "run_log_cut"]
     assert (told["run_id"], told["dropped_bytes"]) == (request.run_id, 4)
+
+
+class TestShortage:
+    """The gateway lacks what it takes to start a run: no fault of the job."""
+
+    async def test_the_run_is_tried_again_and_succeeds_as_its_first_attempt(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        job = await gateway.create(run_at="1m", timeout_seconds=2)
+        runner.answer(*[ResourceShortage("Too many open files")] * 5)
+        with capture_logs() as logs:
+            await clock.advance(60)
+            assert await gateway.statuses() == [RunStatus.RUNNING]
+            await clock.advance(5)
+        (run,) = await gateway.runs()
+        assert (run.status, run.attempt, run.error) == (RunStatus.SUCCESS, 1, None)
+        assert (await gateway.runtime.jobs.get(job.job_id)).consecutive_failures == 0
+        assert [line["event"] for line in logs].count("run_waits_for_resources") == 1
+
+    async def test_a_run_that_waits_for_resources_can_be_cancelled(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(run_at="1m")
+        runner.usual = ResourceShortage("Too many open files")
+        await clock.advance(60)
+        (run,) = await gateway.runs()
+        cancelling = asyncio.create_task(gateway.runtime.jobs.cancel_run(run.run_id))
+        await clock.advance(2)
+        assert (await cancelling).status is RunStatus.CANCELLED
+
+    async def test_a_stop_puts_it_back_into_the_queue(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(run_at="1m")
+        runner.usual = ResourceShortage("Too many open files")
+        await clock.advance(60)
+        await gateway.stop()
+        runner.usual = SUCCESS
+        await gateway.start()
+        await clock.advance(2)
+        assert await gateway.statuses() == [RunStatus.SUCCESS]
 
 
 class TestCancel:

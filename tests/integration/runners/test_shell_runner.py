@@ -1,9 +1,11 @@
 """Real shells: what they see, what is kept of what they say, how they end and are ended."""
 
 import asyncio
+import errno
 import os
 import re
 import stat
+import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +22,7 @@ from universal_agent.runners.family import Family, exit_of
 from universal_agent.runners.orphans import kill_orphans
 from universal_agent.runners.output import KEPT_BYTES
 from universal_agent.runners.shell import ShellRunner
+from universal_agent.runners.shortage import ResourceShortage
 from universal_agent.settings import Settings
 
 #: Seconds that no test can wait for: what is asked to stop has to stop by itself.
@@ -78,6 +81,34 @@ async def gone(output: HeardOutput) -> bool:
     for pid in pids:
         await exit_of(pid)
     return True
+
+
+@pytest.mark.parametrize(
+    "number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN], ids=errno.errorcode.get
+)
+async def test_a_shortage_of_the_gateway_is_no_outcome(
+    shell: ShellRunner, asked: Asked, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def start(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    request, _ = asked("true")
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess, "Popen", start)
+        with pytest.raises(ResourceShortage, match=os.strerror(number)):
+            await shell.run(request)
+    assert (await shell.run(request)).status is RunStatus.SUCCESS
+
+
+async def test_a_child_is_watched_though_no_descriptor_is_left_for_it(
+    shell: ShellRunner, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pidfd_open(_: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "pidfd_open", pidfd_open)
+    request, _ = asked("echo done; exit 3")
+    assert (await shell.run(request)).exit_code == 3
 
 
 class TestOutcome:
