@@ -3,6 +3,7 @@
     UniversalAgentError
     ├── InvalidInput                 400  a value that cannot be accepted; names its field
     │   ├── InvalidSchedule          400
+    │   ├── WindowTooLarge           400
     │   └── InvalidPhrase            400
     ├── Unauthorized                 401
     ├── Forbidden                    403
@@ -28,7 +29,8 @@
 A class's docstring is its default sentence. A message says what was expected and what came.
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class UniversalAgentError(Exception):
@@ -37,9 +39,17 @@ class UniversalAgentError(Exception):
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
 
-    def __init__(self, message: str | None = None, *, field: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        field: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         self.message = message or (type(self).__doc__ or "").strip()
         self.field = field
+        #: What programs need of it: further members of the problem document.
+        self.details = dict(details or {})
         super().__init__(self.message)
 
     @property
@@ -60,6 +70,12 @@ class InvalidSchedule(InvalidInput):
     """The schedule cannot be accepted."""
 
     title = "Bad schedule"
+
+
+class WindowTooLarge(InvalidInput):
+    """The answer for this window would be too large."""
+
+    title = "Window too large"
 
 
 class InvalidPhrase(InvalidInput):

@@ -58,6 +58,7 @@ from universal_agent.settings import Settings, secrets_of
 from universal_agent.store.base import Store
 from universal_agent.store.checkpoint import Checkpoint
 from universal_agent.store.sql import sqlite_store
+from universal_agent.views.build_thread import BuildThread
 from universal_agent.views.calendar import CalendarView
 from universal_agent.views.calendar_provider import InternalCalendar
 from universal_agent.views.cron import CronView
@@ -298,15 +299,18 @@ class Runtime:
             self.projector,
             started_at=self.started_at,
         )
+        thread = BuildThread()
         self.calendar = CalendarView(
             InternalCalendar(
                 self.store,
                 self.projector,
                 self.clock,
                 self.metrics,
+                thread,
                 projected=lambda: self.flags[_PROJECTION],
                 shadowed=lambda: self.flags[_SHADOW],
             ),
+            thread,
             stream_id=lambda: self.event_feed.stream_id,
             default_zone=settings.user_timezone,
         )

@@ -146,3 +146,25 @@ def test_a_link_leads_to_the_same_view_before_and_after_a_reload(
     expect(page.get_by_text("Sun 22 Nov – Sat 28 Nov 2026")).to_be_visible()
     assert heading_of_days(page) == before
     assert before[0].startswith("ASIA/KOLKATA") or before[0].startswith("Asia/Kolkata")
+
+
+def test_a_week_with_more_slots_than_one_answer_holds_is_shown_by_the_hour(
+    make_gateway: MakeGateway, visit: Visit
+) -> None:
+    gateway = make_gateway()
+    with Api(gateway) as api:
+        for number in range(60):
+            api.create(f"Busy {number:02}", cron_expr="*/5 * * * *")
+    visitor = visit(gateway)
+    visitor.may_fail.add("/calendar/events")
+    page = visitor.open(f"/calendar?date={next_week()}&view=week")
+    expect(page.get_by_text("120,960 slots · shown by the hour")).to_be_visible()
+    expect(page.get_by_role("button", name="48 more lanes")).to_be_visible()
+    page.get_by_role("button", name="Busy 00, Monday").click()
+    lane = page.get_by_role("dialog")
+    expect(lane.get_by_role("heading", name="288 slots").first).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_text("List", exact=True).click()
+    expect(page.get_by_text("Too many slots for one page")).to_be_visible()
+    page.get_by_role("button", name="Show one day").click()
+    expect(page.get_by_text("17,280 slots")).to_be_visible()

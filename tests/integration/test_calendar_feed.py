@@ -1,6 +1,8 @@
 """Every way for a client to keep a calendar comes to the same calendar."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,17 @@ from structlog.testing import capture_logs
 
 from tests.integration.histories import History
 from tests.integration.test_projection import histories
+from universal_agent.domain.bounded import BoundedCache
 from universal_agent.domain.calendar_days import View
+from universal_agent.domain.calendar_size import MAX_BYTES
 from universal_agent.domain.job import OffLabel
-from universal_agent.errors import InvalidInput
+from universal_agent.errors import InvalidInput, WindowTooLarge
 from universal_agent.store import projection_rows
 from universal_agent.testing import ManualClock
-from universal_agent.views.calendar import FeedQuery
+from universal_agent.views.calendar import CalendarView, FeedQuery
+from universal_agent.views.calendar_provider import InternalCalendar
 from universal_agent.views.event_rows import EventRows
+from universal_agent.views.kept_feeds import KeptFeeds
 
 DAY = FeedQuery(view=View.DAY, timezone="UTC")
 LOCAL = ("scheduled_at_local", "timezone_display")
@@ -217,16 +223,115 @@ async def test_a_window_that_is_too_wide_or_makes_no_sense_is_refused_not_cut(
     assert refused.value.field == field
 
 
-async def test_the_widest_window_holds_every_slot_however_many_they_are(
-    history: History,
-) -> None:
+async def test_the_widest_window_holds_every_slot(history: History) -> None:
     now = history.clock.now()
-    for _ in range(3):
-        await history.runtime.jobs.create({"command": "true", "runner": "shell", "every": "5m"})
+    await history.runtime.jobs.create({"command": "true", "runner": "shell", "every": "10m"})
     asked = FeedQuery(start=now.isoformat(), end=(now + timedelta(days=62)).isoformat())
     answer = await history.runtime.calendar.answer(asked, now=now)
     assert answer.body is not None
     events = orjson.loads(answer.body)["events"]
-    # Three of these, and one each twenty minutes; the last slot of each is where the window ends.
-    assert len(events) == 3 * (62 * 288 - 1) + (62 * 72 - 1)
+    # One each ten and one each twenty minutes; the last slot of each is where the window ends.
+    assert len(events) == (62 * 144 - 1) + (62 * 72 - 1)
     assert len({event["event_id"] for event in events}) == len(events)
+
+
+async def test_polls_without_a_start_ask_for_one_window_for_an_hour(history: History) -> None:
+    view = history.runtime.calendar
+    hour = history.clock.now().replace(minute=0)
+    windows = [
+        view.window(FeedQuery(), now=hour + timedelta(minutes=minutes)) for minutes in (0, 7, 59)
+    ]
+    assert len(set(windows)) == 1
+    (window,) = set(windows)
+    # 30 days back and 14 days ahead of every moment of the hour are in it.
+    assert window.start <= hour - timedelta(days=30)
+    assert window.end >= hour + timedelta(minutes=59, days=14)
+    assert view.window(FeedQuery(), now=hour + timedelta(minutes=60)) != window
+
+
+async def test_a_window_with_too_many_slots_is_refused_and_the_suggested_one_is_not(
+    history: History,
+) -> None:
+    now = history.clock.now()
+    for _ in range(20):
+        await history.runtime.jobs.create({"command": "true", "runner": "shell", "every": "5m"})
+    for asked in (FeedQuery(), FeedQuery(start=now.isoformat())):
+        with pytest.raises(WindowTooLarge) as refused:
+            await history.runtime.calendar.answer(asked, now=now)
+        told = refused.value
+        assert told.field == "end"
+        assert all(word in told.message for word in ("source_ref", "owner", "source", "end="))
+        shorter = FeedQuery(start=told.details["start"], end=told.details["suggested_end"])
+        answer = await history.runtime.calendar.answer(shorter, now=now)
+        assert answer.body is not None and len(answer.body) < MAX_BYTES
+    exact = 20 * (44 * 288 - 1) + (44 * 72 - 1)
+    assert abs(told.details["estimated_events"] - exact) < exact / 100
+
+
+async def test_a_window_that_is_too_large_for_all_may_be_asked_for_one_owner(
+    history: History,
+) -> None:
+    now = history.clock.now()
+    for number in range(20):
+        await history.runtime.jobs.create(
+            {"command": "true", "runner": "shell", "every": "5m", "user_id": f"user_{number}"}
+        )
+    with pytest.raises(WindowTooLarge):
+        await history.runtime.calendar.answer(FeedQuery(), now=now)
+    for flag in (True, False):
+        await history.runtime.flags.change({"UA_SCHED_EVENT_PROJECTION_ENABLED": flag}, by="me")
+        answer = await history.runtime.calendar.answer(FeedQuery(owner="user_7"), now=now)
+        assert answer.body is not None
+        events = orjson.loads(answer.body)["events"]
+        assert {event["owner_id"] for event in events} == {"user_7"}
+        assert len(events) > 14 * 288
+
+
+async def test_a_slot_of_every_second_is_served_singly_for_as_long_as_fits(
+    history: History,
+) -> None:
+    now = history.clock.now()
+    job = (await history.jobs())[1]  # every second
+    day = FeedQuery(start=now.isoformat(), end=(now + timedelta(days=1)).isoformat())
+    with pytest.raises(WindowTooLarge) as refused:
+        await history.runtime.calendar.answer(replace(day, source_ref=job.job_id), now=now)
+    end = refused.value.details["suggested_end"]
+    answer = await history.runtime.calendar.answer(
+        replace(day, source_ref=job.job_id, end=end), now=now
+    )
+    assert answer.body is not None
+    assert len(orjson.loads(answer.body)["events"]) > 10_000
+
+
+async def test_callers_that_ask_for_the_same_at_once_share_one_answer(history: History) -> None:
+    runtime, now = history.runtime, history.clock.now()
+    builds = runtime.metrics.builds.count
+    answers = await asyncio.gather(*(runtime.calendar.answer(DAY, now=now) for _ in range(20)))
+    assert len({answer.body for answer in answers}) == 1
+    assert runtime.metrics.builds.count == builds + 1
+
+
+async def test_what_is_kept_of_feeds_is_bounded_by_bytes(history: History) -> None:
+    runtime, now = history.runtime, history.clock.now()
+    for _ in range(5):
+        await runtime.jobs.create({"command": "true", "runner": "shell", "every": "10m"})
+    for week in range(12):
+        start = now + timedelta(days=7 * week)
+        asked = FeedQuery(start=start.isoformat(), end=(start + timedelta(days=7)).isoformat())
+        await runtime.calendar.answer(asked, now=now)
+    for cache in kept_by(runtime.calendar):
+        assert 0 < cache.size <= cache.limit
+
+
+def kept_by(calendar: CalendarView) -> list[BoundedCache[Any, Any]]:
+    """Every cache that the view and its provider have."""
+    found: list[BoundedCache[Any, Any]] = []
+    left: list[object] = [calendar]
+    while left:
+        for part in vars(left.pop()).values():
+            if isinstance(part, BoundedCache):
+                found.append(part)
+            elif isinstance(part, (InternalCalendar, KeptFeeds)):
+                left.append(part)
+    assert len(found) == 3
+    return found

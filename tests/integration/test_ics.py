@@ -1,6 +1,7 @@
 """What a calendar program that subscribes makes of it."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -57,17 +58,104 @@ async def test_a_slot_keeps_its_uid_when_it_has_run(
     assert after[uid]["DESCRIPTION"] == "every 20 minutes\nsuccess"
 
 
-async def test_times_are_in_the_zone_that_was_asked_for_and_the_zone_is_told(
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        # 02:00 and 02:30 come twice: four instants.
+        (
+            "2026-10-24T22:00:00Z",
+            "2026-10-25T03:00:00Z",
+            "22:00 22:30 23:00 23:30 00:00 00:30 01:00 01:30 02:00 02:30",
+        ),
+        # 02:00 and 02:30 do not exist.
+        (
+            "2026-03-28T23:00:00Z",
+            "2026-03-29T03:00:00Z",
+            "23:00 23:30 00:00 00:30 01:00 01:30 02:00 02:30",
+        ),
+    ],
+    ids=["autumn", "spring"],
+)
+async def test_instants_are_utc_so_that_a_clock_change_moves_none(
+    history: History, client: httpx.AsyncClient, start: str, end: str, expected: str
+) -> None:
+    await history.runtime.jobs.create(
+        {
+            "command": "true",
+            "runner": "shell",
+            "cron_expr": "*/30 * * * *",
+            "timezone": "Europe/Berlin",
+        }
+    )
+    found = await entries(client, start=start, end=end)
+    starts = sorted(event["DTSTART"].dt for event in found.values())
+    assert [at.strftime("%H:%M") for at in starts] == expected.split()
+    assert {at.utcoffset() for at in starts} == {timedelta(0)}
+    feed = await client.get(
+        "/api/v1/ops/calendar/events", params=BERLIN | {"start": start, "end": end}
+    )
+    told = [event["scheduled_at_utc"] for event in feed.json()["events"]]
+    assert [at.isoformat() for at in starts] == told
+
+
+async def test_the_zone_is_named_for_programs_that_show_it(
     history: History, client: httpx.AsyncClient
 ) -> None:
     await history.create(4, 0, 0)  # at 09:00 in Berlin
-    found = await entries(client)
-    assert {(event["DTSTART"].dt.hour, event["DTSTART"].dt.minute) for event in found.values()} == {
-        (9, 0)
-    }
     text = (await client.get(PATH, params=BERLIN)).text
-    assert "BEGIN:VTIMEZONE\r\nTZID:Europe/Berlin" in text
-    assert "DTSTART;TZID=Europe/Berlin:20260115T090000" in text
+    assert "X-WR-TIMEZONE:Europe/Berlin" in text
+    assert "DTSTART:20260115T080000Z" in text
+    assert "VTIMEZONE" not in text
+
+
+async def test_beats_and_what_comes_often_are_one_entry_a_day_unless_all_is_asked_for(
+    history: History, client: httpx.AsyncClient
+) -> None:
+    runtime = history.runtime
+    session = await runtime.sessions.create(
+        user_id="somebody", workspace_dir=None, source="api", metadata={}
+    )
+    await runtime.jobs.create({"command": "true", "runner": "shell", "every": "5m"})
+    await history.create(0, 0, 0)  # every 20 minutes
+    day = {"start": "2026-01-16T00:00:00+01:00", "end": "2026-01-17T00:00:00+01:00"}
+    found = await entries(client, **day)
+    whole = [event for event in found.values() if not isinstance(event["DTSTART"].dt, datetime)]
+    assert len(found) - len(whole) == 72
+    feed = await client.get("/api/v1/ops/calendar/events", params=BERLIN | day)
+    beats = sum(event["source"] == "heartbeat" for event in feed.json()["events"])
+    assert beats > 50  # every 25 minutes
+    told = {str(event["DESCRIPTION"]).split("\n")[1] for event in whole}
+    assert told == {"288 scheduled", f"{beats} scheduled"}
+    assert any(session.session_id in str(event["UID"]) for event in whole)
+    everything = await entries(client, **day, detail="all")
+    starts = [event["DTSTART"].dt for event in everything.values()]
+    assert sum(isinstance(at, datetime) for at in starts) == 72 + 288 + beats
+
+
+async def test_missed_slots_of_what_is_counted_by_the_day_wait_in_an_entry_of_their_own(
+    history: History, client: httpx.AsyncClient
+) -> None:
+    await history.runtime.jobs.create({"command": "true", "runner": "shell", "every": "5m"})
+    await history.wait(60, 0, 0)  # an hour later
+    (waiting,) = [
+        event for event in (await entries(client)).values() if event["STATUS"] == "TENTATIVE"
+    ]
+    assert str(waiting["SUMMARY"]).endswith("missed)")
+
+
+async def test_more_entries_than_a_program_can_use_are_refused(
+    history: History, client: httpx.AsyncClient
+) -> None:
+    await history.runtime.jobs.create({"command": "true", "runner": "shell", "every": "5m"})
+    asked = BERLIN | {"start": "2026-01-15T00:00:00Z", "end": "2026-03-01T00:00:00Z"}
+    assert (await client.get(PATH, params=asked)).status_code == 200
+    refused = await client.get(PATH, params=asked | {"detail": "all"})
+    assert refused.status_code == 400
+    problem = refused.json()
+    assert problem["type"].endswith(":window-too-large")
+    assert problem["estimated_events"] > 10_000
+    shorter = asked | {"detail": "all", "end": problem["suggested_end"]}
+    assert (await client.get(PATH, params=shorter)).status_code == 200
 
 
 async def test_what_waits_for_a_decision_is_tentative_and_what_was_skipped_cancelled(

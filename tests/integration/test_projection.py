@@ -12,9 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.integration.histories import FREQUENT_STEPS, STEPS, History
-from universal_agent.domain.calendar import CalendarFacts, Window, build_feed
+from universal_agent.domain.calendar import build_feed
+from universal_agent.domain.calendar_facts import CalendarFacts, Detail, Window
 from universal_agent.domain.events import Event
+from universal_agent.domain.slot import Source
 from universal_agent.store.sql import sqlite_store
+from universal_agent.views.build_thread import BuildThread
 from universal_agent.views.calendar_text import FeedText, RowWriter
 from universal_agent.views.kept_feeds import KeptFeeds
 from universal_agent.views.ledger import LedgerView
@@ -47,6 +50,10 @@ async def windows(history: History) -> list[Window]:
         kolkata,
         replace(kolkata, start=now - timedelta(minutes=3), end=now + timedelta(minutes=3)),
         *(replace(day, source_ref=job.job_id) for job in (await history.jobs())[:3]),
+        *(replace(kolkata, detail=detail) for detail in (Detail.SUMMARY, Detail.COUNTS)),
+        replace(everything, detail=Detail.COUNTS, include_resolved=True),
+        replace(everything, source=Source.CRON, owner_id="default"),
+        replace(kolkata, owner_id="nobody"),
     ]
 
 
@@ -74,15 +81,17 @@ async def assert_kept_feeds_are_like_new_ones(
         assert RowWriter().write(feed, window.zone).differences(anew) == []
 
 
-async def assert_hours_add_up(history: History) -> None:
-    """A frequent job's hours count exactly the slots that are served when it is named."""
+async def assert_hours_add_up(history: History, detail: Detail) -> None:
+    """The hours of a counted job count exactly the slots that are served when it is named."""
     now = history.clock.now()
-    window = Window(start=now - DAY, end=now + timedelta(hours=1), zone=ZoneInfo("UTC"))
+    window = Window(
+        start=now - DAY, end=now + timedelta(hours=1), zone=ZoneInfo("UTC"), detail=detail
+    )
     whole = written(await history.runtime.store.projected_calendar(window), window)
     listed = [orjson.loads(row.json) for row in whole.rows]
     for text in whole.always_running:
         row = orjson.loads(text.json)
-        alone = replace(window, source_ref=row["source_ref"])
+        alone = replace(window, source_ref=row["source_ref"], detail=Detail.ALL)
         single = written(await history.runtime.store.projected_calendar(alone), alone)
         counted: dict[str, int] = {}
         for hour in row["hourly"]:
@@ -110,7 +119,8 @@ def test_both_ways_of_making_the_calendar_agree_after_any_history(
             if number % 7 == 6:
                 await assert_same_both_ways(history)
         await assert_same_both_ways(history)
-        await assert_hours_add_up(history)
+        for detail in Detail:
+            await assert_hours_add_up(history, detail)
 
     History.examine(check)
 
@@ -121,12 +131,13 @@ def test_a_feed_that_is_kept_and_brought_up_to_date_is_like_one_built_anew(
     history_of: list[tuple[str, int, int, int]],
 ) -> None:
     async def check(history: History) -> None:
-        kept = KeptFeeds(history.runtime.store)
+        kept = KeptFeeds(history.runtime.store, BuildThread())
         everything, resolved, *others = await windows(history)
         hours = replace(others[1], end=others[1].end + timedelta(hours=3))
+        counts = replace(hours, detail=Detail.COUNTS)
         for number, step in enumerate(history_of):
             await history.step(*step)
-            asked = [everything, resolved, hours] if number % 5 == 4 else [everything]
+            asked = [everything, resolved, hours, counts] if number % 5 == 4 else [everything]
             await assert_kept_feeds_are_like_new_ones(history, kept, asked)
 
     History.examine(check)

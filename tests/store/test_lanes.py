@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.store.making import FIRST, HOUR, MINUTE, NOON, a_job, admit, decide
-from universal_agent.domain.calendar import Window
+from universal_agent.domain.calendar_facts import Window
 from universal_agent.store import calendar_rows, log_verbs
 from universal_agent.store.base import Store
 from universal_agent.store.sql import SqlStore, sqlite_store

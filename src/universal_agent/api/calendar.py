@@ -10,6 +10,8 @@ from universal_agent.api.once_route import OnceRoute, answering, end_turn, once_
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import Answer, Body, PlainText, answer, operator, runtime_of
 from universal_agent.domain.calendar_days import View
+from universal_agent.domain.calendar_facts import Detail
+from universal_agent.domain.calendar_size import MAX_GROUPS
 from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.job import Job, OffLabel
 from universal_agent.domain.proposal import Proposal
@@ -47,6 +49,7 @@ ACTION_WAIT_SECONDS = 2.0
 class FeedDocument(Answer):
     timezone: str
     view: str
+    detail: Detail
     start_utc: str
     end_utc: str
     start_local: str
@@ -65,6 +68,7 @@ class FeedChanges(Answer):
 
     timezone: str
     view: str
+    detail: Detail
     start_utc: str
     end_utc: str
     version: int
@@ -138,6 +142,14 @@ async def calendar_feed(
     timezone: Text = None,
     source_ref: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = None,
     include_resolved: bool = False,
+    detail: Annotated[
+        Detail,
+        Query(
+            description="What is listed slot by slot: `all` but jobs with more than 288 slots a "
+            "day; `summary`: no heartbeats either, nor jobs with more than 96; `counts`: nothing. "
+            "The rest is in `always_running`, counted by the hour."
+        ),
+    ] = Detail.ALL,
     since_version: Annotated[int | None, Query(ge=0, le=2**53)] = None,
     if_none_match: Annotated[str | None, Header(alias="If-None-Match", max_length=1000)] = None,
 ) -> Response:
@@ -152,6 +164,7 @@ async def calendar_feed(
         timezone=timezone_name or timezone,
         source_ref=source_ref,
         include_resolved=include_resolved,
+        detail=detail,
     )
     found = await runtime.calendar.answer(
         query,
@@ -400,7 +413,9 @@ def _done(slot: SlotKey, action: str) -> dict[str, Any]:
 async def stasis_queue(request: Request) -> Response:
     runtime = runtime_of(request)
     items = await runtime.calendar.stasis_queue(now=runtime.clock.now())
-    return answer({"stasis_queue": items, "total": len(items)})
+    # The oldest groups are listed; all of them are counted.
+    total = len(items) if len(items) < MAX_GROUPS else await runtime.store.count_stasis_groups()
+    return answer({"stasis_queue": items, "total": total})
 
 
 @router.post(

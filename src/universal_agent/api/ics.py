@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import runtime_of
+from universal_agent.domain.calendar_facts import Detail
 from universal_agent.views.calendar import FeedQuery
 
 router = APIRouter(prefix="/api/v1/ops", tags=["calendar"])
@@ -33,12 +34,24 @@ async def subscribe(
     owner: Text = None,
     timezone_name: Text = None,
     timezone: Text = None,
+    detail: Annotated[
+        Literal[Detail.SUMMARY, Detail.ALL],
+        Query(
+            description="`summary`: heartbeats and jobs that come often are one entry a day. "
+            "`all`: every slot is an entry."
+        ),
+    ] = Detail.SUMMARY,
     ops_token: Annotated[str | None, Query(max_length=1000)] = None,
     if_none_match: Annotated[str | None, Header(alias="If-None-Match", max_length=1000)] = None,
 ) -> Response:
     runtime = runtime_of(request)
     query = FeedQuery(
-        source=source, start=start, end=end, owner=owner, timezone=timezone_name or timezone
+        source=source,
+        start=start,
+        end=end,
+        owner=owner,
+        timezone=timezone_name or timezone,
+        detail=detail,
     )
     found = await runtime.ics.answer(query, now=runtime.clock.now(), if_none_match=if_none_match)
     headers = {"ETag": found.etag, "Cache-Control": "private, no-cache"}

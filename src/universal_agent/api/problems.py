@@ -75,6 +75,13 @@ class Problem(BaseModel):
     detail: str = Field(description="What was expected and what came.")
     field: str | None = Field(default=None, description="The field or parameter to blame.")
     instance: str | None = Field(default=None, description="This very error, as in the log.")
+    estimated_events: int | None = Field(
+        default=None, description="Of a window that is too large: about how many events it has."
+    )
+    start: str | None = Field(default=None, description="Of such a window: where it starts.")
+    suggested_end: str | None = Field(
+        default=None, description="Of such a window: an end with which it is not too large."
+    )
 
 
 def problem(
@@ -85,10 +92,12 @@ def problem(
     title: str | None = None,
     field: str | None = None,
     instance: str | None = None,
+    details: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """A problem document."""
+    """A problem document; `details` are members of its own kind."""
     content: dict[str, object] = {
+        **(details or {}),
         "type": f"urn:universal-agent:problem:{slug}",
         "title": title or _TITLES.get(status, "Error"),
         "status": status,
@@ -119,6 +128,7 @@ def problem_of(error: UniversalAgentError) -> Response:
         slug=error.slug,
         title=error.title,
         field=error.field,
+        details=error.details,
         headers=headers,
     )
 

@@ -11,14 +11,21 @@ counted by the hour in any case; those that are not frequent are listed too.
 """
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from operator import itemgetter
-from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
+from operator import attrgetter, itemgetter
+from typing import Any
 
-from universal_agent.domain.calendar_row import JobFact, Row, actions, job_part, status_of
+from universal_agent.domain.calendar_facts import (
+    FOREVER,
+    CalendarFacts,
+    CalendarSlot,
+    HourCount,
+    Window,
+    is_counted,
+)
+from universal_agent.domain.calendar_row import FrequentRow, JobFact, Row, status_of
 from universal_agent.domain.calendar_slots import (
     HOUR,
     is_frequent,
@@ -26,78 +33,14 @@ from universal_agent.domain.calendar_slots import (
     slots_by_hour,
     slots_within,
 )
-from universal_agent.domain.job import JobSpec
 from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.schedule import Schedule
 from universal_agent.domain.slot import Source, epoch, from_epoch
 from universal_agent.domain.stasis import MissedRecord
 
-#: Later than every slot.
-FOREVER = 2**53
-
 #: Outcomes of recorded slots that did not come to an end by themselves.
 _UNRUN = (RunStatus.INTERRUPTED, "missed")
-
-
-class CalendarSlot(NamedTuple):
-    """A recorded slot and its last attempt."""
-
-    source: str
-    source_ref: str
-    scheduled_at: int
-    #: A RunStatus, `moved`, or `missed` for a slot that was admitted and could not start.
-    outcome: str
-    reason: str | None
-    run_id: str | None
-    duration_seconds: float | None
-    #: When a slot that was moved is to start.
-    moved_to: float | None = None
-    #: It is counted by the hour, being of a frequent version.
-    summed: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HourCount:
-    """How many recorded slots of a frequent job in one hour of the window had an outcome."""
-
-    source_ref: str
-    hour: int
-    outcome: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CalendarFacts:
-    """Everything the calendar needs for one window, from one snapshot."""
-
-    #: Jobs that may expect slots in the window, the frequent ones, and all that others name.
-    jobs: Mapping[str, JobFact]
-    #: Recorded slots in the window; of frequent versions only where the window names the job.
-    slots: Sequence[CalendarSlot]
-    hours: Sequence[HourCount]
-    #: Missed spans that touch the window, and every pending one.
-    missed: Sequence[MissedRecord]
-    #: Specs of the job versions that missed spans name.
-    specs: Mapping[tuple[str, int], JobSpec]
-    #: Recorded slots within `taken_ranges`.
-    taken: Sequence[CalendarSlot]
-    #: The seq of the newest event that the facts are made of.
-    version: int
-    last_event_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """Half open: slots at `start` are in it, slots at `end` are not."""
-
-    start: datetime
-    end: datetime
-    zone: ZoneInfo
-    #: Serve this one job's slots singly, however frequent it is.
-    source_ref: str | None = None
-    owner_id: str | None = None
-    include_resolved: bool = False
 
 
 @dataclass(slots=True)
@@ -105,8 +48,7 @@ class Feed:
     """What stands in the calendar."""
 
     rows: list[Row] = field(default_factory=list)
-    #: A frequent job's document; the zone does not matter to it.
-    always_running: list[dict[str, Any]] = field(default_factory=list)
+    always_running: list[FrequentRow] = field(default_factory=list)
     #: What waits for a decision: the row of the latest slot, and the rest of the item.
     stasis: list[tuple[Row, dict[str, Any]]] = field(default_factory=list)
     #: The jobs that its rows are of.
@@ -123,7 +65,7 @@ class Feed:
                 key=_ROW_ORDER,
             ),
             always_running=sorted(
-                [row for row in self.always_running if row["source_ref"] not in job_ids]
+                [row for row in self.always_running if row.source_ref not in job_ids]
                 + part.always_running,
                 key=_FREQUENT_ORDER,
             ),
@@ -141,37 +83,11 @@ class Feed:
 
 
 _ROW_ORDER = itemgetter(0, 1, 2)
-_FREQUENT_ORDER = itemgetter("source_ref")
+_FREQUENT_ORDER = attrgetter("source_ref")
 
 
 def _stasis_order(item: tuple[Row, dict[str, Any]]) -> tuple[str, str]:
     return item[1]["created_at"], item[1]["event_id"]
-
-
-def taken_ranges(
-    jobs: Iterable[JobFact],
-    missed: Iterable[MissedRecord],
-    specs: Mapping[tuple[str, int], JobSpec],
-    counted: Container[str],
-) -> list[tuple[str, int, int]]:
-    """(job, first, last] of where recorded slots may be that arithmetic on a schedule also has.
-
-    Few are there: a slot that was skipped ahead of its time, one that was admitted before it was
-    missed, one that another version of the job had run early. Only jobs matter of which slots are
-    counted by the hour, now or (`counted`) formerly.
-    """
-    ranges = [
-        (job.job_id, epoch(job.next_run_at), FOREVER)
-        for job in jobs
-        if job.next_run_at is not None and (job.job_id in counted or is_frequent(job.spec.schedule))
-    ]
-    ranges += [
-        (record.source_ref, epoch(record.span.first_at), epoch(record.span.last_at))
-        for record in missed
-        if record.source_ref in counted
-        or is_frequent(specs[record.source_ref, record.job_version].schedule)
-    ]
-    return ranges
 
 
 # -- the feed
@@ -189,9 +105,12 @@ class _Builder:
         self._facts = facts
         self._window = window
         self._start, self._end = epoch(window.start), epoch(window.end)
-        self._frequent = {
-            job_id for job_id, job in facts.jobs.items() if is_frequent(job.spec.schedule)
+        #: Jobs whose slots are not listed.
+        self._counted = {
+            job_id for job_id, job in facts.jobs.items() if is_counted(job.spec, window)
         }
+        #: Each set of counts once: most hours of a job are alike.
+        self._counts: dict[tuple[tuple[str, int], ...], dict[str, int]] = {}
         #: From where on a job's slots are not decided.
         self._marks = {
             job_id: epoch(job.next_run_at)
@@ -240,13 +159,14 @@ class _Builder:
             job is None
             or (window.source_ref is not None and source_ref != window.source_ref)
             or (window.owner_id is not None and job.spec.user_id != window.owner_id)
+            or (window.source is not None and job.spec.source is not window.source)
         ):
             return None
         return job
 
-    def _is_summed(self, schedule: Schedule) -> bool:
-        """Whether its slots are counted by the hour instead of listed."""
-        return self._window.source_ref is None and is_frequent(schedule)
+    def _is_summed(self, record: MissedRecord) -> bool:
+        """Whether the span's slots are counted by the hour instead of listed."""
+        return is_counted(self._facts.specs[record.source_ref, record.job_version], self._window)
 
     # -- rows
 
@@ -292,7 +212,7 @@ class _Builder:
         for record in self._facts.missed:
             job = self._shown(record.source_ref)
             schedule = self._schedule(record)
-            if job is None or not self._shows(record) or self._is_summed(schedule):
+            if job is None or not self._shows(record) or self._is_summed(record):
                 continue
             skipped = record.span.status is MissedStatus.SKIPPED
             for at in slots_within(schedule, *self._clip(record)):
@@ -322,13 +242,10 @@ class _Builder:
     def _coming(self, recorded: set[tuple[str, int]]) -> Iterator[Row]:
         # Slots after the mark that were decided all the same: skipped, moved or run early.
         ahead = {ref for ref, at in recorded if at >= self._marks.get(ref, FOREVER)}
-        summing = self._window.source_ref is None
         for job_id, mark in self._marks.items():
             first = max(mark, self._start)
             job = self._shown(job_id) if first < self._end else None
-            if job is None:
-                continue
-            if summing and job_id in self._frequent:
+            if job is None or job_id in self._counted:
                 continue
             rows = rows_to_come(job, first, self._end - 1)
             if job_id in ahead:
@@ -337,13 +254,18 @@ class _Builder:
 
     # -- frequent jobs
 
-    def _always_running(self, rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
+    def _always_running(self, rows: Iterable[Row]) -> Iterator[FrequentRow]:
         if self._window.source_ref is not None:
             return
         beats = self._listed_beats(rows)
         for job_id in sorted(self._facts.jobs):
-            constant = job_id in self._frequent or self._has_beats(job_id)
-            if not constant and job_id not in self._hours and job_id not in self._spans:
+            constant = self._is_constant(job_id)
+            if not (
+                constant
+                or job_id in self._counted
+                or job_id in self._hours
+                or job_id in self._spans
+            ):
                 continue
             job = self._shown(job_id)
             if job is None:
@@ -353,6 +275,10 @@ class _Builder:
                 hours[hour] = hours.get(hour, Counter()) + counts
             if hours or (constant and not job.deleted):
                 yield self._frequent_row(job, hours)
+
+    def _is_constant(self, job_id: str) -> bool:
+        """Whether it has a row even without a slot in the window."""
+        return is_frequent(self._facts.jobs[job_id].spec.schedule) or self._has_beats(job_id)
 
     def _has_beats(self, job_id: str) -> bool:
         return self._facts.jobs[job_id].spec.source is Source.HEARTBEAT
@@ -368,23 +294,13 @@ class _Builder:
                 hours.setdefault(row.at - row.at % HOUR, Counter())[row.status] += 1
         return beats
 
-    def _frequent_row(self, job: JobFact, hours: Mapping[int, Counter[str]]) -> dict[str, Any]:
-        next_run_at = self._next_run_at(job)
-        return {
-            "source": job.spec.source,
-            "source_ref": job.job_id,
-            **job_part(job.spec),
-            "timezone_display": self._window.zone.key,
-            "color_key": job.spec.source,
-            "status": job.status,
-            "always_running": True,
-            "actions": actions(job.spec, "scheduled", has_run=False, deleted=job.deleted),
-            "next_run_at_utc": None if next_run_at is None else next_run_at.isoformat(),
-            "hourly": [
-                {"start_utc": from_epoch(hour).isoformat(), "counts": dict(sorted(found.items()))}
-                for hour, found in sorted(hours.items())
-            ],
-        }
+    def _frequent_row(self, job: JobFact, hours: Mapping[int, Counter[str]]) -> FrequentRow:
+        def shared(counts: Counter[str]) -> Mapping[str, int]:
+            key = tuple(sorted(counts.items()))
+            return self._counts.setdefault(key, dict(key))
+
+        listed = [(hour, shared(counts)) for hour, counts in sorted(hours.items())]
+        return FrequentRow(job, self._next_run_at(job), listed)
 
     def _next_run_at(self, job: JobFact) -> datetime | None:
         """The next slot that nobody has decided yet."""
@@ -416,10 +332,10 @@ class _Builder:
                 add(slot.scheduled_at - slot.scheduled_at % HOUR, status_of(slot.outcome), -1)
         for record in self._spans.get(job.job_id, ()):
             schedule = self._schedule(record)
-            if is_frequent(schedule) and self._shows(record):
+            if self._is_summed(record) and self._shows(record):
                 skipped = record.span.status is MissedStatus.SKIPPED
                 add_slots(schedule, *self._clip(record), "disabled" if skipped else "missed")
-        if job.job_id in self._frequent:
+        if job.job_id in self._counted:
             first = max(self._marks.get(job.job_id, FOREVER), self._start)
             add_slots(job.spec.schedule, first, self._end - 1, "scheduled")
         return {hour: left for hour, counts in hours.items() if (left := +counts)}

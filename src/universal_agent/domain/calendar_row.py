@@ -4,7 +4,7 @@ A `Row` is everything that a slot's entry depends on besides the zone it is show
 was written for it once can be used again for as long as nothing about it changes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -85,6 +85,38 @@ class Row(NamedTuple):
     @property
     def event_id(self) -> str:
         return f"{self.source}|{self.source_ref}|{self.at}"
+
+
+class FrequentRow(NamedTuple):
+    """A job whose slots are counted by the hour."""
+
+    job: JobFact
+    next_run_at: datetime | None
+    #: (hour, slots by status), hours as epochs of their beginning. Equal counts are one object.
+    hours: Sequence[tuple[int, Mapping[str, int]]]
+
+    @property
+    def source_ref(self) -> str:
+        return self.job.job_id
+
+    def document(self, zone: ZoneInfo) -> dict[str, Any]:
+        """Its wire form (docs/contract.md, Calendar)."""
+        job, next_run_at = self.job, self.next_run_at
+        return {
+            "source": job.spec.source,
+            "source_ref": job.job_id,
+            **job_part(job.spec),
+            "timezone_display": zone.key,
+            "color_key": job.spec.source,
+            "status": job.status,
+            "always_running": True,
+            "actions": actions(job.spec, "scheduled", has_run=False, deleted=job.deleted),
+            "next_run_at_utc": None if next_run_at is None else next_run_at.isoformat(),
+            "hourly": [
+                {"start_utc": from_epoch(hour).isoformat(), "counts": counts}
+                for hour, counts in self.hours
+            ],
+        }
 
 
 def row_document(

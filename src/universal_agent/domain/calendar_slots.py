@@ -1,7 +1,7 @@
-"""How often does a schedule come, and when, within a window of the calendar?
+"""How often a schedule comes, and when, within a window of the calendar.
 
-What was worked out is kept: a calendar is looked at again and again, and its schedules rarely
-change. Of frequent schedules nothing is kept but counts.
+Results are cached: a calendar is looked at again and again, and its schedules rarely change. Of
+frequent schedules only counts are cached.
 """
 
 from array import array
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from universal_agent.domain.bounded import BoundedCache
 from universal_agent.domain.calendar_row import JobFact, Row
 from universal_agent.domain.schedule import Schedule
 from universal_agent.domain.slot import Source, epoch, from_epoch
@@ -26,24 +27,35 @@ _DAY = 86_400
 _REFERENCE = datetime(2026, 1, 5, tzinfo=UTC)
 
 
-@lru_cache(maxsize=50_000)
+#: A calendar program shows a job with more slots a day than this as one entry a day.
+OFTEN_SLOTS_A_DAY = 96
+
+#: Cached slots, as epochs, and cached rows of slots to come.
+_slots_of_days: BoundedCache[tuple[Schedule, int, int], "array[int]"] = BoundedCache(300_000)
+_rows_of_days: BoundedCache[
+    tuple[Source, str, int, Schedule, int, int], tuple["array[int]", list[Row]]
+] = BoundedCache(10_000)
+
+
 def is_frequent(schedule: Schedule) -> bool:
     """Whether the schedule has more than 288 slots on the busiest day of a week."""
+    return _busiest_day(schedule) > FREQUENT_SLOTS_A_DAY
+
+
+def comes_often(schedule: Schedule) -> bool:
+    """Whether the schedule has too many slots a day for a calendar program to list them."""
+    return _busiest_day(schedule) > OFTEN_SLOTS_A_DAY
+
+
+@lru_cache(maxsize=50_000)
+def _busiest_day(schedule: Schedule) -> int:
     days = (_REFERENCE + timedelta(days=n) for n in range(7))
-    return any(
-        schedule.count(day - _SECOND, day + timedelta(days=1) - _SECOND) > FREQUENT_SLOTS_A_DAY
-        for day in days
-    ) or _comes_later_but_often(schedule)
-
-
-def _comes_later_but_often(schedule: Schedule) -> bool:
-    """An interval anchored after the reference week has no slots in it to count."""
+    most = max(schedule.count(day - _SECOND, day + timedelta(days=1) - _SECOND) for day in days)
+    # An interval anchored after the reference week has no slots in it to count.
     first = schedule.next_after(_REFERENCE + timedelta(days=7))
     if first is None:
-        return False
-    return schedule.count(first - _SECOND, first + timedelta(days=1) - _SECOND) > (
-        FREQUENT_SLOTS_A_DAY
-    )
+        return most
+    return max(most, schedule.count(first - _SECOND, first + timedelta(days=1) - _SECOND))
 
 
 def slots_within(schedule: Schedule, first: int, last: int) -> Sequence[int]:
@@ -52,22 +64,24 @@ def slots_within(schedule: Schedule, first: int, last: int) -> Sequence[int]:
         return ()
     if is_frequent(schedule):
         return _expand(schedule, first, last)
-    days = _slots_of_days(schedule, first // _DAY, last // _DAY)
+    days = _expanded_days(schedule, first // _DAY, last // _DAY)
     return days[bisect_left(days, first) : bisect_right(days, last)]
 
 
-@lru_cache(maxsize=8192)
-def _slots_of_days(schedule: Schedule, first: int, last: int) -> "array[int]":
-    return _expand(schedule, first * _DAY, (last + 1) * _DAY - 1)
+def _expanded_days(schedule: Schedule, first: int, last: int) -> "array[int]":
+    key = schedule, first, last
+    days = _slots_of_days.get(key)
+    if days is None:
+        days = _expand(schedule, first * _DAY, (last + 1) * _DAY - 1)
+        _slots_of_days.put(key, days, len(days) + 1)
+    return days
 
 
-@lru_cache(maxsize=8192)
-def _rows_of_days(
-    source: Source, job_id: str, version: int, schedule: Schedule, first: int, last: int
-) -> tuple["array[int]", list[Row]]:
-    """Rows of slots to come: the same ones again while the job is not edited."""
-    days = _slots_of_days(schedule, first, last)
-    return days, [Row(at, source, job_id, version, False, "scheduled") for at in days]
+def count_within(schedule: Schedule, first: int, last: int) -> int:
+    """How many slots lie in [first, last], without going through them."""
+    if first > last:
+        return 0
+    return schedule.count(from_epoch(first - 1), from_epoch(last))
 
 
 def rows_to_come(job: JobFact, first: int, last: int) -> Sequence[Row]:
@@ -76,9 +90,14 @@ def rows_to_come(job: JobFact, first: int, last: int) -> Sequence[Row]:
     if is_frequent(schedule):
         expected = _expand(schedule, first, last)
         return [Row(at, source, job.job_id, job.version, False, "scheduled") for at in expected]
-    days, rows = _rows_of_days(
-        source, job.job_id, job.version, schedule, first // _DAY, last // _DAY
-    )
+    key = source, job.job_id, job.version, schedule, first // _DAY, last // _DAY
+    found = _rows_of_days.get(key)
+    if found is None:
+        # The same rows again while the job is not edited: what was written for them is found.
+        days = _expanded_days(schedule, first // _DAY, last // _DAY)
+        found = days, [Row(at, source, job.job_id, job.version, False, "scheduled") for at in days]
+        _rows_of_days.put(key, found, len(days) + 1)
+    days, rows = found
     return rows[bisect_left(days, first) : bisect_right(days, last)]
 
 
@@ -94,6 +113,6 @@ def slots_by_hour(schedule: Schedule, first: int, last: int) -> Iterable[tuple[i
         yield hour, _count(schedule, max(first, hour) - 1, min(last, hour + HOUR - 1))
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=30_000)
 def _count(schedule: Schedule, after: int, until: int) -> int:
     return schedule.count(from_epoch(after), from_epoch(until))

@@ -53,6 +53,17 @@ def _json(judge: Callable[[Any], str | None]) -> Callable[[str], str | None]:
     return read
 
 
+def _narrower(path: str, response: httpx.Response) -> str | None:
+    """What to ask instead of a calendar's window that is too large; None for any other answer."""
+    if response.status_code != httpx.codes.BAD_REQUEST:
+        return None
+    problem = response.json()
+    if not problem.get("suggested_end"):
+        return None
+    window = httpx.QueryParams(start=problem["start"], end=problem["suggested_end"])
+    return f"{path}&{window}"
+
+
 def _lacks(content: Any, *names: str) -> str | None:
     """Name the fields that an object should have and has not."""
     if not isinstance(content, dict):
@@ -223,6 +234,8 @@ class Soak:
         body, problem = "", None
         try:
             response = self._client.get(check.path)
+            if (narrower := _narrower(check.path, response)) is not None:
+                response = self._client.get(narrower)
             body = response.text
             result["status_code"] = response.status_code
             if response.status_code == httpx.codes.OK:

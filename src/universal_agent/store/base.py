@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from universal_agent.domain.calendar import CalendarFacts, Window
+from universal_agent.domain.calendar_facts import CalendarFacts, Window
 from universal_agent.domain.calendar_row import JobFact
 from universal_agent.domain.events import Event
 from universal_agent.domain.exceptions import SlotException
@@ -507,6 +507,10 @@ class Store(SessionStore, BeatStore, NotificationStore, OffStore, PlanStore, Pro
 
     async def both_calendars(self, window: Window) -> tuple[CalendarFacts, CalendarFacts]:
         """The scan's facts and the projection's, the latter brought up to the same event."""
+        ...
+
+    async def count_stasis_groups(self) -> int:
+        """How many groups of missed slots wait for a decision."""
         ...
 
     async def projection_position(self) -> int:

@@ -8,14 +8,27 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import starmap
 from typing import Protocol
 
-from universal_agent.domain.calendar import (
+from universal_agent.domain.calendar_facts import (
     CalendarFacts,
     CalendarSlot,
+    Detail,
     HourCount,
     Window,
+    is_counted,
     taken_ranges,
 )
 from universal_agent.domain.calendar_row import JobFact
+from universal_agent.domain.calendar_size import (
+    HOUR_BYTES,
+    MAX_GROUPS,
+    MAX_JOBS,
+    MAX_SLOTS,
+    ROW_BYTES,
+    Recorded,
+    Size,
+    SizeCheck,
+    too_large,
+)
 from universal_agent.domain.calendar_slots import is_frequent
 from universal_agent.domain.job import JobSpec
 from universal_agent.domain.slot import epoch, from_epoch
@@ -23,19 +36,27 @@ from universal_agent.store.job_verbs import read_spec
 from universal_agent.store.log_verbs import log_bounds
 from universal_agent.store.missed_rows import missed_from_row
 from universal_agent.store.rows import SpecCache
-from universal_agent.store.tx import Row, Tx, to_json
+from universal_agent.store.tx import Row, Tx, from_json, to_json
 
 _HOUR = 3600
 
+#: More hours than fit into an answer are not counted.
+_MOST_HOURS = 170_000
+
+#: Parameters of a statement.
+Asked = dict[str, object]
+
 
 class _Tables(Protocol):
-    """Where the facts are read from."""
+    """Where the facts are read from. `digest`: jobs that are counted by the hour, as JSON."""
 
     def jobs(self, window: Window) -> list[Row]: ...
     def jobs_named(self, refs: Iterable[str]) -> list[Row]: ...
     def specs(self, versions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], JobSpec]: ...
-    def slots(self, window: Window) -> list[Row]: ...
-    def hours(self, window: Window) -> list[Row]: ...
+    def slots(self, window: Window, digest: str | None) -> list[Row]: ...
+    def slot_counts(self, window: Window, digest: str | None, until: int) -> list[Row]: ...
+    def hours(self, window: Window, digest: str | None) -> list[Row]: ...
+    def hour_count(self, window: Window, until: int) -> int: ...
     def missed(self, window: Window) -> list[Row]: ...
     def taken(self, ranges: list[tuple[str, int, int]]) -> list[Row]: ...
     def version(self) -> tuple[int, float | None]: ...
@@ -61,18 +82,48 @@ def job_facts(tx: Tx, job_ids: Sequence[str], specs: SpecCache) -> list[JobFact]
     return [_job_fact(row, specs) for row in rows]
 
 
+def count_stasis_groups(tx: Tx) -> int:
+    (row,) = tx.all("calendar_stasis_groups")
+    return int(row[0])
+
+
 def _gather(tables: _Tables, window: Window, specs: SpecCache) -> CalendarFacts:
-    jobs = {row[0]: _job_fact(row, specs) for row in tables.jobs(window)}
-    slots = list(starmap(CalendarSlot, tables.slots(window)))
-    single = window.source_ref is not None
-    hours = [] if single else [_hour_count(row) for row in tables.hours(window)]
+    """Raises WindowTooLarge before anything is read that does not fit into an answer."""
+    found = tables.jobs(window)
+    if len(found) > MAX_JOBS:
+        raise too_large(window, Size(len(found), len(found) * ROW_BYTES), None)
+    jobs = {row[0]: _job_fact(row, specs) for row in found}
     missed = [missed_from_row(row) for row in tables.missed(window)]
+    missed_specs = tables.specs({(record.source_ref, record.job_version) for record in missed})
+    single = window.source_ref is not None
+    counted = {job_id for job_id, job in jobs.items() if is_counted(job.spec, window)}
+    is_digest = window.detail is not Detail.ALL and not single
+    digest = to_json(sorted(counted)) if is_digest else None
+
+    def recorded(until: int) -> Recorded:
+        rows = tables.slot_counts(window, digest, until)
+        is_cut = sum(count for _, count, _ in rows) > MAX_SLOTS
+        return Recorded(
+            {source_ref: count for source_ref, count, _ in rows},
+            cut_at=max(last for *_, last in rows) if is_cut else None,
+            hours=0 if single else tables.hour_count(window, until),
+        )
+
+    SizeCheck(window, jobs, missed, missed_specs, recorded).check()
+    slots = list(starmap(CalendarSlot, tables.slots(window, digest)))
+    hours = [] if single else _hour_counts(tables.hours(window, digest))
+    if len(hours) > _MOST_HOURS:
+        raise too_large(window, Size(len(hours), len(hours) * HOUR_BYTES), None)
     named = {slot.source_ref for slot in slots} | {record.source_ref for record in missed}
-    counted = {count.source_ref for count in hours}
+    counted |= {count.source_ref for count in hours}
+    if len(named | counted) > MAX_JOBS:
+        raise too_large(window, Size(len(slots), len(named | counted) * ROW_BYTES), None)
     for row in tables.jobs_named(sorted((named | counted) - jobs.keys())):
         jobs[row[0]] = _job_fact(row, specs)
-    missed_specs = tables.specs({(record.source_ref, record.job_version) for record in missed})
     ranges = [] if single else taken_ranges(jobs.values(), missed, missed_specs, counted)
+    taken = [_taken_slot(row) for row in tables.taken(ranges)] if ranges else []
+    if digest is not None:
+        taken = [slot._replace(summed=slot.summed or slot.source_ref in counted) for slot in taken]
     version, last_event_at = tables.version()
     return CalendarFacts(
         jobs=jobs,
@@ -80,10 +131,27 @@ def _gather(tables: _Tables, window: Window, specs: SpecCache) -> CalendarFacts:
         hours=hours,
         missed=missed,
         specs=missed_specs,
-        taken=[_taken_slot(row) for row in tables.taken(ranges)] if ranges else [],
+        taken=taken,
         version=version,
         last_event_at=None if last_event_at is None else from_epoch(last_event_at),
     )
+
+
+def _filters(window: Window) -> dict[str, object]:
+    return {"owner": window.owner_id, "source": window.source}
+
+
+def _missed_filters(window: Window) -> dict[str, object]:
+    return {
+        **_filters(window),
+        "source_ref": window.source_ref,
+        "groups": MAX_GROUPS,
+        "most": MAX_SLOTS + 1,
+    }
+
+
+def _bounds(window: Window, until: int | None = None) -> dict[str, object]:
+    return {"start": epoch(window.start), "end": epoch(window.end) if until is None else until}
 
 
 class _RuntimeTables:
@@ -92,7 +160,7 @@ class _RuntimeTables:
     def __init__(self, tx: Tx, window: Window, specs: SpecCache) -> None:
         self._tx = tx
         self._specs = specs
-        self._bounds = {"start": epoch(window.start), "end": epoch(window.end)}
+        self._bounds = _bounds(window)
         single = window.source_ref is not None
         #: "job version" of the versions that are counted by the hour.
         self._summed = to_json([] if single else self._frequent_versions())
@@ -105,7 +173,12 @@ class _RuntimeTables:
         ]
 
     def jobs(self, window: Window) -> list[Row]:
-        return self._tx.all("calendar_jobs", source_ref=window.source_ref)
+        return self._tx.all(
+            "calendar_jobs",
+            source_ref=window.source_ref,
+            **_filters(window),
+            most=MAX_JOBS + 1,
+        )
 
     def jobs_named(self, refs: Iterable[str]) -> list[Row]:
         return self._tx.all("calendar_jobs_named", refs=to_json(refs))
@@ -113,16 +186,41 @@ class _RuntimeTables:
     def specs(self, versions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], JobSpec]:
         return {key: read_spec(self._tx, *key, self._specs) for key in versions}
 
-    def slots(self, window: Window) -> list[Row]:
+    def slots(self, window: Window, digest: str | None) -> list[Row]:
+        return self._tx.all("calendar_slots", **self._asked(window, digest))
+
+    def slot_counts(self, window: Window, digest: str | None, until: int) -> list[Row]:
+        return self._tx.all("calendar_slot_counts", **self._asked(window, digest, until))
+
+    def _asked(self, window: Window, digest: str | None, until: int | None = None) -> Asked:
+        return {
+            **_bounds(window, until),
+            **_filters(window),
+            "source_ref": window.source_ref,
+            "summed": self._summed,
+            "digest": digest,
+            "every": window.detail is Detail.COUNTS,
+            "most": MAX_SLOTS + 1,
+        }
+
+    def hours(self, window: Window, digest: str | None) -> list[Row]:
         return self._tx.all(
-            "calendar_slots", **self._bounds, source_ref=window.source_ref, summed=self._summed
+            "calendar_hours",
+            **self._bounds,
+            **_filters(window),
+            summed=self._summed,
+            digest=digest,
+            every=window.detail is Detail.COUNTS,
+            most=_MOST_HOURS + 1,
         )
 
-    def hours(self, window: Window) -> list[Row]:
-        return self._tx.all("calendar_hours", **self._bounds, summed=self._summed)
+    def hour_count(self, window: Window, until: int) -> int:
+        """At the most: hours of each version whose slots are counted."""
+        versions = len(from_json(self._summed))
+        return versions * -(-(until - epoch(window.start)) // _HOUR)
 
     def missed(self, window: Window) -> list[Row]:
-        return self._tx.all("calendar_missed", **self._bounds, source_ref=window.source_ref)
+        return self._tx.all("calendar_missed", **self._bounds, **_missed_filters(window))
 
     def taken(self, ranges: list[tuple[str, int, int]]) -> list[Row]:
         rows = self._tx.all("calendar_taken", ranges=to_json(ranges))
@@ -148,7 +246,9 @@ class _Projection:
         named = self._only if window.source_ref is None else [window.source_ref]
         if named is not None:
             return [row for row in self.jobs_named(named) if not row[4]]
-        return self._tx.all("feed_jobs", end=epoch(window.end))
+        return self._tx.all(
+            "feed_jobs", end=epoch(window.end), **_filters(window), most=MAX_JOBS + 1
+        )
 
     def jobs_named(self, refs: Iterable[str]) -> list[Row]:
         return self._tx.all("feed_jobs_named", refs=to_json(refs))
@@ -161,21 +261,66 @@ class _Projection:
             )
         }
 
-    def slots(self, window: Window) -> list[Row]:
-        bounds = {"start": epoch(window.start), "end": epoch(window.end)}
+    def slots(self, window: Window, digest: str | None) -> list[Row]:
         if window.source_ref is None:
-            return self._tx.all("feed_slots", **bounds, only=self._among)
-        return self._tx.all("feed_slots_of", **bounds, source_ref=window.source_ref)
+            return self._tx.all("feed_slots", **self._asked(window, digest))
+        return self._tx.all("feed_slots_of", **self._asked_of(window))
 
-    def hours(self, window: Window) -> list[Row]:
+    def slot_counts(self, window: Window, digest: str | None, until: int) -> list[Row]:
+        if window.source_ref is None:
+            return self._tx.all("feed_slot_counts", **self._asked(window, digest, until))
+        return self._tx.all("feed_slot_counts_of", **self._asked_of(window, until))
+
+    def _asked(self, window: Window, digest: str | None, until: int | None = None) -> Asked:
+        return {
+            **_bounds(window, until),
+            **_filters(window),
+            "only": self._among,
+            "digest": digest,
+            "every": window.detail is Detail.COUNTS,
+            "most": MAX_SLOTS + 1,
+        }
+
+    def _asked_of(self, window: Window, until: int | None = None) -> Asked:
+        return {
+            **_bounds(window, until),
+            "source_ref": window.source_ref,
+            "most": MAX_SLOTS + 1,
+        }
+
+    def hours(self, window: Window, digest: str | None) -> list[Row]:
         """Whole hours were counted before; of hours that the window cuts, slots are counted now."""
+        rows = self._counted_hours(window)
+        if digest is not None:
+            asked = {**_bounds(window), **_filters(window), "only": self._among}
+            rows += self._tx.all(
+                "feed_digest_hours",
+                **asked,
+                digest=digest,
+                every=window.detail is Detail.COUNTS,
+                most=_MOST_HOURS + 1,
+            )
+        return rows
+
+    def hour_count(self, window: Window, until: int) -> int:
+        asked = {**_bounds(window, until), **_filters(window), "only": self._among}
+        (row,) = self._tx.all("feed_hour_counts", **asked, most=_MOST_HOURS)
+        return int(row[0])
+
+    def _counted_hours(self, window: Window) -> list[Row]:
         start, end = epoch(window.start), epoch(window.end)
         first, last = -(-start // _HOUR) * _HOUR, end // _HOUR * _HOUR
         if first > last:  # all within one hour
             return self._part_of_hour(last, start, end)
         return [
             *self._part_of_hour(first - _HOUR, start, first),
-            *self._tx.all("feed_whole_hours", first=first, last=last, only=self._among),
+            *self._tx.all(
+                "feed_whole_hours",
+                first=first,
+                last=last,
+                only=self._among,
+                **_filters(window),
+            ),
             *self._part_of_hour(last, last, end),
         ]
 
@@ -186,11 +331,7 @@ class _Projection:
 
     def missed(self, window: Window) -> list[Row]:
         return self._tx.all(
-            "feed_missed",
-            start=epoch(window.start),
-            end=epoch(window.end),
-            source_ref=window.source_ref,
-            only=self._among,
+            "feed_missed", **_bounds(window), **_missed_filters(window), only=self._among
         )
 
     def taken(self, ranges: list[tuple[str, int, int]]) -> list[Row]:
@@ -214,9 +355,18 @@ def _job_fact(row: Row, specs: SpecCache) -> JobFact:
     )
 
 
-def _hour_count(row: Row) -> HourCount:
-    source_ref, hour, outcome, count = row
-    return HourCount(source_ref=source_ref, hour=hour, outcome=outcome, count=count)
+def _hour_counts(rows: Iterable[Row]) -> list[HourCount]:
+    """Equal texts are one object: there are as many hours as jobs times the window's."""
+    texts: dict[str, str] = {}
+    return [
+        HourCount(
+            texts.setdefault(source_ref, source_ref),
+            hour,
+            texts.setdefault(outcome, outcome),
+            count,
+        )
+        for source_ref, hour, outcome, count in rows
+    ]
 
 
 def _taken_slot(row: Row) -> CalendarSlot:

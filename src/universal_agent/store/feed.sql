@@ -1,10 +1,13 @@
 -- The calendar: `calendar_*` scans the runtime tables (V1), `feed_*` reads and writes the
 -- projection (V2). Both answer the same questions with the same columns in the same order.
+-- What a window leaves out is left out here: rows that are not shown are not read.
 
 -- calendar_jobs --
 SELECT j.job_id, j.version, v.spec, j.next_run_at, 0
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
-WHERE j.deleted_at IS NULL AND (:source_ref IS NULL OR j.job_id = :source_ref);
+WHERE j.deleted_at IS NULL AND (:source_ref IS NULL OR j.job_id = :source_ref)
+  AND (:owner IS NULL OR j.owner_id = :owner) AND (:source IS NULL OR j.source = :source)
+LIMIT :most;
 
 -- calendar_jobs_named --
 SELECT j.job_id, j.version, v.spec, j.next_run_at, j.deleted_at IS NOT NULL
@@ -24,15 +27,37 @@ SELECT s.source, s.source_ref, s.scheduled_at, s.outcome, s.reason, s.run_id,
 FROM slots s LEFT JOIN runs r ON r.run_id = s.run_id
 WHERE s.scheduled_at >= :start AND s.scheduled_at < :end
   AND (:source_ref IS NULL OR s.source_ref = :source_ref)
+  AND (:source IS NULL OR s.source = :source)
+  AND (:owner IS NULL OR s.source_ref IN (SELECT job_id FROM jobs WHERE owner_id = :owner))
   AND s.source_ref || ' ' || s.job_version NOT IN (SELECT value FROM json_each(:summed))
-ORDER BY s.scheduled_at, s.source, s.source_ref;
+  AND (:digest IS NULL OR (NOT :every AND s.source = 'cron'
+       AND s.source_ref NOT IN (SELECT value FROM json_each(:digest))))
+ORDER BY s.scheduled_at, s.source, s.source_ref
+LIMIT :most;
+
+-- calendar_slot_counts --
+SELECT source_ref, count(*), max(scheduled_at)
+FROM (SELECT s.source_ref, s.scheduled_at FROM slots s
+      WHERE s.scheduled_at >= :start AND s.scheduled_at < :end
+        AND (:source_ref IS NULL OR s.source_ref = :source_ref)
+        AND (:source IS NULL OR s.source = :source)
+        AND (:owner IS NULL OR s.source_ref IN (SELECT job_id FROM jobs WHERE owner_id = :owner))
+        AND s.source_ref || ' ' || s.job_version NOT IN (SELECT value FROM json_each(:summed))
+        AND (:digest IS NULL OR (NOT :every AND s.source = 'cron'
+             AND s.source_ref NOT IN (SELECT value FROM json_each(:digest))))
+      ORDER BY s.scheduled_at LIMIT :most)
+GROUP BY source_ref;
 
 -- calendar_hours --
 SELECT s.source_ref, s.scheduled_at - s.scheduled_at % 3600, s.outcome, count(*)
 FROM slots s
 WHERE s.scheduled_at >= :start AND s.scheduled_at < :end
-  AND s.source_ref || ' ' || s.job_version IN (SELECT value FROM json_each(:summed))
-GROUP BY 1, 2, 3;
+  AND (:source IS NULL OR s.source = :source)
+  AND (:owner IS NULL OR s.source_ref IN (SELECT job_id FROM jobs WHERE owner_id = :owner))
+  AND (s.source_ref || ' ' || s.job_version IN (SELECT value FROM json_each(:summed))
+       OR (:digest IS NOT NULL AND (:every OR s.source <> 'cron'
+           OR s.source_ref IN (SELECT value FROM json_each(:digest)))))
+GROUP BY 1, 2, 3 LIMIT :most;
 
 -- calendar_taken --
 SELECT DISTINCT s.source, s.source_ref, s.scheduled_at, s.outcome, s.reason, s.run_id,
@@ -43,19 +68,31 @@ CROSS JOIN slots s ON s.scheduled_at >= json_extract(d.value, '$[1]')
   AND s.source_ref = json_extract(d.value, '$[0]');
 
 -- calendar_missed --
+WITH oldest AS (
+  SELECT source_ref, outage_id FROM missed
+  WHERE status = 'pending' AND (:source_ref IS NULL OR source_ref = :source_ref)
+    AND (:source IS NULL OR source = :source)
+    AND (:owner IS NULL OR source_ref IN (SELECT job_id FROM jobs WHERE owner_id = :owner))
+  GROUP BY source_ref, outage_id ORDER BY min(created_at), source_ref LIMIT :groups)
 SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
        status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM missed
-WHERE (status = 'pending' OR (last_at >= :start AND first_at < :end))
+WHERE ((status = 'pending' AND (source_ref, outage_id) IN (SELECT source_ref, outage_id FROM oldest))
+       OR (last_at >= :start AND first_at < :end))
   AND (:source_ref IS NULL OR source_ref = :source_ref)
-ORDER BY missed_id;
+  AND (:source IS NULL OR source = :source)
+  AND (:owner IS NULL OR source_ref IN (SELECT job_id FROM jobs WHERE owner_id = :owner))
+ORDER BY missed_id LIMIT :most;
 
 -- feed_jobs --
 SELECT j.job_id, j.version, v.spec, j.next_run_at, j.deleted
 FROM (SELECT job_id FROM feed_jobs WHERE next_run_at < :end
       UNION SELECT job_id FROM feed_jobs WHERE frequent AND NOT deleted) d
 CROSS JOIN feed_jobs j ON j.job_id = d.job_id
-JOIN feed_versions v ON v.job_id = j.job_id AND v.version = j.version;
+JOIN feed_versions v ON v.job_id = j.job_id AND v.version = j.version
+WHERE (:owner IS NULL OR json_extract(v.spec, '$.user_id') = :owner)
+  AND (:source IS NULL OR v.source = :source)
+LIMIT :most;
 
 -- feed_jobs_named --
 SELECT j.job_id, j.version, v.spec, j.next_run_at, j.deleted
@@ -71,18 +108,78 @@ CROSS JOIN feed_versions v ON v.job_id = json_extract(d.value, '$[0]')
 -- feed_slots --
 SELECT source, source_ref, scheduled_at, outcome, reason, run_id, duration_seconds, moved_to
 FROM feed_slots WHERE lane = '' AND scheduled_at >= :start AND scheduled_at < :end
-  AND (:only IS NULL OR source_ref IN (SELECT value FROM json_each(:only)));
+  AND (:source IS NULL OR source = :source)
+  AND (:owner IS NULL OR source_ref IN (
+         SELECT j.job_id FROM feed_jobs j JOIN feed_versions v
+         ON v.job_id = j.job_id AND v.version = j.version
+         WHERE json_extract(v.spec, '$.user_id') = :owner))
+  AND (:only IS NULL OR source_ref IN (SELECT value FROM json_each(:only)))
+  AND (:digest IS NULL OR (NOT :every AND source = 'cron'
+       AND source_ref NOT IN (SELECT value FROM json_each(:digest))))
+LIMIT :most;
 
 -- feed_slots_of --
 SELECT source, source_ref, scheduled_at, outcome, reason, run_id, duration_seconds, moved_to
 FROM feed_slots
 WHERE lane IN ('', :source_ref) AND scheduled_at >= :start AND scheduled_at < :end
   AND source_ref = :source_ref
-ORDER BY scheduled_at;
+ORDER BY scheduled_at LIMIT :most;
+
+-- feed_slot_counts --
+SELECT source_ref, count(*), max(scheduled_at)
+FROM (SELECT source_ref, scheduled_at FROM feed_slots
+      WHERE lane = '' AND scheduled_at >= :start AND scheduled_at < :end
+        AND (:source IS NULL OR source = :source)
+        AND (:owner IS NULL OR source_ref IN (
+               SELECT j.job_id FROM feed_jobs j JOIN feed_versions v
+               ON v.job_id = j.job_id AND v.version = j.version
+               WHERE json_extract(v.spec, '$.user_id') = :owner))
+        AND (:only IS NULL OR source_ref IN (SELECT value FROM json_each(:only)))
+        AND (:digest IS NULL OR (NOT :every AND source = 'cron'
+             AND source_ref NOT IN (SELECT value FROM json_each(:digest))))
+      ORDER BY scheduled_at LIMIT :most)
+GROUP BY source_ref;
+
+-- feed_slot_counts_of --
+SELECT source_ref, count(*), max(scheduled_at)
+FROM (SELECT source_ref, scheduled_at FROM feed_slots
+      WHERE lane IN ('', :source_ref) AND scheduled_at >= :start AND scheduled_at < :end
+        AND source_ref = :source_ref
+      ORDER BY scheduled_at LIMIT :most)
+GROUP BY source_ref;
+
+-- feed_hour_counts --
+SELECT count(*)
+FROM (SELECT 1 FROM feed_hours WHERE hour >= :start - 3600 AND hour < :end
+        AND (:source IS NULL OR source_ref IN (SELECT job_id FROM feed_versions WHERE source = :source))
+        AND (:owner IS NULL OR source_ref IN (
+               SELECT j.job_id FROM feed_jobs j JOIN feed_versions v
+               ON v.job_id = j.job_id AND v.version = j.version
+               WHERE json_extract(v.spec, '$.user_id') = :owner))
+        AND (:only IS NULL OR source_ref IN (SELECT value FROM json_each(:only)))
+      LIMIT :most);
+
+-- feed_digest_hours --
+SELECT source_ref, scheduled_at - scheduled_at % 3600, outcome, count(*)
+FROM feed_slots
+WHERE lane = '' AND scheduled_at >= :start AND scheduled_at < :end
+  AND (:source IS NULL OR source = :source)
+  AND (:owner IS NULL OR source_ref IN (
+         SELECT j.job_id FROM feed_jobs j JOIN feed_versions v
+         ON v.job_id = j.job_id AND v.version = j.version
+         WHERE json_extract(v.spec, '$.user_id') = :owner))
+  AND (:only IS NULL OR source_ref IN (SELECT value FROM json_each(:only)))
+  AND (:every OR source <> 'cron' OR source_ref IN (SELECT value FROM json_each(:digest)))
+GROUP BY 1, 2, 3 LIMIT :most;
 
 -- feed_whole_hours --
 SELECT source_ref, hour, outcome, count FROM feed_hours
 WHERE hour >= :first AND hour < :last
+  AND (:source IS NULL OR source_ref IN (SELECT job_id FROM feed_versions WHERE source = :source))
+  AND (:owner IS NULL OR source_ref IN (
+         SELECT j.job_id FROM feed_jobs j JOIN feed_versions v
+         ON v.job_id = j.job_id AND v.version = j.version
+         WHERE json_extract(v.spec, '$.user_id') = :owner))
   AND (:only IS NULL OR source_ref IN (SELECT value FROM json_each(:only)));
 
 -- feed_part_of_hour --
@@ -103,13 +200,30 @@ CROSS JOIN feed_slots s ON s.lane IN ('', json_extract(d.value, '$[0]'))
   AND s.source_ref = json_extract(d.value, '$[0]');
 
 -- feed_missed --
+WITH oldest AS (
+  SELECT source_ref, outage_id FROM feed_missed
+  WHERE status = 'pending' AND (:source_ref IS NULL OR source_ref = :source_ref)
+    AND (:source IS NULL OR source = :source)
+    AND (:owner IS NULL OR source_ref IN (SELECT j.job_id FROM feed_jobs j JOIN feed_versions v
+         ON v.job_id = j.job_id AND v.version = j.version
+         WHERE json_extract(v.spec, '$.user_id') = :owner))
+    AND (:only IS NULL OR source_ref IN (SELECT value FROM json_each(:only)))
+  GROUP BY source_ref, outage_id ORDER BY min(created_at), source_ref LIMIT :groups)
 SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
        status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM feed_missed
-WHERE (status = 'pending' OR (last_at >= :start AND first_at < :end))
+WHERE ((status = 'pending' AND (source_ref, outage_id) IN (SELECT source_ref, outage_id FROM oldest))
+       OR (last_at >= :start AND first_at < :end))
   AND (:source_ref IS NULL OR source_ref = :source_ref)
-  AND (:only IS NULL OR source_ref IN (SELECT value FROM json_each(:only)))
-ORDER BY missed_id;
+  AND (:source IS NULL OR source = :source)
+  AND (:owner IS NULL OR source_ref IN (SELECT j.job_id FROM feed_jobs j JOIN feed_versions v
+         ON v.job_id = j.job_id AND v.version = j.version
+         WHERE json_extract(v.spec, '$.user_id') = :owner))
+    AND (:only IS NULL OR source_ref IN (SELECT value FROM json_each(:only)))
+ORDER BY missed_id LIMIT :most;
+
+-- calendar_stasis_groups --
+SELECT count(*) FROM (SELECT DISTINCT source_ref, outage_id FROM missed WHERE status = 'pending');
 
 -- feed_state --
 SELECT position, last_event_at FROM feed_state;

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
-from universal_agent.domain.calendar import CalendarFacts, Window
+from universal_agent.domain.calendar_facts import CalendarFacts, Window
 from universal_agent.domain.calendar_row import JobFact
 from universal_agent.domain.events import Event
 from universal_agent.domain.exceptions import SlotException
@@ -522,6 +522,9 @@ class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff, SqlPlans):
             if found is not None:
                 return found
         return await self._db.write(both_made_level)
+
+    async def count_stasis_groups(self) -> int:
+        return await self._db.read(calendar_rows.count_stasis_groups)
 
     async def projection_position(self) -> int:
         return await self._db.read(projection_rows.position)

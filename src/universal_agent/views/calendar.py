@@ -2,30 +2,37 @@
 
 import asyncio
 import hashlib
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
 
-from universal_agent.domain.calendar import Window
+from universal_agent.domain.bounded import BoundedCache
 from universal_agent.domain.calendar_days import View, days_of, view_bounds
+from universal_agent.domain.calendar_facts import Detail, Window
 from universal_agent.domain.calendar_row import LEGEND
 from universal_agent.domain.phrases import parse_instant
+from universal_agent.domain.slot import Source
 from universal_agent.errors import InvalidInput
+from universal_agent.views.build_thread import BuildThread
 from universal_agent.views.calendar_provider import CalendarProvider
-from universal_agent.views.calendar_text import FeedText, joined
+from universal_agent.views.calendar_text import FeedText, Text, written_with
 
 LONGEST = timedelta(days=62)
 BACK = timedelta(days=30)
 AHEAD = timedelta(days=14)
 
-#: Feeds kept to tell changes from, and how much of encoded answers.
-_HELD_FEEDS = 16
-_KEPT_BYTES = 32_000_000
+#: Bytes of the answers that are kept to be given again, and of the feeds that are kept to tell
+#: changes from. The largest ones are made again each time: who polls them has a tag.
+_ANSWER_BYTES = 8_000_000
+_HELD_BYTES = 8_000_000
+
+_HOUR = timedelta(hours=1)
+_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +47,7 @@ class FeedQuery:
     timezone: str | None = None
     source_ref: str | None = None
     include_resolved: bool = False
+    detail: Detail = Detail.ALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,22 +66,30 @@ class CalendarView:
     """Answers for feeds: whole, what changed since a version, or that nothing did."""
 
     def __init__(
-        self, provider: CalendarProvider, *, stream_id: Callable[[], str], default_zone: str
+        self,
+        provider: CalendarProvider,
+        thread: BuildThread,
+        *,
+        stream_id: Callable[[], str],
+        default_zone: str,
     ) -> None:
         self._provider = provider
+        self._thread = thread
         self._stream_id = stream_id
         self._default_zone = default_zone
-        #: Answers to give again for as long as nothing has changed.
-        self._bodies: OrderedDict[_Key, tuple[int, bytes]] = OrderedDict()
+        #: Answers to give again while nothing has changed, by their tag.
+        self._answers: BoundedCache[str, bytes] = BoundedCache(_ANSWER_BYTES)
         #: Feeds that clients may hold, to tell them what has changed since.
-        self._held: OrderedDict[tuple[_Key, int], FeedText] = OrderedDict()
-        #: How often all of that was forgotten: a tag from before is no tag of a feed from after.
+        self._held: BoundedCache[tuple[_Key, int], FeedText] = BoundedCache(_HELD_BYTES)
+        #: Answers that are being made, by the tag that was asked for.
+        self._making: dict[str, asyncio.Task[FeedAnswer]] = {}
+        #: How often all of that was dropped: a tag from before is no tag of a feed from after.
         self._edition = 0
 
     def forget(self) -> None:
-        """Answer anew: the projection was made anew, and its version is the same."""
+        """Answer from nothing that is kept: the projection was rebuilt, at the same version."""
         self._edition += 1
-        self._bodies.clear()
+        self._answers.clear()
         self._held.clear()
         self._provider.forget()
 
@@ -87,7 +103,7 @@ class CalendarView:
     ) -> FeedAnswer:
         """The feed's document, or what changed in it since the version that the client holds.
 
-        Raises InvalidInput for a zone or window that makes no sense.
+        Raises InvalidInput for a zone or window that makes no sense, and WindowTooLarge.
         """
         key = (query, self.window(query, now=now))
         version = await self._provider.version()
@@ -95,55 +111,54 @@ class CalendarView:
         if if_none_match is not None and tag in if_none_match:
             return FeedAnswer(etag=tag, body=None)
         held = None if since_version is None else self._held.get((key, since_version))
-        if held is None:
-            body = self._kept_body(key, version)
-            if body is not None:
-                return FeedAnswer(etag=tag, body=body)
-        feed = held if held is not None and since_version == version else None
-        feed = feed or await self._feed(key)
-        tag = self._etag(key, feed.version)
         if held is not None:
-            return FeedAnswer(etag=tag, body=await asyncio.to_thread(_delta, key, held, feed))
-        body = await asyncio.to_thread(_document, key, feed)
-        self._keep_body(key, feed.version, body)
+            feed = held if since_version == version else await self._feed(key)
+            tag = self._etag(key, feed.version)
+            return FeedAnswer(etag=tag, body=await self._thread.run(_delta, key, held, feed))
+        return await self.written(key, tag, "json", _document)
+
+    async def written(
+        self, key: _Key, tag: str, form: str, write: Callable[[_Key, FeedText], bytes]
+    ) -> FeedAnswer:
+        """The feed in a form, as it is at the version of the tag or at a later one.
+
+        Callers that ask for the same at the same time share one answer.
+        """
+        body = self._answers.get(tag)
+        if body is not None:
+            return FeedAnswer(etag=tag, body=body)
+        making = self._making.get(tag)
+        if making is None:
+            making = asyncio.ensure_future(self._written(key, form, write))
+            self._making[tag] = making
+            making.add_done_callback(partial(self._made, tag))
+        return await asyncio.shield(making)
+
+    async def _written(
+        self, key: _Key, form: str, write: Callable[[_Key, FeedText], bytes]
+    ) -> FeedAnswer:
+        edition = self._edition
+        feed = await self._feed(key)
+        body = await self._thread.run(write, key, feed)
+        tag = self._etag(key, feed.version, form)
+        if edition == self._edition:
+            self._answers.put(tag, body, len(body))
         return FeedAnswer(etag=tag, body=body)
 
-    async def feed(self, query: FeedQuery, *, now: datetime) -> tuple[Window, FeedText]:
-        """What a query comes to, for those who write it in another form."""
-        key = (query, self.window(query, now=now))
-        return key[1], await self._feed(key)
+    def _made(self, tag: str, making: asyncio.Task[FeedAnswer]) -> None:
+        del self._making[tag]
+        if not making.cancelled():
+            making.exception()  # the caller may have left
 
-    async def etag(
-        self, query: FeedQuery, *, now: datetime, form: str, version: int | None = None
-    ) -> str:
-        """The tag of the feed in another form, as it is now or at a version."""
+    async def tag(self, query: FeedQuery, *, now: datetime, form: str) -> tuple[_Key, str]:
+        """What a query means at this time, and the tag of its answer in a form."""
         key = (query, self.window(query, now=now))
-        if version is None:
-            version = await self._provider.version()
-        return self._etag(key, version, form)
+        return key, self._etag(key, await self._provider.version(), form)
 
     async def _feed(self, key: _Key) -> FeedText:
-        query, window = key
-        feed = await self._provider.feed(window)
-        if query.source != "all":
-            feed = feed.of_source(query.source)
-        self._held[key, feed.version] = feed
-        if len(self._held) > _HELD_FEEDS:
-            self._held.popitem(last=False)
+        feed = await self._provider.feed(key[1])
+        self._held.put((key, feed.version), feed, feed.held_bytes)
         return feed
-
-    def _kept_body(self, key: _Key, version: int) -> bytes | None:
-        kept = self._bodies.get(key)
-        if kept is None or kept[0] != version:
-            return None
-        self._bodies.move_to_end(key)
-        return kept[1]
-
-    def _keep_body(self, key: _Key, version: int, body: bytes) -> None:
-        self._bodies[key] = version, body
-        self._bodies.move_to_end(key)
-        while sum(len(body) for _, body in self._bodies.values()) > _KEPT_BYTES:
-            self._bodies.popitem(last=False)
 
     def _etag(self, key: _Key, version: int, form: str = "json") -> str:
         """Strong: the same for the same version of the same window of the same database."""
@@ -164,10 +179,13 @@ class CalendarView:
         if end is None and query.view is not None:
             start, end = view_bounds(query.view, start or now, zone)
         else:
-            start = start or (end - BACK if end else now - BACK)
-            end = end or (start + BACK + AHEAD if query.start else now + AHEAD)
-            # Whole minutes, so that a feed asked for twice in a row is the same feed.
-            start, end = _minute(start), _minute(end)
+            # What depends on the present is on the hour: clients that poll ask for one feed, and
+            # not for another one each minute.
+            start = start or (end - BACK if end else _floor(now, _HOUR) - BACK)
+            end = end or (
+                start + BACK + AHEAD if query.start else _floor(now, _HOUR) + _HOUR + AHEAD
+            )
+            start, end = _floor(start, _MINUTE), _floor(end, _MINUTE)
         if not start < end:
             raise InvalidInput(
                 f"expected start before end, got {start.isoformat()} and {end.isoformat()}",
@@ -188,7 +206,9 @@ class CalendarView:
             zone=zone,
             source_ref=query.source_ref,
             owner_id=query.owner,
+            source=None if query.source == "all" else Source(query.source),
             include_resolved=query.include_resolved,
+            detail=query.detail,
         )
 
     def _zone(self, name: str | None) -> ZoneInfo:
@@ -214,6 +234,7 @@ def _head(key: _Key, feed: FeedText) -> dict[str, Any]:
     return {
         "timezone": window.zone.key,
         "view": query.view or "range",
+        "detail": window.detail,
         "start_utc": window.start.isoformat(),
         "end_utc": window.end.isoformat(),
         "start_local": window.start.astimezone(window.zone).isoformat(),
@@ -226,15 +247,17 @@ def _head(key: _Key, feed: FeedText) -> dict[str, Any]:
 def _document(key: _Key, feed: FeedText) -> bytes:
     """The whole feed (docs/contract.md, Calendar)."""
     window = key[1]
-    return orjson.dumps(
+    return written_with(
         {
             **_head(key, feed),
-            "events": joined(feed.rows),
-            "always_running": joined(feed.always_running),
-            "stasis_queue": joined(feed.stasis_queue),
             "legend": LEGEND,
             "days": days_of(window.start, window.end, window.zone),
-        }
+        },
+        {
+            "events": feed.rows,
+            "always_running": feed.always_running,
+            "stasis_queue": feed.stasis_queue,
+        },
     )
 
 
@@ -244,19 +267,23 @@ def _delta(key: _Key, held: FeedText, feed: FeedText) -> bytes:
     The lists that are short are there as a whole, and only when something in them has changed.
     """
     before, now = dict(held.rows), dict(feed.rows)
-    document: dict[str, Any] = {
-        **_head(key, feed),
-        "delta": True,
-        "since_version": held.version,
-        "upserts": joined(row for row in feed.rows if before.get(row.name) != row.json),
-        "removed": [name for name in before if name not in now],
+    lists: dict[str, Sequence[Text]] = {
+        "upserts": [row for row in feed.rows if before.get(row.name) != row.json]
     }
     if feed.always_running != held.always_running:
-        document["always_running"] = joined(feed.always_running)
+        lists["always_running"] = feed.always_running
     if feed.stasis_queue != held.stasis_queue:
-        document["stasis_queue"] = joined(feed.stasis_queue)
-    return orjson.dumps(document)
+        lists["stasis_queue"] = feed.stasis_queue
+    return written_with(
+        {
+            **_head(key, feed),
+            "delta": True,
+            "since_version": held.version,
+            "removed": [name for name in before if name not in now],
+        },
+        lists,
+    )
 
 
-def _minute(instant: datetime) -> datetime:
-    return instant.replace(second=0, microsecond=0)
+def _floor(instant: datetime, unit: timedelta) -> datetime:
+    return instant - (instant - datetime.min.replace(tzinfo=UTC)) % unit

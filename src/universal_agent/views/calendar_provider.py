@@ -1,8 +1,8 @@
-"""Where does what stands in the calendar come from?
+"""The sources of what stands in the calendar.
 
-`CalendarProvider` is the seam: a calendar kept elsewhere is one more provider, which writes its
-own rows. The internal one reads the store, by the runtime scan (V1) or from the event projection
-(V2), as the flags say at that moment.
+`CalendarProvider` is the interface: a calendar kept elsewhere is one more provider, which writes
+its own rows. The internal one reads the store, by the runtime scan (V1) or from the event
+projection (V2), as the flags say at that moment.
 """
 
 import asyncio
@@ -12,9 +12,12 @@ from typing import Protocol
 import structlog
 
 from universal_agent.clock import Clock
-from universal_agent.domain.calendar import Feed, Window, build_feed
+from universal_agent.domain.calendar import Feed, build_feed
+from universal_agent.domain.calendar_facts import Window
+from universal_agent.domain.calendar_size import MAX_BYTES, Size, too_large
 from universal_agent.metrics import Metrics
 from universal_agent.store.base import Store
+from universal_agent.views.build_thread import BuildThread
 from universal_agent.views.calendar_text import FeedText, RowWriter
 from universal_agent.views.kept_feeds import KeptFeeds
 from universal_agent.views.projection import Projector
@@ -37,7 +40,7 @@ class CalendarProvider(Protocol):
         ...
 
     async def feed(self, window: Window) -> FeedText:
-        """What stands in the window, written as JSON."""
+        """What stands in the window, written as JSON. Raises WindowTooLarge."""
         ...
 
 
@@ -50,6 +53,7 @@ class InternalCalendar:
         projector: Projector,
         clock: Clock,
         metrics: Metrics,
+        thread: BuildThread,
         *,
         projected: Callable[[], bool],
         shadowed: Callable[[], bool],
@@ -60,9 +64,10 @@ class InternalCalendar:
         self._metrics = metrics
         self._projected = projected
         self._shadowed = shadowed
-        self._kept = KeptFeeds(store)
+        self._thread = thread
+        self._kept = KeptFeeds(store, thread)
         self._writer = RowWriter()
-        #: One feed is built at a time: further threads would only fight for the interpreter.
+        #: One feed is built at a time, so that only one takes memory.
         self._building = asyncio.Lock()
 
     def forget(self) -> None:
@@ -78,6 +83,9 @@ class InternalCalendar:
                 text = await self._compared(window)
             else:
                 text = await self._written(await self._built(window), window)
+            if text.json_bytes > MAX_BYTES:
+                self._kept.forget()
+                raise too_large(window, Size(len(text.rows), text.json_bytes), None)
             self._metrics.builds.add(1000 * (self._clock.monotonic() - began))
             self._metrics.feed_sizes["events"] = len(text.rows)
             self._metrics.feed_sizes["always_running"] = len(text.always_running)
@@ -89,16 +97,16 @@ class InternalCalendar:
             self._metrics.count("projection_read_hits")
             return await self._kept.feed(window)
         facts = await self._store.scan_calendar(window)
-        return await asyncio.to_thread(build_feed, facts, window)
+        return await self._thread.run(build_feed, facts, window)
 
     async def _written(self, feed: Feed, window: Window) -> FeedText:
-        return await asyncio.to_thread(self._writer.write, feed, window.zone)
+        return await self._thread.run(self._writer.write, feed, window.zone)
 
     async def _compared(self, window: Window) -> FeedText:
         """Built both ways from one snapshot; the answer is the one that the flag asks for."""
         scanned, projected = await self._store.both_calendars(window)
         scan, projection = [
-            await self._written(await asyncio.to_thread(build_feed, facts, window), window)
+            await self._written(await self._thread.run(build_feed, facts, window), window)
             for facts in (scanned, projected)
         ]
         self._metrics.count("projection_shadow_compares")

@@ -1,13 +1,13 @@
-"""How is a feed written as JSON, fast?
+"""Feeds as JSON.
 
-Most rows of a feed are the same as a moment ago. Each is written once and kept for as long as it
-is asked for, so that a feed after one change costs the reading and one new row.
+Most rows of a feed are the same as a moment ago. The text of a row is cached while it is used, so
+that a feed after one change costs the reading and one new row.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -15,8 +15,11 @@ import orjson
 from universal_agent.domain.calendar import Feed
 from universal_agent.domain.calendar_row import JobFact, Row, job_part, row_document
 
-#: Rows kept: those of a few busy weeks.
-_KEPT = 20_000
+#: Bytes of rows in each of the two generations of the cache: those of a busy week.
+_KEPT_BYTES = 4_000_000
+
+#: What an entry takes in memory besides its JSON.
+_OVERHEAD = 200
 
 
 class Text(NamedTuple):
@@ -36,19 +39,17 @@ class FeedText:
     version: int
     last_event_at: datetime | None
 
-    def of_source(self, source: str) -> Self:
-        """The part of it that is about one source."""
-        prefix = f"{source}|"
+    @property
+    def json_bytes(self) -> int:
+        """How long its JSON is."""
+        lists = (self.rows, self.always_running, self.stasis_queue)
+        return sum(len(text.json) + 1 for texts in lists for text in texts)
 
-        def part(texts: Sequence[Text]) -> list[Text]:
-            return [text for text in texts if text.name.startswith(prefix)]
-
-        return replace(
-            self,
-            rows=part(self.rows),
-            always_running=part(self.always_running),
-            stasis_queue=part(self.stasis_queue),
-        )
+    @property
+    def held_bytes(self) -> int:
+        """What it takes in memory."""
+        entries = len(self.rows) + len(self.always_running) + len(self.stasis_queue)
+        return self.json_bytes + _OVERHEAD * entries
 
     def differences(self, other: "FeedText") -> list[str]:
         """What is not the same in the other's three lists, byte for byte."""
@@ -76,20 +77,38 @@ def _differences(mine: Sequence[Text], others: Sequence[Text]) -> Iterator[str]:
         yield "the order"
 
 
-def joined(texts: Iterable[Text]) -> orjson.Fragment:
-    """A JSON array of them."""
-    return orjson.Fragment(b"[" + b",".join([text.json for text in texts]) + b"]")
+def dump(document: object) -> bytes:
+    """JSON to be kept. orjson's own bytes hold several times their length in memory."""
+    return bytes(memoryview(orjson.dumps(document)))
+
+
+def written_with(document: Mapping[str, Any], lists: Mapping[str, Sequence[Text]]) -> bytes:
+    """A document as JSON, with lists of entries that are written already.
+
+    Put together in one step: the answer may be large, and is not in memory twice.
+    """
+    pieces = [orjson.dumps(document).removesuffix(b"}")]
+    for name, texts in lists.items():
+        pieces.append(b',"%b":[' % name.encode())
+        for number, text in enumerate(texts):
+            if number:
+                pieces.append(b",")
+            pieces.append(text.json)
+        pieces.append(b"]")
+    pieces.append(b"}")
+    return b"".join(pieces)
 
 
 class RowWriter:
-    """Writes feeds, and remembers the rows of the latest ones."""
+    """Writes feeds, and caches the rows of the latest ones."""
 
-    def __init__(self, kept: int = _KEPT) -> None:
-        self._kept = kept
-        # Two generations: a row that is asked for moves into the young one, and when that is
-        # full, what nobody has asked for in the meantime is let go with the old one.
+    def __init__(self, kept_bytes: int = _KEPT_BYTES) -> None:
+        self._kept_bytes = kept_bytes
+        # Two generations: a row that is asked for moves into the young one. When that is full,
+        # the old one is dropped, with what was not asked for since.
         self._young: dict[tuple[str, Row], Text] = {}
         self._old: dict[tuple[str, Row], Text] = {}
+        self._young_bytes = 0
 
     def write(self, feed: Feed, zone: ZoneInfo) -> FeedText:
         """The feed as JSON."""
@@ -98,7 +117,7 @@ class RowWriter:
         return FeedText(
             rows=[self._row(row, jobs, zone, parts) for row in feed.rows],
             always_running=[
-                Text(f"{row['source']}|{row['source_ref']}", orjson.dumps(row))
+                Text(f"{row.job.spec.source}|{row.source_ref}", dump(row.document(zone)))
                 for row in feed.always_running
             ],
             stasis_queue=[
@@ -124,14 +143,15 @@ class RowWriter:
                 part = parts.get(row.source_ref)
                 if part is None:
                     part = parts[row.source_ref] = job_part(spec)
-                text = Text(row.event_id, orjson.dumps(row_document(row, spec, zone, part)))
-            if len(self._young) >= self._kept:
-                self._old, self._young = self._young, {}
+                text = Text(row.event_id, dump(row_document(row, spec, zone, part)))
+            if self._young_bytes >= self._kept_bytes:
+                self._old, self._young, self._young_bytes = self._young, {}, 0
             self._young[key] = text
+            self._young_bytes += len(text.json) + _OVERHEAD
         return text
 
 
 def _item(item: Mapping[str, Any], row: Text) -> Text:
     """A stasis item, with the row of its latest slot."""
     document = {**item, "event": orjson.Fragment(row.json)}
-    return Text(item["event_id"], orjson.dumps(document))
+    return Text(item["event_id"], dump(document))

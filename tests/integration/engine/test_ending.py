@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway
-from universal_agent.domain.calendar import Window
+from universal_agent.domain.calendar_facts import Window
 from universal_agent.domain.fail_on import FailOn
 from universal_agent.domain.job import Job, OffLabel
 from universal_agent.domain.run import RetryAdvice, Run, RunId, RunStatus, Trigger

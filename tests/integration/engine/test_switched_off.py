@@ -11,7 +11,7 @@ import pytest
 
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway
 from universal_agent.api.app import create_app
-from universal_agent.domain.calendar import Window
+from universal_agent.domain.calendar_facts import Window
 from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.job import Job
 from universal_agent.domain.judge import Cause, MissedStatus

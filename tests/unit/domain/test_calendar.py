@@ -8,14 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from universal_agent.domain.calendar import (
-    CalendarFacts,
-    CalendarSlot,
-    Feed,
-    HourCount,
-    Window,
-    build_feed,
-)
+from universal_agent.domain.calendar import Feed, build_feed
+from universal_agent.domain.calendar_facts import CalendarFacts, CalendarSlot, HourCount, Window
 from universal_agent.domain.calendar_row import JobFact, job_part, row_document
 from universal_agent.domain.calendar_slots import is_frequent
 from universal_agent.domain.job import JobSpec, OffLabel
@@ -101,8 +95,8 @@ def counts(feed: Feed) -> Counter[str]:
     """What the hours of the one frequent job add up to."""
     (row,) = feed.always_running
     total: Counter[str] = Counter()
-    for hour in row["hourly"]:
-        total.update(hour["counts"])
+    for _, of_hour in row.hours:
+        total.update(of_hour)
     return total
 
 
@@ -246,7 +240,7 @@ def test_a_frequent_job_is_one_row_that_counts_what_was_recorded_missed_and_come
     )
     assert feed.rows == []
     (row,) = feed.always_running
-    assert row["hourly"][0] == {
+    assert row.document(UTC_ZONE)["hourly"][0] == {
         "start_utc": "2026-01-14T11:00:00+00:00",
         "counts": {"failed": 50, "missed": 50, "success": 3500},
     }
@@ -266,7 +260,7 @@ def test_no_slot_of_a_frequent_job_is_counted_twice() -> None:
 def test_the_next_slot_of_a_frequent_job_is_one_that_nobody_has_decided() -> None:
     taken = tuple(a_slot(NOON + timedelta(seconds=n), "skipped", summed=True) for n in (0, 1))
     (row,) = feed_of(a_job(EACH_SECOND, next_run_at=NOON), taken=taken).always_running
-    assert row["next_run_at_utc"] == "2026-01-14T12:00:02+00:00"
+    assert row.document(UTC_ZONE)["next_run_at_utc"] == "2026-01-14T12:00:02+00:00"
 
 
 def test_a_slot_that_a_frequent_version_ran_early_is_not_listed_for_the_next_version() -> None:
@@ -296,7 +290,8 @@ def test_a_frequent_job_that_is_asked_for_by_name_is_listed_slot_by_slot() -> No
 def test_a_frequent_job_says_whether_it_is_on(fields: dict[str, Any], status: str) -> None:
     job = a_job(EACH_SECOND, next_run_at=None, **fields)
     (row,) = feed_of(job).always_running
-    assert (row["status"], row["hourly"]) == (status, [])
+    document = row.document(UTC_ZONE)
+    assert (document["status"], document["hourly"]) == (status, [])
 
 
 def test_a_deleted_frequent_job_has_a_row_only_for_what_was_recorded_of_it() -> None:
@@ -304,7 +299,7 @@ def test_a_deleted_frequent_job_has_a_row_only_for_what_was_recorded_of_it() -> 
     assert feed_of(job).always_running == []
     count = HourCount(source_ref="job_a", hour=epoch(NOON), outcome="success", count=9)
     (row,) = feed_of(job, hours=(count,)).always_running
-    assert row["actions"] == []
+    assert row.document(UTC_ZONE)["actions"] == []
 
 
 # -- days with a clock change
@@ -345,7 +340,7 @@ def test_hours_are_counted_in_utc_on_a_day_of_25_hours() -> None:
     start, end = datetime(2026, 10, 24, 22, tzinfo=UTC), datetime(2026, 10, 25, 23, tzinfo=UTC)
     job = a_job(make_cron("* * * * *", "Europe/Berlin"), next_run_at=start)
     (row,) = feed_of(job, window=a_window(start, end)).always_running
-    assert [hour["counts"] for hour in row["hourly"]] == [{"scheduled": 60}] * 25
+    assert [of_hour for _, of_hour in row.hours] == [{"scheduled": 60}] * 25
 
 
 # -- stasis

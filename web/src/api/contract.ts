@@ -136,6 +136,8 @@ export interface StasisItem {
 export interface CalendarFeed {
   timezone: string;
   view: string;
+  /** `counts`: no slot is listed, `always_running` counts all of them by the hour. */
+  detail?: 'all' | 'summary' | 'counts';
   start_utc: string;
   end_utc: string;
   start_local: string;

@@ -1,10 +1,14 @@
 // What can go wrong with a request, told in a sentence that a person can act on.
 
 interface Problem {
+  type?: string;
   title?: string;
   detail?: string;
   field?: string;
+  suggested_end?: string;
 }
+
+const TOO_LARGE = 'urn:universal-agent:problem:window-too-large';
 
 /** A request that failed. `status` is 0 when there was no answer at all. */
 export class ApiError extends Error {
@@ -15,6 +19,9 @@ export class ApiError extends Error {
     message: string,
     readonly field: string | null = null,
     readonly retry_after_seconds: number | null = null,
+    readonly type: string | null = null,
+    /** For a window that is too large: an end with which it is not. */
+    readonly suggested_end: string | null = null,
   ) {
     super(message);
   }
@@ -26,6 +33,11 @@ export class ApiError extends Error {
   /** The gateway answered, but this part of it is switched off or not there. */
   get isAbsent(): boolean {
     return this.status === 404 || this.status === 503;
+  }
+
+  /** There is more in the window than one answer holds. */
+  get isTooLarge(): boolean {
+    return this.type === TOO_LARGE;
   }
 
   /** Somebody else was faster. */
@@ -67,6 +79,8 @@ export function errorFrom(status: number, body: unknown, retryAfter: string | nu
     sentence,
     textIn(body, 'field') ?? null,
     Number.isFinite(seconds) ? seconds : null,
+    textIn(body, 'type') ?? null,
+    textIn(body, 'suggested_end') ?? null,
   );
 }
 

@@ -49,6 +49,15 @@ function useInterval(kind: PollKind): number | false {
   return mustPoll(phase) && (data ?? DEFAULT_CONFIG).poll_seconds[kind] * 1_000;
 }
 
+/** Pushed rows do not change counts: those are asked for at an interval while push is live, too. */
+function useCalendarInterval() {
+  const interval = useInterval('calendar');
+  const { data } = useConfig();
+  const { calendar } = (data ?? DEFAULT_CONFIG).poll_seconds;
+  return (query: { state: { data: CalendarFeed | undefined } }) =>
+    query.state.data?.detail === 'counts' ? calendar * 1_000 : interval;
+}
+
 function shareFeed(old: unknown, fresh: unknown): unknown {
   return isFeed(old) && isFeed(fresh) ? keepRows(old, fresh) : fresh;
 }
@@ -59,19 +68,31 @@ function isFeed(value: unknown): value is CalendarFeed {
   );
 }
 
+/** A feed; of one that is too large what fits: counts by the hour, or a job's first slots. */
+async function readCalendar(query: CalendarQuery, signal: AbortSignal): Promise<CalendarFeed> {
+  const ask = (asked: CalendarQuery) =>
+    take(api.GET('/api/v1/ops/calendar/events', { params: { query: asked }, signal }));
+  try {
+    return await ask(query);
+  } catch (error) {
+    if (!(error instanceof ApiError && error.isTooLarge)) throw error;
+    if (typeof query.source_ref !== 'string') return ask({ ...query, detail: 'counts' });
+    if (error.suggested_end === null) throw error;
+    return ask({ ...query, end: error.suggested_end });
+  }
+}
+
 export const useCalendar = (query: CalendarQuery, options: { enabled?: boolean } = {}) =>
   useQuery({
     queryKey: keys.calendar.feed(query),
     queryFn: async ({ signal }) => {
       const since = rowJournal.position;
-      const feed = await take(
-        api.GET('/api/v1/ops/calendar/events', { params: { query }, signal }),
-      );
+      const feed = await readCalendar(query, signal);
       return upsertRows(feed, rowJournal.since(since));
     },
     structuralSharing: shareFeed,
     placeholderData: keepPreviousData,
-    refetchInterval: useInterval('calendar'),
+    refetchInterval: useCalendarInterval(),
     enabled: options.enabled ?? true,
   });
 

@@ -1016,6 +1016,12 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        /**
+         * Detail
+         * @description What is listed slot by slot. The rest is counted by the hour.
+         * @enum {string}
+         */
+        Detail: "all" | "summary" | "counts";
         /** Done */
         Done: {
             /**
@@ -1082,6 +1088,7 @@ export interface components {
             timezone: string;
             /** View */
             view: string;
+            detail: components["schemas"]["Detail"];
             /** Start Utc */
             start_utc: string;
             /** End Utc */
@@ -1118,6 +1125,7 @@ export interface components {
             timezone: string;
             /** View */
             view: string;
+            detail: components["schemas"]["Detail"];
             /** Start Utc */
             start_utc: string;
             /** End Utc */
@@ -2120,6 +2128,24 @@ export interface components {
              * @default null
              */
             instance: string | null;
+            /**
+             * Estimated Events
+             * @description Of a window that is too large: about how many events it has.
+             * @default null
+             */
+            estimated_events: number | null;
+            /**
+             * Start
+             * @description Of such a window: where it starts.
+             * @default null
+             */
+            start: string | null;
+            /**
+             * Suggested End
+             * @description Of such a window: an end with which it is not too large.
+             * @default null
+             */
+            suggested_end: string | null;
         };
     };
     responses: never;
@@ -3756,6 +3782,8 @@ export interface operations {
                 timezone?: string | null;
                 source_ref?: string | null;
                 include_resolved?: boolean;
+                /** @description What is listed slot by slot: `all` but jobs with more than 288 slots a day; `summary`: no heartbeats either, nor jobs with more than 96; `counts`: nothing. The rest is in `always_running`, counted by the hour. */
+                detail?: components["schemas"]["Detail"];
                 since_version?: number | null;
             };
             header?: {
@@ -4939,6 +4967,8 @@ export interface operations {
                 owner?: string | null;
                 timezone_name?: string | null;
                 timezone?: string | null;
+                /** @description `summary`: heartbeats and jobs that come often are one entry a day. `all`: every slot is an entry. */
+                detail?: "summary" | "all";
                 ops_token?: string | null;
             };
             header?: {

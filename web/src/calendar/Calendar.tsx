@@ -1,6 +1,7 @@
 import { Button } from '@mantine/core';
 import { type JSX, lazy, Suspense, useCallback, useMemo, useRef, useState } from 'react';
 import { useQueryClient } from '@tanstack/react-query';
+import { ApiError } from '../api/errors';
 import { keys } from '../api/keys';
 import type { CalendarEvent } from '../api/contract';
 import { openDialog } from '../app/dialogs';
@@ -74,6 +75,7 @@ function Summary({ data }: { data: Feed }): JSX.Element | null {
       {total.toLocaleString('en-US')} slots
       {failed > 0 && <b className={styles.failed}> · {failed} failed</b>}
       {missed > 0 && <b className={styles.missed}> · {missed} missed</b>}
+      {feed.detail === 'counts' && ' · shown by the hour'}
     </span>
   );
 }
@@ -111,13 +113,18 @@ function Content({ data, view, zone }: ContentProps): JSX.Element {
     [],
   );
   if (!feed) {
-    return error ? (
+    return error instanceof ApiError && error.isTooLarge ? (
+      <TooMany onDay={view.view === 'day' ? null : () => view.set({ view: 'day' })} />
+    ) : error ? (
       <Failure error={error} what="the calendar" retry={refetch} />
     ) : (
       <Waiting lines={12} />
     );
   }
   if (events.length === 0 && rows.length === 0 && !isFiltering(filter)) return <NoSchedules />;
+  if (feed.detail === 'counts' && view.view === 'list') {
+    return <TooMany onDay={() => view.set({ view: 'day' })} />;
+  }
   const toDay = (date: string) => view.set({ view: 'day', date });
   return (
     <>
@@ -162,6 +169,21 @@ function Content({ data, view, zone }: ContentProps): JSX.Element {
         </Suspense>
       )}
     </>
+  );
+}
+
+/** `onDay`: shows less. */
+function TooMany({ onDay }: { onDay: (() => void) | null }): JSX.Element {
+  return (
+    <div className={styles.surface}>
+      <EmptyState
+        title="Too many slots for one page"
+        actions={onDay && <Button onClick={onDay}>Show one day</Button>}
+      >
+        Week, day and month count them by the hour; a click on a job's day lists its slots. The page
+        of a job has all of its runs.
+      </EmptyState>
+    </div>
   );
 }
 

@@ -1,7 +1,7 @@
 import { type JSX, useMemo } from 'react';
 import type { CalendarEvent } from '../api/contract';
 import { useCalendar } from '../api/queries';
-import { longDay } from '../lib/time';
+import { clock, instant, longDay } from '../lib/time';
 import { Loaded } from '../ui/Loaded';
 import { Drawer } from '../ui/overlays';
 import type { Day } from './days';
@@ -57,7 +57,17 @@ export function LaneDrawer(props: LaneDrawerProps): JSX.Element {
         list(own)
       ) : (
         <Loaded query={asked} what="the slots" lines={10}>
-          {(feed) => list(feed.events.filter((event) => event.source_ref === lane.source_ref))}
+          {(feed) => (
+            <>
+              {instant(feed.end_utc) < day.end && (
+                <p className="muted small">
+                  These are the slots up to {clock(instant(feed.end_utc), zone)}: the day has more
+                  than one answer holds.
+                </p>
+              )}
+              {list(feed.events.filter((event) => event.source_ref === lane.source_ref))}
+            </>
+          )}
         </Loaded>
       )}
     </Drawer>

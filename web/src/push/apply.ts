@@ -37,8 +37,9 @@ export function sameRow(a: CalendarEvent, b: CalendarEvent): boolean {
 const bySlot = (a: CalendarEvent, b: CalendarEvent) =>
   a.scheduled_at_epoch - b.scheduled_at_epoch || (a.event_id < b.event_id ? -1 : 1);
 
-/** The feed with these rows put in; rows outside its window are left out. */
+/** The feed with these rows put in; rows outside its window are left out, and all where it counts. */
 export function upsertRows(feed: CalendarFeed, rows: readonly CalendarEvent[]): CalendarFeed {
+  if (feed.detail === 'counts') return feed;
   const start = instant(feed.start_utc) / 1000;
   const end = instant(feed.end_utc) / 1000;
   const at = positionsOf(feed.events);

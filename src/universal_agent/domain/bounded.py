@@ -1,0 +1,49 @@
+"""A cache that is bounded by what it holds, not by how many values that is."""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from threading import Lock
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class BoundedCache(Generic[K, V]):
+    """LRU cache whose values have sizes; their sum stays within `limit`. Safe between threads."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        #: What the values add up to.
+        self.size = 0
+        self._held: OrderedDict[K, tuple[V, int]] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: K) -> V | None:
+        """The value, or None."""
+        with self._lock:
+            found = self._held.get(key)
+            if found is None:
+                return None
+            self._held.move_to_end(key)
+            return found[0]
+
+    def put(self, key: K, value: V, size: int) -> None:
+        """Keep the value. One that is larger than the limit is not kept."""
+        with self._lock:
+            replaced = self._held.pop(key, None)
+            if replaced is not None:
+                self.size -= replaced[1]
+            if size > self.limit:
+                return
+            self._held[key] = value, size
+            self.size += size
+            while self.size > self.limit:
+                _, (_, dropped) = self._held.popitem(last=False)
+                self.size -= dropped
+
+    def clear(self) -> None:
+        """Drop everything."""
+        with self._lock:
+            self._held.clear()
+            self.size = 0
