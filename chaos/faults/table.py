@@ -11,6 +11,7 @@ from chaos.faults import (
     disk_full,
     flood,
     kills,
+    lost_files,
     lost_result,
     oracle,
     runaway,
@@ -56,6 +57,7 @@ _ROWS = (
     _row("F19", 10, "a damaged database, in eight ways", corruption.trial),
     _row("F22", 20, "50 approvals of one missed slot at once", approvals.trial),
     _row("F23", 20, "a crash between a child's end and its record", lost_result.trial),
+    _row("F24", 20, "files are taken away, or swapped, under a running gateway", lost_files.trial),
 )
 
 ROWS = {row.name: row for row in _ROWS}

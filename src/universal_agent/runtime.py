@@ -374,11 +374,12 @@ class Runtime:
     async def start(self) -> None:
         """Open the store, bring it up to the present, start the loops."""
         self._loop = asyncio.get_running_loop()
-        self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.settings.workspaces_root.mkdir(mode=0o700, parents=True, exist_ok=True)
         if problem := agent_state(self.settings)[1]:
             _log.warning("agent_program_missing", action="agent_program_missing", reason=problem)
+        # Before anything is made: a data directory that was there and is gone is not made again.
         await self.store.open()
+        self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.settings.workspaces_root.mkdir(mode=0o700, parents=True, exist_ok=True)
         await self.flags.load()
         await self.event_feed.start()
         await self.dispatcher.start()

@@ -44,6 +44,16 @@ def _flag(value: object) -> object:
     return value
 
 
+def _expanded(path: str) -> str:
+    """A path whose `~` is the home of this user, or `~name` of another."""
+    if not path.startswith("~"):
+        return path
+    found = os.path.expanduser(path)  # noqa: PTH111 - an argument that is no path stays as it is
+    if found.startswith("~"):
+        raise ValueError(f"expected a path, got {path!r}, and there is no such home")
+    return found
+
+
 def _words(value: object) -> object:
     if isinstance(value, str):
         return tuple(word for word in re.split(r"[,\s]+", value.strip()) if word)
@@ -180,11 +190,17 @@ class Settings(BaseSettings):
             ) from None
         return value
 
+    @field_validator("data_dir", "workspaces_dir", "state_home")
+    @classmethod
+    def _with_home(cls, value: Path | None) -> Path | None:
+        return None if value is None else Path(_expanded(str(value)))
+
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: str) -> str:
         if value and not value.startswith("sqlite:///"):
             raise ValueError(f"expected sqlite:///PATH, got {without_user(value)!r}")
+        _expanded(value.removeprefix("sqlite:///"))
         return value
 
     @field_validator("watchdog_ping_url")
@@ -219,13 +235,16 @@ class Settings(BaseSettings):
                 "expected an argv template with {prompt} in it, such as "
                 f"'claude -p -- {{prompt}}', got {value!r}"
             )
+        parts = shlex.split(value)
+        if any(part.startswith("~") for part in parts):
+            return shlex.join(map(_expanded, parts))
         return value
 
     @property
     def database_path(self) -> Path:
         """The SQLite file."""
         if self.database_url:
-            return Path(self.database_url.removeprefix("sqlite:///"))
+            return Path(_expanded(self.database_url.removeprefix("sqlite:///")))
         return self.data_dir / "ua.db"
 
     @property

@@ -34,6 +34,7 @@ SEED = 7
         pytest.param("F19", 1, id="F19-a-damaged-database"),
         pytest.param("F22", 1, id="F22-fifty-approvals-at-once"),
         pytest.param("F23", 1, id="F23-a-crash-before-an-end-is-recorded"),
+        pytest.param("F24", 1, id="F24-files-are-taken-away"),
     ],
 )
 def test_under_each_fault_nothing_is_lost_twice_or_unaccounted(

@@ -1,6 +1,8 @@
 """Settings are typed, and one that does not fit stops the start by its name."""
 
 import base64
+import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -216,3 +218,50 @@ def test_webhooks_are_signed_with_a_secret_of_their_own(monkeypatch: pytest.Monk
     with pytest.raises(SettingsError, match=r"^UA_WEBHOOK_SECRET: ") as refused:
         load_settings()
     assert LONG_TOKEN not in str(refused.value)
+
+
+def test_a_tilde_is_the_home_of_this_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("UA_DATA_DIR", "~/data")
+    monkeypatch.setenv("UA_WORKSPACES_DIR", "~/work")
+    monkeypatch.setenv("UA_DATABASE_URL", "sqlite:///~/db/ua.db")
+    monkeypatch.setenv("UA_AGENT_COMMAND", "~/bin/agent --home ~/agents -p '{prompt}' '~'")
+    settings = load_settings()
+    assert settings.data_dir == tmp_path / "data"
+    assert settings.workspaces_root == tmp_path / "work"
+    assert settings.database_path == tmp_path / "db" / "ua.db"
+    assert shlex.split(settings.agent_command) == [
+        f"{tmp_path}/bin/agent",
+        "--home",
+        f"{tmp_path}/agents",
+        "-p",
+        "{prompt}",
+        str(tmp_path),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("UA_DATA_DIR", "~nobody-has-this-name/x"),
+        ("UA_DATABASE_URL", "sqlite:///~nobody-has-this-name/x"),
+        ("UA_AGENT_COMMAND", "~nobody-has-this-name/agent {prompt}"),
+    ],
+)
+def test_the_home_of_nobody_is_refused_by_the_settings_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=rf"{name}.*no such home"):
+        load_settings()
+
+
+def test_a_token_file_that_is_no_text_or_no_file_is_a_clear_error(tmp_path: Path) -> None:
+    token = tmp_path / "ops_token"
+    token.write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="expected a token in UTF-8"):
+        load_settings(data_dir=tmp_path)
+    token.unlink()
+    os.mkfifo(token)
+    with pytest.raises(SettingsError, match="is a pipe"):
+        load_settings(data_dir=tmp_path)

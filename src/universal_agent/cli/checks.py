@@ -18,6 +18,7 @@ from universal_agent.errors import DataDirLocked, StartupError, StoreCorrupt
 from universal_agent.runners.agent import AgentState, agent_state
 from universal_agent.runners.base import load_runners
 from universal_agent.settings import Settings
+from universal_agent.store.accept_loss import find_loss
 from universal_agent.store.checkup import check_database, sqlite_version
 from universal_agent.store.data_lock import DataLock
 
@@ -50,7 +51,7 @@ class Check:
 
 def examine(settings: Settings, gateway: Gateway, *, now: datetime) -> list[Check]:
     """Make every check, in the order in which to read them."""
-    health, reached = _reach(gateway)
+    health, reached = _reach(settings, gateway)
     checks: tuple[Callable[[], Check], ...] = (
         partial(_token, settings, gateway, is_up=health is not None),
         partial(_clock, settings, health, now=now),
@@ -63,7 +64,7 @@ def examine(settings: Settings, gateway: Gateway, *, now: datetime) -> list[Chec
     return [reached, *(check() for check in checks)]
 
 
-def _reach(gateway: Gateway) -> tuple[Document | None, Check]:
+def _reach(settings: Settings, gateway: Gateway) -> tuple[Document | None, Check]:
     """Health as the gateway says it (None while it is down), and whether it is well."""
     try:
         response = gateway.send("GET", "/api/v1/health")
@@ -72,9 +73,10 @@ def _reach(gateway: Gateway) -> tuple[Document | None, Check]:
     except CommandFailed as error:
         if error.code is not ExitCode.UNREACHABLE:
             return None, Check("gateway", "fail", error.message)
-        return None, Check(
-            "gateway", "warn", f"nothing answers at {gateway.url}", "Start it with `ua serve`."
-        )
+        detail = gateway.down or f"nothing answers at {gateway.url}"
+        if left_undone := _switched_off(_profile_of(settings)):
+            detail += f"; with these settings it would have {left_undone[0]}"
+        return None, Check("gateway", "warn", detail, "Start it with `ua serve`.")
     except (ValueError, KeyError, TypeError):
         return None, Check(
             "gateway",
@@ -93,6 +95,9 @@ def _reach(gateway: Gateway) -> tuple[Document | None, Check]:
             f"healthy at {gateway.url}, but version {version}; this is {__version__}",
             "Restart it to bring both to one version.",
         )
+    if left_undone := _switched_off(health.get("deployment_profile") or {}):
+        what, advice = left_undone
+        return health, Check("gateway", "warn", f"healthy at {gateway.url}, but {what}", advice)
     return health, Check("gateway", "ok", f"healthy at {gateway.url}, version {version}")
 
 
@@ -150,6 +155,8 @@ def _data_dir(settings: Settings) -> Check:
 def _database(settings: Settings, *, is_up: bool) -> Check:
     path = settings.database_path
     version = sqlite_version()
+    if not is_up and (missing := _missing(settings)) is not None:
+        return missing
     if not path.exists():
         return Check("database", "ok", f"none yet (SQLite {version})")
     try:
@@ -174,6 +181,37 @@ def _database(settings: Settings, *, is_up: bool) -> Check:
     if found.schema < found.newest_schema:
         what += f"; the next start brings it to schema {found.newest_schema}"
     return Check("database", "ok", what)
+
+
+def _missing(settings: Settings) -> Check | None:
+    """What was acknowledged and is not there; None where nothing is missing."""
+    try:
+        loss = find_loss(settings.database_path.absolute(), settings.state_dir)
+    except (StoreCorrupt, OSError):
+        return None  # the check of the database itself says so
+    return None if loss is None else Check("database", "fail", loss)
+
+
+def _profile_of(settings: Settings) -> Document:
+    """What the deployment profile of a gateway with these settings would say."""
+    return {
+        "cron": settings.enable_cron,
+        "heartbeat": settings.enable_heartbeat,
+        "mock_responses": settings.cron_mock_response or settings.heartbeat_mock_response,
+    }
+
+
+def _switched_off(profile: Document) -> tuple[str, str] | None:
+    """What a gateway of this deployment profile leaves undone, and what to do; None: nothing."""
+    off = [name for name in ("cron", "heartbeat") if not profile.get(name, True)]
+    if off:
+        variables = " and ".join(f"UA_ENABLE_{name.upper()}=0" for name in off)
+        advice = f"Start it without {variables}: until then their slots are missed (engine_off)."
+        return f"{' and '.join(off)} switched off", advice
+    if profile.get("mock_responses"):
+        advice = "Start it without UA_CRON_MOCK_RESPONSE and UA_HEARTBEAT_MOCK_RESPONSE."
+        return "mocked answers: its runs do nothing", advice
+    return None
 
 
 def _disk(settings: Settings) -> Check:

@@ -14,6 +14,7 @@ from universal_agent.cli.failure import CommandFailed, ExitCode, RequestRefused
 from universal_agent.cli.invocation import Document
 from universal_agent.files import read_regular
 from universal_agent.settings import Settings
+from universal_agent.store.data_lock import is_held
 
 #: Where `ua serve` leaves its address, in the data directory.
 ADDRESS_FILE = "gateway.url"
@@ -33,7 +34,10 @@ class Gateway:
         token: str = "",
         transport: httpx.BaseTransport | None = None,
         offline: Callable[[], httpx.BaseTransport] | None = None,
+        down: str | None = None,
     ) -> None:
+        """`down` says why nothing is asked of `url`: what listens there is not this gateway."""
+        self.down = down
         self.url = url.rstrip("/")
         self._token = token
         self._offline = offline
@@ -74,6 +78,10 @@ class Gateway:
         assert method == "GET" or self._offline is None, "a reader was asked to write"
         timeout = httpx.Timeout(_ANSWER_SECONDS + patience, connect=_CONNECT_SECONDS)
         given = {name: value for name, value in (params or {}).items() if value is not None}
+        if self.down is not None and not self.is_offline:
+            if self._offline is None:
+                raise self._unreachable()
+            self._go_offline()
         try:
             request = self._http.build_request(
                 method, self.url + path, params=given, json=body, timeout=timeout
@@ -82,7 +90,6 @@ class Gateway:
         except (httpx.ConnectError, httpx.ConnectTimeout):
             if self._offline is None:
                 raise self._unreachable() from None
-            transport = self._offline()
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise CommandFailed(
                 f"expected a URL such as http://127.0.0.1:8002, got {self.url!r} ({error})",
@@ -93,10 +100,16 @@ class Gateway:
             raise CommandFailed(
                 f"The gateway at {self.url} did not answer ({what}).", ExitCode.UNREACHABLE
             ) from None
+        self._go_offline()
+        return self.send(method, path, params=params)
+
+    def _go_offline(self) -> None:
+        """Answer from the disk from now on."""
+        assert self._offline is not None
+        transport = self._offline()
         self._http.close()
         self._http = self._client(transport)
         self.is_offline = True
-        return self.send(method, path, params=params)
 
     def _client(self, transport: httpx.BaseTransport | None) -> httpx.Client:
         headers = {b"accept": b"application/json"}
@@ -107,6 +120,8 @@ class Gateway:
         return httpx.Client(headers=headers, transport=transport, trust_env=secure, verify=secure)
 
     def _unreachable(self) -> CommandFailed:
+        if self.down is not None:
+            return CommandFailed(self.down, ExitCode.UNREACHABLE)
         return CommandFailed(
             f"The gateway is down: nothing answers at {self.url}. Start it with `ua serve`, or "
             "name another with --url.",
@@ -137,10 +152,11 @@ class Gateway:
 def address_of(settings: Settings) -> str:
     """Where the gateway with these settings listens.
 
-    A gateway whose port was given on its own command line is found by the address that it left in
-    the data directory.
+    A gateway that has the directory that was named is found by the address that it left there; so
+    is one whose port was given on its own command line, where no setting says where one listens.
     """
-    if settings.source("gateway_host") == settings.source("gateway_port") == "default":
+    named = settings.source("data_dir") == "environment"
+    if _is_at_defaults(settings) or (named and is_held(settings.database_path)):
         try:
             left = (
                 read_regular(settings.data_dir / ADDRESS_FILE, limit=1024).decode("ascii").strip()
@@ -150,6 +166,40 @@ def address_of(settings: Settings) -> str:
         if left.startswith("http://"):
             return left
     return address(settings.gateway_host, settings.gateway_port)
+
+
+def why_down(settings: Settings) -> str | None:
+    """Why no gateway is to be asked: none has the data directory. None: ask what listens.
+
+    The directory decides when it was named, or when no setting says where a gateway listens. Raises
+    CommandFailed when the directory that was named is not there.
+    """
+    named = settings.source("data_dir") == "environment"
+    if named:
+        require_directory(settings)
+    elif not (_is_at_defaults(settings) and settings.database_path.exists()):
+        return None
+    if is_held(settings.database_path):
+        return None
+    return (
+        f"The gateway is down: none runs on {settings.data_dir}. Start it with "
+        f"`ua serve --data-dir {settings.data_dir}`, or name another with --url."
+    )
+
+
+def require_directory(settings: Settings) -> None:
+    """Raise CommandFailed when the data directory that was named is not there."""
+    if settings.source("data_dir") == "environment" and not settings.data_dir.is_dir():
+        raise CommandFailed(
+            f"There is no directory {settings.data_dir} (--data-dir or UA_DATA_DIR). Name the "
+            "directory of a gateway, or its address with --url.",
+            ExitCode.USAGE,
+        )
+
+
+def _is_at_defaults(settings: Settings) -> bool:
+    """Whether no setting says where the gateway listens."""
+    return settings.source("gateway_host") == settings.source("gateway_port") == "default"
 
 
 def address(host: str, port: int) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from universal_agent.cli.command import command
-from universal_agent.cli.failure import ExitCode
+from universal_agent.cli.failure import CommandFailed, ExitCode
 from universal_agent.cli.invocation import Document, Ua
 from universal_agent.errors import SettingsError
 
@@ -24,10 +24,15 @@ def doctor(ua: Ua) -> None:
     Fails with 1 when a check fails; a warning is no failure.
     """
     from universal_agent.cli.checks import Check, examine
+    from universal_agent.cli.client import require_directory
 
     with ua.waiting("checking"):
         try:
             settings = ua.settings
+            require_directory(settings)
+        except CommandFailed as error:
+            advice = "`ua serve` makes the directory of a new gateway."
+            checks = [Check("data", "fail", error.message, advice)]
         except SettingsError as error:
             advice = "Correct the variable, or unset it for its default."
             checks = [Check("settings", "fail", error.message, advice)]

@@ -79,20 +79,29 @@ class Invocation:
     @cached_property
     def gateway(self) -> "Gateway":
         """The gateway, for commands that need it up."""
-        from universal_agent.cli.client import Gateway, address_of
+        from universal_agent.cli.client import Gateway, address_of, why_down
 
-        return Gateway(self._url or address_of(self.settings), token=self.settings.ops_token)
+        settings = self.settings
+        if self._url is not None:
+            return Gateway(self._url, token=settings.ops_token)
+        down = why_down(settings)
+        return Gateway(address_of(settings), token=settings.ops_token, down=down)
 
     @cached_property
     def reader(self) -> "Gateway":
         """The gateway, for commands that only read: while it is down, its data are read instead."""
-        from universal_agent.cli.client import Gateway, address_of
+        from universal_agent.cli.client import Gateway, address_of, why_down
 
         if self._url is not None:
             # A gateway that was named is the one that is meant, wherever its data are.
             return self.gateway
         settings = self.settings
-        return Gateway(address_of(settings), token=settings.ops_token, offline=self._read_directly)
+        return Gateway(
+            address_of(settings),
+            token=settings.ops_token,
+            offline=self._read_directly,
+            down=why_down(settings),
+        )
 
     def _read_directly(self) -> "OfflineTransport":
         from universal_agent.cli.offline import OfflineTransport

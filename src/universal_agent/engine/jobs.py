@@ -4,6 +4,7 @@ Each is all or nothing, and none of them touches a slot that has come due: slots
 decided first, under the version they were expected by.
 """
 
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -309,6 +310,7 @@ def workspace_inside(root: Path, given: str) -> str:
         f"expected a folder under the workspaces folder, got {given[:200]!r}",
         field="workspace_dir",
     )
+    given = os.path.expanduser(given)  # noqa: PTH111 - a text that may be no path
     if "\x00" in given or len(given) > 500 or ".." in PurePosixPath(given).parts:
         raise problem
     top = root.resolve()

@@ -4,10 +4,29 @@ The command is one element of argv, never pasted into another text. The slot's f
 environment variables, which a shell does not expand again.
 """
 
+import shlex
+from dataclasses import replace
+
 from universal_agent.clock import Clock, SystemClock
 from universal_agent.runners.base import RunRequest, RunResult, check_command
+from universal_agent.runners.output import one_line
 from universal_agent.runners.process import run_process
 from universal_agent.settings import Settings, inherited
+
+#: What a shell exits with when a program cannot be run.
+_NOT_FOUND = (126, 127)
+
+
+def _missing_program(request: RunRequest) -> str | None:
+    """That the command's program, named relative to its workspace, is not there; else None."""
+    try:
+        program = shlex.split(request.command)[0]
+    except (ValueError, IndexError):
+        return None
+    if "/" not in program or program.startswith("/") or (request.workspace_dir / program).exists():
+        return None
+    where = request.workspace_dir
+    return f"{one_line(program)} is not in the workspace {where}, where the command runs"
 
 
 class ShellRunner:
@@ -26,13 +45,16 @@ class ShellRunner:
         check_command(command)
 
     async def run(self, request: RunRequest) -> RunResult:
-        return await run_process(
+        result = await run_process(
             ("/bin/sh", "-c", request.command),
             request=request,
             environment=self._environment,
             clock=self._clock,
             kill_grace=self._kill_grace,
         )
+        if result.exit_code in _NOT_FOUND and (missing := _missing_program(request)):
+            return replace(result, error=f"{missing}; {result.error}")
+        return result
 
     async def close(self) -> None:
         """Nothing is held between runs."""

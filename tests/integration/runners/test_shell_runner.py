@@ -126,6 +126,19 @@ class TestOutcome:
             exit_code=3,
         )
 
+    async def test_a_program_that_is_not_in_the_workspace_is_named_with_where_it_was_looked_for(
+        self, shell: ShellRunner, asked: Asked
+    ) -> None:
+        request, _ = asked("./backup.sh /srv")
+        result = await shell.run(request)
+        assert result.exit_code == 127
+        words = f"./backup.sh is not in the workspace {request.workspace_dir}"
+        assert words in (result.error or "")
+        (request.workspace_dir / "backup.sh").write_text("#!/bin/sh\n")
+        (request.workspace_dir / "backup.sh").chmod(0o755)
+        request, _ = asked("./backup.sh /srv")
+        assert (await shell.run(request)).status is RunStatus.SUCCESS
+
     async def test_a_death_by_signal_names_the_signal(
         self, shell: ShellRunner, asked: Asked
     ) -> None:

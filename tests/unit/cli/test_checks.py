@@ -188,3 +188,34 @@ class TestAgent:
             "ok",
             "agent of the gateway: program",
         )
+
+
+def test_what_the_running_gateway_has_switched_off_is_told_whatever_the_settings_here_say(
+    look: Examine,
+) -> None:
+    profile = {"cron": False, "heartbeat": True, "mock_responses": False}
+    check = look(up(deployment_profile=profile))["gateway"]
+    assert check.status == "warn"
+    assert check.detail.endswith("but cron switched off")
+    assert "UA_ENABLE_CRON=0" in check.advice
+    on = up(deployment_profile=profile | {"cron": True})
+    assert look(on, enable_cron=False)["gateway"].status == "ok"
+    mocked = up(deployment_profile=profile | {"cron": True, "mock_responses": True})
+    assert "mocked answers" in look(mocked)["gateway"].detail
+
+
+def test_what_a_start_would_have_switched_off_is_told_while_there_is_no_gateway(
+    look: Examine,
+) -> None:
+    detail = look(enable_cron=False, enable_heartbeat=False)["gateway"].detail
+    assert detail.endswith("it would have cron and heartbeat switched off")
+
+
+def test_data_that_are_missing_fail_with_the_command_that_accepts_it(
+    look: Examine, settings: Settings
+) -> None:
+    (settings.data_dir / "ua.db.mark").write_text("stream 12\n")
+    check = look()["database"]
+    assert check.status == "fail"
+    assert "event 12 was acknowledged" in check.detail
+    assert "ua accept-loss" in check.detail

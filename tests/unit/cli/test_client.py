@@ -8,7 +8,9 @@ import pytest
 
 from universal_agent.cli.client import ADDRESS_FILE, Gateway, address, address_of
 from universal_agent.cli.failure import CommandFailed, ExitCode, RequestRefused
+from universal_agent.cli.invocation import Invocation
 from universal_agent.settings import Settings
+from universal_agent.store.data_lock import DataLock
 
 URL = "http://gateway"
 
@@ -149,3 +151,42 @@ def test_a_body_is_sent_as_json_with_the_patience_that_was_asked_for() -> None:
     assert answer["body"] == {"a": 1}
     assert answer["read"] == 115
     assert answer["connect"] == 3
+
+
+class TestWhichGateway:
+    def test_a_directory_that_was_named_and_is_not_there_is_an_error(self, tmp_path: Path) -> None:
+        ua = Invocation(data_dir=tmp_path / "missing")
+        for way in ("gateway", "reader"):
+            with pytest.raises(CommandFailed, match="There is no directory") as caught:
+                getattr(ua, way)
+            assert caught.value.code is ExitCode.USAGE
+
+    def test_an_address_that_was_named_goes_before_the_directory(self, tmp_path: Path) -> None:
+        ua = Invocation(data_dir=tmp_path / "missing", url="http://127.0.0.1:1")
+        assert ua.gateway.url == "http://127.0.0.1:1"
+
+    @pytest.mark.parametrize("left", [None, "http://127.0.0.1:1\n"])
+    def test_nothing_is_asked_of_what_listens_where_no_gateway_has_the_directory(
+        self, tmp_path: Path, left: str | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise AssertionError("expected no request")
+
+        monkeypatch.setattr(httpx.Client, "send", refuse)
+        if left is not None:
+            (tmp_path / ADDRESS_FILE).write_text(left)
+        with pytest.raises(CommandFailed, match=f"none runs on {tmp_path}") as caught:
+            Invocation(data_dir=tmp_path).gateway.get("/api/v1/cron/jobs")
+        assert caught.value.code is ExitCode.UNREACHABLE
+
+    def test_the_gateway_that_has_the_directory_is_asked_wherever_settings_say_one_is(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("UA_GATEWAY_PORT", "99")
+        (tmp_path / ADDRESS_FILE).write_text("http://127.0.0.1:4567\n")
+        (tmp_path / "ua.db").touch()
+        lock = DataLock(tmp_path / "ua.db")
+        try:
+            assert Invocation(data_dir=tmp_path).gateway.url == "http://127.0.0.1:4567"
+        finally:
+            lock.close()
