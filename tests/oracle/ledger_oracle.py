@@ -18,6 +18,8 @@ def reckon_one_by_one(
     """What `reckon` must answer."""
     ledger = Ledger(start=start, end=end)
     for version in facts.versions:
+        if not version.spec.enabled:
+            continue
         until = min(end, now, version.effective_until or now)
         for slot in version.spec.schedule.slots(max(start, version.effective_from), until):
             ledger.expected += 1
@@ -58,7 +60,9 @@ def _book(
 
 def _span_of(facts: LedgerFacts, version: JobVersion, slot: datetime) -> MissedFact | None:
     for span in facts.missed:
-        mine = (span.source_ref, span.job_version) == (version.job_id, version.version)
+        mine = span.source_ref == version.job_id and (
+            span.job_version == version.version or span.first_at == span.last_at
+        )
         if mine and span.first_at <= epoch(slot) <= span.last_at:
             return span
     return None

@@ -108,9 +108,9 @@ def reckon(
     slots: dict[str, list[SlotFact]] = {}
     for slot in sorted(facts.slots, key=attrgetter("scheduled_at")):
         slots.setdefault(slot.source_ref, []).append(slot)
-    missed: dict[tuple[str, int], list[MissedFact]] = {}
+    missed: dict[str, list[MissedFact]] = {}
     for span in facts.missed:
-        missed.setdefault((span.source_ref, span.job_version), []).append(span)
+        missed.setdefault(span.source_ref, []).append(span)
     for version in facts.versions:
         after = max(ledger.start, version.effective_from)
         until = min(ledger.end, now, version.effective_until or now)
@@ -118,7 +118,13 @@ def reckon(
             account = _Account(ledger, version, slots.get(version.job_id, ()), now)
             if undecided and version.job_id in undecided:
                 account.leave_open(undecided[version.job_id])
-            spans = missed.get((version.job_id, version.version), ())
+            # A span has all slots of its version between its ends; a single slot is that slot,
+            # whichever version expects it by now.
+            spans = [
+                span
+                for span in missed.get(version.job_id, ())
+                if span.job_version == version.version or span.first_at == span.last_at
+            ]
             account.close(_Window(epoch(after), epoch(until)), spans)
     return ledger
 

@@ -225,8 +225,7 @@ INSERT INTO missed (missed_id, source, source_ref, job_version, first_at, last_a
 VALUES (:missed_id, :source, :source_ref, :job_version, :first_at, :last_at, :count, :cause,
         :outage_id, :status, :created_at, :updated_at, :useful_until, :note, :decided_by, :run_id)
 ON CONFLICT (missed_id) DO UPDATE
-SET job_version = excluded.job_version,
-    first_at = excluded.first_at, last_at = excluded.last_at, count = excluded.count,
+SET first_at = excluded.first_at, last_at = excluded.last_at, count = excluded.count,
     status = excluded.status, updated_at = excluded.updated_at, note = excluded.note,
     decided_by = excluded.decided_by, run_id = excluded.run_id;
 

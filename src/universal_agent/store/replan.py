@@ -130,7 +130,7 @@ def _replan(
     job = _begun_again(tx, old, specs, now=now) if cut_short else old
     # A slot whose start is still to come is judged again, though its nominal time has passed.
     cut = now if cut_short else now - job.jitter
-    withdrawn = _withdraw(tx, job, cut, skips, specs, reattribute=cut_short, now=now)
+    withdrawn = _withdraw(tx, job, cut, skips, specs, all_versions=cut_short, now=now)
     mark = _mark(tx, job, cut)
     if job is old and mark == old.next_run_at and not withdrawn:
         return Replanned()
@@ -220,19 +220,15 @@ def _withdraw(
     skips: Sequence[int],
     specs: SpecCache,
     *,
-    reattribute: bool,
+    all_versions: bool,
     now: datetime,
 ) -> _Withdrawn:
     found = _Withdrawn()
     for row in tx.all("missed_after", source_ref=job.job_id, after=epoch(cut)):
         record = missed_from_row(row)
-        if record.job_version != job.version and not reattribute:
+        if record.job_version != job.version and not all_versions:
             continue  # its version is over, and nobody decides its slots again
-        if _stands(tx, record):
-            if reattribute and record.span.first_at > cut:
-                # Its slot is now expected by the job's new version.
-                found.spans.append(replace(record, job_version=job.version))
-        else:
+        if not _stands(tx, record):
             _shorten(found, record, read_spec(tx, job.job_id, record.job_version, specs), cut)
     found.spans = [_reopened(record, now) for record in found.spans]
     for row in tx.all("expired_too_early", source_ref=job.job_id, now=now.timestamp()):
