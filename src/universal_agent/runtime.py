@@ -28,6 +28,7 @@ from universal_agent.engine.exceptions import Exceptions
 from universal_agent.engine.executor import Executor
 from universal_agent.engine.flags import Flags
 from universal_agent.engine.heartbeats import Heartbeats
+from universal_agent.engine.held_jobs import HeldJobs
 from universal_agent.engine.hub import Hub
 from universal_agent.engine.jobs import Jobs
 from universal_agent.engine.notify import Notifier
@@ -233,7 +234,10 @@ class Runtime:
             agent=self.runners.get(AGENT),
             run_logs_dir=settings.run_logs_dir,
         )
-        self.dispatcher = Dispatcher(self.store, run_ends.notice, self.turns.notice)
+        self.held_jobs = HeldJobs(self.store)
+        self.dispatcher = Dispatcher(
+            self.store, run_ends.notice, self.turns.notice, self.held_jobs.notice
+        )
         self.sessions = Sessions(
             self.store,
             self.clock,
@@ -383,6 +387,7 @@ class Runtime:
         await self.flags.load()
         await self.event_feed.start()
         await self.dispatcher.start()
+        await self.held_jobs.load()
         self.supervisor.keep("dispatcher", self.dispatcher.run)
         self.supervisor.keep("event feed", self.event_feed.run)
         self.supervisor.keep("projector", self.projector.run)
@@ -478,6 +483,7 @@ class Runtime:
             "cron": {
                 "total": await self.store.count_jobs(),
                 "enabled": await self.store.count_enabled_jobs(),
+                "paused_after_failures": len(self.held_jobs),
             },
             "notifications": await self.notifications.counts(now=now),
             "deployment_profile": self.deployment_profile(),

@@ -18,6 +18,7 @@ class HealthDocument(Answer):
     db_error: str | None
     deployment_profile: dict[str, Any]
     reasons: list[str]
+    jobs_paused_after_failures: int
 
 
 @router.get(
@@ -37,6 +38,8 @@ async def health(request: Request) -> Response:
         "db_error": health.store_error,
         "deployment_profile": runtime.deployment_profile(),
         "reasons": list(health.reasons),
+        # A job that fails is no fault of the gateway: the status stays.
+        "jobs_paused_after_failures": len(runtime.held_jobs),
     }
     response = answer(document, status=200 if health.ok else 503)
     if not health.ok:

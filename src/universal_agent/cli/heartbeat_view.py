@@ -76,7 +76,7 @@ def woken_view(screen: Screen, document: "Document") -> "RenderableType":
 
 
 def _status(beat: "Document") -> str:
-    if not beat["enabled"]:
+    if not beat["enabled"] or beat["off_label"]:
         return str(beat["off_label"])
     return "running" if beat["busy"] else "enabled"
 

@@ -114,7 +114,7 @@ def job_fields(
         typer.Option(
             metavar="N",
             min=0,
-            help="Pause it after so many failures in a row; 0: never.",
+            help="Skip its slots after so many failed ones in a row; 0: never.",
             rich_help_panel=_WHEN_LATE,
         ),
     ] = None,

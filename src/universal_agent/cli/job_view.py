@@ -115,7 +115,7 @@ def next_view(screen: Screen, document: "Document") -> "RenderableType":
 
 def state_of(job: "Document") -> str:
     """Enabled, or the word for why not."""
-    if job["enabled"]:
+    if job["enabled"] and job["off_label"] is None:
         return "running" if job["running"] else "enabled"
     return str(job["off_label"] or "disabled")
 
@@ -150,7 +150,7 @@ def _limits(job: "Document") -> Text:
         f"timeout {_length(job['timeout_seconds'])}",
         f"retries {job['retries']}",
         f"jitter {_length(job['jitter_seconds'])}",
-        f"paused after {pause} failures in a row" if pause else "never paused by itself",
+        f"paused after {pause} failed slots in a row" if pause else "never paused after failures",
     ]
     return Text(", ".join(parts))
 

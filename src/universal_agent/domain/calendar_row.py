@@ -59,7 +59,7 @@ class JobFact:
     @property
     def status(self) -> str:
         """Whether it is on, paused or switched off."""
-        if self.spec.enabled:
+        if self.spec.enabled and not self.spec.is_held:
             return "scheduled"
         paused = self.spec.off_label in (OffLabel.PAUSED, OffLabel.AUTO_PAUSED)
         return "paused" if paused else "disabled"
@@ -174,7 +174,8 @@ def actions(spec: JobSpec, status: str, *, has_run: bool, deleted: bool) -> list
     elif status == "missed":
         offered += _MISSED_ACTIONS
     else:
-        offered += ["run_now", "pause" if spec.enabled else "resume", "disable"]
+        runs = spec.enabled and not spec.is_held
+        offered += ["run_now", "pause" if runs else "resume", "disable"]
     if has_run or status == "missed":
         offered.append("open_logs")
     if spec.session_id is not None:

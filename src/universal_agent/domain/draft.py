@@ -244,13 +244,19 @@ def _title(fields: Mapping[str, Any], base: JobSpec | None) -> str | None:
     return present if base is not None and title == base.display_title else title
 
 
+#: Fields whose change ends the hold on a job that has failed too often in a row.
+_DEALT_WITH = ("enabled", "command", "runner", "model", "workspace_dir", *SCHEDULE_FIELDS)
+
+
 def _off_label(fields: Mapping[str, Any], enabled: bool, old: JobSpec) -> OffLabel | None:
     if enabled:
-        return None
+        # Whoever resumes a held job, or changes what it does, has dealt with its failures.
+        is_dealt_with = any(fields.get(name) is not None for name in _DEALT_WITH)
+        return old.off_label if old.is_held and not is_dealt_with else None
     label = fields.get("off_label")
     if label is not None:
         return OffLabel(label)
-    return old.off_label or OffLabel.DISABLED
+    return OffLabel.DISABLED if old.enabled else old.off_label or OffLabel.DISABLED
 
 
 def _metadata(fields: Mapping[str, Any], old: JobSpec) -> Mapping[str, Any]:

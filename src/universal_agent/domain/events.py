@@ -210,7 +210,9 @@ def job_record(job: Job) -> dict[str, Any]:
 
 
 def _job_status(job: Job) -> str:
-    return "enabled" if job.spec.enabled else str(job.spec.off_label or "disabled")
+    if job.spec.enabled and not job.spec.is_held:
+        return "enabled"
+    return str(job.spec.off_label or "disabled")
 
 
 def job_created(job: Job, *, now: datetime) -> NewEvent:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from universal_agent.domain.events import RETRY_DROPPED, Event
 from universal_agent.domain.exceptions import MOVED, OPERATOR
-from universal_agent.domain.job import BUSY, JobVersion, OffLabel
+from universal_agent.domain.job import BUSY, PAUSED_AFTER_FAILURES, JobVersion, OffLabel
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.phrases import describe_duration
 from universal_agent.domain.run import Run, RunStatus, Trigger
@@ -47,6 +47,7 @@ _SKIPPED = {
     "job_deleted": "It was skipped: the job was deleted before it started.",
     "rescheduled": "It was skipped: the job got another schedule before it started.",
     "zone_rules": "It was skipped: the rules of the job's time zone changed before it started.",
+    PAUSED_AFTER_FAILURES: "It was skipped: too many slots of the job in a row had failed.",
     BUSY: "It was skipped: its session was busy until a later beat was due.",
     "quiet_hours": "It was skipped: it came outside the session's active hours.",
     "empty_checklist": "It was skipped: there is nothing to do in HEARTBEAT.md.",

@@ -28,6 +28,19 @@ from universal_agent.domain.slot import Source, epoch, from_epoch
 BUSY = "busy"
 
 
+#: Why a slot was skipped whose job had failed too often in a row.
+PAUSED_AFTER_FAILURES = "paused_after_failures"
+
+#: How long slots are skipped before one runs as a probe; after each probe that fails the next of
+#: these, of which the last repeats.
+_PROBE_WAITS = tuple(timedelta(minutes=minutes) for minutes in (15, 30, 60))
+
+
+def probe_wait(failed_probes: int) -> timedelta:
+    """How long after so many failed probes the next one runs."""
+    return _PROBE_WAITS[min(max(0, failed_probes), len(_PROBE_WAITS) - 1)]
+
+
 class Overlap(StrEnum):
     """What happens to a slot that comes due while the job still runs."""
 
@@ -69,11 +82,12 @@ PRIORITY_ORDER = {Priority.CRITICAL: 0, Priority.NORMAL: 1, Priority.LOW: 2}
 
 
 class OffLabel(StrEnum):
-    """How a job that is not enabled is shown. Both mean the same to the scheduler."""
+    """Why a job does not run as its schedule says. It is not enabled, except for AUTO_PAUSED."""
 
     PAUSED = "paused"
     DISABLED = "disabled"
-    #: Paused by the scheduler after `auto_pause_after` failures in a row.
+    #: Held by the scheduler after `auto_pause_after` failed slots in a row. It stays enabled: its
+    #: slots are expected and end in `skipped`, until a probe runs well or a person resumes it.
     AUTO_PAUSED = "auto_paused"
 
 
@@ -97,7 +111,7 @@ class Policy:
     jitter_seconds: int = 0
     #: A slot that waited this long for a worker becomes missed(capacity).
     queue_limit_seconds: int = 900
-    #: Failures in a row that pause the job; 0: never.
+    #: Failed slots in a row after which the job is held (OffLabel.AUTO_PAUSED); 0: never.
     auto_pause_after: int = 10
     #: Whether a run with an unknown outcome may be run again by itself.
     retry_interrupted: bool = False
@@ -130,6 +144,11 @@ class JobSpec:
     policy: Policy = field(default_factory=Policy)
     #: What counts as a failure beyond what the runner knows.
     fail_on: FailOn | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether its slots are skipped, because too many in a row have failed."""
+        return self.enabled and self.off_label is OffLabel.AUTO_PAUSED
 
     def expects_as(self, other: "JobSpec") -> bool:
         """Whether both have the same slots, or none."""
@@ -172,8 +191,11 @@ class Job:
     effective_from: datetime
     next_run_at: datetime | None
     last_run_at: datetime | None = None
+    #: Failed slots since the last success; a slot counts once, however many attempts it had.
     consecutive_failures: int = 0
     running: bool = False
+    #: While the job is held: slots from here on may run as a probe.
+    probe_at: datetime | None = None
 
     @property
     def source(self) -> Source:

@@ -178,7 +178,7 @@ class IncidentFold:
                     self._beat(event)
             case EventType.CRON_JOB_UPDATED | EventType.HEARTBEAT_SCHEDULED:
                 label = event.data["job"]["spec"]["off_label"]
-                if label == OffLabel.AUTO_PAUSED and "enabled" in event.data.get("changed", ()):
+                if label == OffLabel.AUTO_PAUSED and "off_label" in event.data.get("changed", ()):
                     self._auto_paused(event)
                 if event.type is EventType.HEARTBEAT_SCHEDULED:
                     self._configured(event)
@@ -367,13 +367,14 @@ class IncidentFold:
 
     def _auto_paused(self, event: Event) -> None:
         limit = event.data["job"]["spec"]["policy"]["auto_pause_after"]
-        reason = event.data.get("reason") or f"It failed {limit} times in a row"
+        reason = event.data.get("reason") or f"{limit} slots in a row failed"
         self._tell(
             event,
             Kind.AUTO_PAUSED,
             Severity.ERROR,
             f"{self._titles(event.source_ref)} was paused",
-            f"{reason}. Mend it, then resume it.",
+            f"{reason}. Its slots are skipped, and from time to time one runs as a probe. It goes "
+            "on when a probe runs well, or when you resume it.",
             incident=f"paused:{event.source_ref}",
             is_open=False,
         )

@@ -165,8 +165,10 @@ class Jobs:
                 next_run_at=job.next_run_at,
                 continues=not drafted.schedule_changed,
             )
+            if drafted.schedule_changed or (job.spec.is_held and not drafted.spec.is_held):
+                edited = replace(edited, consecutive_failures=0, probe_at=None)
             if drafted.schedule_changed:
-                edited = begun(replace(edited, consecutive_failures=0))
+                edited = begun(edited)
             # A one-shot of "now" may begin before this second is over; no slot is expected twice.
             ends_at = undecided.end(now) if drafted.schedule_changed else undecided.boundary(now)
             closed_at = min(ends_at, edited.effective_from)

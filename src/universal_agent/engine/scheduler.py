@@ -8,12 +8,13 @@ within a second is decided ahead, so that only the commit is left when its time 
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from universal_agent.clock import TOLERANCE, Clock, ClockGap, ClockJump
-from universal_agent.domain.job import Job
+from universal_agent.domain.job import Job, OnMiss
 from universal_agent.domain.judge import Cause, MissedStatus, judge
 from universal_agent.domain.run import RunId, Trigger
 from universal_agent.domain.slot import Source, from_epoch
@@ -282,6 +283,9 @@ class Scheduler:
     def _decide(self, job: Job, now: datetime, *, admitting: bool = True) -> Decision:
         assert job.next_run_at is not None
         policy = job.spec.policy
+        if job.spec.is_held and policy.on_miss is OnMiss.RUN_ALL:
+            # One is enough to see whether it works again.
+            policy = replace(policy, on_miss=OnMiss.RUN_LATEST)
         verdict = judge(
             job.spec.schedule,
             policy,

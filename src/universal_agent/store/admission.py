@@ -1,12 +1,18 @@
 """How does a slot get from due to admitted? Each verb is one transaction, many slots in one go."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from universal_agent.domain import events
-from universal_agent.domain.job import BUSY, PRIORITY_ORDER, Job, Overlap
+from universal_agent.domain.job import (
+    BUSY,
+    PAUSED_AFTER_FAILURES,
+    PRIORITY_ORDER,
+    Job,
+    Overlap,
+)
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source, epoch, from_epoch
 from universal_agent.failpoint import Failpoint, passing
@@ -20,6 +26,7 @@ from universal_agent.store.base import (
     Once,
     SlotStart,
 )
+from universal_agent.store.holds import take_probe
 from universal_agent.store.job_verbs import cancel_queued, drop_queued, recall
 from universal_agent.store.misses import insert_missed
 from universal_agent.store.retries import Dropped, drop_retries
@@ -63,7 +70,15 @@ def admit(
             mark = events.high_water(decision.next_run_at)
             insert_missed(tx, missed, decision.job.spec, now=now, mark=mark)
     starts = [(decision, start) for decision in applied for start in decision.starts]
-    desk = _Desk(_active_runs(tx, applied), starts, free_workers, rules, host=host, now=now)
+    desk = _Desk(
+        _active_runs(tx, applied),
+        starts,
+        free_workers,
+        rules,
+        probes=_probes(tx, starts, now=now),
+        host=host,
+        now=now,
+    )
     for decision, start in sorted(starts, key=_rank):
         desk.place(decision, start)
     desk.record(tx, specs)
@@ -99,6 +114,22 @@ def _advance(tx: Tx, decisions: Sequence[Decision]) -> list[Decision]:
         rows.append((job.job_id, job.version, epoch(job.next_run_at), next_run_at, due_at))
     moved = {job_id for (job_id,) in tx.all("advance_jobs", rows=to_json(rows))}
     return [decision for decision in decisions if decision.job.job_id in moved]
+
+
+def _probes(
+    tx: Tx, starts: Sequence[tuple[Decision, SlotStart]], *, now: datetime
+) -> Collection[RunId]:
+    """The runs of held jobs that are to start all the same, to see whether they work again."""
+    newest = {
+        decision.job.job_id: (decision.job, start)
+        for decision, start in starts
+        if decision.job.spec.is_held and start.missed_id is None
+    }
+    return {
+        start.run_id
+        for job, start in newest.values()
+        if take_probe(tx, job, start.scheduled_at, now=now)
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +178,7 @@ class _Desk:
         free_workers: int,
         rules: ClaimRules,
         *,
+        probes: Collection[RunId],
         host: str,
         now: datetime,
     ) -> None:
@@ -154,6 +186,7 @@ class _Desk:
         self._newest = {decision.job.job_id: start for decision, start in starts}
         self._free_workers = free_workers
         self._late_workers = free_workers if rules.late_workers is None else rules.late_workers
+        self._probes = probes
         self._host = host
         self._now = now
         self._new: list[NewRun] = []
@@ -172,6 +205,9 @@ class _Desk:
         late_by_policy = start.missed_id is not None
         if not late_by_policy and self._gives_way(job, start):
             self._skip(job, start, _reason(policy.overlap), mark)
+            return
+        if job.spec.is_held and not late_by_policy and start.run_id not in self._probes:
+            self._skip(job, start, PAUSED_AFTER_FAILURES, mark)
             return
         free = len(self.started) < self._free_workers
         if late_by_policy:

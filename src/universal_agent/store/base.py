@@ -224,6 +224,10 @@ class Store(SessionStore, BeatStore, NotificationStore, OffStore, PlanStore, Pro
         """How many of them are enabled."""
         ...
 
+    async def held_jobs(self) -> Sequence[str]:
+        """The jobs, beats among them, that are held because they failed too often in a row."""
+        ...
+
     async def count_jobs(self) -> int:
         """How many jobs there are."""
         ...

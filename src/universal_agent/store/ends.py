@@ -19,10 +19,6 @@ from universal_agent.store.tx import Tx
 RESCHEDULED = "rescheduled"
 JOB_DELETED = "job_deleted"
 
-#: Slots that one transaction closes one by one. More are due only after an outage, and then the
-#: scheduler decides them.
-MOST_OPEN = 1000
-
 _SECOND = timedelta(seconds=1)
 
 

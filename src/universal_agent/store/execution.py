@@ -5,15 +5,16 @@ from dataclasses import replace
 from datetime import datetime
 
 from universal_agent.domain import events
-from universal_agent.domain.beat import REFUSALS_BORNE, BeatReport, is_refusal
-from universal_agent.domain.job import Job, JobSpec, OffLabel
-from universal_agent.domain.run import RetryAdvice, Run, RunId, RunStatus
+from universal_agent.domain.beat import BeatReport
+from universal_agent.domain.job import Job, JobSpec
+from universal_agent.domain.run import RetryAdvice, Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import Source
 from universal_agent.domain.system_event import WakeMode
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.store.base import Claimed, ClaimRules, Finished, Settled
 from universal_agent.store.beat_reports import keep_report
-from universal_agent.store.job_verbs import delete_job, pause_job, read_job, spec_of
+from universal_agent.store.holds import after_failure, after_success
+from universal_agent.store.job_verbs import delete_job, read_job, spec_of
 from universal_agent.store.rows import RUN_WIDTH, SpecCache, run_from_row
 from universal_agent.store.slots import set_outcomes
 from universal_agent.store.system_events import acknowledge, hand_over, wake_beat
@@ -87,25 +88,18 @@ def finish(
     runs = [(_ended_run(end), end.claimed.spec) for end in ended]
     closed = end_runs(tx, [run for run, _ in runs])
     runs = [(run, spec) for run, spec in runs if run.run_id in closed]
-    tx.many(
-        "count_outcome",
-        [
-            {"job_id": run.source_ref, "failed": run.status in _FAILED}
-            for run, _ in runs
-            if not run.brings_spec and run.status is not RunStatus.SKIPPED
-        ],
-    )
     # Most runs end well and nothing follows: only the others look at the job as it is now.
-    jobs = {
-        run.source_ref: read_job(tx, run.source_ref, specs)
-        for run, spec in runs
-        if (run.status in _FAILED or spec.delete_after_run) and not run.brings_spec
-    }
     advice = {end.claimed.run.run_id: end.retry for end in ended}
+    jobs = _read_jobs(tx, [run for run, _ in runs if run.status in _FAILED], specs)
     retries = [
         _retry_at(run, spec, jobs.get(run.source_ref), advice[run.run_id], now)
         for run, spec in runs
     ]
+    _count(tx, runs, retries)
+    concerned = [
+        run for run, spec in runs if run.status in _FAILED or spec.delete_after_run
+    ] + _well_again(tx, runs)
+    jobs = _read_jobs(tx, concerned, specs)
     set_outcomes(tx, [(run, at) for (run, _), at in zip(runs, retries, strict=True)])
     reports = _keep_reports(tx, ended, closed, now=now)
     for run, _ in runs:
@@ -125,8 +119,8 @@ def finish(
     )
     for (run, spec), at in zip(runs, retries, strict=True):
         job = jobs.get(run.source_ref)
-        if job is not None and at is None and _follow_up(tx, run, spec, job, specs, now=now):
-            jobs[run.source_ref] = None  # paused or gone: once is enough
+        if job is not None and _follow_up(tx, run, spec, job, at, specs, now=now):
+            jobs[run.source_ref] = None  # held, released or gone: once is enough
     _wake(
         tx,
         ended,
@@ -138,6 +132,43 @@ def finish(
     passing(Failpoint.BEFORE_FINISH_COMMIT)
     settled = claim(tx, free_workers=free_workers, host=host, now=now, rules=rules, specs=specs)
     return replace(settled, next_retry_at=min((at for at in retries if at), default=None))
+
+
+def _read_jobs(tx: Tx, runs: Sequence[Run], specs: SpecCache) -> dict[str, Job | None]:
+    """The jobs of these runs as they are now."""
+    refs = {run.source_ref for run in runs if not run.brings_spec}
+    return {ref: read_job(tx, ref, specs) for ref in sorted(refs)}
+
+
+def _counts(run: Run) -> bool:
+    """Whether a failure of the run is one of its job: an extra run by a person is not."""
+    return run.has_slot or run.trigger is Trigger.WAKE
+
+
+def _count(tx: Tx, runs: Sequence[tuple[Run, JobSpec]], retries: Sequence[datetime | None]) -> None:
+    """Count failed slots in a row: each once, after its last attempt. A success ends the row."""
+    tx.many(
+        "count_outcome",
+        [
+            {"job_id": run.source_ref, "failed": run.status in _FAILED}
+            for (run, _), retry_at in zip(runs, retries, strict=True)
+            if not run.brings_spec
+            and (
+                run.status is RunStatus.SUCCESS
+                or (run.status in _FAILED and retry_at is None and _counts(run))
+            )
+        ],
+    )
+
+
+def _well_again(tx: Tx, runs: Sequence[tuple[Run, JobSpec]]) -> list[Run]:
+    """The runs that went well and whose job is held."""
+    well = [run for run, _ in runs if run.status is RunStatus.SUCCESS and not run.brings_spec]
+    if not well:
+        return []
+    refs = to_json([run.source_ref for run in well])
+    held = {job_id for (job_id,) in tx.all("held_among", refs=refs)}
+    return [run for run in well if run.source_ref in held]
 
 
 def _keep_reports(
@@ -228,19 +259,24 @@ def _retry_at(
 
 
 def _follow_up(
-    tx: Tx, run: Run, spec: JobSpec, job: Job, specs: SpecCache, *, now: datetime
+    tx: Tx,
+    run: Run,
+    spec: JobSpec,
+    job: Job,
+    retry_at: datetime | None,
+    specs: SpecCache,
+    *,
+    now: datetime,
 ) -> bool:
-    """Pause a job that fails and fails, delete one that was made for this run; whether it did."""
+    """What the run's end means for its job: held, released, deleted; whether it is one of these."""
     if run.status in _FAILED:
-        failures = job.consecutive_failures
-        refused = is_refusal(run) and failures >= REFUSALS_BORNE
-        limit = spec.policy.auto_pause_after
-        if job.spec.enabled and (refused or (limit and failures >= limit)):
-            reason = f"{failures} beats in a row failed; last: {run.error}" if refused else None
-            label = OffLabel.AUTO_PAUSED
-            return pause_job(tx, job, label=label, specs=specs, now=now, reason=reason)
-    elif run.status is RunStatus.SUCCESS and spec.delete_after_run and run.has_slot:
-        return _delete_when_done(tx, run, job, specs=specs, now=now)
+        return _counts(run) and after_failure(tx, run, job, now=now)
+    if run.status is RunStatus.SUCCESS:
+        if job.spec.is_held:
+            after_success(tx, job, now=now)
+            return True
+        if spec.delete_after_run and run.has_slot:
+            return _delete_when_done(tx, run, job, specs=specs, now=now)
     return False
 
 

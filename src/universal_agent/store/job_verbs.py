@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from universal_agent.domain import events
 from universal_agent.domain.exceptions import OPERATOR
-from universal_agent.domain.job import Job, JobSpec, OffLabel, spec_to_record
+from universal_agent.domain.job import Job, JobSpec, spec_to_record
 from universal_agent.domain.run import Run, RunId, RunStatus
 from universal_agent.domain.slot import Source, epoch, from_epoch
 from universal_agent.errors import Conflict
@@ -14,9 +14,7 @@ from universal_agent.store.ahead import first_open, put_mark
 from universal_agent.store.base import Once
 from universal_agent.store.ends import (
     JOB_DELETED,
-    MOST_OPEN,
     close_open_slots,
-    open_slots,
     reason_of,
     void_exceptions,
 )
@@ -167,7 +165,8 @@ def update_job(
         effective_from=job.effective_from.timestamp(),
         next_run_at=_mark(job),
         due_at=stamp(job.due_at),
-        consecutive_failures=job.consecutive_failures,
+        begins_anew=job.consecutive_failures < replaces.consecutive_failures,
+        held=job.spec.is_held,
         replaces=replaces.version,
         mark=_mark(replaces),
         now=now.timestamp(),
@@ -336,42 +335,3 @@ def read_spec(tx: Tx, job_id: str, version: int, specs: SpecCache) -> JobSpec:
     row = tx.one("spec_of", job_id=job_id, version=version)
     assert row is not None, f"version {version} of {job_id} was never stored"
     return specs.get(row[0])
-
-
-def pause_job(
-    tx: Tx,
-    job: Job,
-    *,
-    label: OffLabel,
-    specs: SpecCache,
-    now: datetime,
-    reason: str | None = None,
-) -> bool:
-    """Switch a job off from inside a transaction; whether that was done.
-
-    After an outage it is not, as long as many slots are due: the scheduler decides them first.
-    """
-    undecided = job.before(first_decided_ahead(tx, job.job_id, after=now))
-    closed_at = undecided.end(now)
-    if len(open_slots(tx, job, until=closed_at)) > MOST_OPEN:
-        return False
-    spec = replace(job.spec, enabled=False, off_label=label)
-    paused = undecided.replaced_by(spec, now=now, next_run_at=None, continues=False)
-    tx.run(
-        "switch_off_job",
-        job_id=job.job_id,
-        version=paused.version,
-        effective_from=paused.effective_from.timestamp(),
-    )
-    void = end_version(tx, paused, replaces=job, closed_at=closed_at, specs=specs, now=now)
-    tx.append(
-        events.job_updated(
-            paused,
-            now=now,
-            changed=["enabled"],
-            effective_until=closed_at,
-            void=void,
-            reason=reason,
-        )
-    )
-    return True

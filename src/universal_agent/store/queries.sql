@@ -65,17 +65,30 @@ WHERE job_id = :job_id AND version = :version;
 UPDATE jobs
 SET version = :version, enabled = :enabled, owner_id = :owner_id,
     effective_from = :effective_from, next_run_at = :next_run_at, due_at = :due_at,
-    consecutive_failures = :consecutive_failures
+    consecutive_failures = CASE WHEN :begins_anew THEN 0 ELSE consecutive_failures END,
+    probe_at = CASE WHEN :held THEN probe_at END
 WHERE job_id = :job_id AND version = :replaces AND next_run_at IS :mark
   AND deleted_at IS NULL AND (due_at IS NULL OR due_at > :now);
 
--- switch_off_job --
-UPDATE jobs SET version = :version, enabled = 0, effective_from = :effective_from,
-                next_run_at = NULL, due_at = NULL
+-- hold_job --
+UPDATE jobs SET version = :version, effective_from = :effective_from, probe_at = :probe_at
 WHERE job_id = :job_id;
 
+-- set_probe --
+UPDATE jobs SET probe_at = :probe_at WHERE job_id = :job_id AND probe_at IS NOT NULL;
+
+-- take_probe --
+UPDATE jobs SET probe_at = :next_probe_at WHERE job_id = :job_id AND probe_at <= :slot;
+
+-- held_among --
+SELECT j.job_id FROM json_each(:refs) d CROSS JOIN jobs j ON j.job_id = d.value
+WHERE j.probe_at IS NOT NULL AND j.deleted_at IS NULL;
+
+-- held_jobs --
+SELECT job_id FROM jobs WHERE probe_at IS NOT NULL;
+
 -- delete_job --
-UPDATE jobs SET deleted_at = :now, next_run_at = NULL, due_at = NULL
+UPDATE jobs SET deleted_at = :now, next_run_at = NULL, due_at = NULL, probe_at = NULL
 WHERE job_id = :job_id AND version = :version AND next_run_at IS :mark
   AND deleted_at IS NULL AND (due_at IS NULL OR due_at > :now);
 
@@ -86,7 +99,8 @@ SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_a
         ORDER BY run_id DESC LIMIT 1),
        j.consecutive_failures,
        EXISTS (SELECT 1 FROM runs
-               WHERE source_ref = j.job_id AND finished_at IS NULL AND status = 'running')
+               WHERE source_ref = j.job_id AND finished_at IS NULL AND status = 'running'),
+       j.probe_at
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 WHERE j.job_id = :job_id AND j.deleted_at IS NULL;
 
@@ -96,7 +110,8 @@ SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_a
         ORDER BY run_id DESC LIMIT 1),
        j.consecutive_failures,
        EXISTS (SELECT 1 FROM runs
-               WHERE source_ref = j.job_id AND finished_at IS NULL AND status = 'running')
+               WHERE source_ref = j.job_id AND finished_at IS NULL AND status = 'running'),
+       j.probe_at
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 WHERE j.job_id > :cursor AND j.deleted_at IS NULL AND j.source = 'cron'
   AND (:owner_id IS NULL OR j.owner_id = :owner_id)
@@ -113,19 +128,20 @@ SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_a
         ORDER BY run_id DESC LIMIT 1),
        j.consecutive_failures,
        EXISTS (SELECT 1 FROM runs
-               WHERE source_ref = j.job_id AND finished_at IS NULL AND status = 'running')
+               WHERE source_ref = j.job_id AND finished_at IS NULL AND status = 'running'),
+       j.probe_at
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 WHERE j.source <> 'cron' AND j.source = 'heartbeat' AND j.deleted_at IS NULL ORDER BY j.job_id;
 
 -- due_jobs --
 SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at, NULL,
-       j.consecutive_failures, 0
+       j.consecutive_failures, 0, j.probe_at
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 WHERE j.due_at <= :until AND j.source <> :without ORDER BY j.due_at LIMIT :limit;
 
 -- due_page --
 SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_at, NULL,
-       j.consecutive_failures, 0, j.due_at
+       j.consecutive_failures, 0, j.probe_at, j.due_at
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 WHERE j.due_at <= :until AND j.due_at >= :after_at AND (j.due_at, j.job_id) > (:after_at, :after_id)
   AND j.source = :source
@@ -137,7 +153,8 @@ SELECT j.job_id, j.version, v.spec, j.created_at, j.effective_from, j.next_run_a
         ORDER BY run_id DESC LIMIT 1),
        j.consecutive_failures,
        EXISTS (SELECT 1 FROM runs
-               WHERE source_ref = j.job_id AND finished_at IS NULL AND status = 'running')
+               WHERE source_ref = j.job_id AND finished_at IS NULL AND status = 'running'),
+       j.probe_at
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 WHERE j.due_at IS NOT NULL ORDER BY j.due_at LIMIT :limit;
 

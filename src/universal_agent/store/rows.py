@@ -40,9 +40,18 @@ def _decode(text: str) -> JobSpec:
 
 def job_from_row(row: Row, specs: SpecCache) -> Job:
     """A job from the columns of `get_job`."""
-    job_id, version, spec, created_at, effective_from, next_run_at, last_run_at, failures, busy = (
-        row
-    )
+    (
+        job_id,
+        version,
+        spec,
+        created_at,
+        effective_from,
+        next_run_at,
+        last_run_at,
+        failures,
+        busy,
+        probe_at,
+    ) = row
     return Job(
         job_id=JobId(job_id),
         version=version,
@@ -53,6 +62,7 @@ def job_from_row(row: Row, specs: SpecCache) -> Job:
         last_run_at=None if last_run_at is None else from_epoch(last_run_at),
         consecutive_failures=failures,
         running=bool(busy),
+        probe_at=None if probe_at is None else from_epoch(probe_at),
     )
 
 

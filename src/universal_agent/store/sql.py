@@ -168,6 +168,9 @@ class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff, SqlPlans):
 
         return await self._db.read(read)
 
+    async def held_jobs(self) -> Sequence[str]:
+        return await self._db.read(lambda tx: [str(job_id) for (job_id,) in tx.all("held_jobs")])
+
     async def count_jobs(self) -> int:
         def read(tx: Tx) -> int:
             row = tx.one("count_jobs", owner_id=None)

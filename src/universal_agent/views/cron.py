@@ -57,6 +57,7 @@ class CronView:
             "version": job.version,
             "description": spec.schedule.describe(),
             "off_label": spec.off_label,
+            "probe_at": _epoch(job.probe_at),
             "consecutive_failures": job.consecutive_failures,
         }
 

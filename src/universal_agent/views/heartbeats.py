@@ -68,6 +68,7 @@ class HeartbeatView:
             },
             "enabled": spec.enabled,
             "off_label": spec.off_label,
+            "probe_at": None if job.probe_at is None else job.probe_at.timestamp(),
             "config_error": spec.metadata.get("config_error"),
         }
 

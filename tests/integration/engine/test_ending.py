@@ -506,24 +506,6 @@ class TestBrokenRunner:
         assert "'shell' is not installed" in str(run.error)
 
 
-class TestFailureInARow:
-    async def test_a_job_that_fails_and_fails_is_paused_and_resumes_with_a_new_count(
-        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
-    ) -> None:
-        job = await gateway.create(every="1m", auto_pause_after=3)
-        runner.usual = FAILURE
-        await clock.advance(600)
-        assert len(runner.requests) == 3
-        paused = await gateway.job(job)
-        assert (paused.spec.enabled, paused.spec.off_label) == (False, OffLabel.AUTO_PAUSED)
-        await gateway.runtime.jobs.resume(job.job_id)
-        assert (await gateway.job(job)).consecutive_failures == 0
-        await clock.advance(120)
-        assert len(runner.requests) == 5
-        ledger = await gateway.ledger()
-        assert (ledger.expected, ledger.ran["error"], ledger.unaccounted) == (5, 5, [])
-
-
 class TestDeleteAfterRun:
     async def test_a_one_shot_goes_once_it_has_run_well(
         self, gateway: Gateway, clock: ManualClock

@@ -14,8 +14,7 @@ from universal_agent.domain.stasis import StasisAction
 from universal_agent.domain.system_event import WAKE, WakeMode
 from universal_agent.errors import EngineOff, InvalidInput, JobNotFound, SessionNotFound
 from universal_agent.runners.base import RunResult
-from universal_agent.testing import ManualClock, RecordingRunner
-from universal_agent.testing.runners import FAILURE
+from universal_agent.testing import FAILURE, SUCCESS, ManualClock, RecordingRunner
 
 QUIET = RunResult(status=RunStatus.SKIPPED, reason="quiet_hours")
 
@@ -88,14 +87,23 @@ class TestCadence:
         assert reason not in explained["sentences"][-1]  # it is said in words
         assert (await gateway.kinds())["heartbeat_skipped"] == 1
 
-    async def test_beats_that_fail_on_and_on_are_paused(
+    async def test_beats_that_fail_on_and_on_are_skipped_until_a_probe_runs_well(
         self, gateway: Gateway, beats: RecordingRunner, clock: ManualClock
     ) -> None:
+        """An endpoint was away for four hours, and hearts stood still for good."""
         job = await gateway.session()
         beats.usual = FAILURE
-        await clock.advance(3600)
-        assert len(beats.requests) == 10
+        await clock.advance(4 * 3600)
         assert (await gateway.job(job)).spec.off_label is OffLabel.AUTO_PAUSED
+        held = await gateway.ledger()
+        assert held.ran["error"] == len(beats.requests) == 15
+        assert held.skipped == {"paused_after_failures": 4 * 60 - 15}
+        beats.usual = SUCCESS
+        await clock.advance(3600)
+        assert (await gateway.job(job)).spec.off_label is None
+        ledger = await gateway.ledger()
+        assert (ledger.expected, ledger.unaccounted) == (5 * 60, [])
+        assert ledger.ran["success"] > 1
 
     async def test_a_removed_session_has_no_beats(
         self, gateway: Gateway, beats: RecordingRunner, clock: ManualClock

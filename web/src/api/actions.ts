@@ -140,16 +140,17 @@ export function useCreateJob() {
 /** Pauses or resumes a job; pausing can be undone. */
 export function useToggleJob() {
   const edit = useEditJob();
-  return (job: Pick<Job, 'job_id' | 'title' | 'enabled'>) => {
+  return (job: Pick<Job, 'job_id' | 'title' | 'enabled' | 'off_label'>) => {
+    const isOn = job.enabled && job.off_label === null;
     const set = (enabled: boolean) =>
       edit.mutateAsync({
         job_id: job.job_id,
         fields: enabled ? { enabled } : { enabled, off_label: 'paused' },
       });
-    set(!job.enabled).then(
+    set(!isOn).then(
       () =>
-        toast(`${job.enabled ? 'Paused' : 'Resumed'} ${job.title}`, {
-          action: { label: 'Undo', run: () => void set(job.enabled).catch(tellFailure) },
+        toast(`${isOn ? 'Paused' : 'Resumed'} ${job.title}`, {
+          action: { label: 'Undo', run: () => void set(isOn).catch(tellFailure) },
         }),
       tellFailure,
     );

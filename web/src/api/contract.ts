@@ -35,6 +35,8 @@ export type Job = Schemas['JobDocument'] &
     metadata: JobMetadata;
     off_label: 'paused' | 'disabled' | 'auto_paused' | null;
     consecutive_failures: number;
+    /** While it is paused after failures: from when on a slot runs as a probe. */
+    probe_at: number | null;
   };
 
 export type Echo = Schemas['Echo'];
@@ -329,6 +331,7 @@ export interface Heartbeat {
   schedule: HeartbeatSchedule | null;
   delivery: { mode: string } | null;
   enabled?: boolean;
+  off_label?: string | null;
   config_error?: string | null;
   /** Relative to the folder of all workspaces. */
   workspace_dir?: string;

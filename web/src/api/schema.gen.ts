@@ -1203,6 +1203,8 @@ export interface components {
             };
             /** Reasons */
             reasons: string[];
+            /** Jobs Paused After Failures */
+            jobs_paused_after_failures: number;
         } & {
             [key: string]: unknown;
         };

@@ -111,6 +111,7 @@ export function job(part: Partial<Job> = {}): Job {
     metadata: {},
     off_label: null,
     consecutive_failures: 0,
+    probe_at: null,
     overlap: 'skip',
     on_miss: 'ask',
     misfire_grace_seconds: 60,

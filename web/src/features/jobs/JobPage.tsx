@@ -17,6 +17,7 @@ import { Panel } from '../../ui/Panel';
 import { When } from '../../ui/times';
 import styles from './JobPage.module.css';
 import { JobState } from './JobStateBadge';
+import { isOn } from './jobState';
 import { RunDrawer } from './RunDrawer';
 import { RunList } from './RunList';
 
@@ -70,7 +71,7 @@ function Actions({ job }: { job: Job }): JSX.Element {
       >
         Run now
       </Button>
-      <Button onClick={() => toggle(job)}>{job.enabled ? 'Pause' : 'Resume'}</Button>
+      <Button onClick={() => toggle(job)}>{isOn(job) ? 'Pause' : 'Resume'}</Button>
       <Button onClick={() => openDialog({ name: 'job', job_id: job.job_id })}>Edit…</Button>
       <Button onClick={() => setAsking(true)}>Delete…</Button>
       {isAsking && (
@@ -153,7 +154,10 @@ function Details({ job }: { job: Job }): JSX.Element {
           ['Timeout', duration(job.timeout_seconds)],
           ['Retries', job.retries === 0 ? 'none' : job.retries],
           ['Jitter', job.jitter_seconds === 0 ? null : `up to ${duration(job.jitter_seconds)}`],
-          ['Pauses after', job.auto_pause_after === 0 ? null : `${job.auto_pause_after} failures`],
+          [
+            'Pauses after',
+            job.auto_pause_after === 0 ? null : `${job.auto_pause_after} failed slots`,
+          ],
           ['Created', <When key="c" at={maybeInstant(job.created_at)} />],
           ['Version', job.version],
           ['Id', <code key="i">{job.job_id}</code>],

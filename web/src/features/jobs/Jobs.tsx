@@ -18,7 +18,7 @@ import { Page } from '../../ui/Page';
 import { Panel } from '../../ui/Panel';
 import { Ago } from '../../ui/times';
 import table from '../../ui/table.module.css';
-import { stateOf } from './jobState';
+import { isOn, stateOf } from './jobState';
 import styles from './Jobs.module.css';
 import { JobState } from './JobStateBadge';
 
@@ -206,7 +206,7 @@ function JobRow({ job, onDelete }: { job: Job; onDelete: (job: Job) => void }): 
 /** When a job runs next. That an enabled job will never run again is worth a word. */
 function NextRun({ job }: { job: Job }): JSX.Element {
   const now = useNow();
-  if (!job.enabled) return <span className="muted">{job.off_label ?? 'off'}</span>;
+  if (!isOn(job)) return <span className="muted">{stateOf(job).label}</span>;
   const at = maybeInstant(job.next_run_at);
   if (at === null) return <b className={styles.never}>will not run again</b>;
   if (at < now) return <span className="muted">now</span>;
@@ -227,7 +227,7 @@ function JobMenu({ job, onDelete }: { job: Job; onDelete: (job: Job) => void }):
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Item onClick={() => openDialog({ name: 'job', job_id: job.job_id })}>Edit…</Menu.Item>
-        <Menu.Item onClick={() => toggle(job)}>{job.enabled ? 'Pause' : 'Resume'}</Menu.Item>
+        <Menu.Item onClick={() => toggle(job)}>{isOn(job) ? 'Pause' : 'Resume'}</Menu.Item>
         <Menu.Item
           onClick={() =>
             prefer({ pinned: isPinned ? pinned.filter((each) => each !== key) : [...pinned, key] })

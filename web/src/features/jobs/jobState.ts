@@ -12,6 +12,10 @@ const state = (label: string, glyph: string, tone: Look['tone'], isTrouble = fal
   isTrouble,
 });
 
+/** Whether it runs as its schedule says: a job that is paused after failures is enabled, and does not. */
+export const isOn = (job: Pick<Job, 'enabled' | 'off_label'>): boolean =>
+  job.enabled && job.off_label === null;
+
 /** How a job is, in a word: what a person should know first. */
 export function stateOf(job: Job): State {
   if (job.off_label === 'auto_paused') return state('paused after failures', '||', 'bad', true);

@@ -1,0 +1,120 @@
+"""Jobs that fail again and again are held: skipped slot by slot, probed, and released."""
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.integration.engine.gateway import HOUR, MINUTE, Gateway
+from universal_agent.domain.calendar import Window
+from universal_agent.domain.job import OffLabel
+from universal_agent.domain.slot import SlotKey, Source
+from universal_agent.testing import FAILURE, ManualClock, RecordingRunner
+
+
+class TestFailureInARow:
+    async def test_a_job_that_fails_and_fails_is_held_and_each_of_its_slots_says_so(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        job = await gateway.create(every="1m", auto_pause_after=3)
+        runner.usual = FAILURE
+        await clock.advance(600)
+        assert len(runner.requests) == 3
+        held = await gateway.job(job)
+        assert (held.spec.enabled, held.spec.off_label) == (True, OffLabel.AUTO_PAUSED)
+        ledger = await gateway.ledger()
+        assert (ledger.expected, ledger.ran["error"], ledger.unaccounted) == (10, 3, [])
+        assert ledger.skipped == {"paused_after_failures": 7}
+        slot = SlotKey(Source.CRON, job.job_id, gateway.began + 5 * MINUTE)
+        told = await gateway.runtime.ledger.explain(slot, now=clock.now())
+        assert (told["outcome"], told["sentences"][-1]) == (
+            "skipped",
+            "It was skipped: too many slots of the job in a row had failed.",
+        )
+
+    async def test_a_person_who_resumes_it_ends_that(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        job = await gateway.create(every="1m", auto_pause_after=3)
+        runner.usual = FAILURE
+        await clock.advance(300)
+        await gateway.runtime.jobs.resume(job.job_id)
+        resumed = await gateway.job(job)
+        assert (resumed.spec.off_label, resumed.consecutive_failures) == (None, 0)
+        await clock.advance(120)
+        assert len(runner.requests) == 5
+        ledger = await gateway.ledger()
+        assert (ledger.expected, ledger.ran["error"], ledger.unaccounted) == (7, 5, [])
+
+    @pytest.mark.parametrize(
+        ("fields", "ends_it"),
+        [
+            ({"command": "other"}, True),
+            ({"every": "2m"}, True),
+            ({"enabled": True}, True),
+            ({"title": "other"}, False),
+            ({"retries": 1}, False),
+        ],
+    )
+    async def test_an_edit_ends_it_when_it_changes_what_runs(
+        self,
+        gateway: Gateway,
+        runner: RecordingRunner,
+        clock: ManualClock,
+        fields: dict[str, Any],
+        ends_it: bool,
+    ) -> None:
+        job = await gateway.create(every="1m", auto_pause_after=1)
+        runner.answer(FAILURE)
+        await clock.advance(60)
+        edited = await gateway.runtime.jobs.edit(job.job_id, fields)
+        assert edited.spec.is_held is not ends_it
+        await clock.advance(180)
+        assert (len(runner.requests) > 1) is ends_it
+
+    async def test_a_held_job_that_a_person_switches_off_is_off(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        job = await gateway.create(every="1m", auto_pause_after=1)
+        runner.answer(FAILURE)
+        await clock.advance(60)
+        off = await gateway.runtime.jobs.switch_off(job.job_id, OffLabel.PAUSED)
+        assert (off.spec.enabled, off.spec.off_label, off.probe_at) == (
+            False,
+            OffLabel.PAUSED,
+            None,
+        )
+        on = await gateway.runtime.jobs.resume(job.job_id)
+        assert (on.spec.is_held, on.consecutive_failures) == (False, 0)
+
+    async def test_it_is_held_on_after_a_restart_and_health_counts_it(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        job = await gateway.create(every="1m", auto_pause_after=1)
+        await gateway.create(every="1h")
+        runner.answer(FAILURE)
+        await clock.advance(60)
+        assert len(gateway.runtime.held_jobs) == 1
+        await gateway.stop()
+        await gateway.start()
+        assert len(gateway.runtime.held_jobs) == 1
+        assert gateway.runtime.health().ok
+        summary = await gateway.runtime.dashboard_summary()
+        assert summary["cron"]["paused_after_failures"] == 1
+        await clock.advance(120)
+        assert len(runner.requests) == 1
+        await gateway.runtime.jobs.resume(job.job_id)
+        await clock.settle()
+        assert len(gateway.runtime.held_jobs) == 0
+
+    async def test_the_projection_of_a_held_job_says_the_same_as_the_tables(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(every="10m", auto_pause_after=1)
+        runner.usual = FAILURE
+        await clock.advance(3600)
+        now = clock.now()
+        window = Window(start=now - HOUR, end=now + HOUR, zone=ZoneInfo("UTC"))
+        scanned, projected = await gateway.store.both_calendars(window)
+        assert (scanned.slots, scanned.jobs) == (projected.slots, projected.jobs)
+        assert "paused_after_failures" in {slot.reason for slot in scanned.slots}
