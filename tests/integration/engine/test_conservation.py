@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 from tests.integration.engine.gateway import MINUTE, Gateway
 from tests.oracle.ledger_oracle import reckon_one_by_one
 from tests.oracle.zone_files import AN_HOUR_EAST, NO_SUMMER_TIME, SUMMER_TIME, TOWN, put_rules
-from universal_agent.domain.calendar import Window, build_feed
+from universal_agent.domain.calendar import build_feed
+from universal_agent.domain.calendar_facts import Window
 from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.explain import explain
 from universal_agent.domain.job import Job, OffLabel
