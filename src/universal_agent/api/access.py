@@ -67,6 +67,11 @@ _READ_HERE = frozenset(
     }
 )
 
+#: Those of them that say where a request comes from and whom it is for.
+_OF_THE_WALL = frozenset(
+    {b"host", b"origin", b"sec-fetch-dest", b"sec-fetch-mode", b"sec-fetch-site"}
+)
+
 #: Sessions in one request that are looked at.
 _MOST_SESSIONS = 4
 
@@ -82,6 +87,9 @@ def read_head(scope: Scope) -> Head:
     for name, value in scope["headers"]:
         size += len(name) + len(value) + 4
         if name in _READ_HERE:
+            if name in _OF_THE_WALL:
+                # Blanks around a value are no part of it; not every server takes them away.
+                value = value.strip(b" \t")
             found[name] = REPEATED if name in found else value
     return Head(found, size)
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import RootModel
 
 from universal_agent.api.problems import problem_responses
-from universal_agent.api.wire import Answer, answer, operator, runtime_of
+from universal_agent.api.wire import Answer, answer, answer_events, operator, runtime_of
 from universal_agent.domain.flags import FlagState
 
 router = APIRouter(prefix="/api/v1/ops", tags=["flags"])
@@ -73,4 +73,4 @@ async def audit(
     before_seq: Annotated[int | None, Query(ge=1, le=2**53)] = None,
 ) -> Response:
     events = await runtime_of(request).store_audit(limit=limit, before_seq=before_seq)
-    return answer({"entries": events})
+    return answer_events({"entries": events}, "entries")

@@ -50,9 +50,9 @@ def is_same_origin(origin: bytes, host: Authority) -> bool:
     """Whether an Origin header names the very host and port that the request was sent to.
 
     Either scheme will do: what terminates TLS in front of the gateway passes plain HTTP on. `null`
-    (a sandboxed frame, a file) is nobody's origin.
+    (a sandboxed frame, a file) is nobody's origin. Case does not count, as in every authority.
     """
-    scheme, _, rest = origin.partition(b"://")
+    scheme, _, rest = origin.lower().partition(b"://")
     if scheme not in _DEFAULT_PORTS:
         return False
     theirs = read_authority(rest)

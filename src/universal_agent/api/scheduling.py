@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.sse import EventStream
-from universal_agent.api.wire import Answer, answer, runtime_of
+from universal_agent.api.wire import Answer, answer, answer_events, runtime_of
 from universal_agent.domain.phrases import parse_instant
 from universal_agent.domain.slot import SlotKey
 from universal_agent.errors import EngineOff
@@ -49,7 +49,8 @@ async def replay(
     limit: Annotated[int, Query(ge=1, le=5000)] = 500,
 ) -> Response:
     runtime = runtime_of(request)
-    return answer(await runtime.event_feed.replay(since_seq=since_seq, limit=limit))
+    found = await runtime.event_feed.replay(since_seq=since_seq, limit=limit)
+    return answer_events(found, "events")
 
 
 @router.get(
@@ -103,7 +104,8 @@ async def explain_slot(
 ) -> Response:
     runtime = runtime_of(request)
     slot = SlotKey.parse(event_id)
-    return answer(await runtime.ledger.explain(slot, now=runtime.clock.now()))
+    found = await runtime.ledger.explain(slot, now=runtime.clock.now())
+    return answer_events(found, "events")
 
 
 @router.get(

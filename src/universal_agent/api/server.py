@@ -10,11 +10,14 @@ import os
 import resource
 import signal
 import socket
+import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
+import structlog
 import uvicorn
 
 from universal_agent import failpoint
@@ -32,6 +35,8 @@ from universal_agent.masking import SECRETS
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings, secrets_of
 from universal_agent.threads import RESOLVING
+
+_log = structlog.get_logger(__name__)
 
 #: What to do with the URL and the overview's counts (docs/contract.md, Dashboard summary).
 OnReady = Callable[[str, Mapping[str, Any]], None]
@@ -128,6 +133,37 @@ def bind(settings: Settings) -> socket.socket:
     return listener
 
 
+def as_bound(settings: Settings, listener: socket.socket) -> Settings:
+    """The settings with the port that the gateway has: its guards go by it."""
+    return settings.model_copy(update={"gateway_port": listener.getsockname()[1]})
+
+
+def close_to_others(data_dir: Path) -> None:
+    """Take from other users what rights they have to a data directory that was there before."""
+    try:
+        mode = stat.S_IMODE(data_dir.stat().st_mode)
+    except OSError:
+        return  # it is made with the right mode, or the start says what is wrong with it
+    if mode & 0o077:
+        try:
+            data_dir.chmod(0o700)
+        except OSError as error:
+            _log.warning(
+                "data_dir_open",
+                action="data_dir_open",
+                data_dir=str(data_dir),
+                mode=f"{mode:04o}",
+                error=error.strerror,
+            )
+        else:
+            _log.warning(
+                "data_dir_closed",
+                action="data_dir_closed",
+                data_dir=str(data_dir),
+                was=f"{mode:04o}",
+            )
+
+
 def url_of(listener: socket.socket) -> str:
     """Where the gateway can be reached."""
     host, port = listener.getsockname()[:2]
@@ -163,6 +199,8 @@ def server_of(runtime: Runtime) -> CalmServer:
 
 async def _serve(settings: Settings, on_ready: OnReady) -> None:
     listener = bind(settings)
+    close_to_others(settings.data_dir)
+    settings = as_bound(settings, listener)
     runtime = Runtime(settings, journal=journal(settings.log_level))
     server = server_of(runtime)
     try:

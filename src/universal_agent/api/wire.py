@@ -14,6 +14,7 @@ from universal_agent.domain.text_rules import check_json, check_text
 from universal_agent.errors import InvalidInput
 from universal_agent.runtime import Runtime
 from universal_agent.store.base import Once
+from universal_agent.views.event_feed import tellable
 
 
 class Body(BaseModel):
@@ -31,6 +32,17 @@ class Answer(BaseModel):
 def answer(content: Mapping[str, Any], *, status: int = 200) -> Response:
     """A JSON response, encoded once."""
     return Response(orjson.dumps(content), status_code=status, media_type="application/json")
+
+
+def answer_events(content: Mapping[str, Any], name: str) -> Response:
+    """A JSON response with envelopes of events under `name`.
+
+    One that cannot be written is replaced by a stub; looking at each costs as much as writing it.
+    """
+    try:
+        return answer(content)
+    except TypeError:
+        return answer({**content, name: tellable(content[name])})
 
 
 def runtime_of(request: Request) -> Runtime:

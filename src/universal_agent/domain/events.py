@@ -25,6 +25,7 @@ calendar's projection is built from these events alone.
 | | | slots |
 | zone_rules_changed | a start found other rules for a zone | timezone, before, after, jobs |
 | flag_changed | a flag was overridden, or an override taken back | name, value, override, by |
+| event_unreadable | stands for an event that cannot be read or written | type, problem |
 | heartbeat_scheduled | a session's beats were planned, or planned otherwise | as of a job |
 | heartbeat_removed | a session has no beats any more | as of a job |
 | heartbeat_queued .. heartbeat_skipped | a beat; it goes the way of a run | as of a run; beat |
@@ -97,6 +98,7 @@ class EventType(StrEnum):
     CLOCK_SET_BACK = "clock_set_back"
     ZONE_RULES_CHANGED = "zone_rules_changed"
     FLAG_CHANGED = "flag_changed"
+    EVENT_UNREADABLE = "event_unreadable"
 
 
 #: The reason of a slot whose next attempt was planned and dropped; what dropped it follows a colon.
@@ -130,6 +132,7 @@ SLOT_SKIPPED = (EventType.CRON_RUN_SKIPPED, EventType.HEARTBEAT_SKIPPED)
 #: These change nothing in the calendar.
 ASIDE = (
     EventType.FLAG_CHANGED,
+    EventType.EVENT_UNREADABLE,
     EventType.CLOCK_SET_BACK,
     EventType.ZONE_RULES_CHANGED,
     EventType.SESSION_CREATED,

@@ -65,6 +65,7 @@ _REFUSED: tuple[tuple[Network, str], ...] = tuple(
 _PUBLIC_IPV6 = ip_network("2000::/3")
 
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+_LONGEST_NAME, _LONGEST_LABEL = 253, 63
 #: Old resolvers read 2130706433, 0x7f.1 and 0177.0.0.1 as 127.0.0.1. No public name ends like it.
 _ENDS_IN_A_NUMBER = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
 
@@ -106,11 +107,22 @@ class Target:
             return cls(host, port, ip_address(host))
         except ValueError:
             pass
-        if not _NAME.fullmatch(host):
+        if not _NAME.fullmatch(host) or not _can_be_asked_for(host, url):
             raise InvalidInput(f"expected a host name, got {host[:80]!r}", field="command")
         if _ENDS_IN_A_NUMBER.fullmatch(host):
             raise blocked(f"{host} is no address written in the usual way")
         return cls(host, port, None)
+
+
+def _can_be_asked_for(host: str, url: httpx.URL) -> bool:
+    """Whether a host name fits into DNS, and its international labels can be read back."""
+    try:
+        url.host  # noqa: B018 - decodes the labels, as sending a request does
+    except UnicodeError:
+        return False
+    return len(host) <= _LONGEST_NAME and all(
+        len(label) <= _LONGEST_LABEL for label in host.split(".")
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +199,7 @@ class TargetGuard:
 
     def _refusal(self, target: Target, address: Address) -> str | None:
         """Why no connection may be made; None when it may."""
-        gateway = target.port == self._own[1] and (
-            address.is_loopback or address.is_unspecified or str(address) == self._own[0]
-        )
+        gateway = target.port == self._own[1] and self._is_own(address)
         for allowed in self._allowed:
             # Opening an address does not open the gateway on it: only its port, spelt out, does.
             if allowed.covers(target, address) and not (gateway and allowed.port is None):
@@ -202,6 +212,27 @@ class TargetGuard:
         if isinstance(address, IPv6Address) and address not in _PUBLIC_IPV6:
             return f"{address}, a reserved address"
         return None
+
+    def _is_own(self, address: Address) -> bool:
+        """Whether this gateway may listen on the address, when it listens on the port."""
+        if address.is_loopback or address.is_unspecified or str(address) == self._own[0]:
+            return True
+        try:
+            is_wildcard = ip_address(self._own[0]).is_unspecified
+        except ValueError:
+            return False
+        return is_wildcard and _is_of_this_machine(address)
+
+
+def _is_of_this_machine(address: Address) -> bool:
+    """Whether an interface of this machine has the address."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((str(address), 0))
+        except OSError:
+            return False
+    return True
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):

@@ -6,6 +6,7 @@ from universal_agent.domain.events import Event, EventType
 from universal_agent.domain.job import Job, JobSpec, JobVersion, spec_from_record
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import from_epoch
+from universal_agent.domain.unreadable_event import problem_of
 from universal_agent.store.tx import Row, from_json
 
 #: Columns of a run, in the order of every query that selects one.
@@ -123,16 +124,22 @@ def run_from_row(row: Row) -> Run:
 
 
 def event_from_row(row: Row) -> Event:
-    """An event from its columns."""
+    """An event from its columns; a stub where they cannot be read."""
     seq, source, kind, timestamp, source_ref, owner_id, session_id, status, data = row
+    try:
+        known, content = EventType(kind), from_json(data)
+        if not isinstance(content, dict):
+            raise TypeError(f"expected an object, got {type(content).__name__}")
+    except (ValueError, TypeError) as error:
+        known, status, content = EventType.EVENT_UNREADABLE, "unreadable", problem_of(kind, error)
     return Event(
         seq=seq,
         source=source,
-        type=EventType(kind),
+        type=known,
         timestamp=from_epoch(timestamp),
         source_ref=source_ref,
         owner_id=owner_id,
         session_id=session_id,
         status=status,
-        data=from_json(data),
+        data=content,
     )

@@ -14,12 +14,16 @@ from functools import partial
 from typing import Any
 
 import orjson
+import structlog
 
 from universal_agent.clock import Clock
 from universal_agent.domain.events import Event
+from universal_agent.domain.unreadable_event import stub_of
 from universal_agent.metrics import Metrics
 from universal_agent.store.base import LogBounds, Store
 from universal_agent.views.event_rows import EventRows
+
+_log = structlog.get_logger(__name__)
 
 #: A subscriber this far behind the head, though it was being served, is cut.
 SLOW_EVENTS = 1000
@@ -71,7 +75,26 @@ class Frame:
 
 
 def _encoded(seq: int, payload: Mapping[str, Any]) -> bytes:
-    return b"id: %d\ndata: %b\n\n" % (seq, orjson.dumps(payload))
+    try:
+        data = orjson.dumps(payload)
+    except TypeError as error:
+        if "event" not in payload:
+            raise
+        data = orjson.dumps({**payload, "event": stub_of(payload["event"], error)})
+    return b"id: %d\ndata: %b\n\n" % (seq, data)
+
+
+def tellable(envelopes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Envelopes of events, with a stub for each that cannot be written as JSON."""
+    return [_tellable(envelope) for envelope in envelopes]
+
+
+def _tellable(envelope: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        orjson.dumps(envelope)
+    except TypeError as error:
+        return stub_of(envelope, error)
+    return envelope
 
 
 class Subscriber:
@@ -195,7 +218,11 @@ class EventFeed:
         Without `rows`, a client asks for those of `source_ref`.
         """
         envelope = event.envelope()
-        rows = self._rows.of(event)
+        try:
+            rows = self._rows.of(event)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            _log.error("event_without_rows", seq=event.seq, error=repr(error))
+            return stub_of(envelope, error)
         if rows is not None:
             envelope["data"] = {**event.data, "rows": rows}
         return envelope

@@ -6,6 +6,7 @@ is. They carry no local times; the client knows its own zone, and keeps what it 
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any
 
@@ -62,7 +63,9 @@ class EventRows:
             if event.type in ASIDE:
                 continue
             if event.type in JOB_PUT:
-                self._update(event.data["job"])
+                # A record that cannot be read is noticed where its rows are made.
+                with suppress(LookupError, TypeError):
+                    self._update(event.data["job"])
             elif event.type in JOB_GONE:
                 self._jobs.pop(event.source_ref, None)
             elif event.source_ref not in self._jobs:

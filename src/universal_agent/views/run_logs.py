@@ -39,7 +39,10 @@ def tail(
     truncated = False
     if from_end:
         if start > 0:
-            start, lines, truncated = start + len(lines[0]), lines[1:], True
+            # The first line is cut; where it is the only one, its end is better than nothing.
+            if len(lines) > 1:
+                start, lines = start + len(lines[0]), lines[1:]
+            truncated = True
         left_out = lines[:-limit]
         start, lines, truncated = (
             start + sum(map(len, left_out)),

@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from tests.integration.runners.local_server import Connection, Received, local_server
 from universal_agent.api.auth import Gate
-from universal_agent.api.server import bind, server_of
+from universal_agent.api.server import as_bound, bind, server_of
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings
 
@@ -153,7 +153,7 @@ async def served(data_dir: Path, **settings: Any) -> AsyncIterator[Served]:
         made = Settings(data_dir=data_dir, gateway_port=0, ops_token=TOKEN, **settings)
         listener = bind(made)
         port = listener.getsockname()[1]
-        runtime = Runtime(made)
+        runtime = Runtime(as_bound(made, listener))
         server = server_of(runtime)
         await runtime.start()
         serving = asyncio.create_task(server.serve(sockets=[listener]))

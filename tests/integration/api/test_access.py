@@ -166,6 +166,19 @@ async def test_a_repeated_header_of_the_wall_is_refused(open_app: SmallApp, name
     assert reply.status == 200
 
 
+@pytest.mark.parametrize("to", TRANSPORTS)
+@pytest.mark.parametrize(
+    "form", ["HTTP://{}", "http://{} ", "\thttp://{}", " Https://{}:80".replace(":80", "")]
+)
+async def test_case_and_blanks_of_an_origin_and_a_host_do_not_count(
+    open_app: SmallApp, to: Transport, form: str
+) -> None:
+    reply = await attempt(open_app.app, to, "LOCALHOST:8002 ", form.format("LocalHost:8002"))
+    assert reply.status == to.success
+    for other in ("HTTP://EVIL.example:8002", " http://localhost:8003", "http://local host:8002"):
+        assert (await attempt(open_app.app, to, "localhost:8002", other)).status == 403
+
+
 @pytest.mark.parametrize("target", ["http://evil.example/api/v1/things", "*", "", "api/v1/things"])
 async def test_a_target_that_is_no_path_is_refused(open_app: SmallApp, target: str) -> None:
     assert (await exchange(open_app.app, path=target)).status == 403

@@ -1,5 +1,6 @@
 """Where webhooks may go: every way of writing or hiding an address that must not be reached."""
 
+import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from universal_agent.errors import InvalidInput, SettingsError
 from universal_agent.runners.ssrf import GuardedTransport, TargetGuard
+from universal_agent.runners.webhook import WebhookRunner
 from universal_agent.settings import Settings
 
 PUBLIC = "93.184.215.14"
@@ -293,3 +295,40 @@ class TestTransport:
         response = await self.send(transport, "http://hooks.test/", httpx.MockTransport(answer))
         assert response.status_code == 204
         assert dialled == [PUBLIC_6, PUBLIC]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "xn--a.de",
+        "xn--.de",
+        "xn--zzzzzzzz-",
+        "xn--999999999.de",
+        "a" * 64 + ".de",
+        "a." * 127 + "de",
+        "\u00fc" * 64 + ".de",
+        "a..b",
+        "\u2603.net",
+    ],
+)
+def test_a_name_that_cannot_be_asked_for_is_refused(host: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        WebhookRunner(Settings(data_dir=Path("unused"))).check(f"https://{host}/")
+    assert refused.value.field == "command"
+
+
+@pytest.mark.parametrize("host", ["b\u00fccher.example", "xn--bcher-kva.example", "a" * 63 + ".de"])
+def test_a_name_that_can_be_asked_for_is_not(host: str) -> None:
+    WebhookRunner(Settings(data_dir=Path("unused"))).check(f"https://{host}/")
+
+
+def test_on_every_address_of_this_machine_the_port_is_the_gateway() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # sends nothing: which address would it come from?
+        own = probe.getsockname()[0]
+    everywhere = guard("0.0.0.0/0", gateway_host="0.0.0.0", gateway_port=8002, ops_token="x" * 40)
+    for address in (own, "127.0.0.1", "0.0.0.0"):
+        with pytest.raises(InvalidInput, match="this gateway itself"):
+            everywhere.check(httpx.URL(f"http://{address}:8002/"))
+        everywhere.check(httpx.URL(f"http://{address}:8003/"))
+    everywhere.check(httpx.URL("http://192.0.2.99:8002/"))

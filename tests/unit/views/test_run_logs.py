@@ -1,0 +1,31 @@
+"""The tail of a log shows something, however long its lines are."""
+
+from pathlib import Path, PurePath
+
+import pytest
+
+from universal_agent.views.run_logs import tail
+
+LOG = PurePath("run.log")
+
+
+@pytest.mark.parametrize(
+    ("content", "partial"), [(b"x" * 5000, True), (b"x" * 5000 + b"\n", False)]
+)
+def test_the_end_of_a_line_that_is_longer_than_what_is_read_is_shown(
+    tmp_path: Path, content: bytes, partial: bool
+) -> None:
+    (tmp_path / LOG).write_bytes(content)
+    answer = tail(tmp_path, LOG, cursor=None, limit=10, max_bytes=1000)
+    (line,) = answer["lines"]
+    assert len(line) == 1000 - content.count(b"\n")
+    assert (answer["truncated"], answer["partial"]) == (True, partial)
+    assert answer["cursor"] == len(content)
+    again = tail(tmp_path, LOG, cursor=answer["cursor"], limit=10, max_bytes=1000)
+    assert again["lines"] == []
+
+
+def test_of_several_lines_the_first_is_left_out_when_it_is_cut(tmp_path: Path) -> None:
+    (tmp_path / LOG).write_bytes(b"x" * 5000 + b"\nlast\n")
+    answer = tail(tmp_path, LOG, cursor=None, limit=10, max_bytes=1000)
+    assert (answer["lines"], answer["truncated"]) == (["last"], True)
