@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,12 +33,19 @@ from universal_agent.api.limits import (
     read_body,
     replay,
 )
+from universal_agent.api.log_text import log_text
 from universal_agent.api.open_connections import CONNECTION
 from universal_agent.api.openapi import extend_openapi
 from universal_agent.api.policy import READING, Need, need_of
 from universal_agent.api.problems import problem_of
 from universal_agent.clock import Clock
-from universal_agent.errors import Forbidden, LimitReached, Unauthorized, UniversalAgentError
+from universal_agent.errors import (
+    Forbidden,
+    InvalidInput,
+    LimitReached,
+    Unauthorized,
+    UniversalAgentError,
+)
 from universal_agent.settings import Settings
 
 
@@ -146,6 +153,8 @@ class AccessLayer:
                 connection.trust()
         if head.size > MAX_HEAD_BYTES:
             raise HeadTooLarge
+        if b"&" in scope["query_string"] and need is not Need.PAGE:
+            _check_repeats(scope["query_string"])
         return principal
 
     def _principal(self, scope: Scope, need: Need, head: Head) -> Principal | None:
@@ -173,6 +182,16 @@ class AccessLayer:
             tokens=_tokens(head.headers, scope, need),
             sessions=_sessions(head.headers, scope["state"]["session_cookie"]),
         )
+
+
+def _check_repeats(query: bytes) -> None:
+    """Raise InvalidInput for a parameter that comes twice: readers differ in which one counts."""
+    seen = set()
+    for part in query.split(b"&"):
+        name = unquote_plus(part.partition(b"=")[0].decode("latin-1"))
+        if name in seen:
+            raise InvalidInput("expected this parameter once", field=log_text(name)[:100])
+        seen.add(name)
 
 
 def _is_ours(headers: dict[bytes, bytes], host: Authority, need: Need) -> bool:

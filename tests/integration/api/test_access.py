@@ -179,6 +179,16 @@ async def test_case_and_blanks_of_an_origin_and_a_host_do_not_count(
         assert (await attempt(open_app.app, to, "localhost:8002", other)).status == 403
 
 
+@pytest.mark.parametrize("query", ["a=1&a=2", "a&b&a", "a=1&%61=1", "a+b=1&c=2&a%20b=1"])
+async def test_a_parameter_that_comes_twice_is_refused_by_name(
+    open_app: SmallApp, query: str
+) -> None:
+    reply = await exchange(open_app.app, query=query)
+    assert reply.status == 400
+    assert reply.json()["field"] in ("a", "a b")
+    assert (await exchange(open_app.app, query="a=1&b=1&c=a")).status == 200
+
+
 @pytest.mark.parametrize("target", ["http://evil.example/api/v1/things", "*", "", "api/v1/things"])
 async def test_a_target_that_is_no_path_is_refused(open_app: SmallApp, target: str) -> None:
     assert (await exchange(open_app.app, path=target)).status == 403
