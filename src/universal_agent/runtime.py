@@ -30,6 +30,7 @@ from universal_agent.engine.flags import Flags
 from universal_agent.engine.heartbeats import Heartbeats
 from universal_agent.engine.held_jobs import HeldJobs
 from universal_agent.engine.hub import Hub
+from universal_agent.engine.instance import own_key
 from universal_agent.engine.jobs import Jobs
 from universal_agent.engine.notify import Notifier
 from universal_agent.engine.off import OffEngine
@@ -127,6 +128,8 @@ class Runtime:
         self.clock: Clock = clock or SystemClock()
         self.metrics = Metrics()
         self.token = OperatorToken(settings, self.clock)
+        #: Shows to commands that this is the gateway of its data directory.
+        self.instance_key = b""
         self.started_at = self.clock.now()
         self.host = platform.node() or "localhost"
         self.store: Store = store or sqlite_store(
@@ -384,6 +387,7 @@ class Runtime:
         await self.store.open()
         self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.settings.workspaces_root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.instance_key = own_key(self.settings.data_dir)
         await self.flags.load()
         await self.event_feed.start()
         await self.dispatcher.start()

@@ -1,5 +1,8 @@
 """A gateway that needs a token, and commands that have none, a wrong one, or the right one."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 import httpx
 import pytest
 
@@ -85,3 +88,35 @@ def test_a_token_file_without_a_token_stops_the_start_and_can_be_replaced(
     assert refused.stderr.count("\n") == 1
     assert gateway.ua("token", "new", "--force").returncode == 0
     gateway.start()
+
+
+def test_what_took_a_stopped_gateways_port_is_not_given_the_token(
+    make_gateway: MakeGateway,
+) -> None:
+    gateway = make_gateway()
+    assert gateway.ua("token", "new").returncode == 0
+    gateway.start()
+    assert gateway.ua("job", "list").returncode == 0
+    gateway.stop()
+    heard: list[str] = []
+
+    class Stranger(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            heard.append(self.headers.as_string())
+            self.send_response(200)
+            self.send_header("content-length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", gateway.port), Stranger) as stranger:
+        threading.Thread(target=stranger.serve_forever, daemon=True).start()
+        refused = gateway.ua("job", "list")
+        stranger.shutdown()
+    assert refused.returncode == 3
+    assert "not the gateway of" in refused.stderr
+    token = (gateway.data_dir / "ops_token").read_text().strip()
+    assert heard
+    assert token not in "".join(heard)

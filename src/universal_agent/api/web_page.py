@@ -8,13 +8,16 @@ import mimetypes
 import secrets
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from starlette.exceptions import HTTPException
 
 from universal_agent import __version__
 from universal_agent.api.access import page_policy
+from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import Answer, answer, runtime_of
+from universal_agent.engine.instance import CHALLENGE_PATTERN, proof
 
 router = APIRouter(tags=["page"])
 
@@ -46,14 +49,30 @@ class PageConfig(Answer):
     signed_in: bool
     user_timezone: str
     poll_seconds: dict[str, int]
+    proof: str | None
 
 
-@router.get("/config", summary="What the page needs to know", response_model=PageConfig)
-async def page_config(request: Request) -> Response:
+@router.get(
+    "/config",
+    summary="What the page needs to know",
+    response_model=PageConfig,
+    responses=problem_responses(422),
+)
+async def page_config(
+    request: Request,
+    challenge: Annotated[
+        str | None,
+        Query(
+            pattern=CHALLENGE_PATTERN,
+            description="Random hexadecimal digits; `proof` then shows whose gateway this is.",
+        ),
+    ] = None,
+) -> Response:
     runtime = runtime_of(request)
     flags = runtime.flags
     response = answer(
         {
+            "proof": _proof(request, challenge),
             "sched_push_enabled": flags["UA_SCHED_PUSH_ENABLED"]
             and flags["NEXT_PUBLIC_UA_SCHED_PUSH_ENABLED"],
             "version": __version__,
@@ -66,6 +85,14 @@ async def page_config(request: Request) -> Response:
     )
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _proof(request: Request, challenge: str | None) -> str | None:
+    """The answer to a challenge, at the port that the request came to."""
+    key, server = runtime_of(request).instance_key, request.scope.get("server")
+    if challenge is None or not key or server is None:
+        return None
+    return proof(key, challenge, server[1])
 
 
 @router.get("/assets/{path:path}", include_in_schema=False)

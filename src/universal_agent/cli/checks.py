@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from universal_agent import __version__
-from universal_agent.cli.client import Gateway
+from universal_agent.cli.client import Gateway, WrongGateway
 from universal_agent.cli.failure import CommandFailed, ExitCode
 from universal_agent.cli.invocation import Document
 from universal_agent.errors import DataDirLocked, StartupError, StoreCorrupt
@@ -71,7 +71,7 @@ def _reach(settings: Settings, gateway: Gateway) -> tuple[Document | None, Check
         health = response.json()
         version, status = health["version"], health["status"]
     except CommandFailed as error:
-        if error.code is not ExitCode.UNREACHABLE:
+        if error.code is not ExitCode.UNREACHABLE or isinstance(error, WrongGateway):
             return None, Check("gateway", "fail", error.message)
         detail = gateway.down or f"nothing answers at {gateway.url}"
         if left_undone := _switched_off(_profile_of(settings)):

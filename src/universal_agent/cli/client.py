@@ -6,12 +6,14 @@ that finds no gateway goes on with the offline transport, when there is one.
 
 import ipaddress
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 
 from universal_agent.cli.failure import CommandFailed, ExitCode, RequestRefused
 from universal_agent.cli.invocation import Document
+from universal_agent.engine.instance import is_proof, make_challenge, read_key
 from universal_agent.files import read_regular
 from universal_agent.settings import Settings
 from universal_agent.store.data_lock import is_held
@@ -24,6 +26,10 @@ _ANSWER_SECONDS = 15.0
 _CONNECT_SECONDS = 3.0
 
 
+class WrongGateway(CommandFailed):
+    """Something else than the gateway that is meant listens at its address."""
+
+
 class Gateway:
     """A running gateway, or in its place what it left on the disk."""
 
@@ -32,14 +38,20 @@ class Gateway:
         url: str,
         *,
         token: str = "",
+        data_dir: Path | None = None,
         transport: httpx.BaseTransport | None = None,
         offline: Callable[[], httpx.BaseTransport] | None = None,
         down: str | None = None,
     ) -> None:
-        """`down` says why nothing is asked of `url`: what listens there is not this gateway."""
+        """`down` says why nothing is asked of `url`: what listens there is not this gateway. With a
+        `data_dir`, the token goes to the gateway of that directory and to no other.
+        """
         self.down = down
         self.url = url.rstrip("/")
         self._token = token
+        self._data_dir = data_dir
+        #: Whether the token may be sent.
+        self._is_known = data_dir is None
         self._offline = offline
         #: Whether the answers come from the disk, the gateway being down.
         self.is_offline = False
@@ -84,7 +96,12 @@ class Gateway:
             self._go_offline()
         try:
             request = self._http.build_request(
-                method, self.url + path, params=given, json=body, timeout=timeout
+                method,
+                self.url + path,
+                params=given,
+                json=body,
+                timeout=timeout,
+                headers=self._signed_in(),
             )
             return self._http.send(request)
         except (httpx.ConnectError, httpx.ConnectTimeout):
@@ -109,15 +126,44 @@ class Gateway:
         transport = self._offline()
         self._http.close()
         self._http = self._client(transport)
-        self.is_offline = True
+        self.is_offline = self._is_known = True
 
     def _client(self, transport: httpx.BaseTransport | None) -> httpx.Client:
         headers = {b"accept": b"application/json"}
-        if self._token:
-            headers[b"x-ua-ops-token"] = self._token.encode()
         secure = self.url.startswith("https:")
         # Plain http is for this machine, where no proxy is in between and no certificate read.
         return httpx.Client(headers=headers, transport=transport, trust_env=secure, verify=secure)
+
+    def _signed_in(self) -> dict[bytes, bytes]:
+        """The header with the token, once it is known who will read it."""
+        if not self._token:
+            return {}
+        if not self._is_known:
+            self._check_identity()
+            self._is_known = True
+        return {b"x-ua-ops-token": self._token.encode()}
+
+    def _check_identity(self) -> None:
+        """Raise CommandFailed unless the gateway of the data directory listens here."""
+        assert self._data_dir is not None
+        key, challenge = read_key(self._data_dir), make_challenge()
+        timeout = httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
+        # Before anything else: where nothing listens, that is what there is to say.
+        response = self._http.get(
+            f"{self.url}/config", params={"challenge": challenge}, timeout=timeout
+        )
+        try:
+            answer = response.json()["proof"]
+        except (ValueError, KeyError, TypeError):
+            answer = None
+        port = httpx.URL(self.url).port or 80
+        if key is None or not is_proof(answer, key, challenge, port):
+            raise WrongGateway(
+                f"What listens at {self.url} is not the gateway of {self._data_dir}, so it was not "
+                "given the token. Start that gateway with `ua serve`, restart it when its version "
+                "is an older one, or name another gateway with --url.",
+                ExitCode.UNREACHABLE,
+            )
 
     def _unreachable(self) -> CommandFailed:
         if self.down is not None:

@@ -83,9 +83,14 @@ class Invocation:
 
         settings = self.settings
         if self._url is not None:
+            # A gateway that was named is the one that is meant.
             return Gateway(self._url, token=settings.ops_token)
-        down = why_down(settings)
-        return Gateway(address_of(settings), token=settings.ops_token, down=down)
+        return Gateway(
+            address_of(settings),
+            token=settings.ops_token,
+            data_dir=self._token_is_for(),
+            down=why_down(settings),
+        )
 
     @cached_property
     def reader(self) -> "Gateway":
@@ -99,9 +104,21 @@ class Invocation:
         return Gateway(
             address_of(settings),
             token=settings.ops_token,
+            data_dir=self._token_is_for(),
             offline=self._read_directly,
             down=why_down(settings),
         )
+
+    def _token_is_for(self) -> Path | None:
+        """The data directory whose gateway alone may have the token.
+
+        None for a token that was given without one: no gateway has ever run here.
+        """
+        from universal_agent.engine.instance import read_key
+
+        settings = self.settings
+        is_of_file = settings.source("ops_token") == "default"
+        return settings.data_dir if is_of_file or read_key(settings.data_dir) else None
 
     def _read_directly(self) -> "OfflineTransport":
         from universal_agent.cli.offline import OfflineTransport
@@ -195,7 +212,10 @@ def invocation(
     ] = None,
 ) -> Invocation:
     """An invocation from the options that every command takes."""
-    return Invocation(json=json, url=url, ops_token=ops_token, data_dir=data_dir)
+    made = Invocation(json=json, url=url, ops_token=ops_token, data_dir=data_dir)
+    if ops_token:
+        made.note("other users can read --ops-token in the process list; prefer UA_OPS_TOKEN")
+    return made
 
 
 #: The type of a command's first parameter.

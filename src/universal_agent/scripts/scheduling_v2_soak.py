@@ -328,12 +328,19 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--interval-seconds", type=float, default=30.0)
     parser.add_argument("--timeout-seconds", type=float, default=8.0)
     parser.add_argument("--out-json", type=Path, required=True)
-    parser.add_argument("--ops-token", default=os.environ.get("UA_OPS_TOKEN", ""))
+    parser.add_argument("--ops-token")
     parser.add_argument("--status-json", type=Path)
     options = parser.parse_args(arguments)
     for name in ("duration_seconds", "interval_seconds", "timeout_seconds"):
         if getattr(options, name) <= 0:
             parser.error(f"expected --{name.replace('_', '-')} above 0")
+    if options.ops_token is None:
+        options.ops_token = os.environ.get("UA_OPS_TOKEN", "")
+    elif options.ops_token:
+        print(
+            "--ops-token can be read by other users in the process list; prefer UA_OPS_TOKEN",
+            file=sys.stderr,
+        )
     if options.status_json is None:
         options.status_json = options.out_json.with_name(f"{options.out_json.stem}.status.json")
     return options

@@ -1717,6 +1717,8 @@ export interface components {
             poll_seconds: {
                 [key: string]: number;
             };
+            /** Proof */
+            proof: string | null;
         } & {
             [key: string]: unknown;
         };
@@ -9219,7 +9221,10 @@ export interface operations {
     };
     page_config_config_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Random hexadecimal digits; `proof` then shows whose gateway this is. */
+                challenge?: string | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
