@@ -321,7 +321,7 @@ class Runtime:
             stream_id=lambda: self.event_feed.stream_id,
             default_zone=settings.user_timezone,
         )
-        self.projector.when_made_anew(self.calendar.forget)
+        self.projector.on_rebuild(self.calendar.forget)
         self.ics = IcsView(self.calendar)
         self.ledger = LedgerView(self.store, judging=lambda: self._recovered)
         self.run_logs = RunLogs(settings.run_logs_dir, settings.data_dir)

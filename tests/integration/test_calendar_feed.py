@@ -17,9 +17,11 @@ from tests.integration.test_projection import histories
 from universal_agent.domain.bounded import BoundedCache
 from universal_agent.domain.calendar_days import View
 from universal_agent.domain.calendar_size import MAX_BYTES
+from universal_agent.domain.calendar_slots import is_frequent
 from universal_agent.domain.job import OffLabel
 from universal_agent.errors import InvalidInput, WindowTooLarge
 from universal_agent.store import projection_rows
+from universal_agent.store.base import ProjectionDigest
 from universal_agent.testing import ManualClock
 from universal_agent.views.calendar import CalendarView, FeedQuery
 from universal_agent.views.calendar_provider import InternalCalendar
@@ -175,6 +177,33 @@ async def test_what_was_tampered_with_is_found_and_a_rebuild_mends_it(
     assert (await projector.verify()).ok
 
 
+async def test_a_good_projection_is_called_good_while_events_come_in(history: History) -> None:
+    runtime = history.runtime
+    digest = runtime.store.projection_digest
+
+    async def busy() -> ProjectionDigest:
+        found = await digest()
+        await history.create(2, 0, 0)  # between the two that are compared
+        return found
+
+    for ask in (runtime.projector.verify, runtime.projector.rebuild):
+        runtime.store.projection_digest = busy  # type: ignore[method-assign]
+        verdict = await ask()
+        runtime.store.projection_digest = digest  # type: ignore[method-assign]
+        assert verdict.ok
+    assert (await runtime.projector.verify()).ok
+
+
+async def test_a_rebuild_that_finds_no_difference_writes_nothing(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: object) -> None:
+        raise AssertionError("a good projection was cleared")
+
+    monkeypatch.setattr(history.runtime.store, "clear_projection", refused)
+    assert (await history.runtime.projector.rebuild()).ok
+
+
 async def test_a_rebuild_mends_the_feeds_that_are_kept_and_that_clients_have(
     history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,7 +320,7 @@ async def test_a_slot_of_every_second_is_served_singly_for_as_long_as_fits(
     history: History,
 ) -> None:
     now = history.clock.now()
-    job = (await history.jobs())[1]  # every second
+    (job,) = [job for job in await history.jobs() if is_frequent(job.spec.schedule)]
     day = FeedQuery(start=now.isoformat(), end=(now + timedelta(days=1)).isoformat())
     with pytest.raises(WindowTooLarge) as refused:
         await history.runtime.calendar.answer(replace(day, source_ref=job.job_id), now=now)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from structlog.testing import capture_logs
 
 from tests.integration.histories import History
 from tests.integration.test_projection import assert_same_both_ways, histories
@@ -16,6 +17,7 @@ from universal_agent.errors import Conflict, StoreUnavailable
 from universal_agent.store.checkpoint import Checkpoint
 from universal_agent.store.sql import sqlite_store
 from universal_agent.testing import ManualClock
+from universal_agent.views.calendar import FeedQuery
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -123,6 +125,39 @@ async def test_a_projection_that_was_switched_off_meanwhile_goes_on_from_the_che
     await assert_same_both_ways(history)
 
 
+async def test_a_rebuild_without_the_checkpoint_keeps_the_projection_and_says_why(
+    history: History, tmp_path: Path
+) -> None:
+    runtime = history.runtime
+    await forgetting(history, events_for=HOUR).sweep()
+    await runtime.projector.catch_up()
+    before = await runtime.store.projection_digest()
+    lose_checkpoints(tmp_path)
+    for ask in (runtime.projector.verify, runtime.projector.rebuild):
+        with pytest.raises(Conflict, match="Restore the checkpoint"):
+            await ask()
+    assert await runtime.store.projection_digest() == before
+    assert await runtime.projector.is_caught_up()
+    await assert_same_both_ways(history)
+
+
+async def test_feeds_are_scanned_where_the_projection_cannot_follow_the_log(
+    history: History, tmp_path: Path
+) -> None:
+    runtime = history.runtime
+    assert await runtime.store.projection_position() == 0
+    await forgetting(history, events_for=HOUR).sweep()
+    lose_checkpoints(tmp_path)
+    with capture_logs() as logs:
+        for _ in range(2):
+            assert not await runtime.projector.is_caught_up()
+            answer = await runtime.calendar.answer(FeedQuery(), now=history.clock.now())
+            assert answer.body is not None
+    stuck = [log for log in logs if log["event"] == "projection_stuck"]
+    assert len(stuck) == 1
+    assert "Restore the checkpoint" in stuck[0]["error"]
+
+
 async def test_little_goes_at_a_time(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "BATCH", 3)
     store, steps = history.runtime.store, []
@@ -164,7 +199,7 @@ async def test_nothing_more_is_forgotten_when_the_checkpoint_was_lost(
     await history.create(5, 0, 0)
     await forgetting(history, events_for=HOUR).sweep()
     assert await oldest_seq(history) == oldest
-    with pytest.raises(Conflict, match="what lies between is gone"):
+    with pytest.raises(Conflict, match="the projection cannot be made"):
         await history.runtime.projector.verify()
 
 

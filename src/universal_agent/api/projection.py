@@ -1,4 +1,4 @@
-"""Is the calendar's projection what the log makes of it (docs/contract.md, Events)?"""
+"""Checks and rebuilds of the calendar's projection (docs/contract.md, Events)."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -34,7 +34,7 @@ def _document(verdict: Verdict) -> Response:
 
 @router.get(
     "/verify",
-    summary="Fold the event log anew beside the projection, and compare",
+    summary="Make a second projection from the event log, and compare",
     response_model=Verification,
     responses=problem_responses(409, 503),
 )
@@ -44,7 +44,7 @@ async def verify(request: Request) -> Response:
 
 @router.post(
     "/rebuild",
-    summary="Throw the projection away and fold the event log anew",
+    summary="Make the projection again from the event log, and use it where the two differ",
     response_model=Verification,
     responses=problem_responses(409, 503),
 )

@@ -46,9 +46,10 @@ def verify(ua: Ua) -> None:
 
 @command(group, "rebuild")
 def rebuild(ua: Ua) -> None:
-    """Throw the projection away and fold the event log anew.
+    """Make the projection again from the event log, and use the new one.
 
-    The calendar is answered all the while, from the runtime tables.
+    It takes the place of the old one only where the two differ. The calendar is answered all the
+    while.
     """
     with ua.waiting("folding the event log"):
         document = ua.gateway.post(f"{_PROJECTION}/rebuild", {}, patience=_PATIENCE_SECONDS)

@@ -1,13 +1,15 @@
-"""How does the calendar's projection follow the event log?
+"""The calendar's projection and how it follows the event log.
 
 The projector folds what was appended, in batches, each in one transaction with its position. A
-start goes on from there and never replays the log. Whoever reads the projection first has it
-brought up to the head; one that is far behind, as after an upgrade, is not waited for.
+start goes on from there and never replays the log. A reader first has the projection brought up to
+the head; one that is far behind, as after an upgrade, is not waited for. A rebuild is made aside,
+and takes the projection's place only where the two differ at the same event.
 """
 
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +35,9 @@ _FOR_EVER = 2**63
 #: A projection further behind than this is not waited for.
 PATIENCE_EVENTS = 5000
 
+#: How often two projections are brought to one event.
+_ATTEMPTS = 5
+
 #: From an event until it is folded unasked: many share one commit, and slots that come due together
 #: are admitted, and their runs ended, before the first of them is folded.
 _PAUSE_SECONDS = 0.5
@@ -40,7 +45,7 @@ _PAUSE_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What folding the log anew came to."""
+    """What a projection made aside came to, and what the one in use is, at the same event."""
 
     position: int
     hash: str
@@ -72,23 +77,39 @@ class Projector:
         self._wanted = wanted
         self._scratch = scratch
         self._folding = asyncio.Lock()
-        self._made_anew: Callable[[], None] = lambda: None
+        self._on_rebuild: Callable[[], None] = lambda: None
+        #: Its rows are being replaced: readers scan the tables.
+        self._is_replaced = False
+        #: It cannot follow the log, and that was logged.
+        self._is_stuck = False
         #: The seq of the last event that is known to be in it.
         self.position = 0
 
-    def when_made_anew(self, call: Callable[[], None]) -> None:
-        """Call this when the projection was thrown away and is made anew."""
-        self._made_anew = call
+    def on_rebuild(self, call: Callable[[], None]) -> None:
+        """Call this when the projection's rows are replaced."""
+        self._on_rebuild = call
 
     async def run(self) -> None:
-        """Follow the log for ever, while the projection is wanted."""
+        """Follow the log while the projection is wanted."""
         self.position = await self._store.projection_position()
         if self._wanted():
-            await self.catch_up()
+            await self._follow()
         async for _ in self._store.appended(after_seq=self.position):
             if self._wanted():
                 await self._clock.sleep(_PAUSE_SECONDS)
-                await self.catch_up()
+                await self._follow()
+
+    async def _follow(self) -> bool:
+        """Catch up. False where what lies between is gone: feeds are scanned then."""
+        try:
+            await self.catch_up()
+        except Conflict as error:
+            if not self._is_stuck:
+                _log.error("projection_stuck", action="projection_stuck", error=error.message)
+            self._is_stuck = True
+        else:
+            self._is_stuck = False
+        return not self._is_stuck
 
     async def catch_up(self) -> None:
         """Fold everything that is in the log."""
@@ -115,7 +136,7 @@ class Projector:
             is_end = False
             if events[0].seq == position + 1:
                 position = await into.project(events)
-                # What has come meanwhile can wait for more of it: a batch costs by itself.
+                # Events that came while it was folded wait for more: each batch has its cost.
                 is_end = len(events) < limit
             else:
                 position = await self._begin(into)
@@ -129,25 +150,46 @@ class Projector:
                 return
 
     async def _begin(self, into: Store) -> int:
-        """Put a projection to where the log begins; its position."""
-        if into is self._store:
-            self._made_anew()
-        await into.clear_projection()
+        """Put a projection to where the log begins; its position.
+
+        Raises Conflict, and leaves it as it is, when the checkpoint does not reach that far.
+        """
         bounds = await self._store.log_bounds()
         if bounds.oldest_seq == 1:
+            await self._clear(into)
             return 0
         async with self._checkpoint.opened(bounds.stream_id) as checkpoint:
-            page: ProjectionPage | None = None
-            while page := await checkpoint.read_projection(after=page, limit=PAGE):
-                await into.write_projection(page)
+            reached = await checkpoint.projection_position()
+            if reached < bounds.oldest_seq - 1:
+                raise Conflict(
+                    f"The event log begins with event {bounds.oldest_seq}, and the checkpoint of "
+                    f"what came before reaches event {reached}: the projection cannot be made from "
+                    "them and stays as it is. Restore the checkpoint file from a backup; it lies "
+                    "beside the database."
+                )
+            await self._clear(into)
+            await self._copy(checkpoint, into)
         return await into.projection_position()
+
+    async def _clear(self, projection: Store) -> None:
+        if projection is self._store:
+            self._on_rebuild()
+        await projection.clear_projection()
+
+    @staticmethod
+    async def _copy(source: Store, into: Store) -> None:
+        page: ProjectionPage | None = None
+        while page := await source.read_projection(after=page, limit=PAGE):
+            await into.write_projection(page)
 
     async def is_caught_up(self) -> bool:
         """Whether the projection has every event up to now; waits while few are missing.
 
-        It cannot catch up while the database takes no writes. What is asked for can be read all
-        the same, from the tables.
+        It cannot catch up while the database takes no writes, where events that it lacks are gone
+        from the log, or while it is replaced. The tables can be read all the same.
         """
+        if self._is_replaced:
+            return False
         newest = (await self._store.log_bounds()).newest_seq
         if not self.position:
             self.position = await self._store.projection_position()
@@ -155,7 +197,7 @@ class Projector:
             return False
         if newest > self.position:
             try:
-                await self.catch_up()
+                return await self._follow()
             except StoreUnavailable:
                 return False
         return True
@@ -163,32 +205,67 @@ class Projector:
     # -- whether it is right
 
     async def verify(self) -> Verdict:
-        """Fold the log anew beside the projection, and compare."""
-        await self.catch_up()
-        held = await self._store.projection_digest()
+        """Make a projection aside, and compare. Raises Conflict when none can be made."""
+        async with self._aside() as aside:
+            return await self._compared(aside)
+
+    async def rebuild(self) -> Verdict:
+        """Make a projection aside and put its rows in the place of others that differ.
+
+        Raises Conflict, and changes nothing, when none can be made.
+        """
+        async with self._aside() as aside:
+            verdict = await self._compared(aside)
+            if not verdict.ok:
+                await self._replace(aside)
+        self._on_rebuild()
+        sizes = await self._store.sizes()
+        self._metrics.count("projection_seed_count")
+        self._metrics.count("projection_seed_jobs", sizes.jobs)
+        self._metrics.count("projection_seed_runs", sizes.runs)
+        _log.info(
+            "projection_rebuilt",
+            action="projection_rebuilt",
+            position=verdict.position,
+            was_right=verdict.ok,
+        )
+        return verdict
+
+    @asynccontextmanager
+    async def _aside(self) -> AsyncIterator[Store]:
+        """A projection in a database of its own, as far as the log reaches now."""
         with tempfile.TemporaryDirectory(prefix="ua-projection-") as folder:
             scratch = self._scratch(Path(folder) / "scratch.db")
             await scratch.open()
             try:
                 begin = await self._begin(scratch)
-                async for _ in self._fold(scratch, after=begin, until=held.position):
+                async for _ in self._fold(scratch, after=begin):
                     pass
-                expected = await scratch.projection_digest()
+                yield scratch
             finally:
                 await scratch.close()
+
+    async def _compared(self, aside: Store) -> Verdict:
+        """The verdict at one event, whatever comes in meanwhile."""
+        for _ in range(_ATTEMPTS):
+            await self.catch_up()
+            held = await self._store.projection_digest()
+            position = await aside.projection_position()
+            async for _position in self._fold(aside, after=position, until=held.position):
+                pass
+            expected = await aside.projection_digest()
+            # It is ahead where the log's beginning went while it was made.
+            if expected.position == held.position:
+                break
         return Verdict(position=held.position, hash=held.hash, expected_hash=expected.hash)
 
-    async def rebuild(self) -> Verdict:
-        """Throw the projection away and fold the log anew; feeds are scanned meanwhile."""
-        before = await self._store.projection_digest()
-        async with self._folding:
-            self.position = 0
-            self.position = await self._begin(self._store)
-        await self.catch_up()
-        after = await self._store.projection_digest()
-        sizes = await self._store.sizes()
-        self._metrics.count("projection_seed_count")
-        self._metrics.count("projection_seed_jobs", sizes.jobs)
-        self._metrics.count("projection_seed_runs", sizes.runs)
-        _log.info("projection_rebuilt", action="projection_rebuilt", position=after.position)
-        return Verdict(position=after.position, hash=before.hash, expected_hash=after.hash)
+    async def _replace(self, aside: Store) -> None:
+        """Take the rows of another projection. Readers scan the tables while it lasts."""
+        self._is_replaced = True
+        try:
+            async with self._folding:
+                await self._clear(self._store)
+                await self._copy(aside, self._store)
+                self.position = await self._store.projection_position()
+        finally:
+            self._is_replaced = False

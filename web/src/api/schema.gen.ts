@@ -406,7 +406,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Fold the event log anew beside the projection, and compare */
+        /** Make a second projection from the event log, and compare */
         get: operations["verify_api_v1_ops_scheduling_projection_verify_get"];
         put?: never;
         post?: never;
@@ -425,7 +425,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Throw the projection away and fold the event log anew */
+        /** Make the projection again from the event log, and use it where the two differ */
         post: operations["rebuild_api_v1_ops_scheduling_projection_rebuild_post"];
         delete?: never;
         options?: never;
