@@ -145,7 +145,7 @@ def _simple(operation: Operation, spec: JobSpec, slot: datetime, now: datetime) 
             arguments={},
             summary=f"Skip the slot at {slot:%Y-%m-%d %H:%M:%S} UTC; later ones run as planned.",
         )
-    if operation is Operation.RESUME and spec.enabled:
+    if operation is Operation.RESUME and spec.enabled and not spec.is_held:
         warnings = ("The job is enabled already.",)
     if operation in (Operation.PAUSE, Operation.DISABLE) and not spec.enabled:
         warnings = ("The job is off already.",)

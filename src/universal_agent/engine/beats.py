@@ -11,17 +11,17 @@ from typing import Any
 
 from universal_agent.domain.draft import Draft
 from universal_agent.domain.heartbeat import DeliveryMode, HeartbeatConfig, overridden
-from universal_agent.domain.job import JobSpec, OnMiss, Overlap, Policy
+from universal_agent.domain.job import Job, JobSpec, OnMiss, Overlap, Policy
 from universal_agent.domain.run import JobId, Run, RunId
 from universal_agent.domain.schedule import IntervalSchedule
 from universal_agent.domain.slot import Source
 from universal_agent.domain.system_event import WakeMode
 from universal_agent.engine.ids import new_id
-from universal_agent.engine.jobs import Jobs
-from universal_agent.errors import InvalidInput
+from universal_agent.engine.jobs import TRIES, Jobs
+from universal_agent.errors import Conflict, InvalidInput, JobNotFound
 from universal_agent.store.base import Once
 from universal_agent.store.keyed import accompanied, made_under
-from universal_agent.store.session_store import Wake
+from universal_agent.store.session_store import SessionEnd, Wake
 
 #: Up to this late a beat just runs, unless its interval is shorter.
 _GRACE = timedelta(seconds=60)
@@ -67,6 +67,30 @@ class Beats(Jobs):
             return self.config if text is None else overridden(self.config, text)
         except InvalidInput:
             return self.config  # it was fine for an earlier version of this product
+
+    async def end_session(self, session_id: str, *, by: str) -> SessionEnd:
+        """Delete a session and its beats in one transaction. Raises SessionNotFound."""
+        found: list[SessionEnd] = []
+
+        async def end(job: Job | None, now: datetime) -> Job | None:
+            closed_at = None if job is None else (await self._undecided(job, now)).end(now)
+            ended = await self._store.delete_session(
+                session_id, by=by, now=now, beats=job, closed_at=closed_at
+            )
+            if ended is not None:
+                found.append(ended)
+            return None if ended is None else job
+
+        for _ in range(TRIES):
+            try:
+                await self._apply(JobId(session_id), end)
+            except JobNotFound:  # it has none, as far as was known
+                await end(None, self._clock.now())
+            if found:
+                return found[0]
+        raise Conflict(
+            f"The session {session_id} changes faster than it can be deleted; try again."
+        )
 
     async def run_now(self, job_id: JobId, *, once: Once | None = None) -> Run:
         """Wake the session at once. However often it is asked for, one beat waits at the most."""

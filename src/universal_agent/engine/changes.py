@@ -131,7 +131,7 @@ class Changes:
             case Operation.PAUSE | Operation.DISABLE:
                 return replace(job.spec, enabled=False)
             case Operation.RESUME:
-                return replace(job.spec, enabled=True)
+                return replace(job.spec, enabled=True, off_label=None)
             case Operation.RENAME | Operation.RESCHEDULE:
                 fields = dict(understood.arguments)
                 jobs = self._commands[job.source]

@@ -35,7 +35,7 @@ from universal_agent.errors import Conflict, InvalidInput, JobNotFound, SessionN
 from universal_agent.runners.workspace_files import read_workspace_file
 from universal_agent.runners.workspace_watch import WorkspaceWatch
 from universal_agent.store.base import Store
-from universal_agent.store.session_store import Told
+from universal_agent.store.session_store import SessionEnd, Told
 
 #: Sessions that are read at once.
 _PAGE = 500
@@ -113,6 +113,12 @@ class Heartbeats:
             return await self._store.get_job(job_id)
         self._scheduler.bring_forward(made.due_at)
         return made
+
+    async def end_session(self, session_id: str, *, by: str) -> SessionEnd:
+        """Delete a session with its beats, and follow its files no more. Raises SessionNotFound."""
+        ended = await self._beats.end_session(session_id, by=by)
+        self._watch.forget(session_id)
+        return ended
 
     async def remove(self, session_id: str) -> None:
         """End a session's beats, and what waits to be told to it; harmless when it has none."""

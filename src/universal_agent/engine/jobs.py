@@ -32,7 +32,7 @@ from universal_agent.runners.base import Runner, unknown_runner
 from universal_agent.store.base import Once, Store
 
 #: How often a command is tried again when the job changes under it.
-_TRIES = 20
+TRIES = 20
 
 
 class Jobs:
@@ -207,7 +207,7 @@ class Jobs:
         self, job_id: JobId, change: Callable[[Job, datetime], Awaitable[Job | None]]
     ) -> Job:
         """Try `change` on the job as it is now, until nothing came in between."""
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             job = await self.get(job_id)
             now = self._clock.now()
             if job.due_at is not None and job.due_at <= now:

@@ -21,6 +21,7 @@ from universal_agent.engine.turns import Turns
 from universal_agent.errors import SessionNotFound, Unavailable, UniversalAgentError
 from universal_agent.runners.workspace_files import open_workspace
 from universal_agent.store.base import Once, Store
+from universal_agent.store.session_store import SessionEnd
 
 _log = structlog.get_logger(__name__)
 
@@ -32,8 +33,8 @@ class SessionBeats(Protocol):
         """Give a session its beats, or bring those it has in line."""
         ...
 
-    async def remove(self, session_id: str) -> None:
-        """End them; harmless when there are none."""
+    async def end_session(self, session_id: str, *, by: str) -> SessionEnd:
+        """Delete the session with them. Raises SessionNotFound."""
         ...
 
     def notice(self, session_id: str) -> None:
@@ -134,17 +135,11 @@ class Sessions:
 
         The runs that were stopped. Raises SessionNotFound.
         """
-        if await self._store.get_session(session_id) is None:
-            raise SessionNotFound(f"There is no session {session_id!r}.")
-        # In this order: what is left when the gateway dies in between can be deleted again.
-        await self._beats.remove(session_id)
-        await self._store.delete_session(session_id, by=by, now=self._clock.now())
+        ended = await self._beats.end_session(session_id, by=by)
         self._in_memory.discard(session_id)
-        stopped = await self._turns.cancel(
-            session_id, f"its session was deleted by {by}", beats=True
-        )
+        stopped = self._turns.stop(ended.running, f"its session was deleted by {by}")
         self._hub.close(session_id, "the session was deleted")
-        return stopped
+        return [*ended.cancelled, *stopped]
 
     async def _furnish(self, session: Session) -> None:
         """Give a session its folder and its beats. Raises Unavailable when the folder is bad."""

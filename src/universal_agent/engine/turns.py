@@ -7,7 +7,7 @@ there; when nobody is, it waits in the store for the next one that attaches.
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -166,6 +166,10 @@ class Turns:
             elif self._executor.cancel(run.run_id, reason):
                 stopped.append(run.run_id)
         return stopped
+
+    def stop(self, run_ids: Sequence[RunId], reason: str) -> list[RunId]:
+        """Stop runs that are in execution; which of them were."""
+        return [run_id for run_id in run_ids if self._executor.cancel(run_id, reason)]
 
     # -- hearing: the executor calls these, and is not held up
 

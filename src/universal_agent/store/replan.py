@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from universal_agent.domain import events
-from universal_agent.domain.job import BUSY, Job, JobSpec
+from universal_agent.domain.job import BUSY, PAUSED_AFTER_FAILURES, Job, JobSpec
 from universal_agent.domain.judge import MissedSpan, MissedStatus
 from universal_agent.domain.schedule import IntervalSchedule
 from universal_agent.domain.slot import epoch, from_epoch
@@ -37,7 +37,7 @@ _MOST_AHEAD = timedelta(hours=2)
 _LONGEST_JITTER = timedelta(days=1)
 
 #: Skips that the scheduler decided, for which nothing ran.
-_SKIPS = ("overlap", BUSY)
+_SKIPS = ("overlap", BUSY, PAUSED_AFTER_FAILURES)
 
 #: Decisions about missed slots that stand: the work was done, or is to be done by another job.
 _STANDS = (MissedStatus.APPROVED_AND_RUN, MissedStatus.RESCHEDULED)

@@ -3,14 +3,15 @@
 from datetime import datetime, timedelta
 
 from universal_agent.domain import events
-from universal_agent.domain.job import JobSpec
-from universal_agent.domain.run import Run, RunId, Trigger
+from universal_agent.domain.job import Job, JobSpec
+from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.session import Admitted, Session, Turn
 from universal_agent.domain.slot import from_epoch
 from universal_agent.errors import Conflict, SessionNotFound
 from universal_agent.store.base import Once
-from universal_agent.store.job_verbs import made_by, recall
-from universal_agent.store.rows import run_from_row
+from universal_agent.store.job_verbs import cancel_queued, delete_job, made_by, read_job, recall
+from universal_agent.store.rows import SpecCache, run_from_row
+from universal_agent.store.session_store import SessionEnd
 from universal_agent.store.slots import queue_extra
 from universal_agent.store.tx import Row, Tx, from_json, to_json
 
@@ -72,11 +73,34 @@ def read_session(tx: Tx, session_id: str) -> Session | None:
     return None if row is None else session_from_row(row)
 
 
-def delete_session(tx: Tx, session_id: str, *, by: str, now: datetime) -> Session:
+def delete_session(
+    tx: Tx,
+    session_id: str,
+    *,
+    by: str,
+    now: datetime,
+    beats: Job | None,
+    closed_at: datetime | None,
+    specs: SpecCache,
+) -> SessionEnd | None:
     session = _existing(tx, session_id)
+    job = read_job(tx, session_id, specs)
+    if (job is None) is not (beats is None):
+        return None
+    open_runs = [run_from_row(row) for row in tx.all("open_runs_of_session", session_id=session_id)]
+    if beats is not None:
+        assert closed_at is not None
+        if not delete_job(tx, beats, specs=specs, closed_at=closed_at, now=now):
+            return None
+    for run in open_runs:
+        # Those of the beats' job are cancelled with it.
+        cancel_queued(tx, run.run_id, specs=specs, now=now, reason="session_deleted")
     tx.run("delete_session", session_id=session_id, now=now.timestamp())
     tx.append(events.session_deleted(session, by=by, now=now))
-    return session
+    return SessionEnd(
+        cancelled=tuple(run.run_id for run in open_runs if run.status is RunStatus.QUEUED),
+        running=tuple(run.run_id for run in open_runs if run.status is RunStatus.RUNNING),
+    )
 
 
 def _existing(tx: Tx, session_id: str) -> Session:

@@ -36,6 +36,16 @@ class Told:
     runs: tuple[Run, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnd:
+    """What the deletion of a session found open."""
+
+    #: Runs that waited, and are cancelled.
+    cancelled: tuple[RunId, ...]
+    #: Runs that are in execution.
+    running: tuple[RunId, ...]
+
+
 class SessionStore(Protocol):
     """The verbs of sessions."""
 
@@ -64,8 +74,20 @@ class SessionStore(Protocol):
         """Which of them have a turn or a beat that waits or runs."""
         ...
 
-    async def delete_session(self, session_id: str, *, by: str, now: datetime) -> Session:
-        """Delete it; what was recorded of it stays. Raises SessionNotFound."""
+    async def delete_session(
+        self,
+        session_id: str,
+        *,
+        by: str,
+        now: datetime,
+        beats: Job | None = None,
+        closed_at: datetime | None = None,
+    ) -> SessionEnd | None:
+        """Delete it with its beats, whose expectation ends at `closed_at`, and cancel what waits.
+
+        What was recorded of it stays. None when `beats` is not how they are, under the same
+        conditions as `update_job`. Raises SessionNotFound.
+        """
         ...
 
     async def touch_session(self, session_id: str, *, now: datetime) -> None:

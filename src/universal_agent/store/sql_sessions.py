@@ -14,7 +14,7 @@ from universal_agent.store.base import Once
 from universal_agent.store.job_verbs import read_job
 from universal_agent.store.keyed import Effect
 from universal_agent.store.rows import SpecCache, job_from_row, run_from_row
-from universal_agent.store.session_store import Told, Wake
+from universal_agent.store.session_store import SessionEnd, Told, Wake
 from universal_agent.store.tx import Database, Tx
 
 
@@ -50,9 +50,25 @@ class SqlSessions:
     async def busy_sessions(self) -> Sequence[str]:
         return await self._db.read(lambda tx: [str(row[0]) for row in tx.all("busy_sessions")])
 
-    async def delete_session(self, session_id: str, *, by: str, now: datetime) -> Session:
+    async def delete_session(
+        self,
+        session_id: str,
+        *,
+        by: str,
+        now: datetime,
+        beats: Job | None = None,
+        closed_at: datetime | None = None,
+    ) -> SessionEnd | None:
         return await self._db.write(
-            lambda tx: session_rows.delete_session(tx, session_id, by=by, now=now)
+            lambda tx: session_rows.delete_session(
+                tx,
+                session_id,
+                by=by,
+                now=now,
+                beats=beats,
+                closed_at=closed_at,
+                specs=self._specs,
+            )
         )
 
     async def touch_session(self, session_id: str, *, now: datetime) -> None:

@@ -1,6 +1,7 @@
 """Sessions' hearts beat by the one scheduler: on time, one at a time, and never lost."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -404,6 +405,46 @@ class TestConfiguration:
         assert await sessions.get(session.session_id) == session
         await sessions.delete(session.session_id, by="me")
         assert await gateway.store.get_session(session.session_id) is None
+
+    async def test_a_session_is_deleted_whole_or_not_at_all(
+        self, gateway: Gateway, beats: RecordingRunner, clock: ManualClock
+    ) -> None:
+        """The gateway dies after the first commit of the deletion, whatever that has in it."""
+        session = await gateway.runtime.sessions.create(
+            user_id="me", workspace_dir=None, source="test", metadata={}
+        )
+        session_id = session.session_id
+        beats.hold()
+        wake = gateway.runtime.heartbeats.wake
+        await wake(session_id, WakeMode.NOW, reason=None, by="me")
+        await clock.settle()
+        waiting = await wake(session_id, WakeMode.NOW, reason=None, by="me")
+        assert waiting is not None
+        database = gateway.store.database
+        write = database.write
+
+        async def die_afterwards(fn: Any, *rest: Any) -> Any:
+            await write(fn, *rest)
+            raise Killed
+
+        class Killed(BaseException):
+            pass
+
+        database.write = die_afterwards  # type: ignore[method-assign]
+        with pytest.raises(Killed):
+            await gateway.runtime.sessions.delete(session_id, by="me")
+        database.write = write  # type: ignore[method-assign]
+        await gateway.kill()
+        beats.release()
+        await gateway.start()
+        await clock.advance(3600)
+        assert await gateway.store.get_session(session_id) is None
+        assert await gateway.store.list_beats() == []
+        assert {run.run_id: run.status for run in await gateway.runs()} == {
+            beats.requests[0].run_id: RunStatus.INTERRUPTED,
+            waiting.run_id: RunStatus.CANCELLED,
+        }
+        assert len(beats.requests) == 1
 
     async def test_two_at_once_give_a_session_its_beats_once(self, gateway: Gateway) -> None:
         one, other = await asyncio.gather(gateway.session(), gateway.session())

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.integration.engine.gateway import HOUR, MINUTE, Gateway
-from universal_agent.domain.calendar import Window
+from universal_agent.domain.calendar_facts import Window
 from universal_agent.domain.job import OffLabel
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.testing import FAILURE, ManualClock, RecordingRunner
