@@ -31,7 +31,7 @@ def trial(this: Round) -> Iterator[Fault]:
         soon = int(at.now()) + 300
         once = at.add(kind="once", run_at=soon, misfire_grace_seconds=30)
         until(lambda: at.done(tick) and at.done(latest), "the first runs")
-        jumped = _set(at, shift, step)
+        jumped = set_clock(at, shift, step)
         if step > 0:
             yield from _goes_on(this, at, tick, since=jumped)
             yield from _watch_processor(this, at.gateway.pid, faked=shift.faked)
@@ -44,13 +44,13 @@ def trial(this: Round) -> Iterator[Fault]:
             later = at.add(**TICK)
             yield from _goes_on(this, at, later, since=jumped)
             yield from _watch_processor(this, at.gateway.pid, faked=shift.faked)
-            jumped = _set(at, shift, 0.0)
+            jumped = set_clock(at, shift, 0.0)
             yield from _goes_on(this, at, tick, since=jumped)
             yield from _decided_once(at, later, "pending", jumped + step / 2)
         yield from at.account()
 
 
-def _set(at: Site, shift: Shift, offset: float) -> float:
+def set_clock(at: Site, shift: Shift, offset: float) -> float:
     """Set the clock, and return what it says once the gateway has seen that."""
     shift.set(offset)
     at.offset = offset

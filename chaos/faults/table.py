@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from chaos.faults import (
     absence,
     approvals,
+    clock_ahead,
     clock_step,
     corruption,
     disk_error,
@@ -16,6 +17,7 @@ from chaos.faults import (
     oracle,
     runaway,
     suspend,
+    zone_rules,
 )
 from chaos.faults.trial import Trial, Work, in_rounds
 from chaos.strace import has_strace
@@ -58,6 +60,8 @@ _ROWS = (
     _row("F22", 20, "50 approvals of one missed slot at once", approvals.trial),
     _row("F23", 20, "a crash between a child's end and its record", lost_result.trial),
     _row("F24", 20, "files are taken away, or swapped, under a running gateway", lost_files.trial),
+    _row("F25", 12, "the clock runs ahead, at a start and while it works", clock_ahead.trial),
+    _row("F26", 10, "a start finds other rules for a time zone", zone_rules.trial),
 )
 
 ROWS = {row.name: row for row in _ROWS}

@@ -33,6 +33,8 @@ SEED = 7
         pytest.param("F17", 1, id="F17-a-crowd-behind-one-worker"),
         pytest.param("F19", 1, id="F19-a-damaged-database"),
         pytest.param("F22", 1, id="F22-fifty-approvals-at-once"),
+        pytest.param("F25", 2, id="F25-the-clock-runs-ahead-and-is-put-right"),
+        pytest.param("F26", 1, id="F26-a-zone-has-other-rules"),
         pytest.param("F23", 1, id="F23-a-crash-before-an-end-is-recorded"),
         pytest.param("F24", 1, id="F24-files-are-taken-away"),
     ],
