@@ -60,7 +60,7 @@ from universal_agent.settings import Settings, secrets_of
 from universal_agent.store.base import Store
 from universal_agent.store.checkpoint import Checkpoint
 from universal_agent.store.sql import sqlite_store
-from universal_agent.views.build_thread import BuildThread
+from universal_agent.threads import Pool
 from universal_agent.views.calendar import CalendarView
 from universal_agent.views.calendar_provider import InternalCalendar
 from universal_agent.views.cron import CronView
@@ -306,7 +306,8 @@ class Runtime:
             self.projector,
             started_at=self.started_at,
         )
-        thread = BuildThread()
+        # One thread: each has a heap of its own, which keeps what a large answer took.
+        thread = Pool("answers", 1)
         self.calendar = CalendarView(
             InternalCalendar(
                 self.store,
@@ -505,11 +506,6 @@ class Runtime:
             "auth_required": self.token.is_set,
             "agent": agent_state(self.settings)[0],
         }
-
-    async def store_audit(self, *, limit: int, before_seq: int | None) -> list[dict[str, Any]]:
-        """What people decided and changed, newest first, as events."""
-        found = await self.store.audit(limit=limit, before_seq=before_seq)
-        return [event.envelope() for event in found]
 
     async def _watch_ledger(self) -> None:
         """Reckon the last minutes again and again, so that a lost slot raises an alarm."""

@@ -17,7 +17,7 @@ from universal_agent.domain.calendar_facts import CalendarFacts, Detail, Window
 from universal_agent.domain.events import Event
 from universal_agent.domain.slot import Source
 from universal_agent.store.sql import sqlite_store
-from universal_agent.views.build_thread import BuildThread
+from universal_agent.threads import Pool
 from universal_agent.views.calendar_text import FeedText, RowWriter
 from universal_agent.views.kept_feeds import KeptFeeds
 from universal_agent.views.ledger import LedgerView
@@ -131,7 +131,7 @@ def test_a_feed_that_is_kept_and_brought_up_to_date_is_like_one_built_anew(
     history_of: list[tuple[str, int, int, int]],
 ) -> None:
     async def check(history: History) -> None:
-        kept = KeptFeeds(history.runtime.store, BuildThread())
+        kept = KeptFeeds(history.runtime.store, Pool("answers", 1))
         everything, resolved, *others = await windows(history)
         hours = replace(others[1], end=others[1].end + timedelta(hours=3))
         counts = replace(hours, detail=Detail.COUNTS)

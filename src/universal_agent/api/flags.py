@@ -8,6 +8,7 @@ from pydantic import RootModel
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import Answer, answer, answer_events, operator, runtime_of
 from universal_agent.domain.flags import FlagState
+from universal_agent.views.audit import audit as audit_of
 
 router = APIRouter(prefix="/api/v1/ops", tags=["flags"])
 
@@ -72,5 +73,5 @@ async def audit(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     before_seq: Annotated[int | None, Query(ge=1, le=2**53)] = None,
 ) -> Response:
-    events = await runtime_of(request).store_audit(limit=limit, before_seq=before_seq)
+    events = await audit_of(runtime_of(request).store, limit=limit, before_seq=before_seq)
     return answer_events({"entries": events}, "entries")

@@ -18,7 +18,7 @@ from universal_agent.domain.calendar_row import LEGEND
 from universal_agent.domain.phrases import parse_instant
 from universal_agent.domain.slot import Source
 from universal_agent.errors import InvalidInput
-from universal_agent.views.build_thread import BuildThread
+from universal_agent.threads import Pool
 from universal_agent.views.calendar_provider import CalendarProvider
 from universal_agent.views.calendar_text import FeedText, Text, written_with
 
@@ -68,7 +68,7 @@ class CalendarView:
     def __init__(
         self,
         provider: CalendarProvider,
-        thread: BuildThread,
+        thread: Pool,
         *,
         stream_id: Callable[[], str],
         default_zone: str,

@@ -17,7 +17,7 @@ from universal_agent.domain.calendar_facts import Window
 from universal_agent.domain.calendar_size import MAX_BYTES, Size, too_large
 from universal_agent.metrics import Metrics
 from universal_agent.store.base import Store
-from universal_agent.views.build_thread import BuildThread
+from universal_agent.threads import Pool
 from universal_agent.views.calendar_text import FeedText, RowWriter
 from universal_agent.views.kept_feeds import KeptFeeds
 from universal_agent.views.projection import Projector
@@ -53,7 +53,7 @@ class InternalCalendar:
         projector: Projector,
         clock: Clock,
         metrics: Metrics,
-        thread: BuildThread,
+        thread: Pool,
         *,
         projected: Callable[[], bool],
         shadowed: Callable[[], bool],

@@ -18,7 +18,8 @@ from universal_agent.domain.schedule import (
 from universal_agent.domain.shell_line import looks_like_shell
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.errors import JobNotFound, RunNotFound, SlotNotFound
-from universal_agent.store.base import Store
+from universal_agent.store.base import Page, Store
+from universal_agent.views.filled import fill
 
 #: How many coming slots an answer to a create, an edit or a preview shows.
 ECHO_SLOTS = 3
@@ -69,12 +70,19 @@ class CronView:
         self, *, limit: int, cursor: str | None, owner_id: str | None = None
     ) -> dict[str, Any]:
         """A page of jobs, oldest first."""
-        page = await self._store.list_jobs(limit=limit, cursor=cursor, owner_id=owner_id)
-        return {
-            "jobs": [self.job_document(job) for job in page.jobs],
-            "total": page.total,
-            "next_cursor": page.next_cursor,
-        }
+        pages: list[Page] = []
+
+        async def read(after: str | None, wanted: int) -> Sequence[Job]:
+            page = await self._store.list_jobs(limit=wanted, cursor=after, owner_id=owner_id)
+            pages.append(page)
+            return page.jobs
+
+        found = await fill(
+            read, self.job_document, lambda job: job.job_id, after=cursor, limit=limit
+        )
+        page = pages[-1]
+        last = found.entries[-1].job_id if found.is_full else page.next_cursor
+        return {"jobs": found.documents, "total": page.total, "next_cursor": last}
 
     async def job(self, job_id: str) -> Job:
         """A job. Raises JobNotFound."""
@@ -92,15 +100,19 @@ class CronView:
         status: RunStatus | None = None,
     ) -> dict[str, Any]:
         """Runs, newest first. Raises JobNotFound for a job that never was."""
-        runs = await self._store.list_runs(
-            job_id=None if job_id is None else JobId(job_id),
-            status=status,
-            limit=limit,
-            before=before,
-        )
-        if job_id is not None and not runs:
+
+        async def read(after: str | None, wanted: int) -> Sequence[Run]:
+            return await self._store.list_runs(
+                job_id=None if job_id is None else JobId(job_id),
+                status=status,
+                limit=wanted,
+                before=after,
+            )
+
+        found = await fill(read, run_document, lambda run: run.run_id, after=before, limit=limit)
+        if job_id is not None and not found.entries:
             await self.job(job_id)
-        return {"runs": [run_document(run) for run in runs]}
+        return {"runs": found.documents}
 
     async def run(self, run_id: str) -> Run:
         """A run. Raises RunNotFound."""

@@ -22,6 +22,7 @@ from universal_agent.domain.unreadable_event import stub_of
 from universal_agent.metrics import Metrics
 from universal_agent.store.base import LogBounds, Store
 from universal_agent.views.event_rows import EventRows
+from universal_agent.views.filled import fill
 
 _log = structlog.get_logger(__name__)
 
@@ -350,20 +351,28 @@ class EventFeed:
             timer.cancel()
         return subscriber.closed or subscriber.after_seq < self._head
 
+    async def _learned(self, after_seq: int, limit: int) -> Sequence[Event]:
+        events = await self._store.read_events(after_seq=after_seq, limit=limit)
+        await self._rows.learn(events)
+        return events
+
     async def replay(self, *, since_seq: int, limit: int) -> dict[str, Any]:
-        """The first `limit` events after `since_seq`, oldest first (docs/contract.md, Events).
+        """The first `limit` events after `since_seq`, oldest first (docs/contract.md, Events);
+        fewer, and `has_more`, where they do not fit into an answer.
 
         `gap` says that events between the reader and the first one are no longer kept, or that
         the reader knows a seq which this log has not reached.
         """
         self._metrics.count("push_replay_requests")
-        events = await self._store.read_events(after_seq=since_seq, limit=limit)
+        found = await fill(
+            self._learned, self.envelope, lambda event: event.seq, after=since_seq, limit=limit
+        )
+        events = found.entries
         bounds = await self._store.log_bounds()
-        await self._rows.learn(events)
         last = events[-1].seq if events else since_seq
         follows = events[0].seq == since_seq + 1 if events else not misplaced(since_seq, bounds)
         return {
-            "events": [self.envelope(event) for event in events],
+            "events": found.documents,
             "event_bus_seq": bounds.newest_seq,
             "projection_version": bounds.newest_seq,
             "projection_last_event_seq": bounds.newest_seq,

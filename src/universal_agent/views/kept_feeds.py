@@ -13,7 +13,7 @@ from universal_agent.domain.calendar_facts import Window
 from universal_agent.domain.calendar_size import MAX_GROUPS
 from universal_agent.domain.projection import touched_by
 from universal_agent.store.base import Store
-from universal_agent.views.build_thread import BuildThread
+from universal_agent.threads import Pool
 
 #: Rows and hours of kept feeds: the windows of a few dashboards, about 6 MB.
 _KEPT_ROWS = 20_000
@@ -34,7 +34,7 @@ class _Changes:
 class KeptFeeds:
     """Feeds from the projection, which the caller has brought up to the log."""
 
-    def __init__(self, store: Store, thread: BuildThread) -> None:
+    def __init__(self, store: Store, thread: Pool) -> None:
         self._store = store
         self._thread = thread
         self._kept: BoundedCache[Window, Feed] = BoundedCache(_KEPT_ROWS)

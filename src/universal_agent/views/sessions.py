@@ -9,9 +9,7 @@ from universal_agent.domain.session import Session, SessionStatus
 from universal_agent.errors import SessionNotFound
 from universal_agent.store.base import Store
 from universal_agent.views.cron import run_document
-
-#: Sessions read at once, when a page is put together from those that fit a filter.
-_BATCH = 500
+from universal_agent.views.filled import BATCH, fill
 
 #: Runs that are shown with a session.
 _RUNS = 20
@@ -72,19 +70,29 @@ class SessionView:
                 and (owner is None or session.user_id == owner)
             )
 
-        found: list[Session] = []
-        last = cursor or ""
-        while len(found) <= limit:
-            batch: Sequence[Session] = await self._store.list_sessions(limit=_BATCH, cursor=last)
-            found += filter(fits, batch)
-            if len(batch) < _BATCH:
-                break
-            last = batch[-1].session_id
-        shown = found[:limit]
+        async def read(after: str, wanted: int) -> Sequence[Session]:
+            found: list[Session] = []
+            while len(found) < wanted:
+                batch = await self._store.list_sessions(limit=BATCH, cursor=after)
+                found += filter(fits, batch)
+                if len(batch) < BATCH:
+                    break
+                after = batch[-1].session_id
+            return found[:wanted]
+
+        found = await fill(
+            read,
+            self.document,
+            lambda session: session.session_id,
+            after=cursor or "",
+            limit=limit + 1,
+        )
+        more = found.is_full or len(found.entries) > limit
+        shown = found.documents[:limit]
         return {
-            "sessions": [self.document(session) for session in shown],
+            "sessions": shown,
             "total": await self._store.count_sessions(),
-            "next_cursor": shown[-1].session_id if len(found) > limit else None,
+            "next_cursor": shown[-1]["session_id"] if more else None,
         }
 
     async def session(self, session_id: str) -> dict[str, Any]:
