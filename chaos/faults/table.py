@@ -15,6 +15,7 @@ from chaos.faults import (
     lost_files,
     lost_result,
     oracle,
+    readers,
     runaway,
     suspend,
     zone_rules,
@@ -62,6 +63,7 @@ _ROWS = (
     _row("F24", 20, "files are taken away, or swapped, under a running gateway", lost_files.trial),
     _row("F25", 12, "the clock runs ahead, at a start and while it works", clock_ahead.trial),
     _row("F26", 10, "a start finds other rules for a time zone", zone_rules.trial),
+    _row("F27", 5, "hundreds of clients ask and never read", readers.trial),
 )
 
 ROWS = {row.name: row for row in _ROWS}

@@ -37,6 +37,7 @@ SEED = 7
         pytest.param("F26", 1, id="F26-a-zone-has-other-rules"),
         pytest.param("F23", 1, id="F23-a-crash-before-an-end-is-recorded"),
         pytest.param("F24", 1, id="F24-files-are-taken-away"),
+        pytest.param("F27", 1, id="F27-clients-that-never-read"),
     ],
 )
 def test_under_each_fault_nothing_is_lost_twice_or_unaccounted(

@@ -41,6 +41,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     )
     app.state.runtime = runtime
     app.add_middleware(ShortWay, ways=cron.SHORT_WAYS)
+    app.add_middleware(web_page.PageFiles)
     install_problem_handlers(app)
     modules = (
         health,

@@ -45,7 +45,7 @@ _RESERVED_OF_WORKER = 8
 _JOINED_BYTES = 64 * 1024
 
 #: Bytes that the system takes ahead of a client, and of one that reads a stream.
-_SENT_AHEAD_BYTES = 256 * 1024
+_SENT_AHEAD_BYTES = 128 * 1024
 _STREAM_BYTES = 64 * 1024
 
 

@@ -12,6 +12,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from universal_agent import __version__
 from universal_agent.api.access import page_policy
@@ -98,10 +99,15 @@ def _proof(request: Request, challenge: str | None) -> str | None:
 @router.get("/assets/{path:path}", include_in_schema=False)
 async def asset(path: str) -> Response:
     """A built file; its name has its hash, so it never changes."""
-    file = _inside(WEB_DIST / "assets", path)
-    if file is None:
+    found = _asset(path)
+    if found is None:
         raise HTTPException(404, "There is no such file.")
-    return _answer_file(file, _FOREVER)
+    return found
+
+
+def _asset(path: str) -> Response | None:
+    file = _inside(WEB_DIST / "assets", path)
+    return None if file is None else _answer_file(file, _FOREVER)
 
 
 @router.get("/{path:path}", include_in_schema=False)
@@ -115,6 +121,30 @@ async def page(request: Request, path: str) -> Response:
         if file is None:
             raise HTTPException(404, "There is no such address.")
         return _answer_file(file, "no-cache")
+    return _index()
+
+
+class PageFiles:
+    """ASGI layer: answers for the page and its files without going through all routes.
+
+    Anybody may ask for them, so that they must cost little.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer_to = self._app
+        if scope["type"] == "http" and scope["method"] == "GET":
+            path = scope["path"]
+            if path == "/":
+                answer_to = _index()
+            elif path.startswith("/assets/"):
+                answer_to = _asset(path.removeprefix("/assets/")) or self._app
+        await answer_to(scope, receive, send)
+
+
+def _index() -> Response:
     index = WEB_DIST / "index.html"
     if not index.is_file():
         return Response(_NO_PAGE, status_code=503, media_type="text/html")
