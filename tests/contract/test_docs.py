@@ -37,6 +37,7 @@ _SCRIPT = (
     "web",
     "web-soak",
     "openapi",
+    "recipes",
     "help",
 )
 

@@ -135,8 +135,9 @@ class AgentRunner:
             return result  # it was not started
         problem = reply.problem()
         if result.status is not RunStatus.SUCCESS:
-            said = f"; {problem}" if reply.is_json and problem is not None else ""
-            return replace(result, error=f"{result.error}{said}")
+            if reply.is_json and problem is not None and result.exit_code > 0:
+                return replace(result, error=f"exit code {result.exit_code}; {problem}")
+            return result
         if problem is None and not reply.has_answer:
             problem = (
                 "the model only reasoned and gave no answer"
