@@ -16,6 +16,7 @@ from chaos.faults import (
     lost_result,
     oracle,
     readers,
+    repeats,
     runaway,
     suspend,
     zone_rules,
@@ -64,6 +65,7 @@ _ROWS = (
     _row("F25", 12, "the clock runs ahead, at a start and while it works", clock_ahead.trial),
     _row("F26", 10, "a start finds other rules for a time zone", zone_rules.trial),
     _row("F27", 5, "hundreds of clients ask and never read", readers.trial),
+    _row("F28", 10, "decisions repeated after a kill", repeats.trial),
 )
 
 ROWS = {row.name: row for row in _ROWS}

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from chaos.__main__ import app
-from chaos.checker import LOST, OTHER, Fault
-from chaos.faults import disk_error, lost_result
+from chaos.checker import LOST, OTHER, TWICE, Fault
+from chaos.faults import disk_error, lost_result, repeats
 from chaos.faults.site import Site
 from chaos.faults.table import ROWS
 from chaos.faults.trial import Assignment, Round, in_rounds
@@ -38,6 +38,7 @@ SEED = 7
         pytest.param("F23", 1, id="F23-a-crash-before-an-end-is-recorded"),
         pytest.param("F24", 1, id="F24-files-are-taken-away"),
         pytest.param("F27", 1, id="F27-clients-that-never-read"),
+        pytest.param("F28", 1, id="F28-decisions-repeated-after-a-kill"),
     ],
 )
 def test_under_each_fault_nothing_is_lost_twice_or_unaccounted(
@@ -70,6 +71,14 @@ def test_a_job_that_is_gone_after_the_crash_is_a_fault(
     monkeypatch.setattr(Site, "account", without_a_job)
     outcome = in_rounds(lost_result.trial)(Assignment(tmp_path, 1, SEED, brief=True))
     assert [fault.sort for fault in outcome.faults] == [LOST]
+
+
+def test_an_effect_that_is_there_twice_after_a_kill_is_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repeats, "KEY", "X-No-Key")
+    outcome = in_rounds(repeats.trial)(Assignment(tmp_path, 1, SEED, brief=True))
+    assert {fault.sort for fault in outcome.faults} >= {TWICE, OTHER}
 
 
 def test_a_round_that_cannot_go_on_is_a_fault(tmp_path: Path) -> None:
