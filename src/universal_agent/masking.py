@@ -94,3 +94,8 @@ def secrets_in_url(url: str) -> list[str]:
         if host != "localhost" and "." not in host and not host.startswith("["):
             found.append(host)
     return [part for part in found if len(part.strip("/")) >= SHORTEST]
+
+
+def without_user(text: str) -> str:
+    """The text with the users and passwords in its URLs masked."""
+    return re.sub(r"//[^/@\s]*@", f"//{MASK}@", text)

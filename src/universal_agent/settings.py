@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from universal_agent.errors import SettingsError
 from universal_agent.files import read_regular
-from universal_agent.masking import MASK, secrets_in_url
+from universal_agent.masking import secrets_in_url, without_user
 
 TRUTHY = frozenset({"1", "true", "yes", "on"})
 FALSY = frozenset({"0", "false", "no", "off"})
@@ -317,11 +317,6 @@ def check_web_address(url: str) -> None:
         labels = host.removesuffix(".").split(".")
         if len(host) > 253 or not all(map(_HOST_LABEL.fullmatch, labels)):
             raise ValueError(f"{expected} one with a host name that cannot be one") from None
-
-
-def without_user(url: str) -> str:
-    """The URL with the user and password, if it has any, masked."""
-    return re.sub(r"//[^/@]*@", f"//{MASK}@", url)
 
 
 def _why(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from universal_agent.masking import Secrets, secrets_in_url
+from universal_agent.masking import Secrets, secrets_in_url, without_user
 from universal_agent.settings import Settings, secrets_of
 
 TOKEN = 'tök/en "of" 32+characters&more=x'
@@ -72,6 +72,11 @@ def test_of_two_secrets_with_one_beginning_the_longer_is_masked_whole() -> None:
 )
 def test_the_secret_parts_of_a_url_are_known(url: str, secret: str) -> None:
     assert secret in secrets_in_url(url)
+
+
+def test_users_and_passwords_in_urls_are_masked_whoever_they_are() -> None:
+    text = "nothing at http://kim:hunter22@127.0.0.1:1/x, mail to kim@example.org"
+    assert without_user(text) == "nothing at http://***@127.0.0.1:1/x, mail to kim@example.org"
 
 
 def test_a_host_and_a_port_are_no_secret() -> None:

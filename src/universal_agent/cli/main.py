@@ -28,6 +28,7 @@ from universal_agent.cli import (
 from universal_agent.cli.failure import EXIT_CODES, CommandFailed, ExitCode
 from universal_agent.cli.help_page import CONTEXT, GroupPage, epilog
 from universal_agent.errors import UniversalAgentError
+from universal_agent.masking import without_user
 
 #: One module for each group of commands, in the order of the help page.
 GROUPS = (
@@ -130,7 +131,7 @@ def _with_hint(error: typer.TyperException) -> str:
 
 def _fail(message: str, code: ExitCode) -> int:
     if message:
-        typer.echo(f"ua: {message}", err=True)
+        typer.echo(f"ua: {without_user(message)}", err=True)
     return code
 
 
