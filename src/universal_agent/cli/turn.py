@@ -56,7 +56,8 @@ def take_turn(
                     case "status" if data.get("client_turn_id") == client_turn_id:
                         run_id = data["run_id"]
                     case "text" if data["run_id"] == run_id:
-                        on_text(data["text"])
+                        # What came so far was the model's reasoning: the reply has its own line.
+                        on_text("\n" if data.get("restart") else data["text"])
                     case "query_complete" if client_turn_id == data["client_turn_id"]:
                         return dict(data)
     except ConnectionClosed as closed:
