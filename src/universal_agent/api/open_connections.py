@@ -155,7 +155,8 @@ class Connection:
 class OpenConnections:
     """Every open connection of a server."""
 
-    def __init__(self, clock: Clock, *, most: int = MAX_CONNECTIONS) -> None:
+    def __init__(self, clock: Clock, *, most: Callable[[], int]) -> None:
+        """`most` says how many there may be at the moment: the limit of descriptors can change."""
         self._clock = clock
         self._most = most
         #: In the order in which they were opened.
@@ -171,15 +172,15 @@ class OpenConnections:
 
     def admit(self, connection: Connection) -> bool:
         """Count a new connection in; False when there is no room and none can be made."""
-        client = connection.client
+        client, most = connection.client, self._most()
         if self._strangers_of_client[client] >= MAX_STRANGERS_OF_ONE:
             self._make_room(c for c in self._strangers if c.client == client)
         elif len(self._strangers) >= MAX_STRANGERS:
             self._make_room(self._strangers)
-        if self._of_client[client] >= self._most // 2:
+        if self._of_client[client] >= most // 2:
             has_room = self._make_room(c for c in self._all if c.client == client)
         else:
-            has_room = len(self._all) < self._most or self._make_room(self._all)
+            has_room = len(self._all) < most or self._make_room(self._all)
         if has_room:
             connection.trust = partial(self._trust, connection)
             self._all[connection] = self._strangers[connection] = None
@@ -231,7 +232,11 @@ class OpenConnections:
         now = self._clock.monotonic()
         if self._logged_at is None or now - self._logged_at >= _LOG_SECONDS:
             _log.warning(
-                "connections_closed", count=self._closed, open=len(self._all), most=self._most
+                "connections_closed",
+                action="connections_closed",
+                count=self._closed,
+                open=len(self._all),
+                most=self._most(),
             )
             self._logged_at, self._closed = now, 0
 

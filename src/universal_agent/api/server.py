@@ -70,7 +70,7 @@ class CalmServer(uvicorn.Server):
     ) -> None:
         super().__init__(config)
         self._before_shutdown = before_shutdown
-        self._connections = connections
+        self.connections = connections
         self._stop = asyncio.Event()
 
     async def main_loop(self) -> None:
@@ -82,7 +82,7 @@ class CalmServer(uvicorn.Server):
                     await self._stop.wait()
             # uvicorn counts ten ticks to a second, and refreshes its Date header at each tenth.
             ticks += 10
-            self._connections.sweep()
+            self.connections.sweep()
             if await self.on_tick(ticks):
                 break
 
@@ -172,8 +172,10 @@ def url_of(listener: socket.socket) -> str:
 
 def server_of(runtime: Runtime) -> CalmServer:
     """uvicorn, configured to serve the app over a runtime."""
-    most = most_connections(descriptor_limit(), runtime.settings.cron_max_concurrency)
-    connections = OpenConnections(runtime.clock, most=most)
+    workers = runtime.settings.cron_max_concurrency
+    connections = OpenConnections(
+        runtime.clock, most=lambda: most_connections(descriptor_limit(), workers)
+    )
     http, ws = bounded_protocols(runtime.clock, connections)
     config = uvicorn.Config(
         create_app(runtime),

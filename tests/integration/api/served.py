@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from tests.integration.runners.local_server import Connection, Received, local_server
 from universal_agent.api.auth import Gate
-from universal_agent.api.server import as_bound, bind, server_of
+from universal_agent.api.server import CalmServer, as_bound, bind, server_of
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings
 
@@ -89,9 +89,15 @@ class Served:
     """The gateway, and ways to it."""
 
     def __init__(
-        self, app: Any, runtime: Runtime, port: int, agent: Agent, http: httpx.AsyncClient
+        self,
+        server: CalmServer,
+        runtime: Runtime,
+        port: int,
+        agent: Agent,
+        http: httpx.AsyncClient,
     ) -> None:
-        self.app = app
+        self.app: Any = server.config.app
+        self.connections = server.connections
         self.runtime = runtime
         self.port = port
         self.agent = agent
@@ -163,7 +169,7 @@ async def served(data_dir: Path, **settings: Any) -> AsyncIterator[Served]:
                 headers={"X-UA-OPS-TOKEN": TOKEN},
                 trust_env=False,
             ) as http:
-                yield Served(server.config.app, runtime, port, agent, http)
+                yield Served(server, runtime, port, agent, http)
         finally:
             server.stop()
             await serving

@@ -83,7 +83,7 @@ def bodies() -> list[bytes]:
 
 @pytest.fixture
 def connections(clock: ManualClock) -> OpenConnections:
-    return OpenConnections(clock, most=500)
+    return OpenConnections(clock, most=lambda: 500)
 
 
 @pytest.fixture
