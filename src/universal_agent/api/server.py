@@ -201,12 +201,12 @@ def server_of(runtime: Runtime) -> CalmServer:
 
 async def _serve(settings: Settings, on_ready: OnReady) -> None:
     listener = bind(settings)
-    close_to_others(settings.data_dir)
     settings = as_bound(settings, listener)
     runtime = Runtime(settings, journal=journal(settings.log_level))
     server = server_of(runtime)
     try:
         await runtime.start()
+        close_to_others(settings.data_dir)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started and not serving.done():
             await runtime.clock.sleep(0.005)
