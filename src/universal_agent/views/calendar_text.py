@@ -15,11 +15,12 @@ import orjson
 from universal_agent.domain.calendar import Feed
 from universal_agent.domain.calendar_row import JobFact, Row, job_part, row_document
 
-#: Bytes of rows in each of the two generations of the cache: those of a busy week.
+#: Bytes of rows in each of the two generations of the cache: those of a busy week. Only a larger
+#: feed goes beyond, up to twice as much.
 _KEPT_BYTES = 4_000_000
 
 #: What an entry takes in memory besides its JSON.
-_OVERHEAD = 200
+_OVERHEAD = 150
 
 
 class Text(NamedTuple):
@@ -112,6 +113,8 @@ class RowWriter:
 
     def write(self, feed: Feed, zone: ZoneInfo) -> FeedText:
         """The feed as JSON."""
+        if self._young_bytes >= self._kept_bytes:
+            self._begin_generation()
         jobs = feed.jobs
         parts: dict[str, dict[str, Any]] = {}
         return FeedText(
@@ -126,6 +129,9 @@ class RowWriter:
             version=feed.version,
             last_event_at=feed.last_event_at,
         )
+
+    def _begin_generation(self) -> None:
+        self._old, self._young, self._young_bytes = self._young, {}, 0
 
     def _row(
         self,
@@ -144,8 +150,8 @@ class RowWriter:
                 if part is None:
                     part = parts[row.source_ref] = job_part(spec)
                 text = Text(row.event_id, dump(row_document(row, spec, zone, part)))
-            if self._young_bytes >= self._kept_bytes:
-                self._old, self._young, self._young_bytes = self._young, {}, 0
+            if self._young_bytes >= 2 * self._kept_bytes:
+                self._begin_generation()
             self._young[key] = text
             self._young_bytes += len(text.json) + _OVERHEAD
         return text
