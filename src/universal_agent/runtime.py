@@ -46,6 +46,7 @@ from universal_agent.engine.sessions import Sessions
 from universal_agent.engine.stasis import Stasis
 from universal_agent.engine.supervisor import Supervisor
 from universal_agent.engine.timer import Timer
+from universal_agent.engine.troubles import troubles_of
 from universal_agent.engine.turns import AGENT, Turns
 from universal_agent.engine.watchdog import Watchdog
 from universal_agent.errors import EngineOff, StoreUnavailable
@@ -534,27 +535,7 @@ class Runtime:
             self._journalled = events[-1].seq
 
     def _troubles(self) -> dict[str, Trouble]:
-        """What is wrong with the gateway itself, for people to be told."""
-        found = {
-            f"loop {name}": Trouble(
-                Kind.LOOP_DOWN, f"The {name} loop fails again and again: {reason}."
-            )
-            for name, reason in self.supervisor.broken().items()
-        }
-        if self.watchdog.alarm is not None:
-            found["event loop"] = Trouble(Kind.LOOP_DOWN, f"{self.watchdog.alarm}.".capitalize())
-        if (error := self.store.last_error) is not None:
-            found["store"] = Trouble(
-                Kind.STORE_UNAVAILABLE, f"The database cannot take writes: {error}."
-            )
-        if self._unaccounted:
-            named = ", ".join(self._unaccounted[:3])
-            found["ledger"] = Trouble(
-                Kind.SLOTS_UNACCOUNTED,
-                f"{len(self._unaccounted)} of the last minutes' slots have no outcome: {named}. "
-                "`ua ledger` lists them.",
-            )
-        return found
+        return troubles_of(self.store, self.supervisor, self.watchdog, self._unaccounted)
 
     def health(self) -> Health:
         """What is wrong right now, if anything."""

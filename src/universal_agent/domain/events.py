@@ -305,7 +305,7 @@ _RUN_EVENTS: Mapping[str, Mapping[RunStatus, EventType]] = {
 }
 
 #: How the rest of a run's states are told.
-_RUN_FAILED = {
+FAILED_RUN = {
     "cron": EventType.CRON_RUN_FAILED,
     "heartbeat": EventType.HEARTBEAT_FAILED,
     "session": EventType.SESSION_TURN_FAILED,
@@ -330,7 +330,7 @@ def run_changed(
         data["consecutive_failures"] = consecutive_failures
     if report is not None:
         data["beat"] = report.headline()
-    kind = _RUN_EVENTS[run.source].get(run.status, _RUN_FAILED[run.source])
+    kind = _RUN_EVENTS[run.source].get(run.status, FAILED_RUN[run.source])
     return _about(kind, run.source_ref, spec, now, run.status, data)
 
 

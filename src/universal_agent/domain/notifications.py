@@ -56,6 +56,8 @@ class Kind(StrEnum):
     STORE_UNAVAILABLE = "store_unavailable"
     #: The ledger found slots without an outcome.
     SLOTS_UNACCOUNTED = "slots_unaccounted"
+    #: Stored rows cannot be read, and were left out.
+    ROW_UNREADABLE = "row_unreadable"
 
 
 class Severity(StrEnum):

@@ -35,6 +35,7 @@ _TITLES = {
     Kind.LOOP_DOWN: "A part of the gateway has failed",
     Kind.STORE_UNAVAILABLE: "The gateway cannot record anything",
     Kind.SLOTS_UNACCOUNTED: "Slots have no outcome",
+    Kind.ROW_UNREADABLE: "Stored rows cannot be read",
 }
 
 

@@ -8,11 +8,13 @@ good one stays in force.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from universal_agent.clock import Clock
 from universal_agent.domain.draft import Draft
@@ -31,11 +33,19 @@ from universal_agent.domain.system_event import SystemEvent, WakeMode
 from universal_agent.engine.beats import Beats, beat_policy, timely
 from universal_agent.engine.jobs import new_job
 from universal_agent.engine.scheduler import Scheduler
-from universal_agent.errors import Conflict, InvalidInput, JobNotFound, SessionNotFound
+from universal_agent.errors import (
+    Conflict,
+    InvalidInput,
+    JobNotFound,
+    SessionNotFound,
+    UniversalAgentError,
+)
 from universal_agent.runners.workspace_files import read_workspace_file
 from universal_agent.runners.workspace_watch import WorkspaceWatch
 from universal_agent.store.base import Store
 from universal_agent.store.session_store import SessionEnd, Told
+
+_log = structlog.get_logger(__name__)
 
 #: Sessions that are read at once.
 _PAGE = 500
@@ -145,17 +155,27 @@ class Heartbeats:
         """
         beating = {job.job_id for job in await self._store.list_beats()}
         for session_id in beating:
-            await self.look(session_id)
+            await self._sync_one(session_id, self.look(session_id))
         cursor = ""
         while sessions := await self._store.list_sessions(limit=_PAGE, cursor=cursor):
             for session in sessions:
                 if session.session_id not in beating:
-                    await self.ensure(
+                    ensured = self.ensure(
                         session.session_id,
                         workspace_dir=session.workspace_dir,
                         owner_id=session.user_id,
                     )
+                    await self._sync_one(session.session_id, ensured)
             cursor = sessions[-1].session_id
+
+    async def _sync_one(self, session_id: str, syncing: Awaitable[object]) -> None:
+        """A session that cannot be read keeps neither others nor the gateway from starting."""
+        try:
+            await syncing
+        except (UniversalAgentError, OSError):
+            raise
+        except Exception:
+            _log.exception("session_not_synced", action="session_not_synced", session_id=session_id)
 
     def notice(self, session_id: str) -> None:
         """A session's files may have changed: look at them soon."""

@@ -203,13 +203,15 @@ class Scheduler:
         # All of them go before the slots of their jobs, which would take their place.
         if due.starts and await self._make_starts(now) == BATCH:
             return True
+        if due.unreadable:
+            await self._store.postpone_unreadable(due.unreadable, due_at=now + _POSTPONE)
         if due.overdue:
             await self._miss_queued(now)
         if due.expired:
             await self._store.expire_missed(now=now, limit=BATCH)
         if due.jobs:
             await self.decide(due.jobs, now=now)
-        return bool(due.jobs or due.starts or due.overdue or due.expired)
+        return bool(due.jobs or due.unreadable or due.starts or due.overdue or due.expired)
 
     async def decide(self, jobs: Sequence[Job], *, now: datetime) -> None:
         """Judge the due slots of these jobs and commit what was decided."""

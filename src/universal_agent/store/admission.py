@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from universal_agent.domain import events
@@ -31,27 +31,41 @@ from universal_agent.store.job_verbs import cancel_queued, drop_queued, recall
 from universal_agent.store.misses import insert_missed
 from universal_agent.store.retries import Dropped, drop_retries
 from universal_agent.store.rows import SpecCache, job_from_row, run_from_row
+from universal_agent.store.set_aside import readable
 from universal_agent.store.slots import NewRun, insert_runs, queue_extra
 from universal_agent.store.system_events import hand_over
 from universal_agent.store.tx import Tx, stamp, to_json
+
+#: When it is looked for something due again, at the latest.
+_FAR = timedelta(days=1)
 
 
 def due(tx: Tx, *, until: datetime, limit: int, without: Source | None, specs: SpecCache) -> Due:
     at = until.timestamp()
     others = without or ""
     rows = tx.all("due_jobs", until=at, limit=limit, without=others)
-    jobs = tuple(job_from_row(row, specs) for row in rows)
+    read = readable(tx, "jobs", rows, lambda row: job_from_row(row, specs))
+    bad = () if len(read) == len(rows) else {row[:2] for row in rows} - {row[:2] for row, _ in read}
     row = tx.one("next_due", until=at, without=others)
     assert row is not None
     waiting = [when for when in row if when is not None]
     _, retry_at, queue_until, useful_until = row
     return Due(
-        jobs=jobs,
+        jobs=tuple(job for _, job in read),
         starts=retry_at is not None and retry_at <= at,
         overdue=queue_until is not None and queue_until <= at,
         expired=useful_until is not None and useful_until <= at,
-        next_at=from_epoch(min(waiting)) if waiting else None,
+        next_at=_soon(min(waiting), until) if waiting else None,
+        unreadable=tuple(sorted(bad)),
     )
+
+
+def _soon(at: float, until: datetime) -> datetime:
+    """The instant, but for one that no clock shows: it is dealt with like any that is due."""
+    try:
+        return from_epoch(at)
+    except (ValueError, OverflowError, OSError):
+        return until + _FAR if at > 0 else until
 
 
 def admit(
@@ -315,8 +329,14 @@ class _Desk:
         self.started = [hand_over(tx, claimed) for claimed in self.started]
 
 
-def postpone(tx: Tx, job: Job, *, due_at: datetime) -> None:
-    tx.run("postpone_job", job_id=job.job_id, version=job.version, due_at=due_at.timestamp())
+def postpone(tx: Tx, jobs: Sequence[tuple[str, int]], *, due_at: datetime) -> None:
+    tx.many(
+        "postpone_job",
+        [
+            {"job_id": ref, "version": version, "due_at": due_at.timestamp()}
+            for ref, version in jobs
+        ],
+    )
 
 
 def add_run(

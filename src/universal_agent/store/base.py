@@ -8,7 +8,7 @@ the only process. All take the time from the caller.
 A verb raises StoreUnavailable when the database cannot take the write; nothing was changed then.
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -156,6 +156,11 @@ class Store(SessionStore, BeatStore, NotificationStore, OffStore, PlanStore, Pro
         ...
 
     @property
+    def set_aside(self) -> Mapping[str, str]:
+        """Rows that cannot be read and were left out, and why."""
+        ...
+
+    @property
     def last_error(self) -> str | None:
         """Why the latest write failed; None since a write went through."""
         ...
@@ -259,6 +264,12 @@ class Store(SessionStore, BeatStore, NotificationStore, OffStore, PlanStore, Pro
 
     async def postpone(self, job: Job, *, due_at: datetime) -> None:
         """Look at the job again at `due_at`: a job that cannot be decided must not stop others."""
+        ...
+
+    async def postpone_unreadable(
+        self, jobs: Sequence[tuple[str, int]], *, due_at: datetime
+    ) -> None:
+        """The same for jobs that cannot be read, by id and version."""
         ...
 
     async def add_run(

@@ -12,6 +12,7 @@ from universal_agent.domain.beat import (
 )
 from universal_agent.domain.run import Run
 from universal_agent.domain.slot import from_epoch
+from universal_agent.store.set_aside import decoded
 from universal_agent.store.tx import Row, Tx, from_json, to_json
 
 #: Reports kept for each session.
@@ -32,7 +33,7 @@ def keep_report(tx: Tx, run: Run, report: BeatReport, *, now: datetime) -> None:
 
 
 def undecided_reports(tx: Tx, *, limit: int) -> list[KeptReport]:
-    return [_from_row(row) for row in tx.all("undecided_reports", limit=limit)]
+    return decoded(tx, "beat_reports", tx.all("undecided_reports", limit=limit), _from_row)
 
 
 def alert_told(tx: Tx, kept: KeptReport) -> bool:
@@ -63,7 +64,8 @@ def decide_report(
 
 
 def waiting_reports(tx: Tx, session_id: str) -> list[KeptReport]:
-    return [_from_row(row) for row in tx.all("waiting_reports", session_id=session_id)]
+    rows = tx.all("waiting_reports", session_id=session_id)
+    return decoded(tx, "beat_reports", rows, _from_row)
 
 
 def report_sent(tx: Tx, run_id: str, *, to: str) -> None:
@@ -71,7 +73,8 @@ def report_sent(tx: Tx, run_id: str, *, to: str) -> None:
 
 
 def last_reports(tx: Tx, session_id: str | None) -> dict[str, KeptReport]:
-    found = map(_from_row, tx.all("last_reports", session_id=session_id))
+    rows = tx.all("last_reports", session_id=session_id)
+    found = decoded(tx, "beat_reports", rows, _from_row)
     return {kept.session_id: kept for kept in found}
 
 
@@ -79,7 +82,7 @@ def suppressed_reports(
     tx: Tx, *, session_id: str | None, limit: int, before: str | None
 ) -> list[KeptReport]:
     rows = tx.all("suppressed_reports", session_id=session_id, limit=limit, before=before or "~")
-    return [_from_row(row) for row in rows]
+    return decoded(tx, "beat_reports", rows, _from_row)
 
 
 def _from_row(row: Row) -> KeptReport:

@@ -36,6 +36,7 @@ from universal_agent.store.job_verbs import read_spec
 from universal_agent.store.log_verbs import log_bounds
 from universal_agent.store.missed_rows import missed_from_row
 from universal_agent.store.rows import SpecCache
+from universal_agent.store.set_aside import decoded, readable
 from universal_agent.store.tx import Row, Tx, from_json, to_json
 
 _HOUR = 3600
@@ -64,7 +65,7 @@ class _Tables(Protocol):
 
 def scan_calendar(tx: Tx, window: Window, specs: SpecCache) -> CalendarFacts:
     """The facts of a window, read from jobs, slots, runs and missed spans."""
-    return _gather(_RuntimeTables(tx, window, specs), window, specs)
+    return _gather(tx, _RuntimeTables(tx, window, specs), window, specs)
 
 
 def projected_calendar(
@@ -74,12 +75,11 @@ def projected_calendar(
 
     `only` names the jobs that they are about; windows of a single job have no use for it.
     """
-    return _gather(_Projection(tx, specs, only), window, specs)
+    return _gather(tx, _Projection(tx, specs, only), window, specs)
 
 
 def job_facts(tx: Tx, job_ids: Sequence[str], specs: SpecCache) -> list[JobFact]:
-    rows = tx.all("calendar_jobs_named", refs=to_json(job_ids))
-    return [_job_fact(row, specs) for row in rows]
+    return _job_facts(tx, tx.all("calendar_jobs_named", refs=to_json(job_ids)), specs)
 
 
 def count_stasis_groups(tx: Tx) -> int:
@@ -87,14 +87,20 @@ def count_stasis_groups(tx: Tx) -> int:
     return int(row[0])
 
 
-def _gather(tables: _Tables, window: Window, specs: SpecCache) -> CalendarFacts:
+def _job_facts(tx: Tx, rows: Iterable[Row], specs: SpecCache) -> list[JobFact]:
+    return decoded(tx, "jobs", rows, lambda row: _job_fact(row, specs))
+
+
+def _gather(tx: Tx, tables: _Tables, window: Window, specs: SpecCache) -> CalendarFacts:
     """Raises WindowTooLarge before anything is read that does not fit into an answer."""
     found = tables.jobs(window)
     if len(found) > MAX_JOBS:
         raise too_large(window, Size(len(found), len(found) * ROW_BYTES), None)
-    jobs = {row[0]: _job_fact(row, specs) for row in found}
-    missed = [missed_from_row(row) for row in tables.missed(window)]
+    jobs = {job.job_id: job for job in _job_facts(tx, found, specs)}
+    missed = decoded(tx, "missed", tables.missed(window), missed_from_row)
     missed_specs = tables.specs({(record.source_ref, record.job_version) for record in missed})
+    if tx.set_aside:
+        missed = [one for one in missed if (one.source_ref, one.job_version) in missed_specs]
     single = window.source_ref is not None
     counted = {job_id for job_id, job in jobs.items() if is_counted(job.spec, window)}
     is_digest = window.detail is not Detail.ALL and not single
@@ -118,8 +124,12 @@ def _gather(tables: _Tables, window: Window, specs: SpecCache) -> CalendarFacts:
     counted |= {count.source_ref for count in hours}
     if len(named | counted) > MAX_JOBS:
         raise too_large(window, Size(len(slots), len(named | counted) * ROW_BYTES), None)
-    for row in tables.jobs_named(sorted((named | counted) - jobs.keys())):
-        jobs[row[0]] = _job_fact(row, specs)
+    others = tables.jobs_named(sorted((named | counted) - jobs.keys()))
+    jobs |= {job.job_id: job for job in _job_facts(tx, others, specs)}
+    if tx.set_aside:  # what is stored of a job that cannot be read stands nowhere
+        slots = [slot for slot in slots if slot.source_ref in jobs]
+        hours = [count for count in hours if count.source_ref in jobs]
+        missed = [record for record in missed if record.source_ref in jobs]
     ranges = [] if single else taken_ranges(jobs.values(), missed, missed_specs, counted)
     taken = [_taken_slot(row) for row in tables.taken(ranges)] if ranges else []
     if digest is not None:
@@ -166,11 +176,14 @@ class _RuntimeTables:
         self._summed = to_json([] if single else self._frequent_versions())
 
     def _frequent_versions(self) -> list[str]:
-        return [
-            f"{job_id} {version}"
-            for job_id, version, text in self._tx.all("calendar_versions", **self._bounds)
-            if is_frequent(self._specs.get(text).schedule)
-        ]
+        rows = self._tx.all("calendar_versions", **self._bounds)
+        frequent = readable(
+            self._tx,
+            "job_versions",
+            rows,
+            lambda row: is_frequent(self._specs.get(row[2]).schedule),
+        )
+        return [f"{row[0]} {row[1]}" for row, is_one in frequent if is_one]
 
     def jobs(self, window: Window) -> list[Row]:
         return self._tx.all(
@@ -184,7 +197,12 @@ class _RuntimeTables:
         return self._tx.all("calendar_jobs_named", refs=to_json(refs))
 
     def specs(self, versions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], JobSpec]:
-        return {key: read_spec(self._tx, *key, self._specs) for key in versions}
+        def read(key: Row) -> JobSpec:
+            job_id, version = key
+            return read_spec(self._tx, job_id, version, self._specs)
+
+        found = readable(self._tx, "job_versions", versions, read)
+        return {(key[0], key[1]): spec for key, spec in found}
 
     def slots(self, window: Window, digest: str | None) -> list[Row]:
         return self._tx.all("calendar_slots", **self._asked(window, digest))
@@ -225,7 +243,11 @@ class _RuntimeTables:
     def taken(self, ranges: list[tuple[str, int, int]]) -> list[Row]:
         rows = self._tx.all("calendar_taken", ranges=to_json(ranges))
         specs = self.specs({(source_ref, version) for _, source_ref, *_, version in rows})
-        return [(*row[:6], is_frequent(specs[row[1], row[6]].schedule)) for row in rows]
+        return [
+            (*row[:6], is_frequent(specs[row[1], row[6]].schedule))
+            for row in rows
+            if (row[1], row[6]) in specs
+        ]
 
     def version(self) -> tuple[int, float | None]:
         newest = log_bounds(self._tx).newest_seq
@@ -254,12 +276,9 @@ class _Projection:
         return self._tx.all("feed_jobs_named", refs=to_json(refs))
 
     def specs(self, versions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], JobSpec]:
-        return {
-            (job_id, version): self._specs.get(text)
-            for job_id, version, text in self._tx.all(
-                "feed_specs", versions=to_json(list(versions))
-            )
-        }
+        rows = self._tx.all("feed_specs", versions=to_json(list(versions)))
+        found = readable(self._tx, "job_versions", rows, lambda row: self._specs.get(row[2]))
+        return {(row[0], row[1]): spec for row, spec in found}
 
     def slots(self, window: Window, digest: str | None) -> list[Row]:
         if window.source_ref is None:

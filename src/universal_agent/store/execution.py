@@ -19,6 +19,7 @@ from universal_agent.store.rows import RUN_WIDTH, SpecCache, run_from_row
 from universal_agent.store.slots import set_outcomes
 from universal_agent.store.system_events import acknowledge, hand_over, wake_beat
 from universal_agent.store.tx import Row, Tx, stamp, to_json
+from universal_agent.store.unreadable_runs import close_unreadable
 
 _FAILED = (RunStatus.ERROR, RunStatus.TIMEOUT)
 
@@ -29,13 +30,18 @@ def claim(
     claimed: list[Claimed] = []
     busy: set[str] = set()
     for row in _claimable(tx, free_workers, rules):
-        run = run_from_row(row)
         serial, text, own = row[RUN_WIDTH:]
+        try:
+            run = run_from_row(row)
+            spec = specs.of_run(run, text, own)
+        except Exception as error:
+            close_unreadable(tx, row, RunStatus.ERROR, error, now=now, specs=specs)
+            continue
         if serial and run.source_ref in busy:
             continue
         busy.add(run.source_ref)
         run = replace(run, status=RunStatus.RUNNING, started_at=now, host=host)
-        claimed.append(Claimed(run=run, spec=specs.of_run(run, text, own)))
+        claimed.append(Claimed(run=run, spec=spec))
     started = [{"run_id": c.run.run_id, "now": now.timestamp(), "host": host} for c in claimed]
     tx.many("start_run", started)
     set_outcomes(tx, [(c.run, None) for c in claimed])

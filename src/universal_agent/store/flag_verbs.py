@@ -5,25 +5,26 @@ from datetime import datetime
 from universal_agent.domain import events
 from universal_agent.domain.flags import FlagOverride
 from universal_agent.domain.slot import from_epoch
-from universal_agent.store.tx import Tx, from_json, to_json
+from universal_agent.store.set_aside import decoded
+from universal_agent.store.tx import Row, Tx, from_json, to_json
 
 _PREFIX = "flag:"
 
 
 def flag_overrides(tx: Tx) -> list[FlagOverride]:
-    overrides = []
-    for name, value in tx.all("meta_with_prefix", prefix=_PREFIX):
-        record = from_json(value)
-        overrides.append(
-            FlagOverride(
-                name=name.removeprefix(_PREFIX),
-                value=record["value"],
-                covered=record["covered"],
-                changed_at=from_epoch(record["changed_at"]),
-                changed_by=record["changed_by"],
-            )
-        )
-    return overrides
+    return decoded(tx, "meta", tx.all("meta_with_prefix", prefix=_PREFIX), _from_row)
+
+
+def _from_row(row: Row) -> FlagOverride:
+    name, value = row
+    record = from_json(value)
+    return FlagOverride(
+        name=name.removeprefix(_PREFIX),
+        value=record["value"],
+        covered=record["covered"],
+        changed_at=from_epoch(record["changed_at"]),
+        changed_by=record["changed_by"],
+    )
 
 
 def set_flag(

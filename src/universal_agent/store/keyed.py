@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from universal_agent.store.base import Once
 from universal_agent.store.job_verbs import recall
+from universal_agent.store.set_aside import SetAside
 from universal_agent.store.tx import Database, Lane, Tx
 
 T = TypeVar("T")
@@ -112,6 +113,10 @@ class AccompaniedDatabase:
     @property
     def last_error(self) -> str | None:
         return self._database.last_error
+
+    @property
+    def set_aside(self) -> SetAside:
+        return self._database.set_aside
 
     async def open(self) -> None:
         await self._database.open()

@@ -1,8 +1,9 @@
 """What happened, read back: the event log, runs, the ledger's facts."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
-from universal_agent.domain.events import AUDITED, Event
+from universal_agent.domain.events import AUDITED, Event, EventType
 from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.ledger import LedgerFacts, MissedFact, SlotFact
 from universal_agent.domain.run import Run, RunId
@@ -11,15 +12,24 @@ from universal_agent.domain.stasis import MissedRecord
 from universal_agent.store.base import LogBounds, Sizes
 from universal_agent.store.missed_rows import missed_from_row
 from universal_agent.store.rows import SpecCache, event_from_row, run_from_row, version_from_row
-from universal_agent.store.tx import Tx, to_json
+from universal_agent.store.set_aside import decoded
+from universal_agent.store.tx import Row, Tx, to_json
 
 #: Sorts after every run id.
 _LAST = "~"
 
 
 def read_events(tx: Tx, *, after_seq: int, limit: int) -> list[Event]:
-    rows = tx.all("read_events", after_seq=after_seq, limit=limit)
-    return [event_from_row(row) for row in rows]
+    return events_from(tx, tx.all("read_events", after_seq=after_seq, limit=limit))
+
+
+def events_from(tx: Tx, rows: Iterable[Row]) -> list[Event]:
+    """The events of rows; of one that cannot be read, an event that says so."""
+    found = [event_from_row(row) for row in rows]
+    for event in found:
+        if event.type is EventType.EVENT_UNREADABLE:
+            tx.set_aside.add("events", event.seq, ValueError(event.data["problem"]))
+    return found
 
 
 def log_bounds(tx: Tx) -> LogBounds:
@@ -41,7 +51,7 @@ def audit(tx: Tx, *, limit: int, before_seq: int | None) -> list[Event]:
         before_seq=2**53 if before_seq is None else before_seq,
         limit=limit,
     )
-    return [event_from_row(row) for row in rows]
+    return events_from(tx, rows)
 
 
 def sizes(tx: Tx) -> Sizes:
@@ -85,14 +95,14 @@ def list_runs(
         rows = tx.all("list_runs", **asked)
     else:
         rows = tx.all("list_runs_of_job", job_id=job_id, **asked)
-    return [run_from_row(row) for row in rows]
+    return decoded(tx, "runs", rows, run_from_row)
 
 
 def missed_spans(
     tx: Tx, *, status: MissedStatus, job_id: str | None, limit: int
 ) -> list[MissedRecord]:
     rows = tx.all("missed_spans", status=status, job_id=job_id, limit=limit)
-    return [missed_from_row(row) for row in rows]
+    return decoded(tx, "missed", rows, missed_from_row)
 
 
 def recorded_by_hour(
@@ -112,7 +122,7 @@ def ledger_facts(
     else:
         slots = tx.all("ledger_slots_of_job", **window)
     return LedgerFacts(
-        versions=[version_from_row(row, specs) for row in versions],
+        versions=decoded(tx, "job_versions", versions, lambda row: version_from_row(row, specs)),
         slots=[
             SlotFact(
                 source_ref=source_ref,

@@ -9,6 +9,7 @@ from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus
 from universal_agent.domain.run import Run
 from universal_agent.domain.slot import Source, epoch, from_epoch
 from universal_agent.domain.stasis import MissedRecord
+from universal_agent.store.set_aside import decoded
 from universal_agent.store.tx import Row, Tx, stamp
 
 #: The note on spans that were closed because their job is gone.
@@ -131,7 +132,8 @@ def move_to_missed(
 
 def close_missed_of_job(tx: Tx, job_id: str, spec: JobSpec, *, now: datetime) -> None:
     """A job that is deleted leaves nothing to decide."""
-    pending = [missed_from_row(row) for row in tx.all("pending_of_job", job_id=job_id)]
+    rows = tx.all("pending_of_job", job_id=job_id)
+    pending = decoded(tx, "missed", rows, missed_from_row)
     if not pending:
         return
     closed = [r.decided(MissedStatus.DELETED, by=None, note=JOB_DELETED, now=now) for r in pending]

@@ -15,8 +15,10 @@ from universal_agent.store.execution import end_runs
 from universal_agent.store.job_verbs import cancel_queued, read_job, read_spec, spec_of
 from universal_agent.store.missed_rows import move_to_missed, put_missed
 from universal_agent.store.rows import RUN_WIDTH, SpecCache, run_from_row
+from universal_agent.store.set_aside import for_each, readable
 from universal_agent.store.slots import set_outcomes
 from universal_agent.store.tx import Row, Tx
+from universal_agent.store.unreadable_runs import close_unreadable, run_or_stand_in
 
 #: How often a slot whose run was interrupted is tried again, where the job's policy allows it.
 INTERRUPTED_RETRIES = 2
@@ -47,15 +49,32 @@ def miss_queued(
     specs: SpecCache,
 ) -> int:
     if of is not None:
-        rows = [row for row in tx.all("queued_runs") if run_from_row(row).source == of]
+        rows = [row for row in tx.all("queued_runs") if row[1] == of]
     elif after_grace:
-        rows = [row for row in tx.all("queued_runs") if _is_past_grace(row, specs, now)]
+        queued = tx.all("queued_runs")
+        # What cannot be read is closed when a worker is free for it.
+        late = readable(tx, "runs", queued, lambda row: _is_past_grace(row, specs, now))
+        rows = [row for row, is_late in late if is_late]
     else:
         rows = tx.all("overdue_runs", now=now.timestamp(), limit=len(missed_ids))
-    for missed_id, row in zip(missed_ids, rows, strict=False):
+
+    def drop(pair: tuple[str, Row]) -> None:
+        missed_id, row = pair
         run = run_from_row(row)
         _drop_late(tx, run, missed_id, cause, outage_id=outage_id, now=now, specs=specs)
-    return min(len(rows), len(missed_ids))
+
+    pairs = list(zip(missed_ids, rows, strict=False))
+    for_each(
+        tx,
+        "runs",
+        pairs,
+        drop,
+        key=lambda pair: pair[1][0],
+        put_off=lambda pair, error: close_unreadable(
+            tx, pair[1], RunStatus.ERROR, error, now=now, specs=specs
+        ),
+    )
+    return len(pairs)
 
 
 def _is_past_grace(row: Row, specs: SpecCache, now: datetime) -> bool:
@@ -144,7 +163,8 @@ def _may_try_again(tx: Tx, run: Run, spec: JobSpec, specs: SpecCache) -> bool:
 
 
 def left_running(tx: Tx, *, host: str, limit: int) -> list[Run]:
-    return [run_from_row(row) for row in tx.all("left_running", host=host, limit=limit)]
+    rows = tx.all("left_running", host=host, limit=limit)
+    return [run_or_stand_in(tx, row) for row in rows]
 
 
 def interrupt_runs(
@@ -156,10 +176,11 @@ def interrupt_runs(
     missed_ids: Sequence[str],
     specs: SpecCache,
 ) -> tuple[RunId, ...]:
-    closed: list[RunId] = []
-    for missed_id, was in zip(
-        missed_ids, left_running(tx, host=host, limit=len(missed_ids)), strict=False
-    ):
+    rows = tx.all("left_running", host=host, limit=len(missed_ids))
+
+    def close(pair: tuple[str, Row]) -> None:
+        missed_id, row = pair
+        was = run_from_row(row)
         run = replace(
             was,
             status=RunStatus.INTERRUPTED,
@@ -183,5 +204,15 @@ def interrupt_runs(
                 now=now,
                 specs=specs,
             )
-        closed.append(run.run_id)
-    return tuple(closed)
+
+    for_each(
+        tx,
+        "runs",
+        list(zip(missed_ids, rows, strict=False)),
+        close,
+        key=lambda pair: pair[1][0],
+        put_off=lambda pair, error: close_unreadable(
+            tx, pair[1], RunStatus.INTERRUPTED, error, now=now, specs=specs
+        ),
+    )
+    return tuple(RunId(row[0]) for row in rows)

@@ -17,8 +17,8 @@ from universal_agent.domain.notifications import (
     Severity,
 )
 from universal_agent.domain.slot import from_epoch
-from universal_agent.store.log_verbs import log_bounds
-from universal_agent.store.rows import event_from_row
+from universal_agent.store.log_verbs import events_from, log_bounds
+from universal_agent.store.set_aside import decoded
 from universal_agent.store.tx import Row, Tx, from_json, stamp, to_json
 
 _POSITION = "notified_seq"
@@ -38,7 +38,7 @@ def fold_events(
     after = 0 if row is None else int(row[0])
     newest = log_bounds(tx).newest_seq
     rows = tx.all("notable_events", after_seq=after, limit=limit)
-    events = [event_from_row(event) for event in rows]
+    events = events_from(tx, rows)
     made: set[str] = set()
 
     def make_id() -> str:
@@ -53,7 +53,10 @@ def fold_events(
         now=now,
     )
     for event in events:
-        fold.fold(event)
+        try:
+            fold.fold(event)
+        except Exception as error:
+            tx.set_aside.add("events", event.seq, error)
     changed = list(fold.changed.values())
     _put(tx, changed)
     for notification in changed:
@@ -218,11 +221,12 @@ def list_notifications(
     tx: Tx, *, limit: int, session_id: str | None, before: str | None
 ) -> list[Notification]:
     rows = tx.all("list_notifications", limit=limit, session_id=session_id, before=before or "~")
-    return [notification_from_row(row) for row in rows]
+    return decoded(tx, "notifications", rows, notification_from_row)
 
 
 def open_notifications(tx: Tx, *, prefix: str) -> list[Notification]:
-    return [notification_from_row(row) for row in tx.all("open_notifications", prefix=prefix)]
+    rows = tx.all("open_notifications", prefix=prefix)
+    return decoded(tx, "notifications", rows, notification_from_row)
 
 
 def get_notification(tx: Tx, notification_id: str) -> Notification | None:

@@ -18,8 +18,9 @@ from universal_agent.domain.projection import (
     SlotRef,
     touched_by,
 )
-from universal_agent.store.rows import event_from_row
-from universal_agent.store.tx import Row, Tx, to_json
+from universal_agent.store.log_verbs import events_from
+from universal_agent.store.set_aside import for_each
+from universal_agent.store.tx import PartFailed, Row, Tx, to_json
 
 _HOUR = 3600
 
@@ -45,12 +46,28 @@ def project_all(tx: Tx) -> None:
     """Bring the projection up to the log as this transaction sees it, as far as that follows it."""
     done = position(tx)
     while rows := tx.all("read_events", after_seq=done, limit=1000):
-        before, done = done, project(tx, [event_from_row(row) for row in rows])
+        before, done = done, project(tx, events_from(tx, rows))
         if done == before:
             return
 
 
 def _fold(tx: Tx, events: Sequence[Event]) -> None:
+    """Fold events together; each alone, where one of them cannot be folded."""
+    try:
+        with tx.part():
+            _fold_together(tx, events)
+    except PartFailed:
+        for_each(
+            tx,
+            "events",
+            events,
+            lambda event: _fold_together(tx, [event]),
+            key=lambda event: event.seq,
+            put_off=lambda event, error: None,
+        )
+
+
+def _fold_together(tx: Tx, events: Sequence[Event]) -> None:
     touched = touched_by(events)
     rows = [
         *tx.all("feed_slot_states", keys=to_json(list(touched.slots))),

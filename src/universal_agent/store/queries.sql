@@ -524,6 +524,13 @@ WHERE s.retry_at <= :now AND s.source <> :without ORDER BY s.retry_at LIMIT :lim
 SELECT source, source_ref, scheduled_at, retry_at, job_version, run_id, NULL, NULL FROM slots
 WHERE retry_at <= :now AND source = :source AND run_id IS NULL ORDER BY retry_at LIMIT :limit;
 
+-- close_run --
+UPDATE runs SET status = :status, finished_at = :now, error = :error
+WHERE run_id = :run_id AND finished_at IS NULL;
+
+-- expire_at --
+UPDATE missed SET useful_until = :useful_until WHERE missed_id = :missed_id AND status = 'pending';
+
 -- refs_in_outage --
 SELECT DISTINCT source_ref FROM missed WHERE status = 'pending' AND outage_id = :outage_id;
 

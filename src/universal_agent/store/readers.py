@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from universal_agent.store.set_aside import SetAside
 from universal_agent.store.sqlite_tx import SqliteTx
 from universal_agent.store.tx import Lane, Tx
 
@@ -19,9 +20,10 @@ _THREADS = {Lane.ENGINE: 1, Lane.SHORT: 2, Lane.LONG: 2}
 class Readers:
     """Runs reads, each on one snapshot. Every thread has a connection of its own."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], set_aside: SetAside) -> None:
         """`connect` is called in the thread that the connection is for."""
         self._connect = connect
+        self._set_aside = set_aside
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._lanes = {
@@ -42,7 +44,7 @@ class Readers:
             self._connections.append(connection)
         connection.execute("BEGIN")
         try:
-            return fn(SqliteTx(connection))
+            return fn(SqliteTx(connection, self._set_aside))
         finally:
             connection.execute("COMMIT")
 

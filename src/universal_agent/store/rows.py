@@ -126,17 +126,19 @@ def run_from_row(row: Row) -> Run:
 def event_from_row(row: Row) -> Event:
     """An event from its columns; a stub where they cannot be read."""
     seq, source, kind, timestamp, source_ref, owner_id, session_id, status, data = row
+    at = from_epoch(0)
     try:
+        at = from_epoch(timestamp)
         known, content = EventType(kind), from_json(data)
         if not isinstance(content, dict):
             raise TypeError(f"expected an object, got {type(content).__name__}")
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, OSError) as error:
         known, status, content = EventType.EVENT_UNREADABLE, "unreadable", problem_of(kind, error)
     return Event(
         seq=seq,
         source=source,
         type=known,
-        timestamp=from_epoch(timestamp),
+        timestamp=at,
         source_ref=source_ref,
         owner_id=owner_id,
         session_id=session_id,

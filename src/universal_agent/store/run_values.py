@@ -25,6 +25,8 @@ class Due:
     expired: bool
     #: The earliest instant at which anything further is due; None: nothing is planned.
     next_at: datetime | None
+    #: Jobs that are due and cannot be read, with their versions.
+    unreadable: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The store that every SQL database shares: verbs, run on a database's transactions."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
@@ -10,11 +10,9 @@ from universal_agent.domain.calendar_row import JobFact
 from universal_agent.domain.events import Event
 from universal_agent.domain.exceptions import SlotException
 from universal_agent.domain.explain import SlotHistory
-from universal_agent.domain.flags import FlagOverride
 from universal_agent.domain.job import Job
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.ledger import LedgerFacts
-from universal_agent.domain.proposal import Proposal, ProposalStatus
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.domain.stasis import MissedRecord
@@ -23,14 +21,12 @@ from universal_agent.store import (
     calendar_rows,
     exceptions,
     execution,
-    flag_verbs,
     history,
     job_verbs,
     log_verbs,
     misses,
     projection_copy,
     projection_rows,
-    proposal_rows,
     starts,
     stasis,
 )
@@ -54,7 +50,9 @@ from universal_agent.store.base import (
 from universal_agent.store.keyed import AccompaniedDatabase, Effect
 from universal_agent.store.log_tail import LogTail
 from universal_agent.store.rows import SpecCache, job_from_row
+from universal_agent.store.set_aside import decoded
 from universal_agent.store.sql_beats import SqlBeats
+from universal_agent.store.sql_changes import SqlChanges
 from universal_agent.store.sql_notifications import SqlNotifications
 from universal_agent.store.sql_off import SqlOff
 from universal_agent.store.sql_plans import SqlPlans
@@ -66,13 +64,17 @@ from universal_agent.store.tx import Database, Lane, Tx
 _SNAPSHOT_TRIES = 20
 
 
-class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff, SqlPlans):
+class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff, SqlPlans, SqlChanges):
     """`Store` over a SQL database."""
 
     def __init__(self, database: Database, tail: LogTail) -> None:
         super().__init__(AccompaniedDatabase(database), SpecCache())
         self._tail = tail
         self._kept_rules = set()
+
+    @property
+    def set_aside(self) -> Mapping[str, str]:
+        return self._db.set_aside.reasons
 
     @property
     def last_error(self) -> str | None:
@@ -146,18 +148,21 @@ class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff, SqlPlans):
         def read(tx: Tx) -> Page:
             rows = tx.all("list_jobs", limit=limit + 1, cursor=cursor or "", owner_id=owner_id)
             count = tx.one("count_jobs", owner_id=owner_id)
-            jobs = tuple(job_from_row(row, self._specs) for row in rows[:limit])
+            jobs = tuple(
+                decoded(tx, "jobs", rows[:limit], lambda row: job_from_row(row, self._specs))
+            )
             return Page(
                 jobs=jobs,
                 total=0 if count is None else count[0],
-                next_cursor=jobs[-1].job_id if len(rows) > limit else None,
+                next_cursor=rows[limit - 1][0] if len(rows) > limit else None,
             )
 
         return await self._db.read(read)
 
     async def next_jobs(self, *, limit: int) -> Sequence[Job]:
         def read(tx: Tx) -> list[Job]:
-            return [job_from_row(row, self._specs) for row in tx.all("next_jobs", limit=limit)]
+            rows = tx.all("next_jobs", limit=limit)
+            return decoded(tx, "jobs", rows, lambda row: job_from_row(row, self._specs))
 
         return await self._db.read(read)
 
@@ -210,7 +215,12 @@ class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff, SqlPlans):
         )
 
     async def postpone(self, job: Job, *, due_at: datetime) -> None:
-        await self._db.write(lambda tx: admission.postpone(tx, job, due_at=due_at))
+        await self.postpone_unreadable([(job.job_id, job.version)], due_at=due_at)
+
+    async def postpone_unreadable(
+        self, jobs: Sequence[tuple[str, int]], *, due_at: datetime
+    ) -> None:
+        await self._db.write(lambda tx: admission.postpone(tx, jobs, due_at=due_at))
 
     async def add_run(
         self, job: Job, run_id: RunId, *, now: datetime, once: Once | None = None
@@ -401,48 +411,6 @@ class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff, SqlPlans):
                 tx, job_id=job_id, source=source, status=status, limit=limit, before=before
             )
         )
-
-    # -- flags
-
-    async def flag_overrides(self) -> Sequence[FlagOverride]:
-        return await self._db.read(flag_verbs.flag_overrides)
-
-    async def set_flag(
-        self, name: str, override: FlagOverride | None, *, value: bool, by: str, now: datetime
-    ) -> None:
-        await self._db.write(
-            lambda tx: flag_verbs.set_flag(tx, name, override, value=value, by=by, now=now)
-        )
-
-    # -- change requests
-
-    async def insert_proposal(self, proposal: Proposal) -> None:
-        def put(tx: Tx) -> Effect[Proposal]:
-            proposal_rows.insert_proposal(tx, proposal)
-            return Effect(proposal)
-
-        await self._db.write(put)
-
-    async def get_proposal(self, proposal_id: str) -> Proposal | None:
-        return await self._db.read(lambda tx: proposal_rows.get_proposal(tx, proposal_id))
-
-    async def decide_proposal(
-        self,
-        proposal_id: str,
-        *,
-        expected: ProposalStatus,
-        status: ProposalStatus,
-        by: str,
-        now: datetime,
-    ) -> bool:
-        def put(tx: Tx) -> Effect[ProposalStatus] | bool:
-            decided = proposal_rows.decide_proposal(
-                tx, proposal_id, expected=expected, status=status, by=by, now=now
-            )
-            # A failure is no answer to the request that asked for the change.
-            return Effect(status) if decided and status is not ProposalStatus.FAILED else decided
-
-        return bool(await self._db.write(put))
 
     # -- what happened
 

@@ -15,6 +15,7 @@ from universal_agent.store.job_verbs import read_job
 from universal_agent.store.keyed import Effect
 from universal_agent.store.rows import SpecCache, job_from_row, run_from_row
 from universal_agent.store.session_store import SessionEnd, Told, Wake
+from universal_agent.store.set_aside import decoded
 from universal_agent.store.tx import Database, Tx
 
 
@@ -36,7 +37,7 @@ class SqlSessions:
     async def list_sessions(self, *, limit: int, cursor: str = "") -> Sequence[Session]:
         def read(tx: Tx) -> list[Session]:
             rows = tx.all("list_sessions", limit=limit, cursor=cursor)
-            return [session_rows.session_from_row(row) for row in rows]
+            return decoded(tx, "sessions", rows, session_rows.session_from_row)
 
         return await self._db.read(read)
 
@@ -88,7 +89,7 @@ class SqlSessions:
     async def open_runs(self, session_id: str) -> Sequence[Run]:
         def read(tx: Tx) -> list[Run]:
             rows = tx.all("open_runs_of_session", session_id=session_id)
-            return [run_from_row(row) for row in rows]
+            return decoded(tx, "runs", rows, run_from_row)
 
         return await self._db.read(read)
 
@@ -106,7 +107,8 @@ class SqlSessions:
 
     async def list_beats(self) -> Sequence[Job]:
         def read(tx: Tx) -> list[Job]:
-            return [job_from_row(row, self._specs) for row in tx.all("list_beats")]
+            rows = tx.all("list_beats")
+            return decoded(tx, "jobs", rows, lambda row: job_from_row(row, self._specs))
 
         return await self._db.read(read)
 

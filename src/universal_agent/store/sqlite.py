@@ -29,7 +29,8 @@ from universal_agent.store.database_file import back_up, is_fresh, put_in_place
 from universal_agent.store.migrate import migrate, newest_schema, schema_of
 from universal_agent.store.readers import Readers
 from universal_agent.store.seen_before import SeenBefore
-from universal_agent.store.sqlite_tx import SqliteTx
+from universal_agent.store.set_aside import SetAside
+from universal_agent.store.sqlite_tx import SqliteTx, raise_database_errors
 from universal_agent.store.tx import Lane, Tx, queries
 from universal_agent.store.upkeep import FilesLost, Upkeep
 
@@ -43,9 +44,6 @@ _LOOK_SECONDS = 2.0
 
 #: While writes fail and nobody asks for one: how often one is tried.
 _PROBE_SECONDS = 1.0
-
-#: What a verb can do wrong; every other error of the database is its disk's.
-_VERBS_FAULTS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
 
 
 class _Job:
@@ -77,6 +75,7 @@ class SqliteDatabase:
         """
         self.path = path.absolute()
         self.last_error: str | None = None
+        self.set_aside = SetAside()
         self._synchronous = synchronous
         self._on_append = on_append or (lambda seq, events: None)
         self._inbox: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -113,7 +112,7 @@ class SqliteDatabase:
             target=self._write_loop, name="ua-store-writer", daemon=True
         )
         self._thread.start()
-        self._readers = Readers(self._connect_reader)
+        self._readers = Readers(self._connect_reader, self.set_aside)
 
     def _prepare(self) -> None:
         if self._is_kept and not self.path.exists():
@@ -297,7 +296,9 @@ class SqliteDatabase:
             upkeep.look()
             connection = self._connected()
             changes = connection.total_changes
-            tx = _run_together(connection, group) or _run_one_by_one(connection, group)
+            tx = _run_together(connection, group, self.set_aside) or _run_one_by_one(
+                connection, group, self.set_aside
+            )
             newest_seq = tx.newest_seq() if tx.appended else 0
             changed = connection.total_changes - changes
             if changed:
@@ -356,29 +357,33 @@ class SqliteDatabase:
         return connection
 
 
-def _run_together(connection: sqlite3.Connection, group: Sequence[_Job]) -> SqliteTx | None:
+def _run_together(
+    connection: sqlite3.Connection, group: Sequence[_Job], set_aside: SetAside
+) -> SqliteTx | None:
     """Begin a transaction and run every function in it; None, and none begun, if one fails.
 
     Nearly all succeed: no savepoints are set for those that do not. What a function does beside
     the transaction it may do twice.
     """
     connection.execute("BEGIN IMMEDIATE")
-    tx = SqliteTx(connection)
+    tx = SqliteTx(connection, set_aside)
     try:
         for job in group:
             job.outcome = (job.fn(tx),)
         tx.write_out()
     except Exception as error:
-        _raise_the_disks(error)
+        raise_database_errors(error)
         connection.execute("ROLLBACK")
         return None
     return tx
 
 
-def _run_one_by_one(connection: sqlite3.Connection, group: Sequence[_Job]) -> SqliteTx:
+def _run_one_by_one(
+    connection: sqlite3.Connection, group: Sequence[_Job], set_aside: SetAside
+) -> SqliteTx:
     """Begin a transaction and run each function in it; one that fails leaves nothing behind."""
     connection.execute("BEGIN IMMEDIATE")
-    tx = SqliteTx(connection)
+    tx = SqliteTx(connection, set_aside)
     for job in group:
         appended = len(tx.appended)
         connection.execute("SAVEPOINT verb")
@@ -386,15 +391,9 @@ def _run_one_by_one(connection: sqlite3.Connection, group: Sequence[_Job]) -> Sq
             job.outcome = (job.fn(tx),)
             tx.write_out()
         except Exception as error:
-            _raise_the_disks(error)
+            raise_database_errors(error)
             tx.forget(appended)
             connection.execute("ROLLBACK TO verb")
             job.outcome = error
         connection.execute("RELEASE verb")
     return tx
-
-
-def _raise_the_disks(error: Exception) -> None:
-    """Raise an error that is not the function's own: the whole group is refused for it."""
-    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _VERBS_FAULTS):
-        raise error

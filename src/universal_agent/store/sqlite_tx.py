@@ -6,12 +6,14 @@ for a while. So rows that nobody asks about go in together, many of them in one 
 
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import NamedTuple
 
 from universal_agent.domain.events import NewEvent
-from universal_agent.store.tx import Row, event_params, queries
+from universal_agent.store.set_aside import SetAside
+from universal_agent.store.tx import PartFailed, Row, event_params, queries
 
 #: Rows in one statement. Few sizes, so that the connection keeps every statement prepared.
 _SIZES = (32, 16, 8, 4, 2, 1)
@@ -19,11 +21,22 @@ _SIZES = (32, 16, 8, 4, 2, 1)
 _INSERT = re.compile(r"(INSERT INTO [^;]* VALUES )\(([:\w, \n]*)\)([^:]*)", re.DOTALL)
 
 
+#: Errors that a verb itself causes; any other error of the database is its disk's.
+_VERBS_FAULTS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
+
+
+def raise_database_errors(error: Exception) -> None:
+    """Raise an error that is not the verb's own."""
+    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _VERBS_FAULTS):
+        raise error
+
+
 class SqliteTx:
     """A transaction on one connection."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, set_aside: SetAside | None = None) -> None:
         self._connection = connection
+        self.set_aside = SetAside() if set_aside is None else set_aside
         self._queries = queries("sqlite")
         #: Rows that are still to be inserted, by query.
         self._later: dict[str, list[Mapping[str, object]]] = {}
@@ -69,6 +82,23 @@ class SqliteTx:
         """Drop what was put off, and all events but the first ones: they are taken back."""
         self._later.clear()
         del self.appended[appended:]
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """A savepoint; see Tx."""
+        self.write_out()
+        appended = len(self.appended)
+        self._connection.execute("SAVEPOINT part")
+        try:
+            yield
+            self.write_out()
+        except Exception as error:
+            raise_database_errors(error)
+            self.forget(appended)
+            self._connection.execute("ROLLBACK TO part")
+            self._connection.execute("RELEASE part")
+            raise PartFailed(error) from error
+        self._connection.execute("RELEASE part")
 
     def newest_seq(self) -> int:
         """The seq of the last event there is."""

@@ -15,6 +15,7 @@ from universal_agent.store.job_verbs import read_job, read_spec
 from universal_agent.store.misses import insert_missed
 from universal_agent.store.retries import Dropped, drop_retry
 from universal_agent.store.rows import SpecCache
+from universal_agent.store.set_aside import LEFT_ALONE, for_each
 from universal_agent.store.slots import NewRun, insert_runs
 from universal_agent.store.tx import Row, Tx
 
@@ -42,6 +43,11 @@ class Start:
         }
 
 
+def _key(row: Row) -> dict[str, object]:
+    source, source_ref, scheduled_at = row[:3]
+    return {"source": source, "source_ref": source_ref, "scheduled_at": scheduled_at}
+
+
 def make_starts(
     tx: Tx,
     run_ids: Sequence[RunId],
@@ -56,7 +62,9 @@ def make_starts(
     rows: list[Row] = tx.all(
         "due_starts", now=now.timestamp(), limit=len(run_ids), without=without or ""
     )
-    for run_id, missed_id, row in zip(run_ids, missed_ids, rows, strict=False):
+
+    def make(pair: tuple[RunId, str, Row]) -> None:
+        run_id, missed_id, row = pair
         start = Start(*row)
         version = start.run_version or start.job_version
         spec = read_spec(tx, start.source_ref, version, specs)
@@ -64,7 +72,7 @@ def make_starts(
             job = read_job(tx, start.source_ref, specs)
             if job is None or not job.spec.enabled:
                 _skip(tx, start, spec, job, now=now)
-                continue
+                return
             # A slot that a person moved runs as its job is by then.
             spec, version = job.spec, job.version
         if from_epoch(start.start_at) + grace_of(spec.policy) >= now:
@@ -74,6 +82,18 @@ def make_starts(
         else:
             # Late work is never started unasked: the slot keeps its last attempt's outcome.
             drop_retry(tx, start.key, spec, Dropped.LATE, now=now)
+
+    def put_off(pair: tuple[RunId, str, Row], _: Exception) -> None:
+        tx.run("start_slot_at", **_key(pair[2]), retry_at=(now + LEFT_ALONE).timestamp())
+
+    for_each(
+        tx,
+        "slots",
+        list(zip(run_ids, missed_ids, rows, strict=False)),
+        make,
+        key=lambda pair: "|".join(map(str, pair[2][:3])),
+        put_off=put_off,
+    )
     return len(rows)
 
 

@@ -22,9 +22,10 @@ from universal_agent.store.base import Once, Resolution, Resolved
 from universal_agent.store.job_verbs import NewJob, create_job, made_by, read_job, read_spec, recall
 from universal_agent.store.missed_rows import missed_from_row, put_missed
 from universal_agent.store.rows import SpecCache, run_from_row
+from universal_agent.store.set_aside import LEFT_ALONE, decoded, for_each
 from universal_agent.store.slots import NewRun, insert_runs
 from universal_agent.store.system_events import wake_beat
-from universal_agent.store.tx import Tx
+from universal_agent.store.tx import Row, Tx
 
 _SECOND = timedelta(seconds=1)
 
@@ -32,7 +33,7 @@ _SECOND = timedelta(seconds=1)
 def find_missed(tx: Tx, slot: SlotKey, specs: SpecCache) -> MissedRecord:
     # A slot whose approved run was interrupted was missed twice: the latest miss comes first.
     rows = tx.all("missed_with_slot", source_ref=slot.source_ref, at=epoch(slot.scheduled_at))
-    for record in map(missed_from_row, rows):
+    for record in decoded(tx, "missed", rows, missed_from_row):
         if record.source is not slot.source:
             continue
         spec = read_spec(tx, record.source_ref, record.job_version, specs)
@@ -122,7 +123,7 @@ def resolve_missed(
 
 def _group(tx: Tx, record: MissedRecord) -> list[MissedRecord]:
     rows = tx.all("pending_group", source_ref=record.source_ref, outage_id=record.outage_id)
-    return [missed_from_row(row) for row in rows]
+    return decoded(tx, "missed", rows, missed_from_row)
 
 
 def decision_made(tx: Tx, once: Once, specs: SpecCache) -> Resolved | None:
@@ -216,7 +217,9 @@ def undo_delete(tx: Tx, slot: SlotKey, *, by: str, now: datetime, specs: SpecCac
 
 def expire_missed(tx: Tx, *, now: datetime, limit: int, specs: SpecCache) -> int:
     rows = tx.all("useless_missed", now=now.timestamp(), limit=limit)
-    for record in map(missed_from_row, rows):
+
+    def expire(row: Row) -> None:
+        record = missed_from_row(row)
         expired = record.decided(MissedStatus.EXPIRED, by=None, note=None, now=now)
         put_missed(tx, [expired])
         tx.append(
@@ -231,4 +234,9 @@ def expire_missed(tx: Tx, *, now: datetime, limit: int, specs: SpecCache) -> int
                 event_id=record.event_id,
             )
         )
+
+    def put_off(row: Row, _: Exception) -> None:
+        tx.run("expire_at", missed_id=row[0], useful_until=(now + LEFT_ALONE).timestamp())
+
+    for_each(tx, "missed", rows, expire, key=lambda row: row[0], put_off=put_off)
     return len(rows)

@@ -1,6 +1,6 @@
 """What passes while a source's engine is off, and what becomes of it at switch-on."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -20,6 +20,7 @@ from universal_agent.store.job_verbs import read_job, read_spec
 from universal_agent.store.missed_rows import missed_from_row, put_missed
 from universal_agent.store.off_store import DuePage
 from universal_agent.store.rows import SpecCache, job_from_row
+from universal_agent.store.set_aside import decoded, for_each
 from universal_agent.store.slots import NewRun, insert_runs
 from universal_agent.store.starts import Start, miss_start
 from universal_agent.store.tx import Tx
@@ -67,7 +68,7 @@ def due_page(
         limit=limit,
     )
     return DuePage(
-        jobs=tuple(job_from_row(row[:-1], specs) for row in rows),
+        jobs=tuple(decoded(tx, "jobs", rows, lambda row: job_from_row(row[:-1], specs))),
         after=(rows[-1][-1], rows[-1][0]) if len(rows) == limit else None,
     )
 
@@ -84,8 +85,10 @@ def miss_moved(
     rows = tx.all("due_moved", source=source, now=now.timestamp(), limit=_LOOKED_AT)
     ids = iter(missed_ids)
     count = 0
-    for start in (Start(*row) for row in rows):
-        job = read_job(tx, start.source_ref, specs)
+    jobs = decoded(
+        tx, "slots", rows, lambda row: (start := Start(*row), read_job(tx, start.source_ref, specs))
+    )
+    for start, job in jobs:
         if job is None or from_epoch(start.start_at) + grace_of(job.spec.policy) >= now:
             continue
         missed_id = next(ids, None)
@@ -110,15 +113,17 @@ def decide_outage(
     now: datetime,
     specs: SpecCache,
 ) -> int:
-    count = 0
-    for ref in refs:
+    runs: dict[str, int] = {}
+
+    def decide(ref: str) -> None:
         job = read_job(tx, ref, specs)
         if job is None or not job.spec.enabled or job.spec.policy.on_miss is OnMiss.ASK:
-            continue
+            return
         rows = tx.all("pending_group", source_ref=ref, outage_id=outage_id)
-        spans, late = _decided(tx, job, map(missed_from_row, rows), specs, now=now)
+        records = decoded(tx, "missed", rows, missed_from_row)
+        spans, late = _decided(tx, job, records, specs, now=now)
         if not spans:
-            continue
+            return
         put_missed(tx, spans)
         tx.append(
             events.missed_resolved(
@@ -134,12 +139,14 @@ def decide_outage(
         )
         for record, slot in late:
             _queue(tx, job, record, slot, RunId(new_run_id()), now=now)
-        count += len(late)
-    return count
+        runs[ref] = len(late)
+
+    for_each(tx, "jobs", refs, decide, key=lambda ref: ref, put_off=lambda ref, error: None)
+    return sum(runs.values())
 
 
 def _decided(
-    tx: Tx, job: Job, records: Iterator[MissedRecord], specs: SpecCache, *, now: datetime
+    tx: Tx, job: Job, records: Sequence[MissedRecord], specs: SpecCache, *, now: datetime
 ) -> tuple[list[MissedRecord], list[tuple[MissedRecord, datetime]]]:
     """The spans as the job's policy decides them together, and the slots to run, oldest first.
 

@@ -17,6 +17,7 @@ from universal_agent.store.base import Claimed
 from universal_agent.store.job_verbs import read_job
 from universal_agent.store.rows import SpecCache, run_from_row
 from universal_agent.store.session_store import Told, Wake
+from universal_agent.store.set_aside import decoded
 from universal_agent.store.slots import queue_extra
 from universal_agent.store.tx import Row, Tx, from_json, to_json
 
@@ -36,7 +37,8 @@ def queue_event(tx: Tx, event: SystemEvent, *, keep: int) -> None:
 
 def events_of(tx: Tx, session_id: str) -> list[SystemEvent]:
     """What waits to be told to the session, oldest first."""
-    return [_from_row(row) for row in tx.all("system_events_of", session_id=session_id)]
+    rows = tx.all("system_events_of", session_id=session_id)
+    return decoded(tx, "system_events", rows, _from_row)
 
 
 def _from_row(row: Row) -> SystemEvent:
@@ -57,7 +59,7 @@ def hand_over(tx: Tx, claimed: Claimed) -> Claimed:
         return claimed
     run = claimed.run
     rows = tx.all("hand_over", run_id=run.run_id, session_id=run.source_ref)
-    return replace(claimed, notes=tuple(map(_from_row, sorted(rows))))
+    return replace(claimed, notes=tuple(decoded(tx, "system_events", sorted(rows), _from_row)))
 
 
 def acknowledge(tx: Tx, run: Run) -> None:

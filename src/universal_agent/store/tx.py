@@ -6,22 +6,46 @@ the database owns. They speak in named queries (queries.sql, feed.sql) and rows.
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import orjson
 
 from universal_agent.domain.events import NewEvent
 
+if TYPE_CHECKING:
+    from universal_agent.store.set_aside import SetAside
+
 Row = tuple[Any, ...]
 T = TypeVar("T")
 
 
+class PartFailed(Exception):
+    """What was done in a part of a transaction failed and was taken back."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Tx(Protocol):
     """An open transaction."""
+
+    @property
+    def set_aside(self) -> "SetAside":
+        """The rows of the database that could not be read."""
+        ...
+
+    def part(self) -> AbstractContextManager[None]:
+        """A part of the transaction that succeeds or fails as one.
+
+        Raises PartFailed after taking it back, unless it is the database itself that failed.
+        """
+        ...
 
     def all(self, query: str, **params: object) -> list[Row]:
         """The rows of a named query."""
@@ -76,6 +100,9 @@ class Database(Protocol):
     async def close(self) -> None: ...
     async def write(self, fn: Callable[[Tx], T]) -> T: ...
     async def read(self, fn: Callable[[Tx], T], lane: Lane = Lane.SHORT) -> T: ...
+
+    @property
+    def set_aside(self) -> "SetAside": ...
 
 
 @cache

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from universal_agent.errors import StoreUnavailable
 from universal_agent.store.log_tail import LogTail
+from universal_agent.store.set_aside import SetAside
 from universal_agent.store.sql import SqlStore
 from universal_agent.store.sqlite import SqliteDatabase
 from universal_agent.store.tx import Lane, Tx
@@ -29,6 +30,10 @@ class ManualDatabase:
     @property
     def last_error(self) -> str | None:
         return self.failure or self._database.last_error
+
+    @property
+    def set_aside(self) -> SetAside:
+        return self._database.set_aside
 
     async def open(self) -> None:
         await self._database.open()
