@@ -64,6 +64,11 @@ from universal_agent.store.tx import Database, Lane, Tx
 _SNAPSHOT_TRIES = 20
 
 
+def _lane_of(window: Window) -> Lane:
+    """A window without slots is that of what waits for a decision: it must not wait itself."""
+    return Lane.SHORT if window.start == window.end else Lane.LONG
+
+
 class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff, SqlPlans, SqlChanges):
     """`Store` over a SQL database."""
 
@@ -459,7 +464,7 @@ class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff, SqlPlans, SqlCha
 
     async def scan_calendar(self, window: Window) -> CalendarFacts:
         return await self._db.read(
-            lambda tx: calendar_rows.scan_calendar(tx, window, self._specs), Lane.LONG
+            lambda tx: calendar_rows.scan_calendar(tx, window, self._specs), _lane_of(window)
         )
 
     async def projected_calendar(
@@ -467,7 +472,7 @@ class SqlStore(SqlSessions, SqlBeats, SqlNotifications, SqlOff, SqlPlans, SqlCha
     ) -> CalendarFacts:
         return await self._db.read(
             lambda tx: calendar_rows.projected_calendar(tx, window, self._specs, only=only),
-            Lane.LONG,
+            _lane_of(window),
         )
 
     async def both_calendars(self, window: Window) -> tuple[CalendarFacts, CalendarFacts]:

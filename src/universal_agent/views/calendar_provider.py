@@ -77,6 +77,8 @@ class InternalCalendar:
         return (await self._store.log_bounds()).newest_seq
 
     async def feed(self, window: Window) -> FeedText:
+        if window.start == window.end:
+            return await self._moment(window)
         async with self._building:
             began = self._clock.monotonic()
             if self._shadowed() and await self._projector.is_caught_up():
@@ -91,6 +93,16 @@ class InternalCalendar:
             self._metrics.feed_sizes["always_running"] = len(text.always_running)
             self._metrics.feed_sizes["stasis"] = len(text.stasis_queue)
             return text
+
+    async def _moment(self, window: Window) -> FeedText:
+        """A feed without slots: the missed ones that wait. It does not wait for other feeds."""
+        if self._projected() and await self._projector.is_caught_up():
+            facts = await self._store.projected_calendar(window)
+        else:
+            facts = await self._store.scan_calendar(window)
+        return await asyncio.to_thread(
+            lambda: RowWriter().write(build_feed(facts, window), window.zone)
+        )
 
     async def _built(self, window: Window) -> Feed:
         if self._projected() and await self._projector.is_caught_up():
