@@ -29,9 +29,16 @@ class Source(StrEnum):
     HEARTBEAT = "heartbeat"
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def epoch(instant: datetime) -> int:
-    """Whole UTC seconds: how a slot's time is stored and named."""
-    return int(instant.timestamp())
+    """Whole UTC seconds: how a slot's time is stored and named.
+
+    Counted in whole numbers: a float of a far year rounds its last microseconds up.
+    """
+    since = instant - _EPOCH
+    return since.days * 86_400 + since.seconds
 
 
 def from_epoch(seconds: float) -> datetime:
