@@ -27,7 +27,7 @@ from universal_agent.errors import (
     InvalidInput,
     InvalidSchedule,
     SlotNotFound,
-    Unavailable,
+    StoreUnavailable,
     UniversalAgentError,
 )
 from universal_agent.store.base import Once, Resolution, Resolved, Store
@@ -205,8 +205,8 @@ class Stasis:
             part = None if once is None else once.part(f"{number} {slot.event_id}")
             try:
                 resolved = await self.resolve(slot, action, **arguments, once=part)
-            except Unavailable:
-                raise  # not about this item; a repeat goes on from here
+            except StoreUnavailable:
+                raise  # about no single item; a repeat continues from here
             except UniversalAgentError as error:
                 outcomes.append(BulkOutcome(event_id=slot.event_id, error=error))
             else:
