@@ -162,9 +162,9 @@ class History:
         self.workers = workers % 4
         await self.runtime.scheduler.catch_up(_one_of(list(Cause)[:4], cause))
 
-    async def clock_ahead(self, hours: int, workers: int, _: int) -> None:
+    async def clock_ahead(self, minutes: int, workers: int, _: int) -> None:
         """The clock is set forward, and what was leapt over is judged."""
-        self.clock.step(3600 * (hours % 50))
+        self.clock.step(60 * (minutes % 50))
         self.workers = workers % 4
         await self.runtime.store.note_leap(to=self.clock.now())
         await self.runtime.scheduler.catch_up(Cause.CLOCK_STEP)
@@ -172,7 +172,7 @@ class History:
     async def clock_back(self, seconds: int, unnoticed: int, _: int) -> None:
         """The clock is set back, by seconds or by hours; before that is noticed, all goes on."""
         before = self.clock.now()
-        self.clock.step(-(seconds % 600) * (1 if seconds % 3 else 300))
+        self.clock.step(-(seconds % 600) * (1 if seconds % 3 else 50))
         if unnoticed % 4:
             await plan_again(self.runtime.store, ahead_until=before, now=self.clock.now())
 

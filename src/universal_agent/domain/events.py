@@ -19,8 +19,8 @@ calendar's projection is built from these events alone.
 | cron_run_skipped | a slot was decided not to run | the slot, reason, next_run_at |
 | calendar_missed_resolved | missed slots were decided | action, by, note, spans, run_id, job_id |
 | calendar_change_applied | a slot was skipped, moved or run early; undone | event_id, change, by |
-| calendar_replanned | judgements of a job's slots to come were withdrawn | withdrawn, spans, |
-| | | slots, outage_ids, next_run_at |
+| calendar_replanned | judgements of a job's slots to come were withdrawn | spans, slots, |
+| | | outage_ids, next_run_at |
 | clock_set_back | the clock had run ahead, and jobs were planned again | before, after, jobs, |
 | | | slots |
 | zone_rules_changed | a start found other rules for a zone | timezone, before, after, jobs |
@@ -43,9 +43,9 @@ the slots after it whose skip or move no longer holds; of a deleted job, and in 
 `next_run_at` is there when the event moved the job's high-water mark: the next slot that is not
 yet decided. `spans` of a resolution are the missed spans as they now are; a span that was split
 keeps its id for one part. A calendar_replanned withdraws judgements of slots that are to come
-again: the missed spans `withdrawn`, what `spans` do not have any more, and skips of `slots`. A
-cron_run_missed without `next_run_at` is about a slot that had been
-claimed before: its run was interrupted or never started, or it was to start at another time.
+again: what `spans` do not have any more, or as a whole (status `withdrawn`), and skips of `slots`.
+A cron_run_missed without `next_run_at` is about a slot that had been claimed before: its run was
+interrupted or never started, or it was to start at another time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -472,14 +472,12 @@ def job_replanned(
     job: Job,
     *,
     now: datetime,
-    withdrawn: Sequence[str],
     spans: Sequence[MissedRecord],
     slots: Sequence[int],
     outage_ids: Sequence[str],
 ) -> NewEvent:
     """What was judged about a job's slots ahead of their time is withdrawn: they come again."""
     data = {
-        "withdrawn": list(withdrawn),
         "spans": [missed_record(span) for span in spans],
         "slots": list(slots),
         "outage_ids": list(outage_ids),

@@ -63,6 +63,8 @@ class MissedStatus(StrEnum):
     SUPERSEDED = "superseded"
     #: It was no longer useful.
     EXPIRED = "expired"
+    #: It was judged while the clock ran ahead; its slots are to come again, and expected again.
+    WITHDRAWN = "withdrawn"
     #: The job's `on_miss` is `skip`; the ledger counts it as skipped(on_miss).
     SKIPPED = "skipped"
 

@@ -62,8 +62,7 @@ class Projection:
     slots: dict[SlotRef, ProjectedSlot | None] = field(default_factory=dict)
     #: Specs of new versions, and missed spans that were recorded or decided; as events carry them.
     versions: dict[tuple[str, int], Mapping[str, Any]] = field(default_factory=dict)
-    #: None: withdrawn.
-    missed: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)
+    missed: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def apply(self, event: Event) -> None:
         """Bring the projection up to the event. Events come in the order of the log, each once."""
@@ -169,8 +168,6 @@ class Projection:
 
     def _replan(self, event: Event) -> None:
         """What was judged ahead of its time is withdrawn."""
-        for missed_id in event.data["withdrawn"]:
-            self.missed[missed_id] = None
         for span in event.data["spans"]:
             self._put_missed(event.source_ref, span)
         for at in event.data["slots"]:

@@ -78,7 +78,7 @@ SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cau
        status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM missed
 WHERE ((status = 'pending' AND (source_ref, outage_id) IN (SELECT source_ref, outage_id FROM oldest))
-       OR (last_at >= :start AND first_at < :end))
+       OR (last_at >= :start AND first_at < :end AND status <> 'withdrawn'))
   AND (:source_ref IS NULL OR source_ref = :source_ref)
   AND (:source IS NULL OR source = :source)
   AND (:owner IS NULL OR source_ref IN (SELECT job_id FROM jobs WHERE owner_id = :owner))
@@ -213,7 +213,7 @@ SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cau
        status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM feed_missed
 WHERE ((status = 'pending' AND (source_ref, outage_id) IN (SELECT source_ref, outage_id FROM oldest))
-       OR (last_at >= :start AND first_at < :end))
+       OR (last_at >= :start AND first_at < :end AND status <> 'withdrawn'))
   AND (:source_ref IS NULL OR source_ref = :source_ref)
   AND (:source IS NULL OR source = :source)
   AND (:owner IS NULL OR source_ref IN (SELECT j.job_id FROM feed_jobs j JOIN feed_versions v
@@ -303,9 +303,6 @@ ON CONFLICT (missed_id) DO UPDATE
 SET first_at = excluded.first_at, last_at = excluded.last_at, count = excluded.count,
     status = excluded.status, updated_at = excluded.updated_at, note = excluded.note,
     decided_by = excluded.decided_by, run_id = excluded.run_id;
-
--- drop_feed_missed --
-DELETE FROM feed_missed WHERE missed_id = :missed_id;
 
 -- (What the projection holds, in the order of its keys, from any of them on.)
 

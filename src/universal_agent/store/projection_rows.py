@@ -89,10 +89,7 @@ def _fold_together(tx: Tx, events: Sequence[Event]) -> None:
     _put_versions(tx, projection)
     _put_jobs(tx, [job for job_id, job in projection.jobs.items() if jobs.get(job_id) != job])
     _put_slots(tx, before, projection.slots)
-    missed = projection.missed
-    tx.many("put_feed_missed", [dict(record) for record in missed.values() if record is not None])
-    gone = [missed_id for missed_id, record in missed.items() if record is None]
-    tx.many("drop_feed_missed", [{"missed_id": missed_id} for missed_id in gone])
+    tx.many("put_feed_missed", [dict(record) for record in projection.missed.values()])
 
 
 def _exceptions(tx: Tx, job_ids: Iterable[str], after: float) -> list[Row]:

@@ -249,16 +249,14 @@ SET first_at = excluded.first_at, last_at = excluded.last_at, count = excluded.c
 -- missed_after --
 SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
        status, created_at, updated_at, useful_until, note, decided_by, run_id
-FROM missed WHERE source_ref = :source_ref AND last_at > :after ORDER BY first_at, missed_id;
+FROM missed WHERE source_ref = :source_ref AND last_at > :after AND status <> 'withdrawn'
+ORDER BY first_at, missed_id;
 
 -- expired_too_early --
 SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
        status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM missed WHERE source_ref = :source_ref AND status = 'expired' AND useful_until > :now
 ORDER BY first_at, missed_id;
-
--- drop_missed --
-DELETE FROM missed WHERE missed_id = :missed_id;
 
 -- slot_of_missed --
 SELECT 1 FROM slots
@@ -267,7 +265,8 @@ WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :schedule
 
 -- judged_ahead --
 SELECT source_ref FROM missed
-WHERE last_at > :since OR (status = 'expired' AND useful_until > :now)
+WHERE (last_at > :since AND status <> 'withdrawn')
+   OR (status = 'expired' AND useful_until > :now)
 UNION
 SELECT source_ref FROM slots
 WHERE scheduled_at > :since AND run_id IS NULL AND outcome = 'skipped'
@@ -343,6 +342,7 @@ ORDER BY j.job_id;
 SELECT missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id,
        status, created_at, updated_at, useful_until, note, decided_by, run_id
 FROM missed WHERE source_ref = :source_ref AND first_at <= :at AND last_at >= :at
+  AND status <> 'withdrawn'
 ORDER BY status = 'pending' DESC, created_at DESC, missed_id DESC;
 
 -- get_missed --
@@ -622,7 +622,7 @@ WHERE source_ref = :job_id AND scheduled_at > :start AND scheduled_at <= :end;
 
 -- ledger_missed --
 SELECT source_ref, first_at, last_at, job_version, cause, status FROM missed
-WHERE last_at > :start AND first_at <= :end
+WHERE last_at > :start AND first_at <= :end AND status <> 'withdrawn'
   AND (:job_id IS NULL OR source_ref = :job_id)
 ORDER BY status = 'pending' DESC, created_at DESC, missed_id DESC;
 

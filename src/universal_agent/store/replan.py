@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from universal_agent.domain import events
 from universal_agent.domain.job import BUSY, PAUSED_AFTER_FAILURES, Job, JobSpec
-from universal_agent.domain.judge import MissedSpan, MissedStatus
+from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.schedule import IntervalSchedule
 from universal_agent.domain.slot import epoch, from_epoch
 from universal_agent.domain.stasis import MissedRecord
@@ -110,8 +110,6 @@ def finish_replan(tx: Tx, total: Replanned, *, ahead_until: datetime, now: datet
 class _Withdrawn:
     """What is taken back of a job's judgements."""
 
-    #: Ids of spans that are gone.
-    missed_ids: list[str] = field(default_factory=list)
     #: Spans as they now are.
     spans: list[MissedRecord] = field(default_factory=list)
     #: Times of slots that were skipped.
@@ -120,7 +118,7 @@ class _Withdrawn:
     count: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.missed_ids or self.spans or self.slots)
+        return bool(self.spans or self.slots)
 
 
 def _replan(
@@ -146,7 +144,6 @@ def _replan(
         events.job_replanned(
             job,
             now=now,
-            withdrawn=withdrawn.missed_ids,
             spans=withdrawn.spans,
             slots=withdrawn.slots,
             outage_ids=sorted(withdrawn.outage_ids),
@@ -229,14 +226,14 @@ def _withdraw(
         if record.job_version != job.version and not all_versions:
             continue  # its version is over, and nobody decides its slots again
         if not _stands(tx, record):
-            _shorten(found, record, read_spec(tx, job.job_id, record.job_version, specs), cut)
+            spec = read_spec(tx, job.job_id, record.job_version, specs)
+            found.spans.append(_shortened(found, record, spec, cut, now))
     found.spans = [_reopened(record, now) for record in found.spans]
     for row in tx.all("expired_too_early", source_ref=job.job_id, now=now.timestamp()):
         record = missed_from_row(row)
         if record.span.last_at <= cut:
             found.spans.append(_reopened(record, now))
     put_missed(tx, found.spans)
-    tx.many("drop_missed", [{"missed_id": missed_id} for missed_id in found.missed_ids])
     for at in skips:
         if from_epoch(at) > max(cut, job.effective_from):
             tx.run("drop_skip", source=job.source, source_ref=job.job_id, scheduled_at=at)
@@ -260,20 +257,21 @@ def _stands(tx: Tx, record: MissedRecord) -> bool:
     )
 
 
-def _shorten(found: _Withdrawn, record: MissedRecord, spec: JobSpec, cut: datetime) -> None:
-    """Leave of the span what lies before the cut."""
-    span = record.span
+def _shortened(
+    found: _Withdrawn, record: MissedRecord, spec: JobSpec, cut: datetime, now: datetime
+) -> MissedRecord:
+    """The span without what lies after the cut; withdrawn when nothing is left."""
+    span, schedule = record.span, spec.schedule
     found.outage_ids.add(record.outage_id)
-    last = spec.schedule.latest_at(cut, span.first_at - _SECOND)
+    last = schedule.latest_at(cut, span.first_at - _SECOND)
     if last is None:
-        found.missed_ids.append(record.missed_id)
         found.count += span.count
-        return
-    left = MissedSpan(
-        span.first_at, last, span.status, spec.schedule.count(span.first_at - _SECOND, last)
-    )
-    found.spans.append(replace(record, span=left))
-    found.count += span.count - left.count
+        left = replace(span, status=MissedStatus.WITHDRAWN)
+    else:
+        count = schedule.count(span.first_at - _SECOND, last)
+        found.count += span.count - count
+        left = replace(span, last_at=last, count=count)
+    return replace(record, span=left, updated_at=now)
 
 
 def _reopened(record: MissedRecord, now: datetime) -> MissedRecord:

@@ -9,10 +9,9 @@ from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway, slot
 from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.explain import explain
 from universal_agent.domain.job import Job, OffLabel
-from universal_agent.domain.run import RunStatus
 from universal_agent.domain.slot import SlotKey
 from universal_agent.domain.stasis import StasisAction
-from universal_agent.testing import FAILURE, ManualClock, RecordingRunner
+from universal_agent.testing import ManualClock, RecordingRunner
 
 Change = Callable[[Gateway, Job], Awaitable[object]]
 
@@ -113,20 +112,6 @@ class TestBetweenItsTimeAndItsShiftedStart:
         await delete(gateway, job)
         ledger = await gateway.ledger(job)
         assert (ledger.expected, ledger.skipped) == (30, {"job_deleted": 30})
-
-    async def test_a_pause_for_failures_closes_it_too(
-        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
-    ) -> None:
-        job = await jittered(gateway)
-        await gateway.runtime.jobs.edit(job.job_id, {"auto_pause_after": 1})
-        runner.seconds = 58
-        runner.answer(FAILURE)
-        await clock.advance(240)
-        assert await gateway.statuses(job) == [RunStatus.ERROR]
-        assert (await gateway.job(job)).spec.off_label is OffLabel.AUTO_PAUSED
-        ledger = await gateway.ledger(job)
-        assert (ledger.ran, ledger.skipped) == ({"error": 1}, {"auto_paused": 1})
-        assert ledger.expected == 2
 
 
 class TestMovedSlots:
