@@ -18,7 +18,7 @@ from universal_agent.domain.wake import woken_by
 from universal_agent.engine.ids import new_id
 from universal_agent.masking import mask
 from universal_agent.metrics import Metrics
-from universal_agent.runners.base import Runner, RunRequest, RunResult
+from universal_agent.runners.base import GATEWAY_STOPS, Runner, RunRequest, RunResult
 from universal_agent.runners.failure_rules import WatchedOutput
 from universal_agent.runners.output import ReplyListener, RunOutput, run_log_path
 from universal_agent.runners.shortage import ResourceShortage
@@ -133,7 +133,7 @@ class RunningRuns:
         workers = list(self._workers.values())
         for worker in workers:
             if worker.deadline is not None:
-                worker.task.cancel()
+                worker.task.cancel(GATEWAY_STOPS)
         await asyncio.gather(*(worker.task for worker in workers), return_exceptions=True)
 
     async def _execute(self, item: Claimed) -> None:

@@ -25,6 +25,9 @@ from universal_agent.runners.output import RunOutput
 from universal_agent.runners.workspace_files import open_workspace
 from universal_agent.settings import Settings
 
+#: The message of the cancellation when a run is stopped because the gateway stops.
+GATEWAY_STOPS = "the gateway stops"
+
 #: The longest command, in bytes of UTF-8.
 COMMAND_BYTES = 64 * 1024
 

@@ -19,7 +19,7 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Protocol, Self
@@ -28,13 +28,18 @@ from universal_agent.clock import Clock
 from universal_agent.domain.run import RunStatus
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.files import path_of
-from universal_agent.runners.base import RunRequest, RunResult
+from universal_agent.runners.base import GATEWAY_STOPS, RunRequest, RunResult
 from universal_agent.runners.family import HAS_PIDFD, Family, exit_of, settle, tagged
 from universal_agent.runners.output import KEPT_BYTES, RunOutput, one_line
 from universal_agent.runners.shortage import raise_shortage
 
 #: How much is read from a pipe at a time: what it holds by default.
 _PIECE_BYTES = 64 * 1024
+
+
+#: A child that is younger than this when the gateway stops is stopped at that age: a process that
+#: is ended while its program loads has done nothing, and its run would be `interrupted` for that.
+_SETTLES_SECONDS = 0.5
 
 
 class ByteSink(Protocol):
@@ -63,6 +68,7 @@ async def run_process(
     When it is cancelled before the child has exited, it raises CancelledError once nothing that was
     started is left.
     """
+    started_at = clock.monotonic()
     try:
         with request.open_workspace(create=True) as workspace:
             passing(Failpoint.BEFORE_SPAWN)
@@ -96,7 +102,10 @@ async def run_process(
         ]
         try:
             await leader_exit()
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as cancelled:
+            if cancelled.args == (GATEWAY_STOPS,):
+                moment = _SETTLES_SECONDS - (clock.monotonic() - started_at)
+                await _to_its_end(asyncio.create_task(_exit_within(moment, leader_exit, clock)))
             # A child that had exited before it was to be stopped has an end of its own.
             if not _has_exited(process):
                 await _to_its_end(asyncio.create_task(stop()))
@@ -155,6 +164,23 @@ def _start(
         for writer in writers:
             os.close(writer)
     return process, readers
+
+
+async def _exit_within(
+    seconds: float, leader_exit: Callable[[], Awaitable[None]], clock: Clock
+) -> None:
+    """Return when the child has exited, or after that time."""
+    if seconds <= 0:
+        return
+    waits = [
+        asyncio.ensure_future(leader_exit()),
+        asyncio.ensure_future(clock.sleep(seconds)),
+    ]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 def _has_exited(process: subprocess.Popen[bytes]) -> bool:

@@ -17,13 +17,14 @@ from tests.integration.runners.conftest import Asked, HeardOutput
 from universal_agent.clock import SystemClock
 from universal_agent.domain.run import RunStatus
 from universal_agent.runners import process
-from universal_agent.runners.base import RunRequest, RunResult
+from universal_agent.runners.base import GATEWAY_STOPS, RunRequest, RunResult
 from universal_agent.runners.family import Family, exit_of
 from universal_agent.runners.orphans import kill_orphans
 from universal_agent.runners.output import KEPT_BYTES
 from universal_agent.runners.shell import ShellRunner
 from universal_agent.runners.shortage import ResourceShortage
 from universal_agent.settings import Settings
+from universal_agent.testing import ManualClock
 
 #: Seconds that no test can wait for: what is asked to stop has to stop by itself.
 FOREVER = 10_000.0
@@ -427,6 +428,26 @@ class TestStopping:
         run.cancel()
         result = await run
         assert (result.status, result.exit_code) == (RunStatus.ERROR, 7)
+
+    async def test_a_child_that_has_just_been_started_when_the_gateway_stops_gets_to_its_program(
+        self, shell: ShellRunner, asked: Asked
+    ) -> None:
+        request, output = asked("echo begun; exec sleep 1000")
+        run = started(shell, request)
+        await SystemClock().sleep(0)
+        run.cancel(GATEWAY_STOPS)
+        with pytest.raises(asyncio.CancelledError):
+            await run
+        assert output.lines == ["begun"]
+
+    async def test_a_child_that_ends_in_the_moment_it_gets_keeps_its_end(
+        self, settings: Settings, asked: Asked
+    ) -> None:
+        request, _ = asked("exit 7")
+        run = started(ShellRunner(settings, clock=ManualClock()), request)
+        await SystemClock().sleep(0)
+        run.cancel(GATEWAY_STOPS)
+        assert (await run).exit_code == 7
 
     async def test_a_second_cancel_does_not_cut_the_first_one_short(
         self, impatient_shell: ShellRunner, asked: Asked
