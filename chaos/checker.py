@@ -166,7 +166,7 @@ class Checker:
                         LOST, f"{run_id} was acknowledged ({write['key']}) and is not there"
                     )
         for key, count in self.made.items():
-            if count > 1:
+            if key and count > 1:
                 yield Fault(TWICE, f"{count} jobs were made for the key {key}")
         created = {w["key"] for w in acknowledged if w["operation"] == "create"}
         for key in sorted(created - set(self.made)):

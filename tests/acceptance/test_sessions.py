@@ -15,7 +15,10 @@ from tests.acceptance.gateway import GatewayProcess
 
 #: An agent that answers at once with its prompt, and one that never comes to an end.
 ECHO = f"{sys.executable} -c \"import sys; print('you said', sys.argv[1])\" {{prompt}}"
-ENDLESS = f"{sys.executable} -uc \"print('thinking'); input()\" {{prompt}}"
+ENDLESS = (
+    f"{sys.executable} -uc "
+    "\"import threading; print('thinking'); threading.Event().wait()\" {prompt}"
+)
 
 
 def _session(gateway: GatewayProcess) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from universal_agent.errors import StoreCorrupt
+from universal_agent.errors import DataMissing, StoreCorrupt
 from universal_agent.store.sql import sqlite_store
 
 PAGE = 4096
@@ -78,7 +78,7 @@ async def refused(database: Path) -> str:
     """The refusal's sentence, once it is certain that nothing was touched."""
     before = {path: path.read_bytes() for path in (database, wal(database)) if path.exists()}
     store = sqlite_store(database)
-    with pytest.raises(StoreCorrupt) as refusal:
+    with pytest.raises((StoreCorrupt, DataMissing)) as refusal:
         await store.open()
     after = {path: path.read_bytes() for path in (database, wal(database)) if path.exists()}
     assert after == before

@@ -352,7 +352,7 @@ class TestTroublesOfTheGateway:
         with closing(sqlite3.connect(gateway.runtime.settings.database_path)) as connection:
             connection.execute("DELETE FROM slots WHERE source_ref = ?", [job.job_id])
             connection.commit()
-        await clock.advance(70)
+        await clock.advance(130)
         (found,) = await told(gateway, Kind.SLOTS_UNACCOUNTED)
         assert job.job_id in found.message
 

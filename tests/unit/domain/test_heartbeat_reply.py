@@ -92,8 +92,9 @@ def test_pitfall_20_any_words_ahead_of_a_token_are_told_whatever_follows(
 
 @given(text=st.text(max_size=200), ack=st.integers(0, 100))
 def test_only_a_reply_that_begins_with_a_token_is_an_acknowledgement(text: str, ack: int) -> None:
+    assume(not any(token in text for token in TOKENS))
     judged = judge_reply(text, ok_tokens=TOKENS, ack_max_chars=ack)
-    assert judged is None or not judged.ok_only  # a random text has no token in it
+    assert judged is None or not judged.ok_only
     with_token = judge_reply(f"HEARTBEAT_OK {text}", ok_tokens=TOKENS, ack_max_chars=len(text))
     assert with_token is not None
     assert with_token.ok_only
