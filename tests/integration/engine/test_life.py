@@ -283,6 +283,8 @@ class Life(RuleBasedStateMachine):
                 missed[data["missed_id"]] = data["status"]
             for span in data.get("spans", ()):
                 missed[span["missed_id"]] = span["status"]
+            for missed_id in data.get("withdrawn", ()):
+                del missed[missed_id]
         assert runs == {run.run_id: run.status for run in self.do(self.gateway.runs())}
         for job_id in self.jobs:
             job = self.do(self.gateway.store.get_job(self.jobs[job_id].job_id))
