@@ -268,8 +268,13 @@ class _Projection:
         named = self._only if window.source_ref is None else [window.source_ref]
         if named is not None:
             return [row for row in self.jobs_named(named) if not row[4]]
+        # Whether a job's slots are counted depends on the job, though its next slot is later.
         return self._tx.all(
-            "feed_jobs", end=epoch(window.end), **_filters(window), most=MAX_JOBS + 1
+            "feed_jobs",
+            **_bounds(window),
+            **_filters(window),
+            is_digest=window.detail is not Detail.ALL,
+            most=MAX_JOBS + 1,
         )
 
     def jobs_named(self, refs: Iterable[str]) -> list[Row]:

@@ -87,8 +87,10 @@ ORDER BY missed_id LIMIT :most;
 -- feed_jobs --
 SELECT j.job_id, j.version, v.spec, j.next_run_at, j.deleted
 FROM (SELECT job_id FROM feed_jobs WHERE next_run_at < :end
-      UNION SELECT job_id FROM feed_jobs WHERE frequent AND NOT deleted) d
-CROSS JOIN feed_jobs j ON j.job_id = d.job_id
+      UNION SELECT job_id FROM feed_jobs WHERE frequent AND NOT deleted
+      UNION SELECT source_ref FROM feed_slots
+      WHERE :is_digest AND lane = '' AND scheduled_at >= :start AND scheduled_at < :end) d
+CROSS JOIN feed_jobs j ON j.job_id = d.job_id AND NOT j.deleted
 JOIN feed_versions v ON v.job_id = j.job_id AND v.version = j.version
 WHERE (:owner IS NULL OR json_extract(v.spec, '$.user_id') = :owner)
   AND (:source IS NULL OR v.source = :source)
