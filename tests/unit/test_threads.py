@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from universal_agent.testing import ManualClock
 from universal_agent.threads import FILES, PROCESSES, RESOLVING, Pool
 
 PACKAGE = Path(__file__).parents[2] / "src" / "universal_agent"
@@ -35,12 +36,14 @@ async def test_a_pool_has_no_more_threads_than_its_size() -> None:
     assert set(await asyncio.gather(*calls)) == {"ua-test-1", "ua-test-2"}
 
 
-async def test_a_call_that_waits_is_dropped_when_its_caller_is_cancelled() -> None:
+async def test_a_call_that_waits_is_dropped_when_its_caller_is_cancelled(
+    clock: ManualClock,
+) -> None:
     pool, go_on = Pool("test", 1), threading.Event()
     made: list[str] = []
     first = asyncio.ensure_future(pool.run(go_on.wait))
     second = asyncio.ensure_future(pool.run(made.append, "second"))
-    await asyncio.sleep(0)  # both calls are submitted
+    await clock.sleep(0)  # both calls are submitted
     second.cancel()
     await asyncio.wait([second])
     go_on.set()

@@ -35,6 +35,7 @@ class Wire(asyncio.Transport):
         #: Bytes that were written and not sent, since the client does not read.
         self.waiting = 0
         self.was_aborted = False
+        self.is_paused = False
         self._closed = False
         self.has_ended = False
         self.protocol = asyncio.Protocol()
@@ -64,9 +65,11 @@ class Wire(asyncio.Transport):
     def is_closing(self) -> bool:
         return self._closed
 
-    def pause_reading(self) -> None: ...
+    def pause_reading(self) -> None:
+        self.is_paused = True
 
-    def resume_reading(self) -> None: ...
+    def resume_reading(self) -> None:
+        self.is_paused = False
 
 
 @pytest.fixture
@@ -281,6 +284,90 @@ async def test_a_large_body_before_a_head_is_not_taken_for_it(
     protocol.data_received(REQUEST[20:])
     await clock.settle()
     assert wire.received.count(b"HTTP/1.1 200 OK") == 2
+
+
+CHUNKED_POST = (
+    b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("step", [1, 7, 64, 100_000])
+async def test_requests_that_arrive_in_any_pieces_are_answered_in_their_order(
+    connect: Connect, clock: ManualClock, scopes: list[Scope], bodies: list[bytes], step: int
+) -> None:
+    protocol, wire = connect()
+    sent = REQUEST + POST + b"x" * 100 + CHUNKED_POST + REQUEST.replace(b"GET /", b"GET /last")
+    for start in range(0, len(sent), step):
+        protocol.data_received(sent[start : start + step])
+    await clock.settle()
+    assert [scope["method"] + " " + scope["path"] for scope in scopes] == [
+        "GET /",
+        "POST /",
+        "POST /",
+        "GET /last",
+    ]
+    assert bodies == [b"x" * 100, b"abcdefg"]
+    assert wire.received.count(b"HTTP/1.1 200 OK") == 4
+
+
+@pytest.mark.parametrize("request_", [REQUEST, CHUNKED_POST])
+async def test_pipelined_requests_are_parsed_one_by_one(
+    connect: Connect, clock: ManualClock, scopes: list[Scope], request_: bytes
+) -> None:
+    protocol, wire = connect()
+    protocol.data_received(REQUEST.replace(b"GET /", b"GET /wait") + request_ * 1000)
+    await clock.settle()
+    assert [scope["path"] for scope in scopes] == ["/wait"]
+    # None of them waits as an object: what was received is kept as it came.
+    assert not protocol.pipeline  # type: ignore[attr-defined]
+    await clock.advance(300)
+    assert len(scopes) == 1001
+    assert wire.received.count(b"HTTP/1.1 200 OK") == 1001
+
+
+async def test_a_client_is_not_read_while_its_requests_wait(
+    connect: Connect, clock: ManualClock
+) -> None:
+    protocol, wire = connect()
+    seen = []
+    for request in (REQUEST.replace(b"GET /", b"GET /wait"), REQUEST):
+        protocol.data_received(request)
+        seen.append(wire.is_paused)
+    await clock.advance(300)
+    assert [*seen, wire.is_paused] == [False, True, False]
+
+
+async def test_a_health_check_begins_before_the_requests_of_many_strangers(
+    connect: Connect, clock: ManualClock, scopes: list[Scope]
+) -> None:
+    for number in range(50):
+        protocol, _ = connect(f"10.0.0.{number}")
+        protocol.data_received(REQUEST)
+    protocol, _ = connect()
+    protocol.data_received(REQUEST.replace(b"GET /", b"GET /api/v1/health"))
+    await clock.sleep(0)
+    begun = [scope["path"] for scope in scopes]
+    await clock.settle()
+    assert "/api/v1/health" in begun
+    assert len(begun) < 5
+    assert len(scopes) == 51
+
+
+async def test_a_request_of_the_operator_begins_before_those_of_strangers(
+    connect: Connect, clock: ManualClock, scopes: list[Scope]
+) -> None:
+    trusted, _ = connect()
+    trusted.data_received(REQUEST.replace(b"GET /", b"GET /trusted"))
+    await clock.settle()
+    for number in range(50):
+        protocol, _ = connect(f"10.0.0.{number}")
+        protocol.data_received(REQUEST)
+    trusted.data_received(REQUEST.replace(b"GET /", b"GET /mine"))
+    await clock.sleep(0)
+    assert "/mine" in [scope["path"] for scope in scopes]
+    await clock.settle()
+    assert len(scopes) == 52
 
 
 async def test_a_client_that_leaves_takes_its_alarm_with_it(
