@@ -258,7 +258,9 @@ class Runtime:
             lambda: self.hub.sessions,
             workspaces_root=settings.workspaces_root.absolute(),
         )
-        self.heartbeat_view = HeartbeatView(self.store, self._beats.config)
+        self.heartbeat_view = HeartbeatView(
+            self.store, self._beats.config, workspaces_root=settings.workspaces_root
+        )
         self.presence = Presence(self.clock)
         self.cron = CronView(self.store, workspaces_root=settings.workspaces_root.absolute())
         self.stasis = Stasis(

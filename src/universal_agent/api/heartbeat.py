@@ -8,9 +8,11 @@ from pydantic import Field
 from universal_agent.api.once_route import OnceRoute, answering
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import Answer, Body, PlainText, answer, operator, runtime_of
+from universal_agent.domain.heartbeat import CHECKLIST_FILE, OVERRIDES_FILE
 from universal_agent.domain.run import Run
 from universal_agent.domain.slot import Source
 from universal_agent.domain.system_event import WakeMode
+from universal_agent.errors import InvalidInput
 from universal_agent.store.keyed import Effect
 from universal_agent.store.session_store import Told
 
@@ -18,6 +20,7 @@ router = APIRouter(prefix="/api/v1/heartbeat", tags=["heartbeats"], route_class=
 
 _REF = r"^[A-Za-z0-9_-]{1,64}$"
 
+NamedSession = Annotated[str, Query(pattern=_REF)]
 SessionId = Annotated[str | None, Query(pattern=_REF)]
 RunId = Annotated[str | None, Query(pattern=_REF)]
 
@@ -34,6 +37,38 @@ class Woken(Answer):
     status: Literal["queued"]
     reason: str | None
     mode: Literal["now", "next"]
+
+
+class FilesBody(Body):
+    """The files to replace; null removes one, and one that is not named stays."""
+
+    checklist: str | None = Field(
+        default=None, description="HEARTBEAT.md.", examples=["- [ ] disk: `test -d /srv`"]
+    )
+    config: str | None = Field(
+        default=None, description="HEARTBEAT.json.", examples=['{"every": "30m"}']
+    )
+    version: str | None = Field(
+        default=None,
+        max_length=64,
+        description="The version that was read; 409 when a file changed since.",
+    )
+
+
+class FilesDocument(Answer):
+    session_id: str
+    workspace_dir: str
+    checklist: str | None
+    config: str | None
+    version: str
+    checks: list[dict[str, Any]]
+    agent_lines: list[int]
+    findings: list[dict[str, Any]]
+    problems: list[str]
+    config_error: str | None
+
+
+_FILES = {"checklist": CHECKLIST_FILE, "config": OVERRIDES_FILE}
 
 
 class LastBeat(Answer):
@@ -77,6 +112,35 @@ async def suppressed(
         session_id=session_id, limit=limit, before=before
     )
     return answer({"suppressed": found})
+
+
+@router.get(
+    "/files",
+    summary="The files that steer a session's beats",
+    response_model=FilesDocument,
+    responses=problem_responses(404, 422, 503),
+)
+async def files(request: Request, session_id: NamedSession) -> Response:
+    runtime = runtime_of(request)
+    runtime.require(Source.HEARTBEAT)
+    return answer(await runtime.heartbeat_view.files(session_id))
+
+
+@router.put(
+    "/files",
+    summary="Replace the files that steer a session's beats",
+    response_model=FilesDocument,
+    responses=problem_responses(400, 404, 409, 413, 422, 503),
+)
+async def write_files(request: Request, session_id: NamedSession, body: FilesBody) -> Response:
+    runtime = runtime_of(request)
+    runtime.require(Source.HEARTBEAT)
+    given = body.model_dump(exclude_unset=True)
+    texts = {name: given[field] for field, name in _FILES.items() if field in given}
+    if not texts:
+        raise InvalidInput("expected checklist or config, got neither", field="checklist")
+    await runtime.heartbeats.write_files(session_id, texts, version=body.version)
+    return answer(await runtime.heartbeat_view.files(session_id))
 
 
 @router.post(

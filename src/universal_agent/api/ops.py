@@ -1,6 +1,6 @@
 """What operators look things up with: logs (docs/contract.md, Logs)."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -14,6 +14,7 @@ router = APIRouter(prefix="/api/v1/ops", tags=["ops"])
 
 class LogTail(Answer):
     file: str
+    file_id: str
     cursor: int
     size: int
     lines: list[str]
@@ -34,25 +35,25 @@ async def tail_log(
     session_id: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = None,
     path: Annotated[str | None, Query(max_length=500)] = None,
     cursor: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+    file_id: Annotated[str | None, Query(pattern=r"^[0-9a-f-]{1,40}$")] = None,
     limit: Annotated[int, Query(ge=1, le=5000)] = 500,
     max_bytes: Annotated[int, Query(ge=1, le=1_048_576)] = 262_144,
 ) -> Response:
     runtime = runtime_of(request)
     if [run_id, session_id, path].count(None) != 2:
         raise InvalidInput("expected one of run_id, session_id and path", field="run_id")
+    logs = runtime.run_logs
+    where: dict[str, Any] = {
+        "cursor": cursor,
+        "limit": limit,
+        "max_bytes": max_bytes,
+        "file_id": file_id,
+    }
     if path is not None:
-        return answer(
-            await FILES.run(
-                runtime.run_logs.of_path, path, cursor=cursor, limit=limit, max_bytes=max_bytes
-            )
-        )
+        return answer(await FILES.run(logs.of_path, path, **where))
     if session_id is not None:
         run = await runtime.session_view.latest_run(session_id)
     else:
         assert run_id is not None
         run = await runtime.cron.run(run_id)
-    return answer(
-        await FILES.run(
-            runtime.run_logs.of_run, run, cursor=cursor, limit=limit, max_bytes=max_bytes
-        )
-    )
+    return answer(await FILES.run(logs.of_run, run, **where))

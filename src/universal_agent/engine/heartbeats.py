@@ -40,10 +40,12 @@ from universal_agent.errors import (
     SessionNotFound,
     UniversalAgentError,
 )
+from universal_agent.runners.heartbeat_files import replace_files
 from universal_agent.runners.workspace_files import read_workspace_file
 from universal_agent.runners.workspace_watch import WorkspaceWatch
 from universal_agent.store.base import Store
 from universal_agent.store.session_store import SessionEnd, Told
+from universal_agent.threads import FILES
 
 _log = structlog.get_logger(__name__)
 
@@ -238,17 +240,43 @@ class Heartbeats:
             text = read_workspace_file(
                 self._workspaces_root, spec.workspace_dir, OVERRIDES_FILE, limit=OVERRIDES_CHARS
             )
-            base = self._beats.config
-            config = base if text is None else overridden(base, text)
-            if config.every < self._shortest_interval:
-                raise InvalidInput(
-                    f"every: expected at least {self._shortest_interval.total_seconds():g} s "
-                    f"(UA_MIN_INTERVAL_SECONDS), got {config.every.total_seconds():g} s"
-                )
+            config = self._accepted(text)
         except InvalidInput as error:
             last = self._beats.configured(spec)
             return _Read(last, spec.metadata.get("overrides"), error.message)
         return _Read(config, text, None)
+
+    def _accepted(self, text: str | None) -> HeartbeatConfig:
+        """The config with a HEARTBEAT.json in force. Raises InvalidInput when it cannot be."""
+        base = self._beats.config
+        config = base if text is None else overridden(base, text)
+        if config.every < self._shortest_interval:
+            raise InvalidInput(
+                f"every: expected at least {self._shortest_interval.total_seconds():g} s "
+                f"(UA_MIN_INTERVAL_SECONDS), got {config.every.total_seconds():g} s"
+            )
+        return config
+
+    async def write_files(
+        self, session_id: str, texts: Mapping[str, str | None], *, version: str | None
+    ) -> Job:
+        """Replace a session's heartbeat files by name, and apply them; None removes a file.
+
+        Raises SessionNotFound, InvalidInput for a text that no beat could use, and Conflict when
+        the files are no longer those of `version`.
+        """
+        job = await self._store.get_job(JobId(session_id))
+        if job is None or job.source is not Source.HEARTBEAT:
+            raise SessionNotFound(f"There is no session {session_id!r} with heartbeats.")
+        overrides = texts.get(OVERRIDES_FILE)
+        try:
+            self._accepted(overrides)
+        except InvalidInput as error:
+            raise InvalidInput(f"{OVERRIDES_FILE}: {error.message}", field="config") from None
+        await FILES.run(
+            replace_files, self._workspaces_root, job.spec.workspace_dir, texts, version=version
+        )
+        return await self.look(session_id)
 
     # -- waking, and what is to be told
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from universal_agent.errors import InvalidInput
-from universal_agent.files import NotRegular, folder, open_below, read_regular
+from universal_agent.files import NotRegular, folder, open_below, open_regular, read_regular
 from universal_agent.runners.output import one_line
 
 #: How many files and folders are looked at to say what a beat changed; a workspace with more is
@@ -62,6 +62,44 @@ def read_workspace_file(root: Path, workspace: str | Path, name: str, *, limit: 
         raise InvalidInput(
             f"{name}: expected UTF-8, got something else at byte {error.start}", field=name
         ) from None
+
+
+def write_workspace_file(root: Path, workspace: str | Path, name: str, text: str | None) -> None:
+    """Replace a file right in a workspace in one step; None removes it.
+
+    Nothing is followed: what has the name, a link too, is itself replaced. Raises InvalidInput when
+    the workspace cannot be reached without following a link, or the file cannot be replaced.
+    """
+    try:
+        with open_workspace(root, workspace, create=True) as descriptor:
+            if text is None:
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=descriptor)
+            else:
+                _replace(name, text.encode(), descriptor)
+            os.fsync(descriptor)
+    except OSError as error:
+        raise InvalidInput(
+            f"{name}: expected a file that can be written, got: {error.filename} {error.strerror}",
+            field=name,
+        ) from None
+
+
+def _replace(name: str, data: bytes, descriptor: int) -> None:
+    draft = f".{name}.{os.urandom(8).hex()}"
+    opened = open_regular(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, dir_fd=descriptor)
+    try:
+        try:
+            while data:
+                data = data[os.write(opened, data) :]
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+        os.replace(draft, name, src_dir_fd=descriptor, dst_dir_fd=descriptor)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(draft, dir_fd=descriptor)
+        raise
 
 
 Snapshot = Mapping[str, tuple[int, int, int]]

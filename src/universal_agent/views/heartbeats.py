@@ -1,31 +1,63 @@
-"""How are the heartbeats of sessions: the last, the next, and what was not delivered?"""
+"""The heartbeats of sessions: the last, the next, what was not delivered, and the files."""
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from universal_agent.domain.beat import KeptReport
+from universal_agent.domain.checklist import read_checklist
 from universal_agent.domain.heartbeat import HeartbeatConfig, in_force
 from universal_agent.domain.job import Job
 from universal_agent.domain.run import JobId
 from universal_agent.domain.schedule import IntervalSchedule, Schedule
 from universal_agent.domain.slot import Source
 from universal_agent.errors import SessionNotFound
+from universal_agent.runners.heartbeat_files import read_files
 from universal_agent.store.base import Store
+from universal_agent.threads import FILES
 
 
 class HeartbeatView:
     """Answers about heartbeats; changes nothing."""
 
-    def __init__(self, store: Store, config: HeartbeatConfig) -> None:
+    def __init__(self, store: Store, config: HeartbeatConfig, *, workspaces_root: Path) -> None:
         self._store = store
         self._config = config
+        self._workspaces_root = workspaces_root
 
     async def last(self, session_id: str) -> dict[str, Any]:
         """How a session's heartbeat is. Raises SessionNotFound when it has none."""
+        job = await self._beats_of(session_id)
+        reports = await self._store.last_reports(session_id)
+        return self._document(job, reports.get(session_id))
+
+    async def files(self, session_id: str) -> dict[str, Any]:
+        """The files that steer a session's beats, and what a beat makes of them.
+
+        Raises SessionNotFound when the session has no beats.
+        """
+        job = await self._beats_of(session_id)
+        workspace = job.spec.workspace_dir
+        found = await FILES.run(read_files, self._workspaces_root, workspace)
+        checklist = read_checklist(found.checklist or "")
+        return {
+            "session_id": session_id,
+            "workspace_dir": workspace,
+            "checklist": found.checklist,
+            "config": found.config,
+            "version": found.version,
+            "checks": [asdict(check) for check in checklist.checks],
+            "agent_lines": list(checklist.agent_lines),
+            "findings": [asdict(finding) for finding in checklist.findings],
+            "problems": found.problems,
+            "config_error": job.spec.metadata.get("config_error"),
+        }
+
+    async def _beats_of(self, session_id: str) -> Job:
         job = await self._store.get_job(JobId(session_id))
         if job is None or job.source is not Source.HEARTBEAT:
             raise SessionNotFound(f"There is no session {session_id!r} with heartbeats.")
-        reports = await self._store.last_reports(session_id)
-        return self._document(job, reports.get(session_id))
+        return job
 
     async def last_of_all(self) -> dict[str, dict[str, Any]]:
         """How the heartbeats of all sessions are, by session."""
@@ -68,6 +100,7 @@ class HeartbeatView:
             },
             "enabled": spec.enabled,
             "off_label": spec.off_label,
+            "consecutive_failures": job.consecutive_failures,
             "probe_at": None if job.probe_at is None else job.probe_at.timestamp(),
             "config_error": spec.metadata.get("config_error"),
         }

@@ -1,4 +1,4 @@
-"""What runs have printed, from where a reader stopped.
+"""What runs have printed, continued from where a reader stopped.
 
 Reads files: call it in a thread.
 """
@@ -14,24 +14,32 @@ from universal_agent.runners.output import plain_text, run_log_path
 
 
 def tail(
-    top: Path, inside: PurePath, *, cursor: int | None, limit: int, max_bytes: int
+    top: Path,
+    inside: PurePath,
+    *,
+    cursor: int | None,
+    limit: int,
+    max_bytes: int,
+    file_id: str | None = None,
 ) -> dict[str, Any]:
     """Lines of the file `inside` a folder, from byte `cursor` on; else the last `limit` lines.
 
-    `cursor` of the answer is where to go on, and `partial` says that the last line is not
+    `cursor` of the answer is where to continue, and `partial` says that the last line is not
     finished yet. `truncated`: lines before the first one were left out. `reset`: the file is
-    shorter than the cursor, so it is read from its beginning. Raises OSError for what is no regular
-    file, or cannot be reached without following a link.
+    shorter than the cursor, or not the one of `file_id`, so its last lines are read instead. Raises
+    OSError for what is no regular file, or cannot be reached without following a link.
     """
     path = top / inside
     try:
         with folder(top, inside.parent) as parent:
             descriptor = open_regular(inside.name, dir_fd=parent)
     except FileNotFoundError:
-        return _answer(path, 0, 0, [], truncated=False, reset=bool(cursor))
+        return _answer(path, "", 0, 0, [], truncated=False, reset=bool(cursor))
     with os.fdopen(descriptor, "rb") as file:
-        size = os.fstat(descriptor).st_size
-        reset = cursor is not None and cursor > size
+        facts = os.fstat(descriptor)
+        size, identity = facts.st_size, f"{facts.st_dev:x}-{facts.st_ino:x}"
+        is_other = file_id is not None and file_id != identity
+        reset = cursor is not None and (cursor > size or is_other)
         from_end = cursor is None or reset
         start = max(0, size - max_bytes) if cursor is None or reset else cursor
         file.seek(start)
@@ -52,7 +60,7 @@ def tail(
     else:
         lines = lines[:limit]
     end = start + sum(map(len, lines))
-    return _answer(path, end, size, lines, truncated=truncated, reset=reset)
+    return _answer(path, identity, end, size, lines, truncated=truncated, reset=reset)
 
 
 def _keep_ends(data: bytes) -> list[bytes]:
@@ -62,10 +70,18 @@ def _keep_ends(data: bytes) -> list[bytes]:
 
 
 def _answer(
-    path: Path, cursor: int, size: int, lines: list[bytes], *, truncated: bool, reset: bool
+    path: Path,
+    file_id: str,
+    cursor: int,
+    size: int,
+    lines: list[bytes],
+    *,
+    truncated: bool,
+    reset: bool,
 ) -> dict[str, Any]:
     return {
         "file": path.name,
+        "file_id": file_id,
         "cursor": cursor,
         "size": size,
         "lines": [
@@ -85,11 +101,17 @@ class RunLogs:
         self._data_dir = data_dir
 
     def of_run(
-        self, run: Run | None, *, cursor: int | None, limit: int, max_bytes: int
+        self,
+        run: Run | None,
+        *,
+        cursor: int | None,
+        limit: int,
+        max_bytes: int,
+        file_id: str | None = None,
     ) -> dict[str, Any]:
         """The tail of a run's log; no lines while it has printed nothing, or there is no run."""
         if run is None:
-            return _answer(Path(), 0, 0, [], truncated=False, reset=bool(cursor))
+            return _answer(Path(), "", 0, 0, [], truncated=False, reset=bool(cursor))
         path = run_log_path(self._root, run.run_id, run.queued_at)
         try:
             return tail(
@@ -98,6 +120,7 @@ class RunLogs:
                 cursor=cursor,
                 limit=limit,
                 max_bytes=max_bytes,
+                file_id=file_id,
             )
         except OSError as error:
             raise Unavailable(
@@ -105,7 +128,13 @@ class RunLogs:
             ) from None
 
     def of_path(
-        self, given: str, *, cursor: int | None, limit: int, max_bytes: int
+        self,
+        given: str,
+        *,
+        cursor: int | None,
+        limit: int,
+        max_bytes: int,
+        file_id: str | None = None,
     ) -> dict[str, Any]:
         """The tail of a log file by its path in the data dir. Raises InvalidInput otherwise."""
         problem = InvalidInput(
@@ -117,7 +146,14 @@ class RunLogs:
             with folder(top, inside.parent) as parent:
                 os.close(open_regular(inside.name, dir_fd=parent))
             if inside.suffix == ".log":
-                return tail(top, inside, cursor=cursor, limit=limit, max_bytes=max_bytes)
+                return tail(
+                    top,
+                    inside,
+                    cursor=cursor,
+                    limit=limit,
+                    max_bytes=max_bytes,
+                    file_id=file_id,
+                )
         except (ValueError, OSError):
             raise problem from None
         raise problem

@@ -29,3 +29,24 @@ def test_of_several_lines_the_first_is_left_out_when_it_is_cut(tmp_path: Path) -
     (tmp_path / LOG).write_bytes(b"x" * 5000 + b"\nlast\n")
     answer = tail(tmp_path, LOG, cursor=None, limit=10, max_bytes=1000)
     assert (answer["lines"], answer["truncated"]) == (["last"], True)
+
+
+def test_a_log_that_was_replaced_is_read_as_another_one_however_long_it_is(tmp_path: Path) -> None:
+    (tmp_path / LOG).write_bytes(b"one\ntwo\n")
+    first = tail(tmp_path, LOG, cursor=None, limit=10, max_bytes=1000)
+    (tmp_path / LOG).rename(tmp_path / "run.log.1")
+    (tmp_path / LOG).write_bytes(b"three\nfour\nfive\n")
+    place = {"cursor": first["cursor"], "file_id": first["file_id"]}
+    second = tail(tmp_path, LOG, **place, limit=10, max_bytes=1000)
+    assert (second["reset"], second["lines"]) == (True, ["three", "four", "five"])
+    assert second["file_id"] != first["file_id"]
+
+
+def test_a_log_that_grows_is_continued_from_its_cursor(tmp_path: Path) -> None:
+    (tmp_path / LOG).write_bytes(b"one\ntwo\n")
+    first = tail(tmp_path, LOG, cursor=None, limit=10, max_bytes=1000)
+    with (tmp_path / LOG).open("ab") as file:
+        file.write(b"three\n")
+    place = {"cursor": first["cursor"], "file_id": first["file_id"]}
+    second = tail(tmp_path, LOG, **place, limit=10, max_bytes=1000)
+    assert (second["reset"], second["lines"]) == (False, ["three"])
