@@ -1,9 +1,9 @@
-"""Who may ask for what? One layer around the whole application, before any routing.
+"""Authentication and origin checks: one layer around the whole application, before routing.
 
     Host -> Origin and Sec-Fetch-Site -> token -> size of the head -> body -> the application
 
-Everything passes through it: HTTP, streams and WebSockets, routes, mounts and addresses that do
-not exist. What each address needs is in policy.py.
+Every request passes through it: HTTP, streams and WebSockets, routes, mounts and addresses that
+do not exist. What each address needs is in policy.py.
 """
 
 from collections.abc import Iterator, Sequence
@@ -74,7 +74,7 @@ _READ_HERE = frozenset(
     }
 )
 
-#: Those of them that say where a request comes from and whom it is for.
+#: The subset that says where a request comes from and which host it is for.
 _OF_THE_WALL = frozenset(
     {b"host", b"origin", b"sec-fetch-dest", b"sec-fetch-mode", b"sec-fetch-site"}
 )
@@ -86,8 +86,8 @@ _MOST_SESSIONS = 4
 def read_head(scope: Scope) -> Head:
     """The headers that matter here, and the size of all, in one pass.
 
-    Of a header that is repeated no value counts, so that nobody else down the line can have gone
-    by the other one: a second Host, Origin or token makes the request one that is refused.
+    A repeated header has no value, because a later reader could pick another one: a
+    second Host, Origin or token makes the request one that is refused.
     """
     found: dict[bytes, bytes] = {}
     size = len(scope["path"]) + len(scope["query_string"])
@@ -95,7 +95,7 @@ def read_head(scope: Scope) -> Head:
         size += len(name) + len(value) + 4
         if name in _READ_HERE:
             if name in _OF_THE_WALL:
-                # Blanks around a value are no part of it; not every server takes them away.
+                # Blanks around a value are not part of it (RFC 9110, 5.5); servers may keep them.
                 value = value.strip(b" \t")
             found[name] = REPEATED if name in found else value
     return Head(found, size)
@@ -135,7 +135,7 @@ class AccessLayer:
             await _refuse(error, scope, receive, answer, head)
 
     def _admit(self, scope: Scope, need: Need, head: Head) -> Principal | None:
-        """Who makes the request; None where nobody asks. Raises what it is refused with."""
+        """The principal; None where none is needed. Raises the error to refuse with."""
         host = self._hosts.accepted(head.headers.get(b"host", b""))
         if host is None or not scope["path"].startswith("/"):
             raise Forbidden(
@@ -172,7 +172,7 @@ class AccessLayer:
                 is_change = scope.get("method") not in READING
                 if principal.via is Via.COOKIE and is_change and not _says_whence(head.headers):
                     raise Forbidden(
-                        "expected Origin, Sec-Fetch-Site or X-UA-CSRF beside a session cookie"
+                        "expected Origin, Sec-Fetch-Site or X-UA-CSRF with a session cookie"
                     )
                 return principal
 
@@ -212,7 +212,7 @@ def _is_ours(headers: dict[bytes, bytes], host: Authority, need: Need) -> bool:
 def _says_whence(headers: dict[bytes, bytes]) -> bool:
     """Whether a change asked for with a cookie says where it comes from.
 
-    Browsers add the cookie by themselves; a page elsewhere can bring about none of these.
+    Browsers add the cookie to every request; a page of another site can set none of these headers.
     """
     return (
         b"origin" in headers
@@ -254,7 +254,7 @@ def _has_body(method: str, head: Head) -> bool:
 def _goes_on_reading(method: str, principal: Principal | None) -> bool:
     """Whether a request may be a stream or a socket.
 
-    Commands are brief, and not to be ended halfway.
+    Commands are brief, and are not cancelled halfway.
     """
     return principal is not None and (method in READING or method == "WEBSOCKET")
 

@@ -1,6 +1,6 @@
-"""What was asked, by whom, and how did it go? One log line for a request.
+"""The access log: one line per request.
 
-The server's own access log is off: it would print the token that a stream has in its query.
+uvicorn's access log is off: it would print the token in a stream's query.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ _log = structlog.get_logger(__name__)
 
 _SECRET = "ops_token"  # noqa: S105 - a parameter's name
 
-#: Stands for what is not shown of a query.
+#: Replaces query values that are not shown.
 _HIDDEN = "***"
 
 #: Characters of an unknown parameter's name that are shown.
@@ -31,9 +31,9 @@ _FAILED = 500
 class AccessLog:
     """ASGI layer, the outermost: writes a line when an answer begins.
 
-    Only about answers that failed or were slow to begin, unless `every` one is asked for: at
-    thousands of requests a second the lines would cost more than the answers. A WebSocket that is
-    accepted is told of as 101.
+    Logs only answers that failed or were slow to begin, unless `every` is set: at thousands of
+    requests a second the lines would cost more than the answers. A WebSocket that is
+    accepted is logged as 101.
 
     Of a query, only the values of `shown` parameters are written: a token under a misspelt name
     has no name that is known.

@@ -1,4 +1,4 @@
-"""What does the gateway answer? Middleware, routers, errors: the whole application."""
+"""The ASGI application: middleware, routers and error handlers."""
 
 from fastapi import FastAPI
 
@@ -17,6 +17,8 @@ from universal_agent.api import (
     scheduling,
     session_stream,
     sessions,
+    slot_changes,
+    stasis,
     system,
     web_page,
 )
@@ -47,6 +49,8 @@ def create_app(runtime: Runtime) -> FastAPI:
         health,
         cron,
         calendar,
+        slot_changes,
+        stasis,
         ics,
         scheduling,
         projection,
@@ -63,7 +67,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         app.include_router(module.router)
     gate = install_access(app, runtime.settings, clock=runtime.clock)
     runtime.token.on_change(gate.rotate)
-    # The page answers for every address that nothing else does: it comes last.
+    # The page answers every address that no other route does: it comes last.
     app.include_router(web_page.router)
     shown = query_parameters(route for module in modules for route in module.router.routes)
     app.add_middleware(HeadAsGet)

@@ -1,4 +1,4 @@
-"""Who is the operator? The token, and the sessions that a browser is given for it.
+"""Authentication of the operator: the token, and browser sessions derived from it.
 
 A session is a cookie that says when it ends, signed with a key made from the token: nothing is
 stored, and a new token ends every session.
@@ -25,12 +25,12 @@ from universal_agent.errors import Unauthorized
 
 _log = structlog.get_logger(__name__)
 
-#: A session outlives a working week, and a weekend at the beach.
+#: Longer than a working week and a weekend.
 SESSION_TIME = timedelta(days=7)
 
 
 class Via(StrEnum):
-    """How a request showed who makes it."""
+    """The credential that a request carried."""
 
     #: `X-UA-OPS-TOKEN: <token>`
     HEADER = "header"
@@ -40,13 +40,13 @@ class Via(StrEnum):
     QUERY = "query"
     #: The session cookie.
     COOKIE = "cookie"
-    #: No token is set: whoever reaches the gateway's own addresses from here is its operator.
+    #: No token is set: every client of the gateway's own addresses is the operator.
     OPEN = "open"
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who makes a request."""
+    """The author of a request."""
 
     via: Via
     client: str
@@ -63,11 +63,11 @@ class _Session(StrEnum):
 
 
 class Gate:
-    """Judges tokens and sessions, and counts the wrong ones.
+    """Checks tokens and sessions, and counts wrong ones.
 
-    The limit of guesses makes guessing loud, not impossible: a valid token is accepted however
-    many wrong ones came before it, or anybody could lock the operator out. What keeps guessers
-    out is the token's length.
+    The limit makes guessing visible, not impossible: a valid token is accepted however many wrong
+    ones came before it, or any client could lock the operator out. The token's length is what
+    keeps guessers out.
     """
 
     def __init__(self, token: str, *, clock: Clock, guesses: GuessLimit | None = None) -> None:
@@ -96,7 +96,7 @@ class Gate:
         for reader in self._readers:
             reader.cancel()
 
-    # -- judging
+    # -- checking
 
     def judge(
         self,
@@ -204,7 +204,7 @@ def gate_of(request: Request) -> Gate:
 
 
 def principal_of(request: Request) -> Principal | None:
-    """Who makes a request; None where a route is open and nobody has signed in."""
+    """The author of a request; None where a route is open and the client has not signed in."""
     principal: Principal | None = request.scope["state"].get("principal")
     return principal
 
@@ -237,7 +237,7 @@ async def login(request: Request, body: Login) -> Response:
     response = answer({"status": "ok"})
     if gate.is_open:
         return response
-    # TLS may end at a proxy; the page's own origin then still tells of it.
+    # TLS may end at a proxy; the page's own origin still has the https scheme then.
     origin = request.headers.get("origin", request.url.scheme)
     response.set_cookie(
         request.state.session_cookie,
@@ -252,7 +252,7 @@ async def login(request: Request, body: Login) -> Response:
 
 @router.post(
     "/logout",
-    summary="Have the browser forget its session",
+    summary="End the browser's session",
     response_model=Done,
     responses=problem_responses(401),
 )

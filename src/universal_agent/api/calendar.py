@@ -1,34 +1,27 @@
-"""The calendar and its actions, and the stasis queue (docs/contract.md, Calendar)."""
+"""The calendar and its actions (docs/contract.md, Calendar)."""
 
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import Field
 
 from universal_agent.api.once_route import OnceRoute, answering, end_turn, once_in
 from universal_agent.api.problems import problem_responses
+from universal_agent.api.slot_actions import ActionDone, EventId, done, resolution
 from universal_agent.api.wire import Answer, Body, PlainText, answer, operator, runtime_of
 from universal_agent.domain.calendar_days import View
 from universal_agent.domain.calendar_facts import Detail
-from universal_agent.domain.calendar_size import MAX_GROUPS
-from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.job import Job, OffLabel
-from universal_agent.domain.proposal import Proposal
 from universal_agent.domain.run import JobId, Run
 from universal_agent.domain.slot import SlotKey
-from universal_agent.domain.stasis import MissedRecord, Scope, StasisAction
-from universal_agent.engine.changes import CHANGES, outcome_of, proposal_document
+from universal_agent.domain.stasis import Scope, StasisAction
 from universal_agent.errors import InvalidInput
 from universal_agent.runtime import Runtime
-from universal_agent.store.base import Resolved
-from universal_agent.store.keyed import Effect
 from universal_agent.views.calendar import FeedQuery
 from universal_agent.views.cron import run_document
 
 router = APIRouter(prefix="/api/v1/ops", tags=["calendar"], route_class=OnceRoute)
 
-EventId = Annotated[str, Path(min_length=1, max_length=200, examples=["cron|job_1a2b|1767225600"])]
 Text = Annotated[str | None, Query(max_length=100)]
 
 ACTIONS = (
@@ -89,37 +82,6 @@ class Action(Body):
     wait_seconds: Annotated[float, Field(ge=0, le=300)] | None = Field(
         default=None, description="How long to wait for a run to end; 2 by default."
     )
-
-
-class ActionDone(Answer):
-    event_id: str
-    source: str
-    source_ref: str
-    status: Literal["ok"]
-    action: str
-
-
-class StasisPage(Answer):
-    stasis_queue: list[dict[str, Any]]
-    total: int
-
-
-class Bulk(Body):
-    """Names what is meant by ids, by any member of a group, or by the outage."""
-
-    event_ids: Annotated[list[str], Field(min_length=1, max_length=1000)] | None = None
-    group: str | None = Field(default=None, max_length=200)
-    outage: str | None = Field(default=None, max_length=100)
-    action: Literal["approve_backfill_run", "reschedule", "delete_missed"]
-    note: PlainText | None = None
-    run_at: str | int | float | None = None
-    timezone: str | None = Field(default=None, max_length=100)
-
-
-class BulkDone(Answer):
-    results: list[dict[str, Any]]
-    done: int
-    refused: int
 
 
 @router.get(
@@ -199,16 +161,16 @@ async def act(request: Request, event_id: EventId, body: Action) -> Response:
             timezone=body.timezone,
             once=once_in(request),
         )
-        return await _with_run(request, slot, body, resolved.run, _resolved(runtime, resolved))
+        return await _with_run(request, slot, body, resolved.run, resolution(runtime, resolved))
     commands, job_id = runtime.commands(slot.source), JobId(slot.source_ref)
     if body.action == "run_now":
         run = await commands.run_now(job_id, once=once_in(request))
         return await _with_run(request, slot, body, run, {})
     if body.action not in _SWITCHES:
-        return answer({**_done(slot, body.action), **await _act_on_job(runtime, slot, body.action)})
+        return answer({**done(slot, body.action), **await _act_on_job(runtime, slot, body.action)})
 
     def render(job: Job) -> dict[str, Any]:
-        return {**_done(slot, body.action), "job": runtime.cron.job_document(job)}
+        return {**done(slot, body.action), "job": runtime.cron.job_document(job)}
 
     with answering(request, Job, render=render) as reply:
         label = _SWITCHES[body.action]
@@ -234,7 +196,7 @@ async def _with_run(
         seconds = ACTION_WAIT_SECONDS if body.wait_seconds is None else body.wait_seconds
         run = await runtime_of(request).commands(slot.source).wait_for(run, seconds)
         result["run"] = run_document(run)
-    return answer({**_done(slot, body.action), **result})
+    return answer({**done(slot, body.action), **result})
 
 
 async def _act_on_job(runtime: Runtime, slot: SlotKey, action: str) -> dict[str, Any]:
@@ -252,223 +214,3 @@ async def _act_on_job(runtime: Runtime, slot: SlotKey, action: str) -> dict[str,
             raise InvalidInput(
                 f"expected one of {', '.join(ACTIONS)}, got {action[:100]!r}", field="action"
             )
-
-
-def _resolved(runtime: Runtime, resolved: Resolved) -> dict[str, Any]:
-    result: dict[str, Any] = {"resolution": resolved.record.span.status}
-    if resolved.run is not None:
-        result["run"] = run_document(resolved.run)
-    if resolved.job is not None:
-        result["job"] = runtime.cron.job_document(resolved.job)
-    return result
-
-
-class ChangeRequest(Body):
-    instruction: str = Field(min_length=1, max_length=300, examples=["every weekday at 9am"])
-    timezone: str | None = Field(default=None, max_length=100)
-
-
-class Proposed(Answer):
-    proposal: dict[str, Any]
-
-
-class Confirmation(Body):
-    proposal_id: str = Field(min_length=1, max_length=64)
-    approve: bool
-
-
-class Confirmed(Answer):
-    status: Literal["applied", "rejected"]
-    event_id: str
-    source: str
-    source_ref: str
-    proposal: dict[str, Any]
-    result: dict[str, Any]
-
-
-@router.post(
-    "/calendar/events/{event_id}/change-request",
-    summary="Propose a change in words; nothing changes yet",
-    response_model=Proposed,
-    responses=problem_responses(400, 404, 409, 413, 422, 503),
-)
-async def request_change(request: Request, event_id: EventId, body: ChangeRequest) -> Response:
-    runtime = runtime_of(request)
-    slot = SlotKey.parse(event_id)
-    runtime.require(slot.source)
-    runtime.metrics.count("calendar_change_request_requests")
-
-    def render(made: Proposal | Effect[Proposal]) -> dict[str, Any]:
-        proposal = made.value if isinstance(made, Effect) else made
-        return {"proposal": proposal_document(proposal)}
-
-    with answering(request, Effect, render=render) as reply:
-        proposal = await runtime.changes.propose(slot, body.instruction, timezone=body.timezone)
-    return reply(proposal)
-
-
-@router.post(
-    "/calendar/events/{event_id}/change-request/confirm",
-    summary="Make a proposed change, or reject it",
-    response_model=Confirmed,
-    responses=problem_responses(400, 404, 409, 413, 422, 503),
-)
-async def confirm_change(request: Request, event_id: EventId, body: Confirmation) -> Response:
-    runtime = runtime_of(request)
-    slot = SlotKey.parse(event_id)
-    runtime.require(slot.source)
-    runtime.metrics.count("calendar_change_confirm_requests")
-    proposal = await runtime.changes.proposal(slot, body.proposal_id)
-
-    def render(effect: object) -> dict[str, Any]:
-        status, result = outcome_of(proposal, effect)
-        return {
-            "status": status,
-            "event_id": slot.event_id,
-            "source": slot.source,
-            "source_ref": slot.source_ref,
-            "proposal": proposal_document(replace(proposal, status=status)),
-            "result": result,
-        }
-
-    with answering(request, *CHANGES, render=render) as reply:
-        effect = await runtime.changes.confirm(
-            slot, proposal, approve=body.approve, by=operator(request)
-        )
-    return reply(effect)
-
-
-class ExceptionBody(Body):
-    """Exactly one of the three."""
-
-    skip: Literal[True] | None = None
-    move_to: str | int | float | None = Field(default=None, examples=["in 2 hours"])
-    run_early: Literal[True] | None = None
-    timezone: str | None = Field(default=None, max_length=100)
-
-
-@router.post(
-    "/calendar/events/{event_id}/exception",
-    summary="Skip, move or run early a single future slot",
-    response_model=ActionDone,
-    responses=problem_responses(400, 404, 409, 413, 422, 503),
-)
-async def make_exception(request: Request, event_id: EventId, body: ExceptionBody) -> Response:
-    runtime = runtime_of(request)
-    slot = SlotKey.parse(event_id)
-    runtime.require(slot.source)
-    wanted = {
-        ExceptionKind.SKIP: body.skip,
-        ExceptionKind.MOVE: body.move_to,
-        ExceptionKind.RUN_EARLY: body.run_early,
-    }
-    kinds = [kind for kind, value in wanted.items() if value is not None]
-    if len(kinds) != 1:
-        raise InvalidInput("expected one of skip, move_to and run_early", field="skip")
-
-    def render(made: Run | Effect[Run | None] | None) -> dict[str, Any]:
-        run = made.value if isinstance(made, Effect) else made
-        return {
-            **_done(slot, kinds[0]),
-            **({} if run is None else {"run": run_document(run)}),
-        }
-
-    with answering(request, Effect, render=render) as reply:
-        run = await runtime.exceptions.make(
-            slot, kinds[0], by=operator(request), move_to=body.move_to, timezone=body.timezone
-        )
-    return reply(run)
-
-
-@router.delete(
-    "/calendar/events/{event_id}/exception",
-    summary="Take back a skip or a move",
-    response_model=ActionDone,
-    responses=problem_responses(400, 404, 409, 422, 503),
-)
-async def undo_exception(request: Request, event_id: EventId) -> Response:
-    runtime = runtime_of(request)
-    slot = SlotKey.parse(event_id)
-    runtime.require(slot.source)
-    await runtime.exceptions.undo(slot, by=operator(request))
-    return answer(_done(slot, "undo"))
-
-
-def _done(slot: SlotKey, action: str) -> dict[str, Any]:
-    return {
-        "event_id": slot.event_id,
-        "source": slot.source,
-        "source_ref": slot.source_ref,
-        "status": "ok",
-        "action": action,
-    }
-
-
-@router.get(
-    "/stasis",
-    summary="Missed slots that wait for a decision",
-    response_model=StasisPage,
-    responses=problem_responses(422, 503),
-)
-async def stasis_queue(request: Request) -> Response:
-    runtime = runtime_of(request)
-    items = await runtime.calendar.stasis_queue(now=runtime.clock.now())
-    # The oldest groups are listed; all of them are counted.
-    total = len(items) if len(items) < MAX_GROUPS else await runtime.store.count_stasis_groups()
-    return answer({"stasis_queue": items, "total": total})
-
-
-@router.post(
-    "/stasis/bulk",
-    summary="Decide many missed slots",
-    response_model=BulkDone,
-    responses=problem_responses(400, 404, 409, 413, 422, 503),
-)
-async def bulk(request: Request, body: Bulk) -> Response:
-    runtime = runtime_of(request)
-    if sum(given is not None for given in (body.event_ids, body.group, body.outage)) != 1:
-        raise InvalidInput("expected one of event_ids, group or outage", field="event_ids")
-    outcomes = await runtime.stasis.resolve_many(
-        action=StasisAction(body.action),
-        by=operator(request),
-        event_ids=body.event_ids or ([body.group] if body.group else []),
-        outage_id=body.outage,
-        note=body.note,
-        run_at=body.run_at,
-        timezone=body.timezone,
-        once=once_in(request),
-    )
-    results: list[dict[str, Any]] = []
-    for outcome in outcomes:
-        if outcome.resolved is not None:
-            done = _resolved(runtime, outcome.resolved)
-            results.append({"event_id": outcome.event_id, "status": "ok", **done})
-        elif outcome.error is not None:
-            error = outcome.error
-            results.append(
-                {
-                    "event_id": outcome.event_id,
-                    "status": "refused",
-                    "code": error.status,
-                    "detail": error.message,
-                }
-            )
-    done_count = sum(result["status"] == "ok" for result in results)
-    return answer({"results": results, "done": done_count, "refused": len(results) - done_count})
-
-
-@router.post(
-    "/stasis/{event_id}/undo",
-    summary="Take back a deletion, within a minute",
-    response_model=ActionDone,
-    responses=problem_responses(400, 404, 409, 422, 503),
-)
-async def undo(request: Request, event_id: EventId) -> Response:
-    slot = SlotKey.parse(event_id)
-
-    def render(record: MissedRecord) -> dict[str, Any]:
-        return {**_done(slot, "undo"), "event_id": record.event_id}
-
-    with answering(request, MissedRecord, render=render) as reply:
-        record = await runtime_of(request).stasis.undo_delete(slot, by=operator(request))
-    return reply(record)

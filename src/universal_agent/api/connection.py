@@ -1,7 +1,7 @@
 """Limits to a connection: how slowly a request may arrive, how large its head may be, its turn.
 
-The layers inside see a request once its head is complete, and its body as far as it has come. What
-never completes stays with the server, which would keep it, and all that has come of it.
+The layers inside see a request once its head is complete, and its body as it arrives. Without these
+limits the server would keep requests that never complete, and every byte of them.
 
 A connection has one request at a time: uvicorn would parse every pipelined request of a chunk in
 one turn of the event loop, thousands of small ones. Requests over connections that have shown no
@@ -70,7 +70,7 @@ class _Awaited(Enum):
     HEAD = auto()
     BODY = auto()
     NOTHING = auto()
-    #: The client's end of a connection that was given up; what still comes is not looked at.
+    #: The client's side of a connection that was given up; further bytes are discarded.
     END = auto()
 
 
@@ -263,7 +263,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._set_alarm()
 
     def _give_up(self, answer: bytes) -> None:
-        """End the connection: with an answer if the client waits for that one, else at once."""
+        """End the connection, with an answer where the client waits for one."""
         cycle: RequestResponseCycle | None = self.cycle
         match self._awaited:
             case _Awaited.HEAD:
@@ -274,7 +274,7 @@ class _BoundedProtocol(HttpToolsProtocol):
                 is_next = False
         self._await(_Awaited.END)
         if is_next:
-            # To close at once would reset a client that is still sending, before it has read this.
+            # Closing now would reset a client that is still sending before it has read this.
             self.transport.write(answer)
             self.transport.write_eof()
         else:

@@ -269,7 +269,7 @@ async def delete_job(request: Request, job_id: Ref) -> Response:
 
 @router.post(
     "/jobs/{job_id}/run",
-    summary="Run a job now, beside its schedule",
+    summary="Run a job now, independently of its schedule",
     response_model=RunEnvelope,
     responses={
         202: {"model": RunEnvelope, "description": "The run goes on."},
@@ -337,7 +337,7 @@ async def get_run(request: Request, run_id: Ref) -> Response:
 
 @router.post(
     "/runs/{run_id}/cancel",
-    summary="Cancel a run that waits or is in execution",
+    summary="Cancel a queued or running run",
     response_model=RunEnvelope,
     responses=problem_responses(404, 409, 422, 503),
 )

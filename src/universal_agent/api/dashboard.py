@@ -1,4 +1,4 @@
-"""What the dashboard's overview and inbox show (docs/contract.md, Notifications)."""
+"""The dashboard's overview and inbox (docs/contract.md, Notifications)."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any

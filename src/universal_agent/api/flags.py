@@ -53,7 +53,7 @@ async def read_flags(request: Request) -> Response:
 
 @router.patch(
     "/flags",
-    summary="Turn flags while the gateway runs",
+    summary="Change flags while the gateway runs",
     response_model=FlagsDocument,
     responses=problem_responses(400, 413, 422, 503),
 )

@@ -1,4 +1,4 @@
-"""Can the gateway be relied on right now? (docs/contract.md, Health)"""
+"""The health check (docs/contract.md, Health)."""
 
 from typing import Any, Literal
 
@@ -25,7 +25,12 @@ class HealthDocument(Answer):
     "/health",
     summary="Whether the gateway can be relied on",
     response_model=HealthDocument,
-    responses={503: {"model": HealthDocument, "description": "It cannot; the reasons say why."}},
+    responses={
+        503: {
+            "model": HealthDocument,
+            "description": "The gateway is unhealthy; `reasons` says why.",
+        }
+    },
 )
 async def health(request: Request) -> Response:
     runtime = runtime_of(request)
@@ -38,7 +43,7 @@ async def health(request: Request) -> Response:
         "db_error": health.store_error,
         "deployment_profile": runtime.deployment_profile(),
         "reasons": list(health.reasons),
-        # A job that fails is no fault of the gateway: the status stays.
+        # A failing job does not make the gateway unhealthy.
         "jobs_paused_after_failures": len(runtime.held_jobs),
     }
     response = answer(document, status=200 if health.ok else 503)

@@ -26,7 +26,7 @@ RunId = Annotated[str | None, Query(pattern=_REF)]
 
 
 class WakeBody(Body):
-    """Which session is to beat, and when; without an id every one."""
+    """The session to beat, and when; without an id, every session."""
 
     session_id: str | None = Field(default=None, pattern=_REF)
     reason: PlainText | None = None
@@ -81,7 +81,7 @@ class SuppressedPage(Answer):
 
 @router.get(
     "/last",
-    summary="How a session's heartbeat is, or that of every session",
+    summary="The state of a session's heartbeat, or of every session's",
     response_model=LastBeat,
     responses=problem_responses(404, 422, 503),
 )
@@ -96,7 +96,7 @@ async def last(request: Request, session_id: SessionId = None) -> Response:
 
 @router.get(
     "/suppressed",
-    summary="What beats said and nobody was told, newest first, with the reason",
+    summary="Replies of beats that were not delivered, newest first, with the reason",
     response_model=SuppressedPage,
     responses=problem_responses(422, 503),
 )
@@ -145,7 +145,7 @@ async def write_files(request: Request, session_id: NamedSession, body: FilesBod
 
 @router.post(
     "/wake",
-    summary="Ask for a session's beat, at once or with the next one",
+    summary="Request a session's beat, immediately or with the next one",
     response_model=Woken,
     responses=problem_responses(404, 409, 413, 422, 503),
 )

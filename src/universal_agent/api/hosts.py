@@ -1,8 +1,8 @@
-"""Which names does this gateway answer to, and does a request come from its own pages?
+"""Host and Origin checks: the names that the gateway answers to, and whether a page is its own.
 
 A page of another site can make a browser send requests to a gateway on this machine. What it
 cannot do is choose the Host header (unless its own name resolves to this machine: DNS rebinding)
-nor forge Origin and Sec-Fetch-Site. So these three are a wall that stands without any token.
+nor forge Origin and Sec-Fetch-Site. So these three headers protect a gateway even without a token.
 """
 
 import ipaddress
@@ -64,10 +64,10 @@ def is_same_origin(origin: bytes, host: Authority) -> bool:
 
 
 class Hosts:
-    """The names that the gateway answers to: this machine's own, and those it is told of.
+    """The names that the gateway answers to: this machine's own, and those in UA_ALLOWED_HOSTS.
 
     A name without a port is accepted with every port, since a tunnel or a proxy may choose its own.
-    Raises SettingsError for a name that would let everybody in or cannot be one.
+    Raises SettingsError for a wildcard and for text that cannot be a host name.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:

@@ -81,7 +81,7 @@ def _too_large(most: int) -> TooLarge:
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that tells of the whole body first, then of what comes after it."""
+    """A `receive` that returns the whole body first, then what follows it."""
     is_told = False
 
     async def replayed() -> Message:
@@ -97,8 +97,7 @@ def replay(body: bytes, receive: Receive) -> Receive:
 class GuessLimit:
     """Counts wrong tokens over the last minute, by client and in all.
 
-    At most `overall` of them are remembered, whatever comes in; those that are refused for being
-    too many do not prolong the wait.
+    At most `overall` of them are remembered; refused ones do not prolong the wait.
     """
 
     def __init__(
@@ -135,8 +134,8 @@ def client_name(address: str) -> str:
     """The client that an address stands for: what shares one budget of guesses.
 
     An IPv4 address mapped into IPv6 is the IPv4 one. All loopback addresses are one client, and so
-    is a whole /64 of IPv6: whoever has one of these addresses has them all. What is no address is
-    itself.
+    is a whole /64 of IPv6: one client usually owns the whole range. Text that is not an address is
+    returned unchanged.
     """
     try:
         ip = ipaddress.ip_address(address)

@@ -1,4 +1,4 @@
-"""How does text that a client chose get into a log line? On one line, and short."""
+"""Client-supplied text for log lines: escaped and shortened."""
 
 #: Characters of one field that are kept.
 LONGEST_FIELD = 256
@@ -7,8 +7,8 @@ LONGEST_FIELD = 256
 def log_text(text: str) -> str:
     """`text` with everything unprintable escaped, cut after LONGEST_FIELD characters.
 
-    Line breaks, escape sequences, changes of writing direction and U+2028 would let a client write
-    lines of its own, or hide some, for whoever reads the log next: a person, or an agent.
+    Line breaks, escape sequences, bidirectional controls and U+2028 would let a client forge or
+    hide lines for the next reader of the log, a person or an agent.
     """
     text = text[:LONGEST_FIELD]
     if text.isprintable():

@@ -1,8 +1,8 @@
-"""What is written to standard error, and in which form.
+"""Log output on standard error.
 
-One line a record: for people when standard error is a terminal, else JSON. Every secret is masked.
-What libraries log goes the same way, and so do exceptions that nobody caught. The event log is
-written there too, as its journal; with thousands of events a second that path is kept short.
+One line per record: readable on a terminal, else JSON. Every secret is masked. Records of libraries
+and uncaught exceptions take the same path. The event log is written there too, as its journal; that
+path is short because of thousands of events a second.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Figures for people and machines (docs/contract.md, Health and metrics)."""
+"""Metrics (docs/contract.md, Health and metrics)."""
 
 from typing import Any
 

@@ -27,7 +27,7 @@ _ANSWER = "answer"
 
 
 def _take(key: IdempotencyKey = None) -> None:
-    """Have the header checked, and described in the document of the interface."""
+    """Declares the header, so that it is validated and documented."""
 
 
 class _Turns:
@@ -38,9 +38,7 @@ class _Turns:
 
     @asynccontextmanager
     async def turn(self, key: str) -> AsyncIterator[Callable[[], None]]:
-        """Wait for the key's turn, which lasts to the end of the block, or until the call that
-        the block is given.
-        """
+        """Wait for the key's turn, which lasts until the block ends or calls what it is given."""
         lock, count = self._locks.get(key, (asyncio.Lock(), 0))
         self._locks[key] = lock, count + 1
         has_turn = False

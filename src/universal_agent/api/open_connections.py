@@ -1,8 +1,8 @@
-"""The open connections of the server: how many there may be, and which of them must go.
+"""The open connections of the server: their limits, and which ones are closed.
 
-A client that does not read what it is sent is closed; so is, when there is no room for another
-connection, one that nobody waits for. Descriptors are kept back for runs and the store, since a
-child that cannot be started for want of one would be a failure of the gateway's own.
+A client that does not read its answers is disconnected; when a limit is reached, an idle connection
+is closed for a new one. Descriptors are reserved for runs and the store: a child process that
+cannot start for lack of one would be a failure caused by the gateway.
 """
 
 import asyncio
@@ -27,10 +27,10 @@ CONNECTION = "universal_agent.connection"
 WRITE_SECONDS = 30.0
 WRITE_BYTES = 64 * 1024
 
-#: Seconds between two log lines about connections that were closed for others' sake.
+#: Seconds between two log lines about connections that were closed to make room.
 _LOG_SECONDS = 60.0
 
-#: Connections that have shown no valid token, in all and of one address.
+#: Connections without a valid token, in all and per address.
 MAX_STRANGERS = 200
 MAX_STRANGERS_OF_ONE = 100
 
@@ -77,7 +77,7 @@ class Connection:
         self.client = client_name((transport.get_extra_info("peername") or ("unknown",))[0])
         #: Whether a request over it was the operator's.
         self.is_trusted = False
-        #: Has the limits to strangers not concern it; set where it is counted.
+        #: Exempts it from the limits for connections without a token; set when it is admitted.
         self.trust: Callable[[], None] = lambda: None
         #: Whether it waits for a request.
         self.is_idle: Callable[[], bool] = lambda: False
@@ -101,7 +101,7 @@ class Connection:
         self._pieces.append(data)
         self._size += len(data)
         if self._size > _JOINED_BYTES:
-            self._flush()  # a writer that never waits must come to feel that the client is slow
+            self._flush()  # a writer that never yields must see that the client is slow
 
     def write_eof(self) -> None:
         self._flush()
@@ -116,7 +116,7 @@ class Connection:
         self._transport.set_protocol(protocol)
 
     def hold_little(self) -> None:
-        """Have the system keep no more than a stream needs for a client that does not read."""
+        """Limit the socket buffer to what a stream needs, for clients that do not read."""
         self._hold(_STREAM_BYTES)
 
     def _hold(self, count: int) -> None:
@@ -171,7 +171,7 @@ class OpenConnections:
         return len(self._all)
 
     def admit(self, connection: Connection) -> bool:
-        """Count a new connection in; False when there is no room and none can be made."""
+        """Count a new connection; False when the limit is reached and none can be closed for it."""
         client, most = connection.client, self._most()
         if self._strangers_of_client[client] >= MAX_STRANGERS_OF_ONE:
             self._make_room(c for c in self._strangers if c.client == client)
@@ -207,7 +207,7 @@ class OpenConnections:
             self._end(connection)
 
     def _make_room(self, candidates: Iterable[Connection]) -> bool:
-        """End the connection that is missed least; False when each of them is in use."""
+        """Close a stalled, idle or unauthenticated connection; False when none of them is."""
         found = list(candidates)
         for is_dispensable in (
             lambda c: c.is_stalled,

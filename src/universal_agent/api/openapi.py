@@ -1,4 +1,4 @@
-"""How does a part of the outer layer add to the OpenAPI document what no route knows?"""
+"""Extensions of the OpenAPI document by layers outside the routes."""
 
 from collections.abc import Callable
 from typing import Any

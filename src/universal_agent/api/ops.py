@@ -1,4 +1,4 @@
-"""What operators look things up with: logs (docs/contract.md, Logs)."""
+"""Log access (docs/contract.md, Logs)."""
 
 from typing import Annotated, Any
 

@@ -1,19 +1,19 @@
-"""Which address needs what? The whole table; what it does not name needs the operator's token.
+"""What each address requires. Addresses that are not in the table need the operator's token.
 
-A route that is added is closed until somebody opens it here.
+A new route is closed until it is listed here.
 """
 
 from enum import StrEnum
 
 
 class Need(StrEnum):
-    """What a request must show, beside a Host and an Origin of ours."""
+    """What a request must show, in addition to an accepted Host and Origin."""
 
     #: Nothing.
     NOTHING = "nothing"
-    #: Nothing, and a link on another site may lead here: a page shows nothing by itself.
+    #: Nothing, and links on other sites may lead here: the page holds no data.
     PAGE = "page"
-    #: Nothing; but the answer depends on who asks.
+    #: Nothing; but the answer depends on the principal.
     TOKEN_OR_NOTHING = "token_or_nothing"  # noqa: S105 - a word, not a secret
     #: The operator's token, in a header or as a session.
     TOKEN = "token"  # noqa: S105

@@ -1,7 +1,7 @@
-"""How is an error shown over HTTP? As application/problem+json (RFC 9457), always.
+"""Errors over HTTP: always application/problem+json (RFC 9457).
 
-The exception tree of errors.py maps to a status and a type; what is not foreseen becomes a 500
-with an id that is also in the log, and no detail of the inside.
+The exceptions of errors.py map to a status and a type; any other exception becomes a 500 with an id
+that is also in the log, and without internal details.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,7 +43,7 @@ _TITLES = {
     503: "Unavailable",
 }
 
-#: What to say where the framework says no more than the name of the status.
+#: Details for statuses that the framework answers with their name alone.
 _SENTENCES = {
     404: "There is nothing at this address.",
     405: "This address does not answer to that method.",
@@ -57,11 +57,11 @@ _EXPECTATIONS = {
     "Extra inputs are not permitted": "expected no such field",
 }
 
-#: Fields that one answer complains about, and characters of a name that is repeated to its sender.
+#: Fields named in one answer, and characters of a name that are repeated to its sender.
 _MOST_FIELDS = 5
 _LONGEST_NAME = 100
 
-#: Seconds until another attempt makes sense: a busy store, and a switch that somebody must turn.
+#: Retry-After seconds: for a busy store, and for an engine that is switched off.
 _STORE_RETRY_SECONDS = 1
 _SWITCH_RETRY_SECONDS = 60
 

@@ -1,4 +1,4 @@
-"""What the scheduler did: events to replay, and the ledger (docs/contract.md, Events)."""
+"""Event replay, the event stream, explanations and the ledger (docs/contract.md, Events)."""
 
 from datetime import timedelta
 from typing import Annotated, Any

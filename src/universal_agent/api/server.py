@@ -1,8 +1,8 @@
-"""How does the gateway listen, and how does it stop?
+"""The HTTP server: uvicorn around the application.
 
-A uvicorn server around the app: bound before the runtime starts (a port in use is an error, not a
-race), no access log of its own (it would print tokens), one tick a second instead of ten, and a
-shutdown that never waits for a client.
+The socket is bound before the runtime starts (a port in use is an error, not a race). The server
+has no access log (it would print tokens), ticks once a second instead of ten times, and shuts down
+without waiting for clients.
 """
 
 import asyncio
@@ -38,18 +38,18 @@ from universal_agent.threads import RESOLVING
 
 _log = structlog.get_logger(__name__)
 
-#: What to do with the URL and the overview's counts (docs/contract.md, Dashboard summary).
+#: Called with the URL and the overview's counts (docs/contract.md, Dashboard summary).
 OnReady = Callable[[str, Mapping[str, Any]], None]
 
 #: Connections waiting to be accepted.
 _BACKLOG = 2048
 
-#: Seconds between two looks of the server at itself.
+#: Seconds between two ticks of the server.
 _TICK_SECONDS = 1.0
 
-#: How long the interpreter lets a thread go on before another gets its turn. The writer thread
-#: and the event loop hand over to each other thousands of times a second; each hand-over may cost
-#: that much, which at Python's default of 5 ms is more than a commit.
+#: The interpreter's switch interval. The writer thread and the event loop alternate thousands of
+#: times a second, and each switch may take that long: Python's default of 5 ms is more than a
+#: commit takes.
 _SWITCH_SECONDS = 0.00005
 
 #: Bytes of a message that a client may send over a WebSocket; one that is larger ends it (1009).
@@ -108,7 +108,7 @@ class CalmServer(uvicorn.Server):
         await super().shutdown(sockets)
 
     def stop(self) -> None:
-        """Serve no more."""
+        """Stop serving."""
         self.should_exit = True
         self._stop.set()
 
@@ -189,10 +189,10 @@ def server_of(runtime: Runtime) -> CalmServer:
         ws_max_size=_MESSAGE_BYTES,
         ws_ping_interval=_PING_SECONDS,
         ws_ping_timeout=_PING_SECONDS,
-        # What is sent is small, and comes as it is made: there is little to compress. And no small
-        # message can be unpacked into a large one.
+        # Messages are small: compression gains little, and without it no small message can expand
+        # into a large one.
         ws_per_message_deflate=False,
-        # The client is who connects: a header that says otherwise is anybody's to send.
+        # The client is the peer of the connection; a header that says otherwise can be forged.
         proxy_headers=False,
         timeout_graceful_shutdown=2,
     )
@@ -212,7 +212,7 @@ async def _serve(settings: Settings, on_ready: OnReady) -> None:
             await runtime.clock.sleep(0.005)
         collecting = asyncio.create_task(collect_at_times(runtime.clock))
         if server.started:
-            # Nobody who waits for the first answer waits for these counts.
+            # The first request does not wait for these counts.
             on_ready(url_of(listener), await runtime.dashboard_summary())
         await serving
         collecting.cancel()

@@ -1,8 +1,8 @@
-"""How does a client follow a session? Over one WebSocket (docs/contract.md, Sessions).
+"""A session's WebSocket (docs/contract.md, Sessions).
 
-The access layer has seen its token, Host and Origin before this does. What the client is sent goes
-through its buffer in the hub, whoever it is from: so it comes in order, and nobody waits for it.
-What the client says is taken one message at a time.
+The access layer has checked token, Host and Origin before. Every outgoing message passes through
+the client's buffer in the hub, so messages stay in order and no sender waits for a client.
+Incoming messages are handled one at a time.
 """
 
 import asyncio
@@ -23,22 +23,22 @@ from universal_agent.runtime import Runtime
 
 router = APIRouter(prefix="/api/v1/sessions", tags=["sessions"])
 
-#: Why a socket is closed, beside the codes of the protocol itself.
+#: Close codes in addition to the protocol's own.
 BAD_ID = 4000
 NOT_ALLOWED = 4003
 UNKNOWN = 4004
 _GOING_AWAY = 1001
 _TRY_LATER = 1013
 
-#: How long a client that is let go has to take what waits for it.
+#: Seconds that a disconnected client has to take its buffered messages.
 _LAST_WORDS_SECONDS = 5.0
 
-#: The longest reason that surely fits into a close frame, in characters.
+#: The longest reason that always fits into a close frame, in characters.
 _REASON_CHARS = 40
 
 
 class TurnBody(Body):
-    """What is said to the session."""
+    """The text for the session."""
 
     user_input: str = Field(min_length=1, max_length=TURN_CHARS)
     client_turn_id: str | None = Field(default=None, min_length=1, max_length=200)
@@ -46,21 +46,21 @@ class TurnBody(Body):
 
 
 class Execute(Body):
-    """Take a turn."""
+    """Start a turn."""
 
     type: Literal["execute"]
     data: TurnBody
 
 
 class Cancel(Body):
-    """Stop the turn that waits or runs."""
+    """Cancel the queued or running turn."""
 
     type: Literal["cancel"]
     data: dict[str, Any] = Field(default_factory=dict)
 
 
 class Ping(Body):
-    """Say that you are there."""
+    """A keep-alive."""
 
     type: Literal["ping"]
     data: dict[str, Any] = Field(default_factory=dict)
@@ -74,9 +74,9 @@ _CLIENT_MESSAGE: TypeAdapter[_ClientMessage] = TypeAdapter(
 
 @router.websocket("/{session_id}/stream")
 async def stream(websocket: WebSocket, session_id: str, user_id: str | None = None) -> None:
-    """Follow a session, and take turns in it."""
+    """Follow a session and start turns in it."""
     runtime: Runtime = websocket.app.state.runtime
-    # Its client can be told why it is let go only once it is let in.
+    # A close reason can be sent only after the handshake is accepted.
     await websocket.accept()
     attachment = await _attach(websocket, runtime, session_id, user_id)
     if attachment is None:
@@ -92,7 +92,7 @@ async def _attach(
 ) -> Attachment | None:
     """The client as one of the session's; None when the socket was closed instead.
 
-    Of the counters of continuity, those who ask for what is not there, or not theirs, touch none.
+    Requests for missing or foreign sessions do not count towards continuity.
     """
     if not REF_PATTERN.fullmatch(session_id):
         await websocket.close(BAD_ID, "not a session id")
@@ -116,11 +116,11 @@ async def _attach(
 
 
 async def _converse(websocket: WebSocket, runtime: Runtime, attachment: Attachment) -> None:
-    """Until the client has gone, or is let go."""
+    """Converse until the client leaves or is disconnected."""
     tasks = [
         asyncio.create_task(_send(websocket, attachment)),
-        asyncio.create_task(_hear(websocket, runtime, attachment)),
-        asyncio.create_task(_lose_patience(runtime, attachment)),
+        asyncio.create_task(_receive(websocket, runtime, attachment)),
+        asyncio.create_task(_grace_after_disconnect(runtime, attachment)),
     ]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -134,21 +134,21 @@ async def _converse(websocket: WebSocket, runtime: Runtime, attachment: Attachme
 
 
 async def _send(websocket: WebSocket, attachment: Attachment) -> None:
-    """Send what there is for the client, until it is let go."""
+    """Send the client's messages until it is disconnected."""
     async for message in attachment:
         await websocket.send_text(orjson.dumps(message.document()).decode())
     reason = attachment.closed or ""
     await websocket.close(_TRY_LATER if reason == SLOW else _GOING_AWAY, reason[:_REASON_CHARS])
 
 
-async def _lose_patience(runtime: Runtime, attachment: Attachment) -> None:
-    """Return a while after the client was let go: one that takes nothing is not waited for."""
+async def _grace_after_disconnect(runtime: Runtime, attachment: Attachment) -> None:
+    """Return some seconds after the disconnect: a client that reads nothing is not waited for."""
     await attachment.let_go.wait()
     await runtime.clock.sleep(_LAST_WORDS_SECONDS)
 
 
-async def _hear(websocket: WebSocket, runtime: Runtime, attachment: Attachment) -> None:
-    """Do what the client says, until it has gone."""
+async def _receive(websocket: WebSocket, runtime: Runtime, attachment: Attachment) -> None:
+    """Handle the client's messages until it leaves."""
     while True:
         incoming = await websocket.receive()
         if incoming["type"] == "websocket.disconnect":
@@ -161,7 +161,7 @@ async def _hear(websocket: WebSocket, runtime: Runtime, attachment: Attachment) 
 
 
 def _said(incoming: Mapping[str, Any]) -> _ClientMessage:
-    """What the client has said. Raises InvalidInput."""
+    """Parse a message of the client. Raises InvalidInput."""
     text = incoming.get("text")
     if text is None:
         raise InvalidInput("expected text, got bytes")
@@ -179,7 +179,7 @@ def _said(incoming: Mapping[str, Any]) -> _ClientMessage:
 async def _do(
     runtime: Runtime, session_id: str, said: _ClientMessage
 ) -> tuple[str, dict[str, Any]]:
-    """Do it; the type of the answer, and its data."""
+    """Handle a message. Returns the type and data of the answer."""
     match said:
         case Ping():
             return "pong", {}
@@ -199,7 +199,7 @@ async def _do(
 def _admission(
     runtime: Runtime, turn: Turn, client_turn_id: str | None
 ) -> tuple[str, dict[str, Any]]:
-    """What became of a turn that was asked for."""
+    """The answer to a requested turn."""
     about = {"run_id": turn.run.run_id, "client_turn_id": client_turn_id}
     match turn.admitted:
         case Admitted.NEW:

@@ -1,4 +1,4 @@
-"""Sessions: make them, find them, let them go (docs/contract.md, Sessions)."""
+"""Sessions (docs/contract.md, Sessions)."""
 
 from typing import Annotated, Any
 
@@ -23,7 +23,7 @@ Cursor = Annotated[str | None, Query(pattern=_REF)]
 
 
 class SessionBody(Body):
-    """Whose session, and where it works."""
+    """The session's owner and workspace."""
 
     user_id: str = Field(default="default", pattern=_USER)
     workspace_dir: str | None = Field(
@@ -60,7 +60,7 @@ class SessionCancelled(Answer):
 
 @router.post(
     "/sessions",
-    summary="Make a session",
+    summary="Create a session",
     response_model=SessionMade,
     responses=problem_responses(400, 409, 413, 422, 503),
 )
@@ -154,7 +154,7 @@ async def delete_session_surely(
 
 @router.post(
     "/ops/sessions/{session_id}/cancel",
-    summary="Stop what a session runs: its turn and its beat",
+    summary="Stop a session's running turn and beat",
     response_model=SessionCancelled,
     responses=problem_responses(404, 409, 413, 422, 503),
 )

@@ -1,9 +1,9 @@
-"""How do requests that come by the thousand reach their endpoint? By a shorter way.
+"""A shorter path for frequent requests with a body.
 
-FastAPI takes longer to bring a request with a body to its endpoint than the endpoint takes to
-answer. This layer lies before its routing and brings a plain request there by itself: one of a
-route it knows, JSON that fits the model, and nothing else to read. Every other request, a wrong
-one above all, goes FastAPI's way.
+FastAPI takes longer to route and validate such a request than its endpoint takes to answer it. This
+layer comes before the routing and calls the endpoint directly for a plain request: a listed route,
+JSON that fits the model, and no other inputs. Every other request, invalid ones included, goes
+through FastAPI.
 """
 
 from collections.abc import Callable, Coroutine, Mapping

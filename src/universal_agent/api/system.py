@@ -1,4 +1,4 @@
-"""What is to be told to sessions, and who is here (docs/contract.md, Heartbeats)."""
+"""System events for sessions, and presence (docs/contract.md, Heartbeats)."""
 
 from typing import Annotated, Any, Literal
 
@@ -19,7 +19,7 @@ _WORD = r"^[A-Za-z0-9_.:-]{1,100}$"
 
 
 class SystemEventBody(Body):
-    """Something that happened, for one session's next beat or, without an id, for every one's."""
+    """An event for one session's next beat or, without an id, for every session's."""
 
     session_id: str | None = Field(default=None, pattern=_REF)
     event_type: str = Field(default="system_event", pattern=_WORD)
@@ -37,7 +37,7 @@ class SystemEventPage(Answer):
 
 
 class PresenceBody(Body):
-    """What a node says of itself."""
+    """A node's report about itself."""
 
     node_id: str = Field(default="gateway", pattern=_WORD)
     status: str = Field(default="online", pattern=_WORD)
@@ -56,7 +56,7 @@ class PresencePage(Answer):
 
 @router.post(
     "/event",
-    summary="Tell something to a session's next beat",
+    summary="Queue an event for a session's next beat",
     response_model=SystemEventQueued,
     responses=problem_responses(400, 404, 409, 413, 422, 503),
 )
@@ -79,7 +79,7 @@ async def queue_event(request: Request, body: SystemEventBody) -> Response:
 
 @router.get(
     "/events",
-    summary="What waits to be told to a session's next beat",
+    summary="Events queued for a session's next beat",
     response_model=SystemEventPage,
     responses=problem_responses(422, 503),
 )
@@ -92,7 +92,7 @@ async def queued_events(
 
 @router.post(
     "/presence",
-    summary="Say that a node is here",
+    summary="Report a node as present",
     response_model=PresenceKept,
     responses=problem_responses(400, 409, 413, 422),
 )
@@ -106,7 +106,7 @@ async def report_presence(request: Request, body: PresenceBody) -> Response:
     return answer({"status": "ok", "presence": node.document()})
 
 
-@router.get("/presence", summary="Which nodes were heard of", response_model=PresencePage)
+@router.get("/presence", summary="Nodes that have reported", response_model=PresencePage)
 async def presence(request: Request) -> Response:
     nodes = runtime_of(request).presence.nodes()
     return answer({"nodes": [node.document() for node in nodes]})

@@ -66,7 +66,7 @@ class TracebackWriter:
         while (record := self._records.get()) is not None:
             try:
                 self._write({**record, "exception": format_bounded(record["exception"])})
-            except (OSError, ValueError):  # standard error is closed: nobody can be told
+            except (OSError, ValueError):  # standard error is closed: there is nowhere to write
                 pass
             finally:
                 self._records.task_done()

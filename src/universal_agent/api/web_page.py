@@ -1,7 +1,7 @@
 """The dashboard: the built page, its files, and what it needs to know at run time.
 
-The page is built into the package (`web_dist`). Without it the gateway serves the API all the
-same, and `/` says how to get the page.
+The page is built into the package (`web_dist`). Without it the gateway still serves the API, and
+`/` says how to build the page.
 """
 
 import mimetypes
@@ -24,7 +24,7 @@ router = APIRouter(tags=["page"])
 
 WEB_DIST = Path(__file__).parent.parent / "web_dist"
 
-#: How often the page asks while it is not pushed to, in seconds.
+#: Seconds between two polls of the page while it has no stream.
 POLL_SECONDS = {"calendar": 30, "heartbeat": 20, "continuity": 45}
 
 #: Where index.html takes the nonce of its style elements.
@@ -112,7 +112,7 @@ def _asset(path: str) -> Response | None:
 
 @router.get("/{path:path}", include_in_schema=False)
 async def page(request: Request, path: str) -> Response:
-    """The page, for every address that is not the API's: it routes by itself."""
+    """The page, for every address outside the API: it routes on the client."""
     first = path.partition("/")[0]
     if first in ("api", "assets", "config", "metrics") or (
         "text/html" not in request.headers.get("accept", "") and path
@@ -127,7 +127,7 @@ async def page(request: Request, path: str) -> Response:
 class PageFiles:
     """ASGI layer: answers for the page and its files without going through all routes.
 
-    Anybody may ask for them, so that they must cost little.
+    They need no token, so they must be cheap.
     """
 
     def __init__(self, app: ASGIApp) -> None:

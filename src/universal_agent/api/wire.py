@@ -1,4 +1,4 @@
-"""How are answers written, and what do all routers share?"""
+"""Answers as JSON, and what all routers share."""
 
 import hashlib
 import json
@@ -52,7 +52,7 @@ def runtime_of(request: Request) -> Runtime:
 
 
 def operator(request: Request) -> str:
-    """Who asks, for the record of decisions."""
+    """The principal, for the audit of decisions."""
     return str(request.scope.get("state", {}).get("principal", "operator"))
 
 
@@ -93,7 +93,7 @@ def once_from(key: str | None, request: Request, body: Mapping[str, Any]) -> Onc
     """What the store remembers of an Idempotency-Key, if there is one."""
     if key is None:
         return None
-    # Not orjson, which refuses integers beyond 64 bits: judging the body is not for this place.
+    # Not orjson, which refuses integers beyond 64 bits; the body is validated elsewhere.
     return once_of(key, request, json.dumps(body, sort_keys=True).encode())
 
 

@@ -101,7 +101,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Run a job now, beside its schedule */
+        /** Run a job now, independently of its schedule */
         post: operations["run_job_api_v1_cron_jobs__job_id__run_post"];
         delete?: never;
         options?: never;
@@ -169,7 +169,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Cancel a run that waits or is in execution */
+        /** Cancel a queued or running run */
         post: operations["cancel_run_api_v1_cron_runs__run_id__cancel_post"];
         delete?: never;
         options?: never;
@@ -447,7 +447,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Turn flags while the gateway runs */
+        /** Change flags while the gateway runs */
         patch: operations["change_flags_api_v1_ops_flags_patch"];
         trace?: never;
     };
@@ -611,7 +611,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How a session's heartbeat is, or that of every session */
+        /** The state of a session's heartbeat, or of every session's */
         get: operations["last_api_v1_heartbeat_last_get"];
         put?: never;
         post?: never;
@@ -628,7 +628,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What beats said and nobody was told, newest first, with the reason */
+        /** Replies of beats that were not delivered, newest first, with the reason */
         get: operations["suppressed_api_v1_heartbeat_suppressed_get"];
         put?: never;
         post?: never;
@@ -665,7 +665,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Ask for a session's beat, at once or with the next one */
+        /** Request a session's beat, immediately or with the next one */
         post: operations["wake_api_v1_heartbeat_wake_post"];
         delete?: never;
         options?: never;
@@ -682,7 +682,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Tell something to a session's next beat */
+        /** Queue an event for a session's next beat */
         post: operations["queue_event_api_v1_system_event_post"];
         delete?: never;
         options?: never;
@@ -697,7 +697,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What waits to be told to a session's next beat */
+        /** Events queued for a session's next beat */
         get: operations["queued_events_api_v1_system_events_get"];
         put?: never;
         post?: never;
@@ -714,10 +714,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Which nodes were heard of */
+        /** Nodes that have reported */
         get: operations["presence_api_v1_system_presence_get"];
         put?: never;
-        /** Say that a node is here */
+        /** Report a node as present */
         post: operations["report_presence_api_v1_system_presence_post"];
         delete?: never;
         options?: never;
@@ -735,7 +735,7 @@ export interface paths {
         /** Sessions, oldest first */
         get: operations["list_sessions_api_v1_sessions_get"];
         put?: never;
-        /** Make a session */
+        /** Create a session */
         post: operations["create_session_api_v1_sessions_post"];
         delete?: never;
         options?: never;
@@ -805,7 +805,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Stop what a session runs: its turn and its beat */
+        /** Stop a session's running turn and beat */
         post: operations["cancel_session_api_v1_ops_sessions__session_id__cancel_post"];
         delete?: never;
         options?: never;
@@ -839,7 +839,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Have the browser forget its session */
+        /** End the browser's session */
         post: operations["logout_api_v1_auth_logout_post"];
         delete?: never;
         options?: never;
@@ -1796,7 +1796,7 @@ export interface components {
         };
         /**
          * PresenceBody
-         * @description What a node says of itself.
+         * @description A node's report about itself.
          */
         PresenceBody: {
             /**
@@ -1921,7 +1921,7 @@ export interface components {
         RunStatus: "queued" | "running" | "success" | "error" | "timeout" | "cancelled" | "skipped" | "interrupted";
         /**
          * SessionBody
-         * @description Whose session, and where it works.
+         * @description The session's owner and workspace.
          */
         SessionBody: {
             /**
@@ -2068,7 +2068,7 @@ export interface components {
         };
         /**
          * SystemEventBody
-         * @description Something that happened, for one session's next beat or, without an id, for every one's.
+         * @description An event for one session's next beat or, without an id, for every session's.
          */
         SystemEventBody: {
             /** Session Id */
@@ -2124,7 +2124,7 @@ export interface components {
         };
         /**
          * Via
-         * @description How a request showed who makes it.
+         * @description The credential that a request carried.
          * @enum {string}
          */
         Via: "header" | "bearer" | "query" | "cookie" | "open";
@@ -2136,7 +2136,7 @@ export interface components {
         View: "day" | "week" | "month";
         /**
          * WakeBody
-         * @description Which session is to beat, and when; without an id every one.
+         * @description The session to beat, and when; without an id, every session.
          */
         WakeBody: {
             /** Session Id */
@@ -2331,7 +2331,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It cannot; the reasons say why. */
+            /** @description The gateway is unhealthy; `reasons` says why. */
             503: {
                 headers: {
                     [name: string]: unknown;
