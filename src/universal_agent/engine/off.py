@@ -63,7 +63,16 @@ class OffEngine:
                 again_at = min(again_at, now + timedelta(seconds=_SHORT_SECONDS))
             if due.next_at is not None and due.next_at > now:
                 again_at = min(again_at, due.next_at)
-            await self._clock.sleep(max(0.0, (again_at - now).total_seconds()) + 0.1)
+            await self._sleep(now, again_at)
+
+    async def _sleep(self, now: datetime, until: datetime) -> None:
+        """Return when the wall clock has passed `until`, or reads less than `now`.
+
+        The clock may jump, so no sleep is longer than a bounded look at it.
+        """
+        until += timedelta(seconds=0.1)
+        while now <= self._clock.now() < until:
+            await self._clock.sleep_until(until)
 
     async def end(self) -> None:
         """The engine is on: decide what it missed while it was off, if it was."""

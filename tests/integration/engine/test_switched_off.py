@@ -67,6 +67,35 @@ async def test_while_it_is_off_every_slot_waits_whatever_its_policy(
     assert (ledger.unaccounted, ledger.in_flight) == ([], 7)
 
 
+@pytest.mark.parametrize("jump", ["step", "suspend"])
+async def test_slots_that_the_clock_leaps_over_are_recorded_within_seconds(
+    gateway: Gateway, clock: ManualClock, off: dict[str, Any], jump: str
+) -> None:
+    await gateway.create(every="10m")
+    await restart(gateway, **off)
+    await clock.advance(5)
+    getattr(clock, jump)(HOUR.total_seconds())
+    await clock.advance(2)
+    missed = await gateway.pending()
+    assert [(one.cause, one.span.count) for one in missed] == [(Cause.ENGINE_OFF, 5)]
+    ledger = await gateway.ledger()
+    assert (ledger.unaccounted, ledger.in_flight) == ([], 1)
+
+
+async def test_slots_are_recorded_when_the_clock_was_ahead_and_is_set_back(
+    gateway: Gateway, clock: ManualClock, off: dict[str, Any]
+) -> None:
+    await gateway.create(every="10m")
+    await restart(gateway, **off)
+    clock.step(-HOUR.total_seconds())
+    await clock.advance(2)
+    clock.step(3 * HOUR.total_seconds())
+    await clock.advance(2)
+    ledger = await gateway.ledger()
+    assert ledger.unaccounted == []
+    assert sum(one.span.count for one in await gateway.pending()) > 0
+
+
 @pytest.mark.parametrize(
     ("on_miss", "catch_ups", "missed"),
     [
