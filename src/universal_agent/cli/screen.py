@@ -7,7 +7,6 @@ for each status. Elsewhere: ISO 8601, whole ids, bare words, nothing cut off.
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TextIO, TypeVar
-from zoneinfo import ZoneInfo
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -112,10 +111,12 @@ class Screen:
 
     def when(self, at: float | str | None, timezone: str = "UTC") -> Text:
         """An instant, in epoch seconds or ISO 8601, as local time of `timezone`; "-" for None."""
+        from universal_agent.domain.local_time import shown_in
+
         if at is None:
             return Text("-", style="dim")
         instant = instant_of(at)
-        local = instant.astimezone(ZoneInfo(timezone))
+        local = shown_in(instant, timezone)
         if not self.is_terminal:
             return Text(local.isoformat(timespec="seconds"))
         today = self.now.astimezone(local.tzinfo)

@@ -3,7 +3,6 @@
 from datetime import UTC
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -167,9 +166,10 @@ def explain(
 
 def _epoch(ua: "Invocation", when: str, timezone: str) -> int:
     """The second that WHEN names: read as at the day's first moment, so "9am" is this morning."""
+    from universal_agent.domain.local_time import shown_in
     from universal_agent.domain.phrases import parse_instant
 
-    local = ua.clock.now().astimezone(ZoneInfo(timezone))
+    local = shown_in(ua.clock.now(), timezone)
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
     at = parse_instant(when, now=midnight.astimezone(UTC), timezone=timezone, field="WHEN")
     return int(at.timestamp())

@@ -11,9 +11,9 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from universal_agent.domain.job import JobSpec
+from universal_agent.domain.local_time import load_zone
 from universal_agent.domain.phrases import parse_instant, parse_schedule
 from universal_agent.domain.schedule import CronSchedule, OneShotSchedule, Schedule
 from universal_agent.errors import InvalidInput, InvalidPhrase
@@ -156,7 +156,7 @@ def _simple(operation: Operation, spec: JobSpec, slot: datetime, now: datetime) 
 
 def _move(when: str, spec: JobSpec, slot: datetime, now: datetime, timezone: str) -> Understood:
     at = parse_instant(when, now=now, timezone=timezone, field="instruction")
-    local = at.astimezone(ZoneInfo(timezone))
+    local = at.astimezone(load_zone(timezone))
     if isinstance(spec.schedule, OneShotSchedule):
         return Understood(
             operation=Operation.RESCHEDULE,
@@ -228,7 +228,6 @@ def side(
 
     `without` leaves out a slot that is skipped or moved, `moved_to` puts it in its new place.
     """
-    zone = ZoneInfo(spec.timezone)
     coming = (slot for slot in _coming(spec.schedule, now) if slot != without)
     slots = list(islice(coming, SLOTS_SHOWN)) if spec.enabled else []
     if moved_to is not None:
@@ -239,7 +238,7 @@ def side(
         "schedule": spec.schedule.describe(),
         "timezone": spec.timezone,
         "next": [
-            {"utc": slot.isoformat(), "local": slot.astimezone(zone).isoformat()} for slot in slots
+            {"utc": slot.isoformat(), "local": spec.local(slot).isoformat()} for slot in slots
         ],
     }
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from universal_agent.domain.events import RETRY_DROPPED, Event
 from universal_agent.domain.exceptions import MOVED, OPERATOR
@@ -96,7 +95,7 @@ def explain(slot: SlotKey, history: SlotHistory, *, now: datetime) -> Explanatio
     if version is None or not _expected(version, at):
         return Explanation("not_expected", _why_not_expected(slot, history, version))
     spec = version.spec
-    local = at.astimezone(ZoneInfo(spec.timezone))
+    local = spec.local(at)
     sentences = [
         (
             f"The job “{spec.display_title}” ({spec.schedule.describe()}) expected a slot at "

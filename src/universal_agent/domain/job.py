@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from universal_agent.domain.fail_on import FailOn, read_fail_on
-from universal_agent.domain.local_time import unrecorded_rules
+from universal_agent.domain.local_time import shown_in, unrecorded_rules
 from universal_agent.domain.run import JobId
 from universal_agent.domain.schedule import (
     CronSchedule,
@@ -153,6 +153,11 @@ class JobSpec:
     def expects_as(self, other: "JobSpec") -> bool:
         """Whether both have the same slots, or none."""
         return self.enabled == other.enabled and same_slots(self.schedule, other.schedule)
+
+    def local(self, instant: datetime) -> datetime:
+        """What the clock of the job's zone shows, by the rules that its slots are planned by."""
+        rules = self.schedule.rules if isinstance(self.schedule, CronSchedule) else None
+        return shown_in(instant, self.timezone, rules)
 
     @property
     def priority(self) -> Priority:

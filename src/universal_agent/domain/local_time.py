@@ -13,7 +13,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -166,6 +166,23 @@ def forget_zones() -> None:
         cached.cache_clear()
     _recorded.clear()
     _unrecorded.clear()
+
+
+def shown_in(instant: datetime, zone: str, rules: str | None = None) -> datetime:
+    """What the clock of a zone shows at an instant, by the rules with this fingerprint.
+
+    A zone that this process does not have is read by rules on record, or else shown in UTC: a job
+    outlives its zone.
+    """
+    recorded = _recorded.get(rules) if rules else None
+    if recorded is None:
+        try:
+            return instant.astimezone(load_zone(zone))
+        except InvalidSchedule:
+            known = (rules for rules in _recorded.values() if rules.timezone == zone)
+            recorded = next(known, None)
+    offset = 0 if recorded is None else recorded.offset_at(second_of(instant))
+    return instant.astimezone(timezone(timedelta(seconds=offset)))
 
 
 def _offsets_of(zone: ZoneInfo) -> _Offsets:

@@ -5,7 +5,6 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from universal_agent.domain.job import Job, JobSpec, Policy
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus
@@ -137,7 +136,7 @@ class CronView:
                 "source": job.source,
                 "title": job.spec.display_title,
                 "description": job.spec.schedule.describe(),
-                **_slot(job.next_run_at, job.spec.timezone),
+                **_slot(job.next_run_at, job.spec),
                 "in_seconds": (job.next_run_at - now).total_seconds(),
             }
             for job in jobs
@@ -181,7 +180,7 @@ def echo(spec: JobSpec, *, now: datetime) -> dict[str, Any]:
         "timezone": spec.timezone,
         "runner": spec.runner,
         "notes": notes,
-        "next": [_slot(slot, spec.timezone) for slot in slots],
+        "next": [_slot(slot, spec) for slot in slots],
     }
 
 
@@ -192,12 +191,12 @@ def _coming(schedule: Schedule, now: datetime) -> Iterator[datetime]:
         slot = schedule.next_after(slot)
 
 
-def _slot(slot: datetime, timezone: str) -> dict[str, Any]:
+def _slot(slot: datetime, spec: JobSpec) -> dict[str, Any]:
     utc = slot.isoformat()
     return {
         "at": slot.timestamp(),
         "utc": utc,
-        "local": utc if timezone == "UTC" else slot.astimezone(ZoneInfo(timezone)).isoformat(),
+        "local": utc if spec.timezone == "UTC" else spec.local(slot).isoformat(),
     }
 
 

@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.integration.engine.gateway import HOUR, MINUTE, Gateway
 from tests.oracle.zone_files import AN_HOUR_EAST, NO_SUMMER_TIME, SUMMER_TIME, TOWN, put_rules
+from universal_agent.api.app import create_app
 from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.explain import explain
 from universal_agent.domain.job import OffLabel
 from universal_agent.domain.local_time import forget_zones
-from universal_agent.domain.slot import SlotKey
+from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.testing import ManualClock
 
 DAY = timedelta(days=1)
@@ -171,6 +173,50 @@ async def test_a_zone_that_is_gone_is_read_by_the_rules_on_record(
     assert gateway.runner.slots == [NOON + 2 * HOUR]
     assert (await gateway.job(job)).version == 1
     assert (await gateway.ledger(job)).unaccounted == []
+
+
+async def test_a_job_whose_zone_is_gone_is_shown_edited_and_explained_in_its_own_time(
+    rules: Path, gateway: Gateway, clock: ManualClock
+) -> None:
+    job = await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
+    await gateway.kill()
+    (rules / TOWN).unlink()
+    forget_zones()
+    await gateway.start()
+    path = f"/api/v1/cron/jobs/{job.job_id}"
+    transport = httpx.ASGITransport(create_app(gateway.runtime))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        shown = await client.get(path)
+        edited = await client.put(path, json={"title": "tea"})
+        coming = await client.get("/api/v1/cron/next")
+        explained = await client.get(
+            "/api/v1/ops/scheduling/explain",
+            params={"event_id": SlotKey(Source.CRON, job.job_id, NOON + 2 * HOUR).event_id},
+        )
+        asked = await client.post(
+            f"/api/v1/ops/calendar/events/cron|{job.job_id}|"
+            f"{int((NOON + 2 * HOUR).timestamp())}/change-request",
+            json={"instruction": "pause it", "timezone": "UTC"},
+        )
+    answers = [shown, edited, coming, explained, asked]
+    assert [answer.status_code for answer in answers] == [200] * 5, [a.text for a in answers]
+    local = "2026-01-14T15:00:00+01:00"
+    assert shown.json()["echo"]["next"][0]["local"] == local
+    assert edited.json()["echo"]["next"][0]["local"] == local
+    assert coming.json()["next"][0]["local"] == local
+    assert asked.json()["proposal"]["before"]["next"][0]["local"] == local
+    assert "2026-01-14 15:00:00 in Test/Town" in explained.json()["sentences"][0]
+
+
+async def test_a_slot_of_the_past_is_explained_in_the_time_that_it_was_planned_in(
+    rules: Path, gateway: Gateway, clock: ManualClock
+) -> None:
+    job = await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
+    await clock.advance(3 * 3600)
+    await restart(gateway, rules, AN_HOUR_EAST, after=10 * MINUTE)
+    history = await gateway.store.slot_history(SlotKey(Source.CRON, job.job_id, NOON + 2 * HOUR))
+    story = explain(SlotKey(Source.CRON, job.job_id, NOON + 2 * HOUR), history, now=clock.now())
+    assert "2026-01-14 15:00:00 in Test/Town" in story.sentences[0]
 
 
 async def test_jobs_of_an_engine_that_is_off_wait_for_it_with_the_old_rules(
