@@ -1,6 +1,6 @@
-"""What time is it, and wake me later: the only file that reads time.
+"""The clocks: the only file that reads time.
 
-Everything else is handed a `Clock`, so that tests move time by hand and a wall clock that jumps
+Everything else receives a `Clock`, so that tests move time by hand and a wall clock that jumps
 is seen in one place. Wall time (`now`) says when slots are due; monotonic time says how long
 something took. The two drift apart when the host sleeps or somebody sets the clock, and
 `ClockWatch` turns that difference into a fact.
@@ -19,7 +19,7 @@ from typing import Protocol
 #: within this long after resume, because no sleep outlives it.
 LONGEST_SLEEP = timedelta(seconds=1)
 
-#: A clock that is set by no more than this is corrected; by more, it jumps.
+#: A change of the clock by no more than this is a correction; by more, a jump.
 TOLERANCE = timedelta(seconds=2)
 
 #: Linux: nanoseconds on a processor, nanoseconds ready and without one, time slices.
@@ -30,12 +30,12 @@ class Cancellable(Protocol):
     """A call that has not happened yet."""
 
     def cancel(self) -> None:
-        """Do not make the call; harmless when it was made."""
+        """Cancel the call; no effect after it was made."""
         ...
 
 
 class Clock(Protocol):
-    """Where time comes from."""
+    """The source of time."""
 
     def now(self) -> datetime:
         """The wall clock, aware, in UTC."""
@@ -68,7 +68,7 @@ class Clock(Protocol):
         ...
 
     def call_later(self, seconds: float, call: Callable[[], object]) -> Cancellable:
-        """Make `call` on the running event loop after `seconds` of monotonic time."""
+        """Call `call` on the running event loop after `seconds` of monotonic time."""
         ...
 
 
@@ -111,9 +111,9 @@ def _waited_for_a_processor() -> float:
 
 
 class ClockJump(StrEnum):
-    """How wall and monotonic time came apart."""
+    """The kinds of divergence of wall and monotonic time."""
 
-    #: The host slept, or the process was stopped: time went on and nothing could run.
+    #: The host slept, or the process was stopped: time passed and nothing could run.
     SUSPENDED = "host_suspended"
     #: The wall clock was set forward.
     FORWARD = "clock_step"
@@ -141,7 +141,7 @@ class _Reading:
 class ClockWatch:
     """Finds jumps of the wall clock by comparing it with the monotonic one.
 
-    Look at least every `longest_sleep`; each jump is told once. Between two looks both clocks
+    Look at least every `longest_sleep`; each jump is reported once. Between two looks both clocks
     should move on alike, and by little:
 
     - the wall clock fell behind the other: it was set back (BACKWARD);

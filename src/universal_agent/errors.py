@@ -1,4 +1,4 @@
-"""Every error this product raises on purpose, with how it is shown over HTTP.
+"""Errors that this product raises on purpose, with their HTTP status.
 
     UniversalAgentError
     ├── InvalidInput                 400  a value that cannot be accepted; names its field
@@ -48,7 +48,7 @@ class UniversalAgentError(Exception):
     ) -> None:
         self.message = message or (type(self).__doc__ or "").strip()
         self.field = field
-        #: What programs need of it: further members of the problem document.
+        #: Further members of the problem document, for programs.
         self.details = dict(details or {})
         super().__init__(self.message)
 

@@ -1,11 +1,10 @@
-"""Where does a test have this process killed?
+"""Failpoints: places at which a test kills this process.
 
     UA_FAILPOINT=after_spawn:3 python -m universal_agent serve
 
 kills the gateway when it has started a child for the third time, as `kill -9` would: nothing is
-flushed, no handler runs. For tests of what survives that, and for nothing else. It is read from
-the environment once, at start; nothing over HTTP reaches it. While it is not set, passing a point
-costs one comparison.
+flushed, no handler runs. For crash tests only. It is read from the environment once, at start, and
+cannot be set over HTTP. While it is not set, passing a point costs one comparison.
 """
 
 import os
@@ -17,23 +16,23 @@ from universal_agent.errors import SettingsError
 
 
 class Failpoint(StrEnum):
-    """The instants on a run's way at which a crash is most interesting."""
+    """The points in the life of a run at which a crash is tested."""
 
     #: Slots are claimed, not committed.
     BEFORE_ADMIT_COMMIT = "before_admit_commit"
-    #: Slots are claimed for good, and nobody has heard of it.
+    #: Slots are claimed and committed; no caller has been answered.
     AFTER_ADMIT_COMMIT = "after_admit_commit"
     #: The run is called running, its child does not exist.
     BEFORE_SPAWN = "before_spawn"
-    #: The child runs, nobody watches it yet.
+    #: The child runs and is not watched yet.
     AFTER_SPAWN = "after_spawn"
     #: The end is written, not committed.
     BEFORE_FINISH_COMMIT = "before_finish_commit"
-    #: The end is recorded for good, and nobody has heard of it.
+    #: The end is committed; no caller has been answered.
     AFTER_FINISH_COMMIT = "after_finish_commit"
     #: At start: the processes of a dead gateway are ended, their runs not closed yet.
     BEFORE_INTERRUPT_COMMIT = "before_interrupt_commit"
-    #: At start: the runs of a dead gateway are closed, what passed meanwhile is not decided yet.
+    #: At start: the runs of a dead gateway are closed; the slots since then are not decided.
     AFTER_INTERRUPT_COMMIT = "after_interrupt_commit"
 
 
@@ -77,6 +76,6 @@ def arm(setting: str) -> None:
 
 
 def passing(point: Failpoint) -> None:
-    """Die here, if that is what UA_FAILPOINT says."""
+    """Kill this process here if UA_FAILPOINT names this point."""
     if _trap is not None:
         _trap.passed(point)

@@ -1,7 +1,7 @@
 """Files and folders, opened without following links and without waiting.
 
-Programs that run as the same user may put anything in the place of a file that the gateway reads
-or writes: a link, a pipe, a device. Every such file is opened through this module.
+Programs of the same user can replace any file that the gateway reads or writes by a link, a pipe or
+a device. Every such file is opened through this module.
 """
 
 import errno

@@ -1,7 +1,7 @@
-"""Secrets of this process, masked by value in everything that is written or shown.
+"""Secrets of this process, masked by value in all output.
 
-Names help only where a secret has one. A traceback, a client library's error or a line of the
-server quotes URLs and headers as they are, so the values themselves are replaced.
+Masking by name misses secrets without one: tracebacks, errors of client libraries and lines of the
+server quote URLs and headers literally, so the values themselves are replaced.
 """
 
 import base64

@@ -1,7 +1,7 @@
-"""How much, how often, how late: the product's own figures.
+"""Metrics of this product.
 
-One object, made by the composition root and handed to whoever counts; no module state. `/metrics`
-and the JSON documents read the same objects.
+One object, created by the composition root and passed to everything that counts; no module state.
+`/metrics` and the JSON documents read the same objects.
 """
 
 from collections import Counter, deque
@@ -141,10 +141,10 @@ class Metrics:
         self.counters[name] += by
 
     def lag(self, seconds: float) -> None:
-        """A slot started this late."""
+        """Record the start latency of a slot."""
         self.lags.add(seconds)
         self._dispatch_lag.observe(seconds)
 
     def exposition(self) -> bytes:
-        """Everything in Prometheus' text format."""
+        """All metrics in Prometheus' text format."""
         return prometheus.generate_latest(self.registry)

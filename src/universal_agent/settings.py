@@ -1,7 +1,7 @@
-"""Which settings are in force, and where did each come from?
+"""Settings: environment variables, their types and defaults.
 
-Every environment variable this product reads is a field here, typed, read once at start. A value
-that does not fit stops the start with the variable's name (`SettingsError`).
+Every environment variable that this product reads is a field here, typed and read once at start. An
+invalid value stops the start with the variable's name (`SettingsError`).
 """
 
 import base64
@@ -27,7 +27,7 @@ FALSY = frozenset({"0", "false", "no", "off"})
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 
-#: Characters of a token where other machines may guess at it.
+#: Least characters of a token where other machines can reach the gateway.
 SHORTEST_WIDE_TOKEN = 32
 
 
@@ -63,7 +63,7 @@ def _words(value: object) -> object:
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 
-#: More than any token has.
+#: Longer than any token.
 _TOKEN_FILE_BYTES = 4096
 
 Source = Literal["default", "environment"]
@@ -122,19 +122,19 @@ class Settings(BaseSettings):
     hb_dedupe_window: int = Field(default=86_400, ge=0)
     hb_use_indicator: Flag = False
 
-    # -- where the gateway is and who may talk to it
+    # -- the listening address and access
     gateway_host: str = "127.0.0.1"
     gateway_port: int = Field(default=8002, ge=0, le=65535)
     ops_token: str = Field(default="", repr=False)
     allowed_hosts: Words = ()
 
-    # -- where things are kept
+    # -- storage
     data_dir: Path = Path(".ua")
     workspaces_dir: Path | None = None
     database_url: str = Field(default="", repr=False)
     state_home: Path | None = Field(default=None, validation_alias=_named("XDG_STATE_HOME"))
 
-    # -- how long; 0 is for good
+    # -- retention; 0 keeps records without limit
     event_retention_days: int = Field(default=90, ge=0, le=36_500)
     run_log_retention_days: int = Field(default=90, ge=0, le=36_500)
 
@@ -144,25 +144,25 @@ class Settings(BaseSettings):
     notification_snooze_minutes_max: int = Field(default=1440, ge=1)
     notify_urls: Words = Field(default=(), repr=False)
 
-    # -- what waits to be told to a session's next beat
+    # -- system events
     system_events_max: int = Field(default=100, ge=1, le=10_000)
 
-    # -- when losing sessions is an alarm
+    # -- session continuity alarms
     continuity_resume_success_min: float = Field(default=0.90, ge=0, le=1)
     continuity_attach_success_min: float = Field(default=0.90, ge=0, le=1)
     continuity_failure_warn_threshold: int = Field(default=3, ge=1)
 
-    # -- who is told that all is well
+    # -- the watchdog's ping
     watchdog_ping_url: str = Field(default="", repr=False)
 
-    # -- what is written to standard error
+    # -- logging
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     # -- limits
     max_jobs: int = Field(default=200_000, ge=1)
     min_interval_seconds: int = Field(default=1, ge=1)
 
-    # -- what a child process may see, and which agent there is
+    # -- child processes and the agent
     child_env: Words = ()
     agent_command: str = ""
     agent_base_url: str = Field(default="", repr=False)
@@ -260,7 +260,7 @@ class Settings(BaseSettings):
 
     @property
     def state_dir(self) -> Path | None:
-        """Where it is noted which databases there are; None when this user has no home."""
+        """The record of known databases; None when this user has no home."""
         home = self.state_home
         if home is None or not home.is_absolute():  # which the XDG specification says to ignore
             try:
@@ -286,7 +286,7 @@ class Settings(BaseSettings):
 
     @property
     def has_agent(self) -> bool:
-        """Whether prompts can be answered by something."""
+        """Whether an agent is configured."""
         return bool(self.agent_command or self.agent_base_url)
 
     def source(self, field: str) -> Source:
@@ -343,7 +343,7 @@ def load_settings(*, with_token_file: bool = True, **overrides: Any) -> Settings
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
     if not settings.ops_token:
-        # An empty option is no token either.
+        # An empty option is not a token.
         settings.model_fields_set.discard("ops_token")
         token = read_token_file(settings.data_dir) if with_token_file else None
         if token is not None:
@@ -440,7 +440,7 @@ _SECRET_NAME = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)
 
 
 def secrets_of(settings: Settings, environ: Mapping[str, str] | None = None) -> list[str]:
-    """Every value in these settings that is to be masked wherever it turns up."""
+    """The values in these settings that are masked in all output."""
     source = os.environ if environ is None else environ
     secrets = [settings.ops_token, settings.agent_api_key, settings.webhook_secret]
     for url in (settings.watchdog_ping_url, *settings.notify_urls):

@@ -1,4 +1,4 @@
-"""How do runs go in the demo's past? As the story says, in the story's time."""
+"""Runners of the demo's past: runs end as the story says, in the story's time."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ class StoryRunner:
 
 
 class StoryBeats:
-    """The beats of the demo's sessions: quiet, but for now and then."""
+    """The beats of the demo's sessions: mostly quiet."""
 
     name = "heartbeat"
 

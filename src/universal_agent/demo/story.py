@@ -1,4 +1,4 @@
-"""Who works in the demo, what do they do, and how does it go?"""
+"""The jobs and sessions of the demo, and the outcomes of their runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One job of the demo. What it does from now on is harmless; what it did is told here."""
+    """One job of the demo: its harmless command, and its past."""
 
     title: str
     #: The schedule and policy, as in a request.

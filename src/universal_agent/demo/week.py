@@ -1,4 +1,4 @@
-"""How did the demo's week go?
+"""The course of the demo's week.
 
 seven days ago   the jobs are made, and the week begins
 three days ago   the gateway dies at night and is started in the morning; some of what it
@@ -81,10 +81,10 @@ class _Week:
         await self._clock.settle()
 
     async def until(self, end: datetime) -> None:
-        """Let time pass, and have each job made when its time has come."""
+        """Let time pass, and create each job at its time."""
         while self._to_make:
             part = self._to_make[0]
-            # Not all in one moment, or an interval's slots would all come at once for ever.
+            # Not all at one instant, or the slots of all intervals would coincide.
             made_at = self._now - timedelta(hours=part.hours_ago) + _APART * (PARTS.index(part) + 1)
             if made_at >= end:
                 break
@@ -124,7 +124,7 @@ class _Week:
             )
 
     async def invite(self) -> None:
-        """Make the sessions, each with its files."""
+        """Create the sessions, each with its files."""
         for companion in COMPANIONS:
             workspace = self._settings.workspaces_root / companion.workspace
             workspace.mkdir(mode=0o700, parents=True)
@@ -140,7 +140,7 @@ class _Week:
             await self._clock.advance(_APART.total_seconds())
 
     async def look_ahead(self) -> None:
-        """Plan what comes, and make exceptions of two coming slots."""
+        """Add future jobs, skip one coming slot and move another."""
         for fields in AHEAD:
             await self._runtime.jobs.create({"runner": "shell", **fields})
         jobs = {job.spec.title: job for job in await self._jobs()}
@@ -157,7 +157,7 @@ class _Week:
         await self._runtime.exceptions.make(slot, kind, by=_BY, move_to=move_to)
 
     async def end(self) -> None:
-        """Stop it as it should be stopped."""
+        """Stop it in order."""
         await self._runtime.stop()
 
 

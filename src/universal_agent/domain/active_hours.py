@@ -1,7 +1,7 @@
-"""During which hours of the day may a session's heartbeats run?
+"""Active hours: the hours of the day in which a session's heartbeats may run.
 
-The hours are readings of a zone's clock, so a change of the clock moves them with it: what the
-clock leaps over is no time at all, and what it shows twice counts both times.
+The hours are readings of a zone's wall clock. A skipped hour does not exist, and a repeated hour
+counts both times.
 """
 
 import re
@@ -28,7 +28,7 @@ class ActiveHours:
     def parse(cls, text: str, *, field: str = "active_hours") -> Self:
         """Read "08:00-22:00". Raises InvalidInput naming `field`, also for equal ends.
 
-        "24:00" may stand at the end; there is no such thing as "never" or an empty span.
+        "24:00" may be the end; an empty span cannot be written.
         """
         start, dash, end = (part.strip() for part in text.partition("-"))
         if not dash:

@@ -1,8 +1,8 @@
-"""What did a beat have to say, and who is to be told?
+"""Beat reports and the rules for delivering them.
 
-The report is made when the beat ends, with the rules that were in force for it, and kept in the
-same commit as its end. Who is told is decided from it alone, so that a crash in between loses
-nothing and a later change of the rules changes nothing that was said before.
+A report is made when the beat ends, with the rules that were in force, and stored in the same
+commit as the end. Its recipients follow from the report alone, so a crash in between loses nothing
+and a later change of the rules does not affect earlier reports.
 """
 
 import hashlib
@@ -17,11 +17,11 @@ from universal_agent.domain.heartbeat_reply import Verdict
 from universal_agent.domain.run import PREVIEW_CHARS, Run, RunStatus
 from universal_agent.domain.slot import Source
 
-#: How much of a reply is kept and told.
+#: Characters of a reply that are stored and delivered.
 REPORT_CHARS = 16_000
 
 
-#: How often in a row an agent's endpoint may refuse a session's beats; then they are paused.
+#: Refusals by the agent's endpoint in a row after which a session's beats are paused.
 REFUSALS_BORNE = 3
 
 #: The key is wrong, the account is out of credit, or the key may not do this.
@@ -29,7 +29,7 @@ _REFUSALS = (401, 402, 403)
 
 
 def is_refusal(run: Run) -> bool:
-    """Whether a beat failed for what only a person can mend: asking again costs, and helps not."""
+    """Whether a beat failed for a reason that needs a person; retrying would cost and not help."""
     return (
         run.source == Source.HEARTBEAT
         and run.status is RunStatus.ERROR
@@ -38,7 +38,7 @@ def is_refusal(run: Run) -> bool:
 
 
 class SuppressedReason(StrEnum):
-    """Why nobody was told; the values are the wire's."""
+    """Why a report was not delivered; the values are the wire's."""
 
     #: The session's delivery is `none`.
     DELIVERY_NONE = "delivery_none"
@@ -46,9 +46,9 @@ class SuppressedReason(StrEnum):
     OK_SUPPRESSED = "ok_suppressed"
     #: It was an alert, and those are not shown.
     ALERTS_SUPPRESSED = "alerts_suppressed"
-    #: The same alert was told a short while ago.
+    #: The same alert was delivered within the dedupe window.
     DEDUPE = "dedupe"
-    #: There is no session that it could be told to.
+    #: There is no target session.
     NO_TARGETS = "no_targets"
     #: No client was connected; an alert waits for the next one that is.
     NO_CONNECTED_TARGETS = "no_connected_targets"
@@ -75,7 +75,7 @@ class Artifacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeatReport:
-    """What a beat had to say, and the rules for telling it."""
+    """A beat's result, and the rules for its delivery."""
 
     ok_only: bool
     text: str
@@ -124,11 +124,11 @@ class BeatReport:
 
     @property
     def is_told(self) -> bool:
-        """Whether this is an alert that people want to see, wherever they are."""
+        """Whether this is an alert that is shown on every channel."""
         return not self.ok_only and self.show_alerts and self.mode is not DeliveryMode.NONE
 
     def headline(self) -> dict[str, Any]:
-        """What the event of the beat's end says of it."""
+        """The summary in the event of the beat's end."""
         return {
             "ok_only": self.ok_only,
             "told": self.is_told,
@@ -179,7 +179,7 @@ class BeatReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What became of a report."""
+    """The delivery of a report."""
 
     #: A summary went to the connected targets.
     sent: bool
@@ -189,14 +189,14 @@ class Delivery:
 
 
 def waits(report: BeatReport, delivery: Delivery) -> bool:
-    """Whether the next client that attaches is to get it: an alert that nobody was there for."""
+    """Whether the next client that attaches receives it: an alert without a connected client."""
     return not report.ok_only and delivery.reason is SuppressedReason.NO_CONNECTED_TARGETS
 
 
 def reason_to_withhold(report: BeatReport, *, told_before: bool) -> SuppressedReason | None:
-    """Why nobody is told, whoever is connected; None when the targets are to be told.
+    """Why the report is withheld whatever clients are connected; None when it is delivered.
 
-    `told_before`: an alert with the same words was told within the dedupe window.
+    `told_before`: an alert with the same words was delivered within the dedupe window.
     """
     if report.mode is DeliveryMode.NONE:
         return SuppressedReason.DELIVERY_NONE
@@ -218,15 +218,15 @@ def is_hidden(reason: SuppressedReason) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptReport:
-    """A report in the store, and what became of it."""
+    """A stored report and its delivery."""
 
     run_id: str
     session_id: str
     ended_at: datetime
     report: BeatReport
-    #: None: who is told is still to be decided.
+    #: None: the delivery has not been decided.
     delivery: Delivery | None = None
-    #: The targets whose clients were told.
+    #: The targets whose clients received it.
     connected: tuple[str, ...] = ()
 
     def sent_to(self, targets: Sequence[str]) -> Self:

@@ -1,4 +1,4 @@
-"""In which words is an agent asked for a beat, and in which does a checklist answer?"""
+"""The prompt of an agent's beat, and the words of a checklist's result."""
 
 import json
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from universal_agent.domain.heartbeat import CHECKLIST_FILE, HeartbeatConfig
 from universal_agent.domain.heartbeat_reply import Verdict
 from universal_agent.domain.system_event import WAKE, SystemEvent
 
-#: How much of the system events is told, and of each.
+#: Characters of all system events in a prompt, and of each.
 _EVENTS_CHARS = 16_000
 _EVENT_CHARS = 2_000
 
@@ -25,15 +25,15 @@ class CheckFailure:
 
 
 def news_of(notes: Sequence[SystemEvent]) -> tuple[SystemEvent, ...]:
-    """What happened, without those that only woke the session."""
+    """The events that carry news: without those that only woke the session."""
     return tuple(note for note in notes if note.event_type != WAKE)
 
 
 def prompt_for(config: HeartbeatConfig, checklist: str | None, notes: Sequence[SystemEvent]) -> str:
-    """What an agent is told: the prompt, the file, and what has happened.
+    """The text for an agent: the prompt, the file and recent events.
 
-    What others wrote stands in blocks that say where it is from; an event is one line of JSON, so
-    that nothing in it can end its block.
+    Foreign text stands in labelled blocks; an event is one line of JSON, so that its content cannot
+    end the block.
     """
     parts = [config.prompt]
     if checklist is not None:
@@ -54,7 +54,7 @@ def checklist_verdict(
     agent_items: int,
     ok_token: str,
 ) -> Verdict:
-    """What the checks came to, in words that a person can act on."""
+    """The result of the checks, in words that a person can act on."""
     parts = []
     if failures:
         verb = "needs" if len(failures) == 1 else "need"

@@ -1,4 +1,4 @@
-"""A cache that is bounded by what it holds, not by how many values that is."""
+"""A cache bounded by the size of its values, not by their number."""
 
 from collections import OrderedDict
 from collections.abc import Hashable

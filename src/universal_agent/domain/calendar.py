@@ -1,13 +1,13 @@
-"""What stands in the calendar for a window of time?
+"""The calendar of a window of time, built from facts.
 
-Past slots are what was recorded, by slot identity; coming ones are the schedule from the job's
-high-water mark on. Nothing depends on the clock, and nothing is capped: both feeds, the runtime
-scan and the event projection, gather `CalendarFacts` and end in `build_feed`, so they cannot
-differ in what they make of the same facts.
+Past slots come from the records, by slot identity; future ones from the schedule after the job's
+high-water mark. Nothing depends on the clock and nothing is capped. Both feeds, the runtime scan
+and the event projection, gather `CalendarFacts` and call `build_feed`, so equal facts give equal
+feeds.
 
-A job version with more than 288 slots a day is frequent: its slots are counted by the hour, and
-what was recorded of it by the thousand is never looked at one by one. A session's beats are
-counted by the hour in any case; those that are not frequent are listed too.
+A job version with more than 288 slots a day is frequent: its slots are counted by the hour and
+never read one by one. A session's beats are always counted by the hour; those that are not frequent
+are listed too.
 """
 
 from collections import Counter
@@ -39,17 +39,17 @@ from universal_agent.domain.schedule import Schedule
 from universal_agent.domain.slot import Source, epoch, from_epoch
 from universal_agent.domain.stasis import MissedRecord
 
-#: Outcomes of recorded slots that did not come to an end by themselves.
+#: Outcomes of recorded slots that have not ended on their own.
 _UNRUN = (RunStatus.INTERRUPTED, "missed")
 
 
 @dataclass(slots=True)
 class Feed:
-    """What stands in the calendar."""
+    """The calendar of a window."""
 
     rows: list[Row] = field(default_factory=list)
     always_running: list[FrequentRow] = field(default_factory=list)
-    #: What waits for a decision: the row of the latest slot, and the rest of the item.
+    #: Pending decisions: the row of the latest slot, and the rest of the item.
     stasis: list[tuple[Row, dict[str, Any]]] = field(default_factory=list)
     #: The jobs that its rows are of.
     jobs: Mapping[str, JobFact] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Feed:
     last_event_at: datetime | None = None
 
     def with_jobs(self, job_ids: Container[str], part: "Feed") -> "Feed":
-        """The same with everything about these jobs as it is in `part`, which is of no others."""
+        """A copy with the rows of these jobs taken from `part`, which has no other jobs."""
         return Feed(
             rows=sorted(
                 [row for row in self.rows if row.source_ref not in job_ids] + part.rows,
@@ -94,12 +94,12 @@ def _stasis_order(item: tuple[Row, dict[str, Any]]) -> tuple[str, str]:
 
 
 def build_feed(facts: CalendarFacts, window: Window) -> Feed:
-    """The feed that the facts make."""
+    """The feed of these facts."""
     return _Builder(facts, window).build()
 
 
 class _Builder:
-    """One feed in the making."""
+    """Builds one feed."""
 
     def __init__(self, facts: CalendarFacts, window: Window) -> None:
         self._facts = facts
@@ -109,7 +109,7 @@ class _Builder:
         self._counted = {
             job_id for job_id, job in facts.jobs.items() if is_counted(job.spec, window)
         }
-        #: Each set of counts once: most hours of a job are alike.
+        #: One object per distinct set of counts: most hours of a job are equal.
         self._counts: dict[tuple[tuple[str, int], ...], dict[str, int]] = {}
         #: From where on a job's slots are not decided.
         self._marks = {
@@ -141,7 +141,7 @@ class _Builder:
         )
 
     def _decided_out_of_turn(self) -> set[tuple[str, int]]:
-        """Recorded slots that spans have as well, or that are still to come by the schedule."""
+        """Recorded slots that are also in spans, or that the schedule still has ahead."""
         marks, spans = self._marks, self._spans
         return {
             (slot.source_ref, slot.scheduled_at)

@@ -1,4 +1,4 @@
-"""Where do days, weeks and months begin in a zone, and when does its clock change?"""
+"""Bounds of days, weeks and months in a zone, and its clock changes."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -11,7 +11,7 @@ _SECOND = timedelta(seconds=1)
 
 
 class View(StrEnum):
-    """What a calendar page shows at once."""
+    """The span of a calendar page."""
 
     DAY = "day"
     WEEK = "week"
@@ -19,7 +19,7 @@ class View(StrEnum):
 
 
 def day_start(day: date, zone: ZoneInfo) -> datetime:
-    """The first instant of a local date; where midnight is leapt over, the moment after it."""
+    """The first instant of a local date; where midnight is skipped, the moment after the gap."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
@@ -44,7 +44,7 @@ def days_of(start: datetime, end: datetime, zone: ZoneInfo) -> list[dict[str, An
     day = start.astimezone(zone).date()
     while (begins := day_start(day, zone)) < end:
         ends = day_start(day + _DAY, zone)
-        if begins < ends:  # a date that the zone left out has no length
+        if begins < ends:  # a date that the zone skipped has no length
             days.append(
                 {
                     "date": day.isoformat(),

@@ -1,4 +1,4 @@
-"""What the calendar is made from: the facts of a window, and the window itself."""
+"""The facts of a calendar window, and the window itself."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,13 +30,13 @@ class CalendarSlot(NamedTuple):
     duration_seconds: float | None
     #: When a slot that was moved is to start.
     moved_to: float | None = None
-    #: It is counted by the hour, being of a frequent version.
+    #: It is counted by the hour: its version is frequent.
     summed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class HourCount:
-    """How many recorded slots of a job in one hour of the window had an outcome."""
+    """Recorded slots of a job with one outcome, in one hour of the window."""
 
     source_ref: str
     hour: int
@@ -82,7 +82,7 @@ class Window:
     start: datetime
     end: datetime
     zone: ZoneInfo
-    #: Serve this one job's slots singly, however frequent it is.
+    #: List this one job's slots one by one, however frequent it is.
     source_ref: str | None = None
     owner_id: str | None = None
     source: Source | None = None
@@ -111,9 +111,9 @@ def taken_ranges(
 ) -> list[tuple[str, int, int]]:
     """(job, first, last] of where recorded slots may be that arithmetic on a schedule also has.
 
-    Few are there: a slot that was skipped ahead of its time, one that was admitted before it was
-    missed, one that another version of the job had run early. Only jobs matter of which slots are
-    counted by the hour, now or (`counted`) formerly.
+    There are few: a slot skipped in advance, one admitted before it was missed, one that another
+    version of the job ran early. Only jobs whose slots are counted by the hour, now or (`counted`)
+    formerly, matter.
     """
     ranges = [
         (job.job_id, epoch(job.next_run_at), FOREVER)

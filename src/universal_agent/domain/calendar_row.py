@@ -1,7 +1,7 @@
-"""What does the calendar say about one slot?
+"""Calendar rows: the entry of one slot.
 
-A `Row` is everything that a slot's entry depends on besides the zone it is shown in, so that what
-was written for it once can be used again for as long as nothing about it changes.
+A `Row` holds everything that a slot's entry depends on except the zone it is shown in, so that its
+serialized form can be reused until something about it changes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +53,7 @@ class JobFact:
     spec: JobSpec
     #: The next slot not yet decided; None when none is expected.
     next_run_at: datetime | None
-    #: It is only there because of what was recorded of it.
+    #: It is present only because of its records.
     deleted: bool = False
 
     @property
@@ -155,7 +155,7 @@ def row_document(
 
 
 def job_part(spec: JobSpec) -> dict[str, Any]:
-    """What every row of a job has in common."""
+    """The fields that all rows of a job share."""
     return {
         "owner_id": spec.user_id,
         "session_id": spec.session_id,
@@ -167,7 +167,7 @@ def job_part(spec: JobSpec) -> dict[str, Any]:
 
 
 def actions(spec: JobSpec, status: str, *, has_run: bool, deleted: bool) -> list[str]:
-    """What may be done about a slot; there is nothing left to do for a deleted job's."""
+    """The actions that a slot allows; a deleted job's slots allow none."""
     offered: list[str] = []
     if deleted:
         pass

@@ -1,4 +1,4 @@
-"""How large the calendar's answer for a window would be, known before it is built."""
+"""The size of a calendar answer, computed before it is built."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from universal_agent.domain.slot import epoch, from_epoch
 from universal_agent.domain.stasis import MissedRecord
 from universal_agent.errors import WindowTooLarge
 
-#: No answer about the calendar is larger.
+#: The largest answer about the calendar.
 MAX_BYTES = 16_000_000
 
 #: Recorded slots and jobs that are read at the most: more do not fit into an answer.
@@ -63,7 +63,7 @@ class Size:
 
 
 class SizeCheck:
-    """Works out what a window comes to."""
+    """Computes the size of a window's answer."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class SizeCheck:
             raise too_large(self._window, size, self._shorter(size))
 
     def size(self, until: int) -> Size:
-        """What the window comes to when it ends at an instant."""
+        """The size of the window when it ends at an instant."""
         entries, total = 0, self._stasis_bytes()
         recorded = self._recorded(until)
         counts = dict(recorded.by_job)
@@ -167,7 +167,7 @@ class SizeCheck:
 
 
 def too_large(window: Window, size: Size, end: datetime | None) -> WindowTooLarge:
-    """The error for a window, with what it comes to and where a shorter one could end."""
+    """The error for a window, with its size and the end of a shorter one."""
     narrow = "with source_ref, owner or source"
     if end is not None:
         narrow = f"with a shorter window, such as end={end.isoformat()}, or {narrow}"

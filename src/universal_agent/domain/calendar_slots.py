@@ -1,7 +1,7 @@
-"""How often a schedule comes, and when, within a window of the calendar.
+"""Slots of a schedule within a calendar window, and their number.
 
-Results are cached: a calendar is looked at again and again, and its schedules rarely change. Of
-frequent schedules only counts are cached.
+Results are cached, because calendars are read often and schedules rarely change. Only counts of
+frequent schedules are cached.
 """
 
 from array import array
@@ -23,7 +23,7 @@ HOUR = 3600
 _SECOND = timedelta(seconds=1)
 _DAY = 86_400
 
-#: A week without clock changes in most zones, to tell how often a schedule comes.
+#: A week without clock changes in most zones, in which slots per day are counted.
 _REFERENCE = datetime(2026, 1, 5, tzinfo=UTC)
 
 
@@ -59,7 +59,7 @@ def _busiest_day(schedule: Schedule) -> int:
 
 
 def slots_within(schedule: Schedule, first: int, last: int) -> Sequence[int]:
-    """The slots in [first, last], as epochs; worked out once for the days that it touches."""
+    """The slots in [first, last], as epochs; computed once per day that it touches."""
     if first > last:
         return ()
     if is_frequent(schedule):
@@ -93,7 +93,7 @@ def rows_to_come(job: JobFact, first: int, last: int) -> Sequence[Row]:
     key = source, job.job_id, job.version, schedule, first // _DAY, last // _DAY
     found = _rows_of_days.get(key)
     if found is None:
-        # The same rows again while the job is not edited: what was written for them is found.
+        # The same rows while the job is not edited, so that their serialized form is found.
         days = _expanded_days(schedule, first // _DAY, last // _DAY)
         found = days, [Row(at, source, job.job_id, job.version, False, "scheduled") for at in days]
         _rows_of_days.put(key, found, len(days) + 1)

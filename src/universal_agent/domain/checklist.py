@@ -5,11 +5,11 @@ A line of a small part of Markdown is one of these:
 - ``- [ ] disk: `df -h / | ./below 90` `` is a *check*: a name and one span of code, a shell line;
 - any other item, check box or not, and any other text is for an agent;
 - `- [x] ...` is done, and inactive;
-- headings, rules, blank lines, items with nothing in them, `<!-- comments -->`, front matter and
-  lines that are only a Markdown link say nothing.
+- headings, rules, blank lines, empty items, `<!-- comments -->`, front matter and lines that are
+  only a Markdown link are ignored.
 
-Where nothing is left, the checklist is empty and nobody is asked anything. What stands in a code
-block is text for an agent, never a check; comments (`# ...`) in it say nothing.
+If nothing remains, the checklist is empty and no agent is asked. A code block is text for an agent,
+never a check; comments (`# ...`) in it are ignored.
 """
 
 import re
@@ -39,17 +39,17 @@ _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """An active item that a machine can do."""
+    """An active item that is a shell command."""
 
     name: str
     command: str
-    #: Where it stands, from 1.
+    #: Its line number, from 1.
     line: int
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something in a checklist that will not do what its author may think."""
+    """Something in a checklist that may not do what its author expects."""
 
     line: int
     sentence: str
@@ -66,7 +66,7 @@ class Checklist:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to do for anybody."""
+        """Whether there is neither a check nor text for an agent."""
         return not (self.checks or self.agent_lines)
 
 
@@ -76,13 +76,13 @@ def read_checklist(text: str) -> Checklist:
 
 
 def lint(text: str) -> tuple[Finding, ...]:
-    """What in a HEARTBEAT.md will not do what its author may think, by line."""
+    """Findings about a HEARTBEAT.md that may not do what its author expects, by line."""
     return read_checklist(text).findings
 
 
 @dataclass(slots=True)
 class _Reading:
-    """A checklist, as far as it was read."""
+    """The state of reading a checklist."""
 
     text: str
     checks: list[Check] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Do clients keep their sessions? Rates of resuming and attaching, and when they are an alarm."""
+"""Session continuity: rates of resuming and attaching, and their alarm thresholds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ CONTINUITY_COUNTERS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """From where on it is an alarm."""
+    """The bounds beyond which a rate is an alarm."""
 
     resume_success_min: float
     attach_success_min: float

@@ -12,7 +12,7 @@ WAITS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))
 #: How long a delivery is tried.
 TRIED_FOR = timedelta(hours=24)
 
-#: Refusals in a row after which a delivery is given up: the first may be a mistake of a moment.
+#: Refusals in a row after which a delivery is given up: the first may be transient.
 MOST_REFUSALS = 3
 
 #: The target of deliveries that were made before each target had its own: all of them.
@@ -20,7 +20,7 @@ EVERY_TARGET = ""
 
 
 class DeliveryStatus(StrEnum):
-    """Where a delivery stands."""
+    """The state of a delivery."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -30,7 +30,7 @@ class DeliveryStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A notification that is to reach a target."""
+    """A notification on its way to a target."""
 
     notification: Notification
     target: str

@@ -1,8 +1,7 @@
-"""How do the fields that a person gives become a job?
+"""Validation of a job's fields: from a request to a `JobSpec`.
 
-Takes the wire's field names with values of the right types and decides whether they make sense
-together. Pure and whole: either a complete `JobSpec` comes out, or an error that names the field,
-and nothing has changed.
+Takes the wire's field names with values of the right types and checks them together. Pure: the
+result is a complete `JobSpec` or an error that names the field.
 """
 
 from collections.abc import Mapping
@@ -36,7 +35,7 @@ SCHEDULE_FIELDS = ("every", "cron_expr", "run_at", "schedule")
 
 POLICY_FIELDS = tuple(Policy.__slots__)
 
-#: Numbers below this one are repeated to the sender.
+#: Numbers below this one are quoted in errors.
 _SHOWN = 10**15
 
 _LONGEST_SECONDS = 366 * 86_400
@@ -55,7 +54,7 @@ _BOUNDS = {
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A spec that makes sense, and whether its slots differ from those of the one before."""
+    """A valid spec, and whether its slots differ from those of the one before."""
 
     spec: JobSpec
     schedule_changed: bool
@@ -79,7 +78,7 @@ def draft_job(
     default_runner: str,
     shortest_interval: timedelta,
 ) -> Draft:
-    """The spec that `fields` make, on top of `base` when this is an edit.
+    """The spec described by `fields`, on top of `base` when this is an edit.
 
     Raises InvalidInput with the field's name.
     """
@@ -250,7 +249,7 @@ _DEALT_WITH = ("enabled", "command", "runner", "model", "workspace_dir", *SCHEDU
 
 def _off_label(fields: Mapping[str, Any], enabled: bool, old: JobSpec) -> OffLabel | None:
     if enabled:
-        # Whoever resumes a held job, or changes what it does, has dealt with its failures.
+        # Resuming a held job, or changing what it does, settles its failures.
         is_dealt_with = any(fields.get(name) is not None for name in _DEALT_WITH)
         return old.off_label if old.is_held and not is_dealt_with else None
     label = fields.get("off_label")

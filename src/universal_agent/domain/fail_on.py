@@ -1,8 +1,8 @@
-"""What counts as a failure of a job's run, beyond what its runner knows by itself.
+"""Rules by which a job's run counts as failed, in addition to what its runner detects.
 
-Many programs exit with 0 though they failed: they print a limit, ask for a login, or stop halfway.
-A job can name the output, the exit codes and the JSON fields that mean failure. Patterns are
-plain text with `*`, not regular expressions: they are matched in linear time, whatever is printed.
+Many programs exit with 0 although they failed: they print a limit, ask for a login, or stop
+halfway. A job can name the output, the exit codes and the JSON fields that mean failure. Patterns
+are plain text with `*`, not regular expressions, so that matching takes linear time on any output.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ ANYTHING = "*"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailOn:
-    """The rules of one job; each that applies makes a failure."""
+    """The rules of one job; any rule that applies makes the run a failure."""
 
     preset: str | None = None
     #: A line of the output matches one of these.

@@ -1,4 +1,4 @@
-"""Which switches can be turned while the gateway runs?"""
+"""Flags that can be changed while the gateway runs."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ FLAGS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlagOverride:
-    """A value set at run time. It stands while the environment's value stays what it covered."""
+    """A value set at run time. It holds while the environment keeps the value that it overrides."""
 
     name: str
     value: bool
@@ -26,7 +26,7 @@ class FlagOverride:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlagState:
-    """A flag as it is in force."""
+    """A flag with the value in force."""
 
     value: bool
     source: Literal["default", "environment", "override"]

@@ -1,7 +1,7 @@
-"""What does a heartbeat's reply mean: is all well, or is somebody to be told?
+"""The verdict on a heartbeat's reply: an acknowledgement or an alert.
 
 Only a reply that *begins* with an OK token, with little after it, is an acknowledgement. A token
-anywhere else never silences anything: it is taken out, and the rest is told.
+elsewhere silences nothing: it is removed, and the rest is delivered.
 """
 
 import re
@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-#: Accepted beside the tokens that are configured.
+#: Accepted in addition to the configured tokens.
 NO_REPLY = "NO_REPLY"
 
-#: What a token may be dressed up in: white space, Markdown, quotes, invisible marks, HTML tags.
+#: Decoration around a token: white space, Markdown, quotes, invisible marks, HTML tags.
 _MARKS = " \t\n\r*_`~#>|\"'“”„‘’«»-\ufeff\u200b\u200c\u200d\u2060"
 _TAG = (
     r"</?(?:b|i|u|s|em|strong|code|pre|p|div|span|br|mark|h[1-6]|blockquote)(?:\s[^<>]{0,60})?/?>"
@@ -23,7 +23,7 @@ _EMPHASIS = r"[*_`~\"']{0,8}"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a reply comes to."""
+    """The meaning of a reply."""
 
     #: It is an acknowledgement, and nothing else.
     ok_only: bool
@@ -47,9 +47,9 @@ def judge_reply(text: str, *, ok_tokens: Sequence[str], ack_max_chars: int) -> V
 
 @lru_cache(maxsize=256)
 def _patterns(tokens: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """A token at the beginning of a reply, and a token anywhere with what dresses it up.
+    """A token at the beginning of a reply, and a token anywhere with its decoration.
 
-    A token is a word of its own: HEARTBEAT_OKAY is none. Of two that fit, the longer is meant.
+    A token is a whole word: HEARTBEAT_OKAY is not one. Of two that match, the longer one counts.
     """
     words = "|".join(map(re.escape, sorted(set(tokens), key=len, reverse=True)))
     word = rf"(?P<token>{words})(?![^\W_]|_+[^\W_])"

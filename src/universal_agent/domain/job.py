@@ -1,8 +1,8 @@
-"""What is a job: what to run, when, and how to behave when things go wrong?
+"""Jobs: what to run, when, and by which policies.
 
 A `JobSpec` is what a person set. It is immutable; an edit makes a new one under the next version
 number, and the ledger recomputes expected slots from these versions. A `Job` is a spec with its
-place in time.
+state in time.
 """
 
 from collections.abc import Mapping
@@ -24,11 +24,11 @@ from universal_agent.domain.schedule import (
 )
 from universal_agent.domain.slot import Source, epoch, from_epoch
 
-#: Why a beat was skipped whose session was not free for as long as it was of use.
+#: Skip reason of a beat whose session stayed busy for as long as the beat was useful.
 BUSY = "busy"
 
 
-#: Why a slot was skipped whose job had failed too often in a row.
+#: Skip reason of a slot whose job failed too often in a row.
 PAUSED_AFTER_FAILURES = "paused_after_failures"
 
 #: How long slots are skipped before one runs as a probe; after each probe that fails the next of
@@ -42,13 +42,13 @@ def probe_wait(failed_probes: int) -> timedelta:
 
 
 class Overlap(StrEnum):
-    """What happens to a slot that comes due while the job still runs."""
+    """The policy for a slot that comes due while the job still runs."""
 
     #: The slot is skipped, with reason `overlap`.
     SKIP = "skip"
     #: One slot waits; further ones are skipped.
     QUEUE_ONE = "queue_one"
-    #: It runs beside the other.
+    #: Both run at the same time.
     ALLOW = "allow"
     #: The running one is cancelled, then this one runs.
     CANCEL_PREVIOUS = "cancel_previous"
@@ -58,11 +58,11 @@ class Overlap(StrEnum):
 
 
 class OnMiss(StrEnum):
-    """What happens to slots that were missed."""
+    """The policy for missed slots."""
 
     #: They wait in stasis for an operator.
     ASK = "ask"
-    #: The latest runs, the others are superseded.
+    #: The latest one runs, the others are superseded.
     RUN_LATEST = "run_latest"
     #: They run, the latest hundred of them at most.
     RUN_ALL = "run_all"
@@ -113,7 +113,7 @@ class Policy:
     queue_limit_seconds: int = 900
     #: Failed slots in a row after which the job is held (OffLabel.AUTO_PAUSED); 0: never.
     auto_pause_after: int = 10
-    #: Whether a run with an unknown outcome may be run again by itself.
+    #: Whether a run with an unknown outcome is run again automatically.
     retry_interrupted: bool = False
 
     def backoff(self, attempt: int) -> timedelta:
@@ -186,7 +186,7 @@ class JobSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A spec in time. `next_run_at` is the nominal time of the next slot not yet decided."""
+    """A spec with its state. `next_run_at` is the nominal time of the next slot not yet decided."""
 
     job_id: JobId
     version: int
@@ -223,7 +223,7 @@ class Job:
         return self.spec.enabled and slot > self.effective_from and at is not None
 
     def before(self, ahead: datetime | None) -> Self:
-        """The job without the slots from `ahead` on, which a person decided ahead of their time.
+        """The job without the slots from `ahead` on, which a person decided in advance.
 
         They do not count where its expectation is to end: else a schedule that is changed after
         tomorrow's slot was skipped would begin the day after tomorrow.
@@ -233,7 +233,7 @@ class Job:
         return replace(self, next_run_at=ahead)
 
     def boundary(self, now: datetime) -> datetime:
-        """Where the next version takes over when it continues this one's slots.
+        """The instant from which the next version continues this one's slots.
 
         Every slot up to here has been decided and none after it, whatever the wall clock did:
         not past the next undecided slot, and not before the latest decided one.

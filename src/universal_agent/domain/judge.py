@@ -1,8 +1,8 @@
-"""What becomes of the slots of a job that have come due?
+"""The decision on a job's due slots: admit, miss, or leave undecided.
 
-Decided over the range between the job's high-water mark (`next_run_at`) and now, never over
-single ticks: a normal wake-up, a start after a night off, a suspend and a clock step are one code
-path that differs only in how long the range is.
+It covers the range between the job's high-water mark (`next_run_at`) and now, never single ticks: a
+normal wake-up, a start after a night off, a suspend and a clock step are one code path that differs
+only in the length of the range.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from universal_agent.domain.schedule import Schedule
 #: Slots of one job admitted in one decision. A longer backlog within the grace takes several.
 ADMIT_LIMIT = 200
 
-#: The engine's own latency: a slot this late just runs, however small the job's grace is.
+#: The engine's own latency: a slot this late still runs, however small the job's grace is.
 LATENCY = timedelta(seconds=5)
 
 #: How many of a job's missed slots `run_all` runs.
@@ -25,7 +25,7 @@ _SECOND = timedelta(seconds=1)
 
 
 def grace_of(policy: Policy) -> timedelta:
-    """How late a slot may be and still simply run."""
+    """How late a slot may be and still run on time."""
     return max(LATENCY, timedelta(seconds=policy.misfire_grace_seconds))
 
 
@@ -44,12 +44,12 @@ class Cause(StrEnum):
     CAPACITY = "capacity"
     #: The engine was switched off (UA_ENABLE_CRON=0).
     ENGINE_OFF = "engine_off"
-    #: The run was going on when its process died.
+    #: Its run was in progress when the process died.
     INTERRUPTED = "interrupted"
 
 
 class MissedStatus(StrEnum):
-    """Where a missed slot's decision stands; the values are the wire's."""
+    """The state of a missed slot; the values are the wire's."""
 
     #: Waits for an operator.
     PENDING = "pending"
@@ -81,11 +81,11 @@ class MissedSpan:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What to do with a job's due slots, and where its high-water mark goes."""
+    """The decision on a job's due slots, and its new high-water mark."""
 
     #: Slots that start now, oldest first.
     admit: tuple[datetime, ...]
-    #: Missed slots that start now all the same, because the job's `on_miss` says so.
+    #: Missed slots that start now because of the job's `on_miss`.
     catch_up: tuple[datetime, ...]
     missed: tuple[MissedSpan, ...]
     #: The next slot not yet decided; None when there is no further one.

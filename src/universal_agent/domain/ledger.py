@@ -1,8 +1,8 @@
-"""Did every expected slot end in exactly one recorded outcome?
+"""The ledger: expected slots against recorded outcomes.
 
-What was expected is recomputed from the job versions, never read from what was recorded; the
-difference is `unaccounted`, and must be empty. Slots are counted in stretches, as the schedule
-counts them: a night off of an every-minute job is one sum, not 600 slots.
+Expected slots are recomputed from the job versions, never read from the records; the difference is
+`unaccounted`, and must be empty. Slots are counted in ranges by arithmetic on the schedule: a night
+off of an every-minute job is one sum, not 600 slots.
 """
 
 from bisect import bisect_left, bisect_right
@@ -76,7 +76,7 @@ class Ledger:
     unaccounted: list[str] = field(default_factory=list)
 
     def add(self, more: "Ledger") -> None:
-        """Go on with the account of the window that begins where this one ends."""
+        """Add the account of the window that begins where this one ends."""
         self.end = more.end
         self.expected += more.expected
         self.ran += more.ran
@@ -99,7 +99,7 @@ def reckon(
     now: datetime,
     undecided: Mapping[str, int] | None = None,
 ) -> Ledger:
-    """Hold what was expected in (start, end] against what was recorded.
+    """Compare the slots expected in (start, end] with the records.
 
     While no engine runs, slots from the epoch in `undecided` on, by job, are decided when one
     starts: they count as in flight.
@@ -138,7 +138,7 @@ class _Window:
 
 
 class _Account:
-    """What one version of a job expected, taken off piece by piece."""
+    """The slots that one version of a job expected, reduced by what is accounted for."""
 
     def __init__(
         self, ledger: Ledger, version: JobVersion, slots: Sequence[SlotFact], now: datetime
@@ -147,17 +147,17 @@ class _Account:
         self._version = version
         self._slots = slots
         policy = version.spec.policy
-        # Past its grace a slot is still given the engine's own latency before it is called lost.
+        # After its grace a slot still has the engine's own latency before it counts as lost.
         patience = (
             stable_jitter(version.job_id, policy.jitter_seconds)
             + max(LATENCY, timedelta(seconds=policy.misfire_grace_seconds))
             + LATENCY
         )
-        #: A slot up to here that nothing was recorded of is lost; a later one may still come.
+        #: A slot up to here without a record is lost; a later one may still be recorded.
         self._due_by = floor((now - patience).timestamp())
 
     def leave_open(self, at: int) -> None:
-        """Nothing is lost from there on."""
+        """Treat slots from there on as undecided."""
         self._due_by = min(self._due_by, at - 1)
 
     def close(self, window: _Window, spans: Sequence[MissedFact]) -> None:
@@ -236,7 +236,7 @@ class _Account:
 
 
 def _cut_out(windows: list[_Window], cut: _Window) -> list[_Window]:
-    """Take what is in `cut` out of windows, disjoint and ascending; answers what was in it."""
+    """Remove `cut` from disjoint, ascending windows; returns what was removed."""
     first = bisect_right(windows, cut.after, key=attrgetter("until"))
     last = bisect_left(windows, cut.until, key=attrgetter("after"))
     touched = windows[first:last]

@@ -1,8 +1,8 @@
-"""How old things are to retention, which deletes, and so does not believe a clock that leaps.
+"""The age of records for retention, which deletes and therefore distrusts clock leaps.
 
-A leap is what the wall clock moved on beyond the time that the gateway ran: it was off, the host
-slept, or somebody set the clock. Which of these it was, nobody can tell at first; after the gateway
-has run for some days without the clock being set back, the leap is believed.
+A leap is the time by which the wall clock advanced beyond the time that the gateway ran: it was
+off, the host slept, or the clock was set. These cannot be told apart at first; after the gateway
+has run for some days without the clock being set back, the leap is trusted.
 """
 
 from dataclasses import dataclass, replace
@@ -11,21 +11,21 @@ from typing import Any, Self
 
 from universal_agent.domain.slot import from_epoch
 
-#: How long the gateway runs before a leap is believed.
+#: How long the gateway runs before a leap is trusted.
 BELIEVED_AFTER = timedelta(days=7)
 
-#: Clocks drift and are put right by little.
+#: Smaller corrections are drift, not leaps.
 _TOLERANCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class LivedTime:
-    """What is known of the clock, as of a reading of it."""
+    """What is known of the clock, at one reading."""
 
     seen_at: datetime
     #: Seconds that the gateway has run, all told.
     lived: float = 0.0
-    #: Leaps that are not believed yet: when they were seen, in seconds lived, and their seconds.
+    #: Leaps that are not trusted yet: when they were seen, in seconds lived, and their seconds.
     leaps: tuple[tuple[float, float], ...] = ()
 
     @property

@@ -1,11 +1,10 @@
-"""How does a zone's wall clock run against UTC?
+"""Local time: a zone's wall clock against UTC.
 
-A zone is a chain of *stretches*, in each of which its offset does not change. Everything that
-crosses a clock change is done in UTC seconds over these, never by arithmetic on local times.
+A zone is a chain of *stretches* with a constant offset. Everything that crosses a clock change is
+computed in UTC seconds over these, never by arithmetic on local times.
 
-Governments change the rules of zones, and a process has those that its host has. What was planned
-by other rules is read by those: they are recorded, known by a fingerprint, and made known with
-`know_rules`.
+Governments change the rules of zones, and a process has those of its host. Schedules planned by
+other rules are read by those: they are stored under a fingerprint and registered with `know_rules`.
 """
 
 import hashlib
@@ -30,7 +29,7 @@ LAST_SECOND = int(datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC).timestamp())
 
 _DAY = 86_400
 
-#: How much of a zone is worked out at once.
+#: How much of a zone is computed in one block.
 _BLOCK = 400 * _DAY
 
 #: No zone has changed its offset twice within six days since 1970, and none is known to plan it.
@@ -87,7 +86,7 @@ class Stretch:
     offset: int
     #: The first wall second that the zone has not yet been through as the stretch begins: before
     #: the clock's reading when it has just leapt forward (what was left out is still owed), after
-    #: it when it has been set back (what comes again is not owed twice).
+    #: it when it has been set back (the repeated hour is not owed twice).
     owed_from: int
 
 

@@ -1,7 +1,7 @@
 """Notifications, and how they are folded from events.
 
-An incident is told once: further events of it change the notification, and its end is told once
-too.
+An incident has one notification: further events of it update that notification, and its end is
+notified once too.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.outage_digest import OutageDigest
 from universal_agent.domain.slot import from_epoch
 
-#: Failures in a row after which a job's failing is told.
+#: Failures in a row after which a job's failure is notified.
 FAILURES_TOLD = 2
 
 _TITLE_CHARS = 200
@@ -32,17 +32,17 @@ class Kind(StrEnum):
     MISSED = "missed"
     #: A job fails, for the second time in a row at least.
     FAILED = "failed"
-    #: A job was paused by the scheduler, because it failed again and again.
+    #: A job is held by the scheduler after failing too often in a row.
     AUTO_PAUSED = "auto_paused"
-    #: A session's HEARTBEAT.json is not in force, for it cannot be accepted.
+    #: A session's HEARTBEAT.json is invalid and not in force.
     CONFIG_REFUSED = "config_refused"
     #: A session's beat found something that needs attention.
     ALERT = "alert"
-    #: What was told to fail works again.
+    #: A notified failure is over.
     RECOVERED = "recovered"
-    #: Clients could not get at their sessions, more often than is borne.
+    #: Clients failed to reach their sessions more often than the threshold.
     CONTINUITY_ALERT = "continuity_alert"
-    #: They can again.
+    #: The rates are back within the thresholds.
     CONTINUITY_RECOVERED = "continuity_recovered"
     #: The clock had run ahead and was set back, and jobs were planned again.
     CLOCK_SET_BACK = "clock_set_back"
@@ -61,7 +61,7 @@ class Kind(StrEnum):
 
 
 class Severity(StrEnum):
-    """How much it matters."""
+    """The severity of a notification."""
 
     INFO = "info"
     WARNING = "warning"
@@ -80,7 +80,7 @@ class NotificationStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """Something a person should know."""
+    """A message for a person."""
 
     notification_id: str
     kind: Kind
@@ -102,7 +102,7 @@ class Notification:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def resolved(self, *, now: datetime, **changes: Any) -> "Notification":
-        """The same with its incident closed. What nobody has looked at needs no look any more."""
+        """A copy with its incident closed; an unread one needs no attention any more."""
         status = self.status
         if status in (NotificationStatus.NEW, NotificationStatus.SNOOZED):
             status = NotificationStatus.READ
@@ -160,11 +160,11 @@ class IncidentFold:
         self._new_id = new_id
         self._titles = titles
         self._now = now
-        #: What is to be kept, by id: new ones and changed ones.
+        #: Notifications to store, by id: new and changed ones.
         self.changed: dict[str, Notification] = {}
 
     def fold(self, event: Event) -> None:
-        """Take one event into account."""
+        """Fold one event."""
         match event.type:
             case EventType.CRON_RUN_MISSED | EventType.HEARTBEAT_MISSED:
                 if event.status == MissedStatus.PENDING:
@@ -196,7 +196,7 @@ class IncidentFold:
             if notification.incident == incident and notification.is_open:
                 return notification
         found = self._open_incident(incident)
-        # What this batch has closed is still open in the store.
+        # The store still has what this batch closed as open.
         return None if found is not None and found.notification_id in self.changed else found
 
     def _tell(
@@ -329,7 +329,7 @@ class IncidentFold:
         beat = event.data["beat"]
         incident = f"alert:{event.source_ref}"
         before = self._find(incident)
-        # A file that is not in force is told by itself (`_configured`), and no word of the checks.
+        # An invalid file has its own notification (`_configured`) and no result of checks.
         is_well = beat["ok_only"] or beat["about"] == [OVERRIDES_FILE]
         if beat["told"] and not is_well:
             self._alert(event, incident, before)
@@ -362,7 +362,7 @@ class IncidentFold:
                 metadata=metadata,
             )
             return
-        # The same trouble is no news; further trouble is, to whoever has dealt with the first.
+        # The same failure is not news; a new one is, to a person who has dealt with the first.
         is_news = not set(about) <= set(before.metadata["about"])
         status = NotificationStatus.NEW if is_news else before.status
         self._put(before, title=title, message=beat["text"], status=status, metadata=metadata)
@@ -415,7 +415,7 @@ class IncidentFold:
         )
 
     def _configured(self, event: Event) -> None:
-        """A file that cannot be accepted is told until it can be."""
+        """An invalid file stays notified until it is valid."""
         incident = f"config:{event.source_ref}"
         error = event.data["job"]["spec"]["metadata"].get("config_error")
         told = self._find(incident)

@@ -1,4 +1,4 @@
-"""What an outage has cost, in figures and in words."""
+"""The cost of an outage, in figures and in words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _CAUSE_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class OutageDigest:
-    """What an outage has cost so far."""
+    """The cost of an outage so far."""
 
     cause: str
     first_at: int

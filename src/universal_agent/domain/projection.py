@@ -1,7 +1,7 @@
-"""What does an event change in the calendar's projection?
+"""The calendar's projection as a pure fold over events.
 
-A pure fold: `Projection` is the part of the projection that a batch of events is about, and
-`apply` brings it up to each of them. The log is all it knows; the runtime tables could be gone.
+`Projection` is the part of the projection that a batch of events touches, and `apply` folds each of
+them. The log is its only input; it never reads the runtime tables.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +30,7 @@ _SOURCES = ("cron", "heartbeat", "calendar")
 
 
 class ProjectedJob(NamedTuple):
-    """Where a job is."""
+    """The state of a job."""
 
     job_id: str
     version: int
@@ -55,17 +55,17 @@ class ProjectedSlot(NamedTuple):
 
 @dataclass(slots=True)
 class Projection:
-    """The part of the projection that some events are about, as it was and as they make it."""
+    """The part of the projection that some events touch, before and after them."""
 
     jobs: dict[str, ProjectedJob] = field(default_factory=dict)
-    #: Slots as they are; None: taken away again.
+    #: Slots by key; None: removed.
     slots: dict[SlotRef, ProjectedSlot | None] = field(default_factory=dict)
     #: Specs of new versions, and missed spans that were recorded or decided; as events carry them.
     versions: dict[tuple[str, int], Mapping[str, Any]] = field(default_factory=dict)
     missed: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def apply(self, event: Event) -> None:
-        """Bring the projection up to the event. Events come in the order of the log, each once."""
+        """Fold one event. Events come in the order of the log, each once."""
         data = event.data
         if event.source not in _SOURCES:
             return
@@ -106,7 +106,7 @@ class Projection:
         self.jobs[job_id] = self.jobs[job_id]._replace(next_run_at=next_run_at)
 
     def _drop_exceptions(self, job_id: str, after: float) -> None:
-        """What was said about single slots to come is void."""
+        """Drop decisions on single future slots."""
         for ref, slot in self.slots.items():
             if slot is not None and ref[0] == job_id and ref[1] > after and is_exception(slot):
                 self.slots[ref] = None
@@ -134,7 +134,7 @@ class Projection:
         data = event.data
         self._put_missed(event.source_ref, data)
         if "next_run_at" in data:
-            return  # the span says it all
+            return  # the span holds everything
         ref = event.source_ref, data["first_at"]
         slot = self.slots.get(ref)
         assert slot is not None, f"no event before {event.seq} has told of the slot it is about"
@@ -167,7 +167,7 @@ class Projection:
                 )
 
     def _replan(self, event: Event) -> None:
-        """What was judged ahead of its time is withdrawn."""
+        """Withdraw decisions that were made ahead of their time."""
         for span in event.data["spans"]:
             self._put_missed(event.source_ref, span)
         for at in event.data["slots"]:
@@ -211,7 +211,7 @@ def _source_of(event_id: str) -> str:
 
 
 def is_exception(slot: ProjectedSlot) -> bool:
-    """Whether it was decided ahead of its time, by a person, and has not run."""
+    """Whether a person decided it in advance, and it has not run."""
     return slot.run_id is None and (
         slot.outcome == MOVED or (slot.outcome == RunStatus.SKIPPED and slot.reason == OPERATOR)
     )
@@ -228,7 +228,7 @@ def _expects_others(data: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """What must be known of the projection before events are applied."""
+    """The rows of the projection that must be loaded before events are applied."""
 
     job_ids: set[str]
     slots: set[SlotRef]
@@ -238,7 +238,7 @@ class Touched:
 
 
 def touched_by(events: Sequence[Event]) -> Touched:
-    """What these events are about."""
+    """The rows that these events touch."""
     edits = [
         event for event in events if "effective_until" in event.data and "void" not in event.data
     ]

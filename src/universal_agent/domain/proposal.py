@@ -1,4 +1,4 @@
-"""What is a proposal: a change that was understood, and waits for a person's yes."""
+"""Proposals: change requests that were understood and wait for confirmation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from typing import Any
 
 
 class ProposalStatus(StrEnum):
-    """Where a proposal stands; the values are the wire's."""
+    """The state of a proposal; the values are the wire's."""
 
     PENDING = "pending_confirmation"
-    #: A yes has come and the change is being made.
+    #: It was confirmed, and the change is being made.
     APPLYING = "applying"
     APPLIED = "applied"
     REJECTED = "rejected"
@@ -21,7 +21,7 @@ class ProposalStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A change request on its way."""
+    """A change request and its state."""
 
     proposal_id: str
     event_id: str

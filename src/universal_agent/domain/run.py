@@ -1,4 +1,4 @@
-"""What is a run, and which states may it pass through?
+"""Runs and the states that they pass through.
 
 A run is one attempt at executing a slot, or a manual run without a slot. The store applies
 `may_become` as a compare-and-set, so a run ends exactly once.
@@ -17,23 +17,23 @@ PREVIEW_CHARS = 400
 
 
 class RunStatus(StrEnum):
-    """Where a run is; the values are the wire's."""
+    """The state of a run; the values are the wire's."""
 
-    #: Admitted; waits for a free worker.
+    #: Admitted; waiting for a free worker.
     QUEUED = "queued"
-    #: The runner has it.
+    #: In the runner.
     RUNNING = "running"
-    #: The runner said that it is done.
+    #: The runner reported success.
     SUCCESS = "success"
-    #: The runner said that it failed.
+    #: The runner reported a failure.
     ERROR = "error"
-    #: It was stopped because it took longer than its limit.
+    #: Stopped at its time limit.
     TIMEOUT = "timeout"
-    #: Somebody, or a newer slot, stopped it.
+    #: Stopped by a person or a newer slot.
     CANCELLED = "cancelled"
     #: Decided not to run, with a reason.
     SKIPPED = "skipped"
-    #: The process that ran it died; what became of it is unknown.
+    #: Its process died; the outcome is unknown.
     INTERRUPTED = "interrupted"
 
     @property
@@ -43,7 +43,7 @@ class RunStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RetryAdvice:
-    """What the other side of a failed run says about trying again."""
+    """What the remote side of a failed run says about retrying."""
 
     #: No attempt is made before this time has passed since the failure.
     after: timedelta = timedelta()
@@ -86,14 +86,14 @@ class Trigger(StrEnum):
     CATCH_UP = "catch_up"
     #: A person ran its future slot ahead of time.
     EARLY = "early"
-    #: Somebody, or something that happened, asked for a beat at once; without a slot.
+    #: A person or an event asked for an immediate beat; without a slot.
     WAKE = "wake"
-    #: Somebody said something to a session; without a slot.
+    #: A turn of a session; without a slot.
     TURN = "turn"
 
     @property
     def is_late(self) -> bool:
-        """Whether the run makes up for a missed slot: it gives way to work that is on time."""
+        """Whether the run makes up for a missed slot: it yields to work that is on time."""
         return self in (Trigger.APPROVED, Trigger.CATCH_UP)
 
 
@@ -126,7 +126,7 @@ class Run:
 
     @property
     def brings_spec(self) -> bool:
-        """Whether it has a spec of its own: what is said to a session is no job's."""
+        """Whether it has a spec of its own: a turn belongs to no job."""
         return self.source == "session"
 
     @property

@@ -1,4 +1,4 @@
-"""At which instants does a job expect to run?
+"""Schedules: the instants at which a job expects to run.
 
 A schedule answers for ranges, not for ticks, so that normal running, a start after a night off and
 the ledger's recount are the same question. Slots are whole UTC seconds, strictly increasing.
@@ -54,7 +54,7 @@ _HORIZON = 45 * 366 * 86_400
 
 
 class ScheduleKind(StrEnum):
-    """What a schedule is made of."""
+    """The kind of a schedule."""
 
     #: A cron expression in a zone.
     CRON = "cron"
@@ -185,7 +185,7 @@ def _count_in(stretch: Stretch, pattern: CronPattern, start: int, stop: int) -> 
 
 @dataclass(frozen=True, slots=True)
 class IntervalSchedule:
-    """Slot k, k >= 1, is at anchor + k * every, whatever became of earlier runs."""
+    """Slot k, k >= 1, is at anchor + k * every, independent of earlier runs."""
 
     kind: ClassVar[ScheduleKind] = ScheduleKind.EVERY
 
@@ -306,7 +306,7 @@ def by_present_rules(schedule: Schedule) -> Schedule:
 
 
 def stable_jitter(job_id: str, jitter_seconds: int) -> timedelta:
-    """How far a job's starts are shifted: in [0, jitter_seconds), the same in every process."""
+    """The shift of a job's starts: in [0, jitter_seconds), the same in every process."""
     if jitter_seconds <= 0:
         return timedelta(0)
     digest = hashlib.blake2b(job_id.encode(), digest_size=8).digest()

@@ -1,7 +1,7 @@
-"""What is a session: a workspace with an owner, where turns are taken and beats are run?
+"""Sessions: a workspace with an owner, turns and beats.
 
-A session is kept until it is deleted; whether somebody is attached, or the gateway was restarted
-meanwhile, makes no difference to it.
+A session is kept until it is deleted; attached clients and restarts of the gateway do not affect
+it.
 """
 
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from universal_agent.domain.run import Run
 from universal_agent.domain.slot import REF_PATTERN
 from universal_agent.errors import InvalidInput
 
-#: The longest thing that may be said in one turn, in characters.
+#: The longest text of one turn, in characters.
 TURN_CHARS = 64 * 1024
 
 
 class SessionStatus(StrEnum):
-    """What a session is doing; the values are the wire's."""
+    """The state of a session; the values are the wire's."""
 
     #: A turn or a beat runs.
     RUNNING = "running"
@@ -31,7 +31,7 @@ class SessionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A session as it is kept."""
+    """A stored session."""
 
     session_id: str
     user_id: str
@@ -39,7 +39,7 @@ class Session:
     workspace_dir: str
     created_at: datetime
     last_active_at: datetime
-    #: Who made it: `api`, `cli`, `dashboard`.
+    #: Its origin: `api`, `cli`, `dashboard`.
     source: str = "api"
     metadata: Mapping[str, Any] = field(default_factory=dict)
     #: A turn or a beat of it runs or waits.
@@ -47,12 +47,12 @@ class Session:
 
 
 class Admitted(StrEnum):
-    """What became of a turn that was asked for."""
+    """The admission of a requested turn."""
 
     NEW = "new"
-    #: It runs already: the same request came before.
+    #: The same request is already running.
     DUPLICATE_IN_PROGRESS = "duplicate_in_progress"
-    #: It has run already.
+    #: The same request has already run.
     DUPLICATE_COMPLETED = "duplicate_completed"
     #: Another turn of the session runs.
     BUSY = "busy"
@@ -67,7 +67,7 @@ class Turn:
 
 
 def check_session_id(session_id: str) -> str:
-    """The id. Raises InvalidInput when it could not be one: it names events and is in paths."""
+    """The id. Raises InvalidInput when it cannot be one: ids name events and are part of paths."""
     if not REF_PATTERN.fullmatch(session_id):
         raise InvalidInput(
             f"expected an id of letters, digits, _ and -, 64 at most, got {session_id[:100]!r}",

@@ -1,4 +1,4 @@
-"""Which scheduled occurrence is meant, and how is it named on the wire?
+"""Slots: scheduled occurrences, and their names on the wire.
 
 A slot is identified by (source, source_ref, scheduled_at) and by nothing else: two runs a second
 apart never "match" each other, and an edit never renames a slot. Its id is the calendar's
@@ -21,7 +21,7 @@ _EPOCH_PATTERN = re.compile(r"0|[1-9][0-9]{0,11}")
 
 
 class Source(StrEnum):
-    """Who owns a slot."""
+    """The owner of a slot."""
 
     #: A cron job.
     CRON = "cron"

@@ -1,7 +1,7 @@
-"""Which missed slots wait for an operator, and what may be decided about them?
+"""Stasis: missed slots that wait for an operator, and the decisions on them.
 
-Missed slots are kept as spans of neighbours. A decision about one member splits its span; a
-decision about the group runs or moves the latest slot and closes the others.
+Missed slots are stored as spans of neighbours. A decision on one member splits its span; a decision
+on the group runs or moves the latest slot and closes the others.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _SECOND = timedelta(seconds=1)
 
 
 class Scope(StrEnum):
-    """What a decision is about."""
+    """The reach of a decision."""
 
     #: The one slot that is named.
     SLOT = "slot"
@@ -30,7 +30,7 @@ class Scope(StrEnum):
 
 
 class StasisAction(StrEnum):
-    """What an operator may decide; the values are the wire's."""
+    """The decisions of an operator; the values are the wire's."""
 
     #: Run it now, with its original time.
     APPROVE = "approve_backfill_run"
@@ -49,7 +49,7 @@ RESULT = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissedRecord:
-    """A missed span as it is kept. Spans of one job and one outage form a group."""
+    """A stored missed span. Spans of one job and one outage form a group."""
 
     missed_id: str
     source: Source
@@ -77,7 +77,7 @@ class MissedRecord:
     def decided(
         self, status: MissedStatus, *, by: str | None, note: str | None, now: datetime
     ) -> Self:
-        """The record with a decision on it."""
+        """The record with a decision."""
         span = replace(self.span, status=status)
         return replace(self, span=span, decided_by=by, note=note, updated_at=now)
 

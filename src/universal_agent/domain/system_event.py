@@ -1,7 +1,7 @@
-"""What is a session's next beat to be told?
+"""System events: news for a session's next beat.
 
-A system event waits until a beat that had it has run well. Waking a session leaves one too, of a
-type of its own, so that the beat knows who asked for it and why.
+A system event stays queued until a beat that received it succeeds. Waking a session leaves one too,
+of its own type, so that the beat knows who asked for it and why.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-#: The type of the events that a wake leaves; a later wake takes the place of one that waits.
+#: The type of the events that a wake leaves; a later wake replaces a queued one.
 WAKE = "heartbeat_wake"
 
 
@@ -25,9 +25,9 @@ class WakeMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemEvent:
-    """Something that happened, for a session to know of."""
+    """An event for a session."""
 
-    #: Its place in the session's queue; 0 until it is kept.
+    #: Its place in the session's queue; 0 until it is stored.
     event_id: int = 0
     session_id: str
     event_type: str

@@ -1,4 +1,4 @@
-"""What text from outside may contain: the rules of titles, commands, notes and metadata alike.
+"""Rules for text from outside: titles, commands, notes and metadata.
 
 Control characters are refused: no terminal, log line or C string can carry them.
 """
@@ -12,7 +12,7 @@ import orjson
 
 from universal_agent.errors import InvalidInput
 
-#: Characters that no text may have, and those that one line may not have either.
+#: Characters that text may not have, and those that a single line may not have.
 _NOT_PLAIN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _NOT_PLAIN_LINE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 

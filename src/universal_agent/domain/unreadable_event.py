@@ -1,7 +1,7 @@
-"""What stands for an event that cannot be read from the log, or not be written to a client.
+"""Stubs for events that cannot be read from the log or written to a client.
 
-One such event stops neither replay nor streams nor what folds the log: its place is kept, and the
-stub says what is wrong.
+Such an event stops neither replay nor streams nor folds: the stub keeps its place and says what is
+wrong.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
-"""Which session does the end of a job's run wake, and when?
+"""The session that the end of a job's run wakes, and when.
 
-A job that is bound to a session says so in its metadata; what it does not say is: the next beat.
+A job that is bound to a session says so in its metadata; the default is the next beat.
 """
 
 from universal_agent.domain.job import JobSpec

@@ -1,6 +1,6 @@
-"""Stand-ins for tests: time that is moved by hand, runs that end as they are told.
+"""Test doubles: a clock that is moved by hand, runners with prescribed results.
 
-Of the product only the demo, whose week is lived on such a clock, imports this package.
+Of the product only the demo, whose week runs on such a clock, imports this package.
 """
 
 from universal_agent.testing.clock import ManualClock

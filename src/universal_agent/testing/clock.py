@@ -1,15 +1,15 @@
-"""How does a test move time?
+"""A clock that tests move by hand.
 
     clock = ManualClock()
     gateway = ...                # sleeps on the clock it was given
-    await clock.advance(90)      # every call that fell due was made, in order, and has had its say
+    await clock.advance(90)      # every call that fell due was made, in order, and has taken effect
 
 `advance` is the only thing that makes time pass. Between two instants at which something is due it
 lets the event loop run until all tasks are blocked again, so code under test meets each instant
 exactly and a test needs no real sleep. The three ways in which real clocks misbehave are methods
 too: `step` (somebody sets the clock), `suspend` (the host sleeps) and `freeze` (the process is
-stopped). They change what the clocks read and return at once; what the code under test makes of
-it shows with the next `advance`.
+stopped). They change what the clocks read and return immediately; the code under test reacts in
+the next `advance`.
 
 What the clock cannot see is work outside the event loop. A writer thread is declared once with
 `wait_while(busy)`; for child processes and sockets a test waits for their events.
@@ -99,7 +99,7 @@ class ManualClock:
         """Move both clocks on, stopping at each instant at which something is due.
 
         What is due is called in order, and what it wakes runs until it blocks, before time moves
-        on; calls made due meanwhile are made too. Raises what a call raises.
+        on; calls that become due on the way are made too. Raises what a call raises.
         """
         end = self._elapsed + timedelta(seconds=seconds)
         await self.settle()

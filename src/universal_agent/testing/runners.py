@@ -1,10 +1,10 @@
-"""How does a test say what becomes of runs?
+"""A runner with prescribed results.
 
     runner = RecordingRunner(clock)
     runner.hold()                      # runs do not end until release()
-    runner.answer(FAILURE, SUCCESS)    # what the next two come to; SUCCESS after that
+    runner.answer(FAILURE, SUCCESS)    # results of the next two; SUCCESS after that
 
-Nothing is executed. What was asked for is in `requests`, in the order of the starts.
+Nothing is executed. The requests are in `requests`, in the order of the starts.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ FAILURE = RunResult(status=RunStatus.ERROR, error="exit code 1", exit_code=1)
 
 
 class RecordingRunner:
-    """Keeps what it is asked to run, and ends each run as it is told."""
+    """Records requests, and ends each run with a prescribed result."""
 
     def __init__(self, clock: Clock, *, name: str = "shell") -> None:
         self.name = name

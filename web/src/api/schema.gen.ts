@@ -1915,7 +1915,7 @@ export interface components {
         };
         /**
          * RunStatus
-         * @description Where a run is; the values are the wire's.
+         * @description The state of a run; the values are the wire's.
          * @enum {string}
          */
         RunStatus: "queued" | "running" | "success" | "error" | "timeout" | "cancelled" | "skipped" | "interrupted";
@@ -2006,7 +2006,7 @@ export interface components {
         };
         /**
          * SessionStatus
-         * @description What a session is doing; the values are the wire's.
+         * @description The state of a session; the values are the wire's.
          * @enum {string}
          */
         SessionStatus: "running" | "active" | "idle";
@@ -2130,7 +2130,7 @@ export interface components {
         Via: "header" | "bearer" | "query" | "cookie" | "open";
         /**
          * View
-         * @description What a calendar page shows at once.
+         * @description The span of a calendar page.
          * @enum {string}
          */
         View: "day" | "week" | "month";
