@@ -7,10 +7,11 @@ or with `[DONE]` where it gives none. Everything else is a ReplyFailed that name
 from collections.abc import AsyncIterator, Callable
 
 import httpx
+from httpx_sse import ServerSentEvent
 
 from universal_agent.domain.run import RetryAdvice
 from universal_agent.runners.answers import is_quota, page_words, parse_json, reason_in
-from universal_agent.runners.event_stream import EventTooLong, ServerEvent, read_events
+from universal_agent.runners.event_stream import EventTooLong, read_events
 from universal_agent.runners.output import one_line
 from universal_agent.runners.thoughts import AnswerWriter, ReplySink
 
@@ -123,13 +124,13 @@ class Reply:
             raise _no_reply(media_type, text)
         self._take(answer, text, part="message")
 
-    def _take_event(self, event: ServerEvent) -> None:
+    def _take_event(self, event: ServerSentEvent) -> None:
         chunk = parse_json(event.data)
-        if event.name == "error":
+        if event.event == "error":
             raise endpoint_failure(chunk, event.data)
         if not event.data.strip():
             return
-        if event.name and not (
+        if event.event != "message" and not (
             isinstance(chunk, dict) and ("choices" in chunk or reason_in(chunk))
         ):
             return  # a keep-alive such as `event: ping`

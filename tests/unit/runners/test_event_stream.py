@@ -19,34 +19,34 @@ async def events(*pieces: bytes) -> list[tuple[str, str]]:
         for piece in pieces:
             yield piece
 
-    return [(event.name, event.data) async for event in read_events(body())]
+    return [(event.event, event.data) async for event in read_events(body())]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
 async def test_each_line_end_of_the_format_ends_a_line(end: bytes) -> None:
     stream = b"data: one\n\nevent: error\ndata:two\n\n".replace(b"\n", end)
-    assert await events(stream) == [("", "one"), ("error", "two")]
+    assert await events(stream) == [("message", "one"), ("error", "two")]
 
 
 async def test_an_event_may_span_several_data_lines() -> None:
-    assert await events(b'data: {"a":\ndata:  1}\n\n') == [("", '{"a":\n 1}')]
+    assert await events(b'data: {"a":\ndata:  1}\n\n') == [("message", '{"a":\n 1}')]
 
 
 async def test_comments_ids_and_unknown_fields_are_no_events() -> None:
-    assert await events(b": ping\n\nid: 7\nretry: 5\nhello\n\ndata: x\n\n") == [("", "x")]
+    assert await events(b": ping\n\nid: 7\nretry: 5\nhello\n\ndata: x\n\n") == [("message", "x")]
 
 
 async def test_a_byte_order_mark_is_skipped_at_the_start_only() -> None:
-    assert await events(b"\xef\xbb", b"\xbfdata: a\n\n") == [("", "a")]
-    assert await events(b"data: a\n\n\xef\xbb\xbfdata: b\n\n") == [("", "a")]
+    assert await events(b"\xef\xbb", b"\xbfdata: a\n\n") == [("message", "a")]
+    assert await events(b"data: a\n\n\xef\xbb\xbfdata: b\n\n") == [("message", "a")]
 
 
 async def test_a_last_event_without_its_blank_line_counts() -> None:
-    assert await events(b"data: [DONE]") == [("", "[DONE]")]
+    assert await events(b"data: [DONE]") == [("message", "[DONE]")]
 
 
 async def test_one_blank_after_the_colon_is_not_part_of_the_value() -> None:
-    assert await events(b"data:  two blanks\n\n") == [("", " two blanks")]
+    assert await events(b"data:  two blanks\n\n") == [("message", " two blanks")]
 
 
 @given(cuts=st.lists(st.integers(0, 60), max_size=10))
@@ -54,7 +54,11 @@ async def test_pieces_may_be_cut_anywhere(cuts: list[int]) -> None:
     whole = "\ufeffdata: Gr\u00fc\u00dfe\r\n\r\n: c\rdata: a\rdata: b\r\rdata: c\n\n".encode()
     places = sorted({0, len(whole), *(cut for cut in cuts if cut < len(whole))})
     pieces = [whole[a:b] for a, b in itertools.pairwise(places)]
-    assert await events(*pieces) == [("", "Gr\u00fc\u00dfe"), ("", "a\nb"), ("", "c")]
+    assert await events(*pieces) == [
+        ("message", "Gr\u00fc\u00dfe"),
+        ("message", "a\nb"),
+        ("message", "c"),
+    ]
 
 
 async def test_an_endless_line_and_an_endless_event_are_refused() -> None:
@@ -63,3 +67,10 @@ async def test_an_endless_line_and_an_endless_event_are_refused() -> None:
         await events(b"data: ", *[piece] * 17)
     with pytest.raises(EventTooLong, match=f"events of at most {EVENT_BYTES} bytes"):
         await events(*[b"data: " + piece + b"\n"] * 17)
+
+
+async def test_a_large_piece_of_many_small_events_is_not_too_long() -> None:
+    event = b"data: " + b"x" * 1000 + b"\n\n"
+    read = await events(event * (3 * EVENT_BYTES // len(event)))
+    assert {data for _, data in read} == {"x" * 1000}
+    assert len(read) == 3 * EVENT_BYTES // len(event)
