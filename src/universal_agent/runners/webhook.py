@@ -6,12 +6,11 @@ request may go. A 2xx answer is success, and what was answered is the run's outp
 
 import base64
 import binascii
-import hashlib
-import hmac
 import json
 import ssl
 
 import httpx
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
 from universal_agent import __version__
 from universal_agent.clock import Clock, SystemClock
@@ -48,23 +47,17 @@ _HEADERS = {
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - says that what follows is base64
 
 
-def signing_key(secret: str) -> bytes:
-    """The bytes that sign. Raises SettingsError when there are none after `whsec_`."""
+def signer(secret: str) -> Webhook | None:
+    """Signs messages; None without a secret. Raises SettingsError for no key after `whsec_`."""
+    if not secret:
+        return None
     if not secret.startswith(_SECRET_PREFIX):
-        return secret.encode()
+        return Webhook(secret.encode())
     try:
-        key = base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
-    except binascii.Error:
-        key = b""
-    if not key:
-        raise SettingsError("UA_WEBHOOK_SECRET: expected a key in base64 after whsec_")
-    return key
-
-
-def signature(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
-    """The `webhook-signature` header's value for one message."""
-    signed = f"{message_id}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+        # The library passes over what is not base64, so that a typo would make another key.
+        return Webhook(base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True))
+    except (binascii.Error, EmptyWebhookSecretError):
+        raise SettingsError("UA_WEBHOOK_SECRET: expected a key in base64 after whsec_") from None
 
 
 def message(request: RunRequest) -> bytes:
@@ -104,7 +97,7 @@ class WebhookRunner:
     ) -> None:
         self._clock = clock or SystemClock()
         self._guard = TargetGuard(settings, resolve)
-        self._key = signing_key(settings.webhook_secret)
+        self._signer = signer(settings.webhook_secret)
         self._tls = tls
         self._connect_seconds = connect_seconds
         self._total_seconds = total_seconds
@@ -166,10 +159,10 @@ class WebhookRunner:
         The id is the slot's: every attempt at a slot has it, so a receiver can drop what it has
         already done.
         """
-        timestamp = int(self._clock.now().timestamp())
-        headers = {"webhook-id": message_id, "webhook-timestamp": str(timestamp)}
-        if self._key:
-            headers["webhook-signature"] = signature(self._key, message_id, timestamp, body)
+        now = self._clock.now()
+        headers = {"webhook-id": message_id, "webhook-timestamp": str(int(now.timestamp()))}
+        if self._signer is not None:
+            headers["webhook-signature"] = self._signer.sign(message_id, now, body.decode())
         return headers
 
     def _verdict(self, response: httpx.Response, url: httpx.URL) -> RunResult:
