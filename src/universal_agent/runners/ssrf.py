@@ -28,40 +28,28 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 #: The reason that stands in front of every refusal by this guard.
 SSRF_BLOCKED = "ssrf_blocked"
 
+#: Predicates of `ipaddress`, and what an address is called for which one holds.
+_PREDICATES = (
+    ("is_unspecified", "an unspecified address"),
+    ("is_loopback", "a loopback address"),
+    ("is_link_local", "a link-local address"),
+    ("is_multicast", "a multicast address"),  # some of it counts as global
+    ("is_reserved", "a reserved address"),
+    ("is_private", "a private address"),
+)
+#: What `ipaddress` of Python 3.11 to 3.14 calls global, all of it or a part, and is refused.
 _REFUSED: tuple[tuple[Network, str], ...] = tuple(
     (ip_network(network), why)
     for network, why in (
-        ("0.0.0.0/8", "an unspecified address"),
-        ("10.0.0.0/8", "a private address"),
-        ("100.64.0.0/10", "a carrier-grade NAT address"),
-        ("127.0.0.0/8", "a loopback address"),
-        ("168.63.129.16/32", "a cloud's metadata service"),
-        ("169.254.0.0/16", "a link-local address"),
-        ("172.16.0.0/12", "a private address"),
-        ("192.0.0.0/24", "a reserved address"),
-        ("192.0.2.0/24", "a documentation address"),
-        ("192.88.99.0/24", "a 6to4 relay"),
-        ("192.168.0.0/16", "a private address"),
-        ("198.18.0.0/15", "a benchmarking address"),
-        ("198.51.100.0/24", "a documentation address"),
-        ("203.0.113.0/24", "a documentation address"),
-        ("224.0.0.0/4", "a multicast address"),
-        ("240.0.0.0/4", "a reserved address"),
-        ("::/128", "an unspecified address"),
-        ("::1/128", "a loopback address"),
-        ("::ffff:0:0/96", "an IPv4-mapped address"),
-        ("64:ff9b::/96", "a NAT64 address"),
-        ("64:ff9b:1::/48", "a NAT64 address"),
-        ("2001::/23", "a reserved address"),
-        ("2001:db8::/32", "a documentation address"),
-        ("2002::/16", "a 6to4 address"),
-        ("3fff::/20", "a documentation address"),
-        ("fc00::/7", "a private address"),
-        ("fe80::/10", "a link-local address"),
-        ("ff00::/8", "a multicast address"),
+        ("168.63.129.16/32", "a cloud's metadata service"),  # public space; Azure's own use
+        ("192.0.0.0/24", "a reserved address"),  # since 3.13: 192.0.0.9 and .10 are global
+        ("192.88.99.0/24", "a 6to4 relay"),  # withdrawn (RFC 7526), global in every version
+        ("2001::/23", "a reserved address"),  # since 3.13: global in parts; Teredo hides IPv4
+        ("2002::/16", "a 6to4 address"),  # hides IPv4; global until 3.13
+        ("3fff::/20", "a documentation address"),  # RFC 9637; global until 3.14
     )
 )
-#: The only part of IPv6 that is given out for public use.
+#: The only part of IPv6 that is given out for public use: not IPv4-mapped, NAT64, site-local.
 _PUBLIC_IPV6 = ip_network("2000::/3")
 
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
@@ -206,12 +194,8 @@ class TargetGuard:
                 return None
         if gateway:
             return f"{address}, port {target.port}, this gateway itself"
-        for network, why in _REFUSED:
-            if address in network:
-                return f"{address}, {why}"
-        if isinstance(address, IPv6Address) and address not in _PUBLIC_IPV6:
-            return f"{address}, a reserved address"
-        return None
+        why = _not_public(address)
+        return None if why is None else f"{address}, {why}"
 
     def _is_own(self, address: Address) -> bool:
         """Whether this gateway may listen on the address, when it listens on the port."""
@@ -222,6 +206,18 @@ class TargetGuard:
         except ValueError:
             return False
         return is_wildcard and _is_of_this_machine(address)
+
+
+def _not_public(address: Address) -> str | None:
+    """What an address is that does not belong to the public internet; None when it does."""
+    if (why := next((why for network, why in _REFUSED if address in network), None)) is not None:
+        return why
+    for predicate, why in _PREDICATES:
+        if getattr(address, predicate):
+            return why
+    if isinstance(address, IPv6Address) and address not in _PUBLIC_IPV6:
+        return "a reserved address"
+    return None if address.is_global else "not a public address"  # carrier-grade NAT
 
 
 def _is_of_this_machine(address: Address) -> bool:

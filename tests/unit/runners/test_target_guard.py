@@ -1,8 +1,9 @@
 """Where webhooks may go: every way of writing or hiding an address that must not be reached."""
 
+import re
 import socket
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,17 @@ REFUSED_ADDRESSES = [
     "ff02::1",
 ]
 
+#: Networks that are not for the public, by the registries of IANA; each is refused to its edges.
+REFUSED_NETWORKS = [
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+    "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15",
+    "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4", "::/96", "::ffff:0:0/96",
+    "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/32", "2001:1::/32", "2001:2::/48",
+    "2001:3::/32", "2001:4:112::/48", "2001:20::/28", "2001:30::/28", "2001:1ff::/32",
+    "2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10",
+    "ff00::/8",
+]  # fmt: skip
+
 
 class Answers:
     """A resolver: one answer for each question, in order."""
@@ -99,11 +111,41 @@ async def test_an_address_that_is_not_public_is_refused_by_itself_and_behind_a_n
         await guard(answers=[[address]]).addresses(httpx.URL("http://hooks.test/"))
 
 
+@pytest.mark.parametrize("text", REFUSED_NETWORKS)
+def test_a_network_that_is_not_public_is_refused_from_its_first_to_its_last_address(
+    text: str,
+) -> None:
+    network = ip_network(text)
+    for address in (network[0], network[1], network[-2], network[-1]):
+        with pytest.raises(InvalidInput, match=r"^ssrf_blocked: "):
+            guard().check(httpx.URL(f"http://{in_url(str(address))}/"))
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("0.0.0.0", "an unspecified address"),
+        ("127.0.0.1", "a loopback address"),
+        ("10.0.0.1", "a private address"),
+        ("169.254.169.254", "a link-local address"),
+        ("168.63.129.16", "a cloud's metadata service"),
+        ("224.0.0.1", "a multicast address"),
+        ("100.64.0.1", "not a public address"),
+        ("::ffff:808:808", "a reserved address"),
+        ("2002:7f00:1::1", "a 6to4 address"),
+        ("fd00::1", "a private address"),
+    ],
+)
+def test_a_refusal_says_what_the_address_is(address: str, reason: str) -> None:
+    with pytest.raises(InvalidInput, match=f"{re.escape(address)}, {reason}$"):
+        guard().check(httpx.URL(f"http://{in_url(address)}/"))
+
+
 @pytest.mark.parametrize(
     "address",
     [PUBLIC, PUBLIC_6, "1.1.1.1", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0",
      "126.255.255.255", "128.0.0.0", "172.15.255.255", "172.32.0.0", "192.167.255.255",
-     "223.255.255.255", "2a00:1450::1", "2003::1"],
+     "223.255.255.255", "2001:200::1", "2001:4860:4860::8888", "2a00:1450::1", "2003::1"],
 )  # fmt: skip
 async def test_a_public_address_may_be_connected_to(address: str) -> None:
     literal = await guard().addresses(httpx.URL(f"https://{in_url(address)}/"))
