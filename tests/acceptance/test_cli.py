@@ -182,8 +182,31 @@ def test_a_job_is_edited_paused_resumed_and_deleted(shared: GatewayProcess) -> N
     assert (paused["enabled"], paused["off_label"]) == (False, "paused")
     resumed = document(shared.ua("job", "resume", job_id, "--json"))["job"]
     assert resumed["enabled"] is True
-    assert done(shared.ua("job", "rm", job_id)) == f"deleted {job_id}\n"
+    assert done(shared.ua("job", "rm", job_id, "--yes")) == f"deleted {job_id}\n"
     assert shared.ua("job", "show", job_id).returncode == 5
+
+
+@pytest.mark.parametrize("piped", ["", "n\n", "y\n"])
+def test_nothing_is_deleted_without_a_terminal_unless_yes_is_said(
+    shared: GatewayProcess, piped: str
+) -> None:
+    job_id = add(shared, "true", title="still here")
+    session_id = document(shared.ua("session", "new", "--json"))["session_id"]
+    for kind, name in (("job", job_id), ("session", session_id)):
+        refused = shared.ua(kind, "rm", name, stdin=piped)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "--yes" in refused.stderr
+        done(shared.ua(kind, "show", name))
+
+
+def test_the_runs_of_a_deleted_job_are_reached_by_its_id(shared: GatewayProcess) -> None:
+    job_id = add(shared, "echo remembered")
+    run_id = start_run(shared, job_id)
+    done(shared.ua("job", "rm", job_id, "--yes"))
+    for name in (job_id, job_id[-10:], run_id):
+        assert run_id in done(shared.ua("job", "runs", name)), name
+    assert done(shared.ua("job", "logs", job_id)) == "remembered\n"
+    assert done(shared.ua("ledger", "--job", job_id)).endswith("accounted for\n")
 
 
 def test_an_edit_without_a_change_is_bad_usage(shared: GatewayProcess) -> None:

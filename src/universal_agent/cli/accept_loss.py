@@ -1,12 +1,11 @@
 """`ua accept-loss`: start without data that were acknowledged and are gone."""
 
-import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from universal_agent.cli.command import command
-from universal_agent.cli.failure import CommandFailed, ExitCode
+from universal_agent.cli.confirm import Yes, confirm
 from universal_agent.cli.invocation import Document, Ua
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ app = typer.Typer()
 @command(app, "accept-loss", rich_help_panel="Gateway")
 def accept_loss(
     ua: Ua,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Let the gateway start without data that are gone from its directory.
 
@@ -35,13 +34,7 @@ def accept_loss(
     database = settings.database_path.absolute()
     loss = find_loss(database, settings.state_dir)
     if loss is not None:
-        if not yes:
-            if not sys.stdin.isatty():
-                raise CommandFailed(
-                    f"{loss} Repeat the command with --yes to accept it.", ExitCode.USAGE
-                )
-            ua.note(loss)
-            typer.confirm("Go on without it?", abort=True, err=True)
+        confirm(f"{loss} Go on without it?", yes=yes)
         accept(database, settings.state_dir)
     ua.show({"database": str(database), "accepted": loss}, _view)
 

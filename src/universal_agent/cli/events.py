@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-_EVENTS = "/api/v1/ops/scheduling/events"
-
-#: More than any log holds: asks for its end.
-_BEYOND = 2**53
-
 #: Seconds between two looks at the log.
 _PACE = 0.5
 
@@ -38,10 +33,12 @@ def events(
     limit: Annotated[int, typer.Option(min=1, max=5000, metavar="N", help="How many.")] = 50,
 ) -> None:
     """Print the event log."""
+    from universal_agent.cli.find import BEYOND, EVENTS
+
     if since is None:
-        newest = ua.reader.get(_EVENTS, since_seq=_BEYOND, limit=1)["event_bus_seq"]
+        newest = ua.reader.get(EVENTS, since_seq=BEYOND, limit=1)["event_bus_seq"]
         since = max(0, newest - limit)
-    document = ua.reader.get(_EVENTS, since_seq=since, limit=limit)
+    document = ua.reader.get(EVENTS, since_seq=since, limit=limit)
     if follow:
         _follow(ua, document, since)
     else:
@@ -50,6 +47,8 @@ def events(
 
 
 def _follow(ua: Invocation, document: Document, since: int) -> None:
+    from universal_agent.cli.find import EVENTS
+
     view = _view(ua.timezone or "UTC")
     while True:
         _warn_of_gap(ua, document)
@@ -63,7 +62,7 @@ def _follow(ua: Invocation, document: Document, since: int) -> None:
             raise CommandFailed("Nothing further comes before it is up.", ExitCode.UNREACHABLE)
         if not document["has_more"]:
             ua.pause(_PACE)
-        document = ua.reader.get(_EVENTS, since_seq=since, limit=5000)
+        document = ua.reader.get(EVENTS, since_seq=since, limit=5000)
 
 
 def _warn_of_gap(ua: Invocation, document: Document) -> None:

@@ -1,4 +1,8 @@
-"""Which job or run is meant? An id, the beginning or the end of one, or a job's exact title."""
+"""Lookup of jobs, runs and sessions by the names that people give them.
+
+An exact id or title wins; otherwise the beginning or the end of an id is enough where only one
+fits. An event id names its job or session, and its latest run; a run id names its job.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,59 +10,154 @@ from universal_agent.cli.client import Gateway
 from universal_agent.cli.failure import CommandFailed, ExitCode, RequestRefused
 from universal_agent.cli.invocation import Document
 
+JOBS = "/api/v1/cron/jobs"
+RUNS = "/api/v1/cron/runs"
+SESSIONS = "/api/v1/ops/sessions"
+EVENTS = "/api/v1/ops/scheduling/events"
+BEATS = "/api/v1/heartbeat/last"
+
+#: A position after the end of any event log: replay from it answers only with the end.
+BEYOND = 2**53
+
 _PAGE = 5000
 
-#: How many candidates an answer to an ambiguous name lists.
+#: How many candidates the message about an ambiguous name lists.
 _LISTED = 5
 
 
 def find_job(gateway: Gateway, name: str) -> Document:
-    """The job that `name` means. Raises CommandFailed when there is none, or more than one."""
-    if name.startswith("job_"):
-        try:
-            job: Document = gateway.get(f"/api/v1/cron/jobs/{name}")["job"]
-            return job
-        except RequestRefused as refused:
-            if refused.status != 404:
-                raise
-    jobs = [
-        job for job in _all_jobs(gateway) if job["title"] == name or _is_part(name, job["job_id"])
+    """The job that `name` means. Raises CommandFailed if there is none, or more than one."""
+    job_id = _job_id_in(gateway, name)
+    if job_id.startswith("job_") and (job := _asked(gateway, f"{JOBS}/{job_id}", "job")):
+        return job
+    candidates = [
+        job for job in _all_jobs(gateway) if job["title"] == name or _is_part(job_id, job["job_id"])
     ]
-    jobs = [job for job in jobs if job["job_id"] == name] or jobs
+    exact = [job for job in candidates if job["job_id"] == job_id] or [
+        job for job in candidates if job["title"] == name
+    ]
+    jobs = exact or candidates
     return _only(jobs, name, "job", [f"{job['job_id']} ({job['title']})" for job in jobs])
 
 
+def find_job_history(gateway: Gateway, name: str) -> Document:
+    """The job that `name` means, also if it was deleted: then only its id, title and zone.
+
+    A deleted job is known by the runs it left behind. Raises CommandFailed as `find_job` does.
+    """
+    try:
+        return find_job(gateway, name)
+    except CommandFailed as not_found:
+        if not_found.code is not ExitCode.CONFLICT:
+            raise
+        part = _job_id_in(gateway, name)
+        deleted = _deleted_jobs(gateway, part)
+        if not deleted:
+            raise
+    job_id = _only([{"id": known} for known in deleted], name, "deleted job", deleted)["id"]
+    return {"job_id": job_id, "title": job_id, "timezone": "UTC"}
+
+
 def find_run(gateway: Gateway, name: str) -> Document:
-    """The run that `name` means; a part of an id is looked for among the latest runs."""
-    if name.startswith("run_"):
-        try:
-            run: Document = gateway.get(f"/api/v1/cron/runs/{name}")["run"]
-            return run
-        except RequestRefused as refused:
-            if refused.status != 404:
-                raise
-    latest = gateway.get("/api/v1/cron/runs", limit=_PAGE)["runs"]
-    runs = [run for run in latest if _is_part(name, run["run_id"])]
-    return _only(runs, name, "run", [run["run_id"] for run in runs])
+    """The run that `name` means; part of an id is looked up among the latest runs."""
+    if name.count("|") == 2:
+        return _run_of_slot(gateway, name)
+    if name.startswith("run_") and (run := _asked(gateway, f"{RUNS}/{name}", "run")):
+        return run
+    latest = [str(run["run_id"]) for run in gateway.get(RUNS, limit=_PAGE)["runs"]]
+    ids = [run_id for run_id in latest if _is_part(name, run_id)]
+    # Beats and turns are not among the runs of jobs, but the event log has them.
+    ids = ids or [run_id for run_id in _runs_in_events(gateway) if _is_part(name, run_id)]
+    run_id = _only([{"id": known} for known in ids], name, "run", ids)["id"]
+    found: Document = gateway.get(f"{RUNS}/{run_id}")["run"]
+    return found
 
 
 def find_session(gateway: Gateway, name: str) -> str:
     """The id of the session that `name` means."""
-    if name.startswith("ses_"):
+    session_id = _session_id_in(name)
+    if session_id.startswith("ses_"):
         try:
-            return str(gateway.get(f"/api/v1/ops/sessions/{name}")["session_id"])
+            return str(gateway.get(f"{SESSIONS}/{session_id}")["session_id"])
         except RequestRefused as refused:
             if refused.status != 404:
                 raise
-    found = [known for known in _all_sessions(gateway) if _is_part(name, known)]
-    found = [known for known in found if known == name] or found
-    return str(_only([{"id": known} for known in found], name, "session", found)["id"])
+    return _session_among(list(_all_sessions(gateway)), session_id)
+
+
+def find_beating_session(gateway: Gateway, name: str) -> str:
+    """The id of the session with heartbeats that `name` means."""
+    session_id = _session_id_in(name)
+    asked = {"session_id": session_id}
+    if session_id.startswith("ses_") and gateway.send("GET", BEATS, params=asked).is_success:
+        return session_id
+    return _session_among(list(gateway.get(BEATS)["heartbeats"]), session_id)
 
 
 def zone_of(gateway: Gateway, run: Document) -> str:
-    """The zone of a run's job; UTC when the job is gone."""
-    response = gateway.send("GET", f"/api/v1/cron/jobs/{run['job_id']}")
+    """The time zone of a run's job; UTC if the job was deleted."""
+    response = gateway.send("GET", f"{JOBS}/{run['job_id']}")
     return str(response.json()["job"]["timezone"]) if response.is_success else "UTC"
+
+
+def _asked(gateway: Gateway, path: str, key: str) -> Document | None:
+    """What the gateway holds at `path`; None if there is no such thing."""
+    try:
+        found: Document = gateway.get(path)[key]
+    except RequestRefused as refused:
+        if refused.status != 404:
+            raise
+        return None
+    return found
+
+
+def _job_id_in(gateway: Gateway, name: str) -> str:
+    """The job id inside an event id, or of a run; any other name unchanged."""
+    if name.count("|") == 2 and name.startswith("cron|"):
+        return name.split("|")[1]
+    if name.startswith("run_") and (run := _asked(gateway, f"{RUNS}/{name}", "run")):
+        return str(run["job_id"])
+    return name
+
+
+def _session_id_in(name: str) -> str:
+    """The session id inside a heartbeat's event id; any other name unchanged."""
+    return name.split("|")[1] if name.count("|") == 2 and name.startswith("heartbeat|") else name
+
+
+def _run_of_slot(gateway: Gateway, event_id: str) -> Document:
+    """The latest run of a slot."""
+    job_id = event_id.split("|")[1]
+    path = f"{JOBS}/{job_id}/runs" if event_id.startswith("cron|") else RUNS
+    for run in gateway.get(path, limit=_PAGE)["runs"]:
+        if run["event_id"] == event_id:
+            found: Document = run
+            return found
+    raise CommandFailed(
+        f"No run of the slot {event_id!r} is known. `ua explain {event_id!r}` says what became "
+        "of it.",
+        ExitCode.CONFLICT,
+    )
+
+
+def _runs_in_events(gateway: Gateway) -> list[str]:
+    """The ids of the runs that the latest events are about."""
+    newest = gateway.get(EVENTS, since_seq=BEYOND, limit=1)["event_bus_seq"]
+    events = gateway.get(EVENTS, since_seq=max(0, newest - _PAGE), limit=_PAGE)["events"]
+    runs = (event["data"].get("run") for event in events)
+    return list(dict.fromkeys(str(run["run_id"]) for run in runs if run))
+
+
+def _deleted_jobs(gateway: Gateway, name: str) -> list[str]:
+    """The ids that `name` may mean of jobs that are no longer there, from the runs they left."""
+    if name.startswith("job_") and _has_runs(gateway, name):
+        return [name]
+    ids = {str(run["job_id"]) for run in gateway.get(RUNS, limit=_PAGE)["runs"]}
+    return sorted(job_id for job_id in ids if _is_part(name, job_id))
+
+
+def _has_runs(gateway: Gateway, job_id: str) -> bool:
+    return gateway.send("GET", f"{JOBS}/{job_id}/runs", params={"limit": 1}).is_success
 
 
 def _is_part(name: str, whole: str) -> bool:
@@ -68,7 +167,7 @@ def _is_part(name: str, whole: str) -> bool:
 def _all_jobs(gateway: Gateway) -> Iterator[Document]:
     cursor = None
     while True:
-        page = gateway.get("/api/v1/cron/jobs", limit=_PAGE, cursor=cursor)
+        page = gateway.get(JOBS, limit=_PAGE, cursor=cursor)
         yield from page["jobs"]
         cursor = page["next_cursor"]
         if cursor is None:
@@ -78,11 +177,18 @@ def _all_jobs(gateway: Gateway) -> Iterator[Document]:
 def _all_sessions(gateway: Gateway) -> Iterator[str]:
     cursor = None
     while True:
-        page = gateway.get("/api/v1/ops/sessions", limit=1000, cursor=cursor)
+        page = gateway.get(SESSIONS, limit=1000, cursor=cursor)
         yield from (session["session_id"] for session in page["sessions"])
         cursor = page["next_cursor"]
         if cursor is None:
             return
+
+
+def _session_among(known: Sequence[str], name: str) -> str:
+    if name in known:
+        return name
+    found = [session_id for session_id in known if _is_part(name, session_id)]
+    return str(_only([{"id": one} for one in found], name, "session", found)["id"])
 
 
 def _only(found: Sequence[Document], name: str, kind: str, candidates: Sequence[str]) -> Document:

@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
     from universal_agent.cli.screen import Screen
 
+_LAST = "/api/v1/heartbeat/last"
+
 app = typer.Typer()
 beats = group("heartbeat", "The regular checks of sessions.", heading="Sessions and heartbeats")
 app.add_typer(beats, rich_help_panel="Sessions and heartbeats")
 
 
-Session = Annotated[str, typer.Argument(metavar="SESSION", help="The session's id")]
+Session = Annotated[
+    str, typer.Argument(metavar="SESSION", help="Its id, or the beginning or end of it.")
+]
 
 
 @command(beats, "status")
@@ -30,22 +34,24 @@ def status(ua: Ua) -> None:
     """List the heartbeats of all sessions, and what they said last."""
     from universal_agent.cli.heartbeat_view import list_view
 
-    ua.show(ua.reader.get("/api/v1/heartbeat/last"), list_view)
+    ua.show(ua.reader.get(_LAST), list_view)
 
 
 @command(beats, "last")
 def last(ua: Ua, session: Session) -> None:
     """Show a session's heartbeat, with what it said last and who was told."""
+    from universal_agent.cli.find import find_beating_session
     from universal_agent.cli.heartbeat_view import show_view
 
-    ua.show(ua.reader.get("/api/v1/heartbeat/last", session_id=session), show_view)
+    session_id = find_beating_session(ua.reader, session)
+    ua.show(ua.reader.get(_LAST, session_id=session_id), show_view)
 
 
 @command(beats, "wake")
 def wake(
     ua: Ua,
     session: Annotated[
-        str | None, typer.Argument(metavar="[SESSION]", help="The session's id. [default: all]")
+        str | None, typer.Argument(metavar="[SESSION]", help="Its id or part of it; else all.")
     ] = None,
     *,
     next_beat: Annotated[
@@ -56,9 +62,11 @@ def wake(
     ] = None,
 ) -> None:
     """Ask for a session's beat as soon as it is free, at any hour."""
+    from universal_agent.cli.find import find_beating_session
     from universal_agent.cli.heartbeat_view import woken_view
 
-    body = {"session_id": session, "reason": reason, "mode": "next" if next_beat else "now"}
+    session_id = None if session is None else find_beating_session(ua.gateway, session)
+    body = {"session_id": session_id, "reason": reason, "mode": "next" if next_beat else "now"}
     ua.show(ua.gateway.post("/api/v1/heartbeat/wake", body), woken_view)
 
 
@@ -75,12 +83,14 @@ def resume(ua: Ua, session: Session) -> None:
 
 
 def _switch(ua: Ua, session: str, action: str) -> None:
+    from universal_agent.cli.find import find_beating_session
     from universal_agent.cli.heartbeat_view import show_view
 
-    # (Any of its beats will do: it is about them all.)
-    event_id = quote(f"heartbeat|{session}|0", safe="")
+    session_id = find_beating_session(ua.gateway, session)
+    # The action applies to all beats of the session, so any slot of it can be named.
+    event_id = quote(f"heartbeat|{session_id}|0", safe="")
     ua.gateway.post(f"/api/v1/ops/calendar/events/{event_id}/action", {"action": action})
-    ua.show(ua.reader.get("/api/v1/heartbeat/last", session_id=session), show_view)
+    ua.show(ua.gateway.get(_LAST, session_id=session_id), show_view)
 
 
 @command(beats, "suppressed")
@@ -92,9 +102,11 @@ def suppressed(
     limit: Annotated[int, typer.Option(min=1, max=500, metavar="N", help="How many.")] = 20,
 ) -> None:
     """List what beats said and nobody was told, newest first, with the reason."""
+    from universal_agent.cli.find import find_beating_session
     from universal_agent.cli.heartbeat_view import suppressed_view
 
-    found = ua.reader.get("/api/v1/heartbeat/suppressed", session_id=session, limit=limit)
+    session_id = None if session is None else find_beating_session(ua.reader, session)
+    found = ua.reader.get("/api/v1/heartbeat/suppressed", session_id=session_id, limit=limit)
     ua.show(found, suppressed_view)
 
 

@@ -23,7 +23,7 @@ def job_fields(
         typer.Option(
             "--timezone",
             metavar="ZONE",
-            help="How times are read, such as Europe/Berlin. [default: USER_TIMEZONE, else UTC]",
+            help="The zone that times are read in, such as Europe/Berlin.",
         ),
     ] = None,
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="What to call it.")] = None,
@@ -31,7 +31,7 @@ def job_fields(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="What runs it: shell, agent, http, ... [default: agent if one is set up]",
+            help="What runs it: shell, agent, http or a plug-in.",
         ),
     ] = None,
     model: Annotated[str | None, typer.Option(metavar="NAME", help="The agent's model.")] = None,

@@ -26,6 +26,7 @@ def jobs_view(screen: Screen, document: "Document") -> "RenderableType":
         *screen.terminal_only("IN"),
         "TITLE",
         "SCHEDULE",
+        "FAILED",
         wide=("TITLE", "SCHEDULE"),
     )
     for job in document["jobs"]:
@@ -37,6 +38,7 @@ def jobs_view(screen: Screen, document: "Document") -> "RenderableType":
             *screen.terminal_only(screen.away(next_run_at)),
             screen.cell(job["title"]),
             screen.cell(job["description"]),
+            screen.text(_failures(job), "red"),
         )
     return table
 
@@ -52,7 +54,7 @@ def job_view(screen: Screen, document: "Document") -> "RenderableType":
                 ("id", screen.text(job["job_id"], "cyan")),
                 ("schedule", _schedule(screen, job)),
                 ("next", _next_slots(screen, document["echo"])),
-                ("command", screen.text(job["command"])),
+                ("command", screen.block(job["command"])),
                 ("runner", screen.text(job["runner"])),
                 ("model", screen.text(job["model"]) if job["model"] else None),
                 ("workspace", screen.text(job["workspace_dir"])),
@@ -114,10 +116,20 @@ def next_view(screen: Screen, document: "Document") -> "RenderableType":
 
 
 def state_of(job: "Document") -> str:
-    """Enabled, or the word for why not."""
-    if job["enabled"] and job["off_label"] is None:
-        return "running" if job["running"] else "enabled"
-    return str(job["off_label"] or "disabled")
+    """One word for how the job is: running, failing, enabled, finished, or why it is off."""
+    if not job["enabled"] or job["off_label"] is not None:
+        return str(job["off_label"] or "disabled")
+    if job["running"]:
+        return "running"
+    if job["next_run_at"] is None:
+        return "finished"
+    return "failing" if job["consecutive_failures"] else "enabled"
+
+
+def _failures(job: "Document") -> str:
+    """How many of its latest slots failed, without a success since; empty for none."""
+    failures = job["consecutive_failures"]
+    return f"{failures:,} in a row" if failures else ""
 
 
 def _schedule(screen: Screen, job: "Document") -> Text:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from universal_agent.cli.command import Provided, command
+from universal_agent.cli.confirm import Yes, confirm
 from universal_agent.cli.failure import CommandFailed, ExitCode
 from universal_agent.cli.help_page import group
 from universal_agent.cli.invocation import Document, Invocation, Ua
@@ -53,6 +54,9 @@ def add(
     """Add a job.
 
     The answer says how the schedule was understood, with the next three slots.
+
+    Without --timezone, times are read in USER_TIMEZONE if that is set here, else in the gateway's
+    zone. Without --runner, the agent runs the job if one is set up, else the shell.
     """
     from universal_agent.cli.job_view import added_view
 
@@ -102,9 +106,9 @@ def edit(
         str | None, typer.Option("--command", metavar="COMMAND", help="What to run.")
     ] = None,
 ) -> None:
-    """Change a job; what is not named stays.
+    """Change a job; an option that is not given changes nothing.
 
-    Metadata are merged with what is there; a null takes a key away.
+    --metadata is merged into the present metadata; a null removes its key.
     """
     from universal_agent.cli.find import find_job
     from universal_agent.cli.job_view import added_view
@@ -166,14 +170,13 @@ def run(
 def remove(
     ua: Ua,
     job: Name,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Delete a job; its history stays."""
     from universal_agent.cli.find import find_job
 
     found = find_job(ua.gateway, job)
-    if not yes and sys.stdin.isatty():
-        typer.confirm(f"Delete the job {found['title']!r}?", abort=True, err=True)
+    confirm(f"Delete the job {found['title']!r}?", yes=yes)
     document = ua.gateway.delete(f"{JOBS}/{found['job_id']}")
     ua.show(document, lambda screen, _: screen.text(f"deleted {found['job_id']}"))
 
@@ -191,13 +194,13 @@ def runs(
     limit: Limit = 20,
 ) -> None:
     """List runs, newest first."""
-    from universal_agent.cli.find import find_job
+    from universal_agent.cli.find import find_job_history
     from universal_agent.cli.run_view import runs_view
 
     if job is None:
         path, timezone = "/api/v1/cron/runs", ua.timezone or "UTC"
     else:
-        found = find_job(ua.reader, job)
+        found = find_job_history(ua.reader, job)
         path, timezone = f"{JOBS}/{found['job_id']}/runs", found["timezone"]
     document = ua.reader.get(path, limit=limit, status=status)
     ua.show(document, runs_view(timezone, of_one_job=job is not None))
@@ -213,10 +216,10 @@ def logs(
     lines: Annotated[int, typer.Option(min=1, max=5000, metavar="N", help="How many.")] = 500,
 ) -> None:
     """Print what a job's latest run has printed."""
-    from universal_agent.cli.find import find_job
+    from universal_agent.cli.find import find_job_history
     from universal_agent.cli.run_log import follow_job, print_log
 
-    found = find_job(ua.reader, job)
+    found = find_job_history(ua.reader, job)
     if follow:
         follow_job(ua, found, lines=lines)
         return

@@ -35,9 +35,9 @@ def ledger(
 
     Fails with 1 when a slot is unaccounted for.
     """
-    from universal_agent.cli.find import find_job
+    from universal_agent.cli.find import find_job_history
 
-    job_id = None if job is None else find_job(ua.reader, job)["job_id"]
+    job_id = None if job is None else find_job_history(ua.reader, job)["job_id"]
     with ua.waiting("reckoning"):
         document = ua.reader.get(
             "/api/v1/ops/scheduling/ledger", start=start, end=end, job_id=job_id

@@ -30,6 +30,8 @@ _STATUSES = {
     "queued": ("○", "blue"),
     "running": ("▶", "cyan"),
     "enabled": ("●", "green"),
+    "failing": ("✗", "red"),
+    "finished": ("✓", "dim"),
     "paused": ("‖", "yellow"),
     "auto_paused": ("‖", "bold red"),
     "disabled": ("○", "dim"),
@@ -92,6 +94,10 @@ class Screen:
     def text(self, text: object, style: str = "") -> Text:
         """Text from outside, made harmless, in one line."""
         return Text(clean(str(text)).replace("\n", " "), style=style)
+
+    def block(self, text: object, style: str = "") -> Text:
+        """Text from outside, made harmless, with its lines."""
+        return Text(clean(str(text)).rstrip("\n"), style=style)
 
     def cell(self, text: object) -> Text:
         """Text from outside for a wide column: cut rather than wrapped."""

@@ -1,12 +1,12 @@
 """`ua session`: make sessions, look at them, say something in them."""
 
-import sys
 from typing import Annotated
 from uuid import uuid4
 
 import typer
 
 from universal_agent.cli.command import command
+from universal_agent.cli.confirm import Yes, confirm
 from universal_agent.cli.failure import ExitCode
 from universal_agent.cli.help_page import group
 from universal_agent.cli.invocation import Ua
@@ -71,14 +71,13 @@ def new(
 def remove(
     ua: Ua,
     session: Name,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Delete a session; its workspace and its history stay."""
     from universal_agent.cli.find import find_session
 
     session_id = find_session(ua.gateway, session)
-    if not yes and sys.stdin.isatty():
-        typer.confirm(f"Delete the session {session_id}?", abort=True, err=True)
+    confirm(f"Delete the session {session_id}?", yes=yes)
     document = ua.gateway.delete(f"/api/v1/sessions/{session_id}")
     ua.show(document, lambda screen, _: screen.text(f"deleted {session_id}"))
 

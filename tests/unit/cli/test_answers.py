@@ -61,6 +61,43 @@ def test_slots_without_an_outcome_are_listed_and_the_answer_is_no(
     assert text.endswith("  cron|job_1|19\n  and 5 more\n")
 
 
+def job_document(**given: Any) -> dict[str, Any]:
+    return {
+        "job_id": "job_1",
+        "title": "t",
+        "description": "every hour",
+        "timezone": "UTC",
+        "enabled": True,
+        "off_label": None,
+        "running": False,
+        "next_run_at": 1_800_000_000.0,
+        "consecutive_failures": 0,
+        **given,
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "state", "failed"),
+    [
+        ({}, "enabled", ""),
+        ({"consecutive_failures": 3}, "failing", "3 in a row"),
+        ({"next_run_at": None}, "finished", ""),
+        ({"next_run_at": None, "consecutive_failures": 1}, "finished", "1 in a row"),
+        ({"next_run_at": None, "running": True}, "running", ""),
+        ({"off_label": "auto_paused", "consecutive_failures": 10}, "auto_paused", "10 in a row"),
+        ({"enabled": False}, "disabled", ""),
+    ],
+)
+def test_the_list_of_jobs_says_which_fail_and_which_are_finished(
+    capsys: pytest.CaptureFixture[str], given: dict[str, Any], state: str, failed: str
+) -> None:
+    page = {"jobs": [job_document(**given)], "total": 1, "next_cursor": None}
+    list_jobs(invocation_with({"/api/v1/cron/jobs": page}))
+    line = capsys.readouterr().out.splitlines()[1]
+    assert line.split()[1] == state
+    assert line.partition("every hour")[2].strip() == failed
+
+
 def test_a_list_that_was_cut_off_says_so_beside_the_answer(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -140,3 +140,8 @@ def test_json_keeps_everything_and_escapes_what_could_act_on_the_terminal() -> N
     text = to_json(document)
     assert text == '{"title": "ü \\u001b[31m \\u009b \\u202e \\n"}'
     assert json.loads(text) == document
+
+
+def test_a_command_of_many_lines_keeps_them_under_its_name(plain: Screen) -> None:
+    plain.print(plain.facts([("command", plain.block("cd /srv\n  make\n")), ("next", Text("x"))]))
+    assert plain._file.getvalue() == "command  cd /srv\n           make\nnext     x\n"  # type: ignore[attr-defined]
