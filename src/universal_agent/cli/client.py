@@ -1,7 +1,7 @@
-"""How does a command talk to the gateway?
+"""The HTTP client of the commands.
 
-Over HTTP, as any client does. A problem document becomes one sentence and an exit code. A read
-that finds no gateway goes on with the offline transport, when there is one.
+A problem document becomes one sentence and an exit code. A read that finds no gateway continues
+with the offline transport, if there is one.
 """
 
 import ipaddress
@@ -13,6 +13,7 @@ import httpx
 
 from universal_agent.cli.failure import CommandFailed, ExitCode, RequestRefused
 from universal_agent.cli.invocation import Document
+from universal_agent.cli.proxies import foreign_answer, tls_problem
 from universal_agent.engine.instance import is_proof, make_challenge, read_key
 from universal_agent.files import read_regular
 from universal_agent.settings import Settings
@@ -24,6 +25,17 @@ ADDRESS_FILE = "gateway.url"
 #: Seconds to wait for an answer, and for a connection.
 _ANSWER_SECONDS = 15.0
 _CONNECT_SECONDS = 3.0
+
+
+def token_header(url: str, token: str) -> dict[bytes, bytes]:
+    """The header that carries the token.
+
+    Proxies leave `Authorization` out of their logs. With a user in the URL, that header belongs to
+    the proxy.
+    """
+    if httpx.URL(url).userinfo:
+        return {b"x-ua-ops-token": token.encode()}
+    return {b"authorization": b"Bearer " + token.encode()}
 
 
 class WrongGateway(CommandFailed):
@@ -104,7 +116,9 @@ class Gateway:
                 headers=self._signed_in(),
             )
             return self._http.send(request)
-        except (httpx.ConnectError, httpx.ConnectTimeout):
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            if (problem := tls_problem(self.url, error)) is not None:
+                raise problem from None
             if self._offline is None:
                 raise self._unreachable() from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
@@ -141,7 +155,7 @@ class Gateway:
         if not self._is_known:
             self._check_identity()
             self._is_known = True
-        return {b"x-ua-ops-token": self._token.encode()}
+        return token_header(self.url, self._token)
 
     def _check_identity(self) -> None:
         """Raise CommandFailed unless the gateway of the data directory listens here."""
@@ -180,10 +194,7 @@ class Gateway:
         except ValueError:
             document = None
         if not isinstance(document, dict):
-            raise CommandFailed(
-                f"What answers at {self.url} is not a gateway (HTTP {response.status_code}).",
-                ExitCode.UNREACHABLE,
-            )
+            raise foreign_answer(self.url, response)
         if response.is_success:
             return document
         detail = str(document.get("detail") or document.get("title") or "no reason given")

@@ -129,7 +129,7 @@ def _first_job(settings: "Settings", url: str) -> Document:
         token = f"$({ua} token show{where})"
         if not (settings.data_dir / "ops_token").exists():
             token = "$UA_OPS_TOKEN"  # noqa: S105 - the name of a variable
-        header = f' -H "X-UA-OPS-TOKEN: {token}"'
+        header = f' -H "Authorization: Bearer {token}"'
     # With an agent the command would be a prompt.
     option, field = (" --runner shell", ', "runner": "shell"') if settings.has_agent else ("", "")
     body = f'{{"schedule": "every 10s", "command": "date >> dates.txt"{field}}}'

@@ -1,14 +1,16 @@
-"""How does a command take a turn in a session? As a client of its stream."""
+"""The client of a session's stream that takes one turn."""
 
 import json
 from collections.abc import Callable
 from typing import Any
 
-from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.sync.client import connect
 
+from universal_agent.cli.client import token_header
 from universal_agent.cli.failure import CommandFailed, ExitCode
 from universal_agent.cli.invocation import Document
+from universal_agent.cli.proxies import refused_upgrade
 
 #: Seconds until the stream must be open.
 _OPEN_SECONDS = 10.0
@@ -19,6 +21,11 @@ _REFUSED = {
     "session-not-found": ExitCode.CONFLICT,
     "invalid-input": ExitCode.USAGE,
 }
+
+
+def _headers(url: str, token: str) -> dict[str, str]:
+    given = token_header(url, token) if token else {}
+    return {name.decode(): value.decode() for name, value in given.items()}
 
 
 def take_turn(
@@ -38,7 +45,7 @@ def take_turn(
     try:
         with connect(
             address,
-            additional_headers={"X-UA-OPS-TOKEN": token} if token else {},
+            additional_headers=_headers(url, token),
             open_timeout=_OPEN_SECONDS,
             proxy=True if url.startswith("https:") else None,
             max_size=None,  # the gateway bounds what it sends
@@ -66,6 +73,8 @@ def take_turn(
             f"The stream of the session broke off{why}. The turn, if it was accepted, goes on.",
             ExitCode.UNREACHABLE,
         ) from None
+    except InvalidStatus as refused:
+        raise refused_upgrade(url, refused.response.status_code) from None
     except (OSError, WebSocketException) as error:
         raise CommandFailed(
             f"The stream of the session could not be opened ({error}).", ExitCode.UNREACHABLE

@@ -34,10 +34,19 @@ def test_parameters_that_are_none_are_left_out() -> None:
 
 def test_the_token_goes_along_whatever_it_is_made_of() -> None:
     def echo(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json={"token": request.headers["x-ua-ops-token"]})
+        return httpx.Response(200, json={"token": request.headers["authorization"]})
 
     gateway = Gateway(URL, token="geheim-ü", transport=httpx.MockTransport(echo))
-    assert gateway.get("/x") == {"token": "geheim-ü"}
+    assert gateway.get("/x") == {"token": "Bearer geheim-ü"}
+
+
+def test_with_a_user_in_the_url_the_authorization_header_belongs_to_the_proxy() -> None:
+    def echo(request: httpx.Request) -> httpx.Response:
+        named = ("authorization", "x-ua-ops-token")
+        return httpx.Response(200, json={name: request.headers[name] for name in named})
+
+    gateway = Gateway("http://ada:pw@gateway", token="t", transport=httpx.MockTransport(echo))
+    assert gateway.get("/x") == {"authorization": "Basic YWRhOnB3", "x-ua-ops-token": "t"}
 
 
 def test_a_problem_becomes_its_detail_with_the_field_that_it_is_about() -> None:

@@ -28,8 +28,8 @@ class Listener:
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.paths.append(request.url.path)
-        if "x-ua-ops-token" in request.headers:
-            self.tokens.append(request.headers["x-ua-ops-token"])
+        if "authorization" in request.headers:
+            self.tokens.append(request.headers["authorization"].removeprefix("Bearer "))
         if request.url.path != "/config":
             return httpx.Response(200, json={"jobs": []})
         content = self._answer(request.url.params["challenge"])
