@@ -56,6 +56,25 @@ def test_every_event_is_a_line_of_the_log_and_so_are_those_of_the_last_moment(
     assert "interrupted" in [status for _, status in happened]
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_stops_it_and_the_log_says_which(
+    gateway: GatewayProcess, number: signal.Signals
+) -> None:
+    os.kill(gateway.pid, number)
+    assert gateway.wait() == 0
+    lines = [line for line in gateway.log.read_text().splitlines() if line.startswith("{")]
+    stopped_by = [json.loads(line).get("signal") for line in lines]
+    assert [name for name in stopped_by if name] == [number.name]
+
+
+def test_a_misspelt_setting_is_named_with_the_nearest_name(make_gateway: MakeGateway) -> None:
+    gateway = make_gateway(UA_CRON_MAX_CONCURENCY="3")
+    gateway.start()
+    said = "UA_CRON_MAX_CONCURENCY is no setting; did you mean UA_CRON_MAX_CONCURRENCY?"
+    assert banner_lines(gateway, "setting") == [f"setting    {said}"]
+    assert said in gateway.ua("doctor").stdout
+
+
 @pytest.mark.parametrize("program", ["ua job add", "curl"])
 def test_what_the_banner_offers_can_be_pasted_into_a_shell(
     gateway: GatewayProcess, program: str

@@ -88,18 +88,21 @@ class CalmServer(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop on SIGINT and SIGTERM.
+        """Stop on SIGINT, SIGTERM and SIGHUP.
 
-        uvicorn's own way raises the signal again once it has stopped serving, which would end the
+        A SIGHUP that is ignored, as under nohup, stays ignored. uvicorn's own way raises the signal again once it has stopped serving, which would end the
         process before the runtime has recorded what it stopped.
         """
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            numbers.append(signal.SIGHUP)
+        for number in numbers:
             loop.add_signal_handler(number, self._exit, number)
         try:
             yield
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in numbers:
                 loop.remove_signal_handler(number)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -113,6 +116,7 @@ class CalmServer(uvicorn.Server):
         self._stop.set()
 
     def _exit(self, number: int) -> None:
+        _log.info("stopping", action="stopping", signal=signal.Signals(number).name)
         self.handle_exit(number, None)
         self._stop.set()
 

@@ -14,6 +14,7 @@ from universal_agent import __version__
 from universal_agent.cli.client import Gateway, WrongGateway
 from universal_agent.cli.failure import CommandFailed, ExitCode
 from universal_agent.cli.invocation import Document
+from universal_agent.cli.unknown_settings import sentence, unknown_settings
 from universal_agent.errors import DataDirLocked, StartupError, StoreCorrupt
 from universal_agent.runners.agent import AgentState, agent_state
 from universal_agent.runners.base import load_runners
@@ -61,7 +62,11 @@ def examine(settings: Settings, gateway: Gateway, *, now: datetime) -> list[Chec
         partial(_runners, settings, health),
         partial(_zones, settings),
     )
-    return [reached, *(check() for check in checks)]
+    made = [reached, *(check() for check in checks)]
+    if unknown := unknown_settings(os.environ, settings.child_env):
+        found = "; ".join(sentence(name, nearest) for name, nearest in unknown.items())
+        made.append(Check("settings", "warn", found, "Correct the names, or unset them."))
+    return made
 
 
 def _reach(settings: Settings, gateway: Gateway) -> tuple[Document | None, Check]:

@@ -1,5 +1,6 @@
-"""`ua serve`: the gateway in the foreground, and how to go on from there."""
+"""`ua serve`: the gateway in the foreground, and the banner it begins with."""
 
+import os
 import shlex
 import shutil
 from collections.abc import Mapping
@@ -50,11 +51,14 @@ def serve(
 def serve_until_stopped(ua: Ua, settings: "Settings") -> None:
     """Run the gateway, and say where it is once it can be reached."""
     from universal_agent.api.server import run_gateway
+    from universal_agent.cli.unknown_settings import unknown_settings
+
+    unknown = dict(unknown_settings(os.environ, settings.child_env))
 
     def ready(url: str, summary: Mapping[str, Any]) -> None:
         url = _reachable(url)
         _leave_address(settings.data_dir, url)
-        document = _banner(settings, url, summary)
+        document = {**_banner(settings, url, summary), "unknown_settings": unknown}
         if ua.json:
             ua.show_line(document)
         else:
@@ -144,6 +148,8 @@ def _banner_view(screen: "Screen", document: Document) -> "RenderableType":
     from rich.console import Group
     from rich.text import Text
 
+    from universal_agent.cli.unknown_settings import sentence
+
     on, off = ("on", "green"), ("off", "yellow")
     flags = Text(", ").join(
         Text.assemble(name, " ", on if value else off)
@@ -167,6 +173,8 @@ def _banner_view(screen: "Screen", document: Document) -> "RenderableType":
         facts.append(("agent", screen.text(problem, "bold yellow")))
     elif document["agent"] != "none":
         facts.append(("agent", Text(f"{document['agent']}; jobs are prompts unless --runner says")))
+    for name, nearest in document["unknown_settings"].items():
+        facts.append(("setting", screen.text(sentence(name, nearest), "bold yellow")))
     jobs, missed = document["jobs"], document["missed"]
     if jobs["total"]:
         facts.append(("jobs", Text(f"{jobs['total']}, {jobs['enabled']} of them enabled")))
