@@ -1,6 +1,6 @@
-"""Where does a run's output go, and how much of it is kept?
+"""The output of a run: one append-only file, readable while it grows.
 
-One append-only file a run, readable while it grows; past the cap the bytes are counted, not kept.
+Past the cap only the end is kept, which is written when the output is closed: errors come last.
 The file has the bytes as they came. What people are shown of them goes through `plain_text`.
 """
 
@@ -16,8 +16,11 @@ from typing import NamedTuple
 from universal_agent.domain.run import PREVIEW_CHARS
 from universal_agent.files import folder, open_regular, read_regular
 
-#: Bytes of output kept for each run; the rest is counted.
+#: Bytes kept of the beginning of each run's output.
 KEPT_BYTES = 1024 * 1024
+
+#: Bytes kept of its end, where there is more; what lies between is counted.
+END_BYTES = 64 * 1024
 
 #: How much of the beginning and of the end is remembered, for the preview and the last line.
 _HEAD_BYTES = PREVIEW_CHARS * 4
@@ -87,6 +90,7 @@ class RunOutput:
         path: Path | Callable[[], Path],
         *,
         kept_bytes: int = KEPT_BYTES,
+        end_bytes: int = END_BYTES,
         listen: Callable[[str], None] | None = None,
         on_restart: Callable[[], None] | None = None,
     ) -> None:
@@ -95,6 +99,9 @@ class RunOutput:
         #: Why the file stopped growing before the cap, such as a full disk; None while all is well.
         self.failure: str | None = None
         self._room = kept_bytes
+        self._end_bytes = end_bytes if kept_bytes else 0
+        #: The latest bytes that came after the cap.
+        self._end = bytearray()
         self._dropped = 0
         self._listen = listen
         self._on_restart = on_restart
@@ -145,11 +152,15 @@ class RunOutput:
     def _keep(self, data: bytes) -> bytes:
         """Append as much as there is room for; that part."""
         self.total_bytes += len(data)
-        kept = data[: self._room]
-        self._dropped += len(data) - len(kept)
+        kept, rest = data[: self._room], data[self._room :]
         if kept:
             self._room -= len(kept)
             self._append(kept)
+        if rest:
+            self._end += rest[-self._end_bytes :] if self._end_bytes else b""
+            self._dropped += len(rest)
+            if len(self._end) > 2 * self._end_bytes:  # the copying is paid for by what came
+                del self._end[: -self._end_bytes]
         return kept
 
     def show(self, text: str) -> None:
@@ -173,8 +184,8 @@ class RunOutput:
 
     @property
     def dropped_bytes(self) -> int:
-        """How many bytes were not kept: what came after the cap, or found no room on the disk."""
-        return self._dropped
+        """How many bytes are not kept: between beginning and end, or without room on the disk."""
+        return max(0, self._dropped - self._end_bytes) if self.failure is None else self._dropped
 
     @property
     def preview(self) -> str:
@@ -204,7 +215,7 @@ class RunOutput:
         return f"; last line: {said or apart}" if said or apart else ""
 
     def close(self) -> None:
-        """Say how much was not kept, keep the reply where the log holds more, close the file."""
+        """Write the end of the output, keep the reply if the log holds more, close the file."""
         if self._file is None:
             return
         if self._listen is not None and (rest := self._decode(b"", final=True)):
@@ -212,9 +223,15 @@ class RunOutput:
         if self._listen is not None and self._is_mixed:
             self._keep_reply()
         if self._dropped and self.failure is None:
-            self._append(f"\n[{self._dropped} more bytes were not kept]\n".encode())
+            self._append_end()
         self._file.close()
         self._file = None
+
+    def _append_end(self) -> None:
+        left_out = self.dropped_bytes
+        end = bytes(self._end[-self._end_bytes :]) if self._end_bytes else b""
+        mark = f"\n[{left_out} bytes were left out here]\n".encode() if left_out else b""
+        self._append(mark + end)
 
     def _keep_reply(self) -> None:
         path = self._path() if callable(self._path) else self._path

@@ -45,28 +45,37 @@ def test_a_path_may_be_worked_out_at_the_first_byte(path: Path) -> None:
     assert path.read_bytes() == b"one"
 
 
-@given(pieces=st.lists(st.binary(max_size=40), max_size=12), cap=st.integers(0, 100))
-def test_the_first_bytes_are_kept_and_the_others_counted(
-    pieces: list[bytes], cap: int, tmp_path_factory: pytest.TempPathFactory
+@given(
+    pieces=st.lists(st.binary(max_size=40), max_size=12),
+    cap=st.integers(1, 100),
+    end=st.integers(0, 50),
+)
+def test_the_first_and_the_last_bytes_are_kept_and_those_between_counted(
+    pieces: list[bytes], cap: int, end: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("run") / "run.log"
-    output = RunOutput(path, kept_bytes=cap)
+    output = RunOutput(path, kept_bytes=cap, end_bytes=end)
     for piece in pieces:
         output.write(piece)
     whole = b"".join(pieces)
     assert (path.read_bytes() if path.exists() else b"") == whole[:cap]
     assert output.total_bytes == len(whole)
-    assert output.dropped_bytes == max(0, len(whole) - cap)
+    left_out = max(0, len(whole) - cap - end)
+    assert output.dropped_bytes == left_out
     assert output.is_blank == (not whole.strip())
     output.close()
+    mark = b"\n[%d bytes were left out here]\n" % left_out if left_out else b""
+    last = whole[cap + left_out :]
+    assert (path.read_bytes() if path.exists() else b"") == whole[:cap] + mark + last
 
 
-def test_what_was_not_kept_is_told_at_the_end_of_the_file(path: Path) -> None:
-    output = RunOutput(path, kept_bytes=3)
-    output.write(b"abcdef")
+def test_the_last_error_of_a_long_output_is_in_its_log(path: Path) -> None:
+    output = RunOutput(path, kept_bytes=3, end_bytes=5)
+    output.write(b"abcdef" * 100)
+    output.write(b"error")
     output.close()
     output.close()
-    assert path.read_bytes() == b"abc\n[3 more bytes were not kept]\n"
+    assert path.read_bytes() == b"abc\n[597 bytes were left out here]\nerror"
 
 
 @given(text=st.text(alphabet="aß€😀", max_size=30), cuts=st.lists(st.integers(0, 120), max_size=8))
