@@ -90,8 +90,9 @@ class CalmServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Stop on SIGINT, SIGTERM and SIGHUP.
 
-        A SIGHUP that is ignored, as under nohup, stays ignored. uvicorn's own way raises the signal again once it has stopped serving, which would end the
-        process before the runtime has recorded what it stopped.
+        A SIGHUP that is ignored, as under nohup, stays ignored. uvicorn's own way raises the signal
+        again after it stops serving, which would end the process before the runtime has recorded
+        what it stopped.
         """
         loop = asyncio.get_running_loop()
         numbers = [signal.SIGINT, signal.SIGTERM]
