@@ -385,6 +385,12 @@ def read_token_file(data_dir: Path) -> str | None:
 
 def check_token(settings: Settings, token: str) -> None:
     """Raise SettingsError unless these settings may go with that token."""
+    if token != token.strip() or not token.isprintable():
+        # No header can carry it, so it would lock everybody out.
+        raise SettingsError(
+            "UA_OPS_TOKEN: expected one line of printable characters without blanks around it, got "
+            "something else. `ua token new --force` makes a good one."
+        )
     if not settings.is_loopback and len(token) < SHORTEST_WIDE_TOKEN:
         raise SettingsError(
             f"UA_OPS_TOKEN: expected at least {SHORTEST_WIDE_TOKEN} characters where other "

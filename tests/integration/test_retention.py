@@ -141,6 +141,31 @@ async def test_a_rebuild_without_the_checkpoint_keeps_the_projection_and_says_wh
     await assert_same_both_ways(history)
 
 
+@pytest.mark.parametrize("damage", ["overwritten", "a folder"])
+async def test_a_damaged_checkpoint_is_refused_by_name_and_changes_nothing(
+    history: History, tmp_path: Path, damage: str
+) -> None:
+    runtime = history.runtime
+    await forgetting(history, events_for=HOUR).sweep()
+    await runtime.projector.catch_up()
+    before = await runtime.store.projection_digest()
+    oldest = await oldest_seq(history)
+    stream_id = (await runtime.store.log_bounds()).stream_id
+    checkpoint = tmp_path / f"ua.db.checkpoint-{stream_id}"
+    lose_checkpoints(tmp_path)
+    if damage == "a folder":
+        checkpoint.mkdir()
+    else:
+        checkpoint.write_bytes(b"no database" * 100)
+    for ask in (runtime.projector.verify, runtime.projector.rebuild):
+        with pytest.raises(Conflict, match=r"The checkpoint .* cannot be read"):
+            await ask()
+    history.clock.step(HOUR.total_seconds() + 1)
+    await forgetting(history, events_for=HOUR).sweep()
+    assert await oldest_seq(history) == oldest
+    assert await runtime.store.projection_digest() == before
+
+
 async def test_feeds_are_scanned_where_the_projection_cannot_follow_the_log(
     history: History, tmp_path: Path
 ) -> None:

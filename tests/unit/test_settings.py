@@ -131,6 +131,15 @@ def test_a_token_file_without_a_token_stops_the_start(tmp_path: Path, content: b
         load_settings(data_dir=tmp_path)
 
 
+@pytest.mark.parametrize("token", [f"{LONG_TOKEN}\nmore", "tab\tin it", f" {LONG_TOKEN}", "  "])
+def test_a_token_that_no_header_can_carry_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("UA_OPS_TOKEN", token)
+    with pytest.raises(SettingsError, match=r"^UA_OPS_TOKEN: expected one line"):
+        load_settings()
+
+
 def test_a_token_file_that_is_not_asked_is_not_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,6 +59,8 @@ class BeatDelivery:
         """Somebody has attached to a session: they get the alerts that nobody was there for."""
         async with self._lock:
             for kept in await self._store.waiting_reports(session_id):
+                if session_id not in await self._own_targets(kept):
+                    continue
                 if not self._tell(kept, [session_id]):
                     return  # and has gone again
                 await self._store.report_sent(kept.run_id, to=session_id)

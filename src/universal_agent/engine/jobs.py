@@ -97,6 +97,8 @@ class Jobs:
     async def create(self, fields: Mapping[str, Any], *, once: Once | None = None) -> Job:
         """Make a job. Raises InvalidInput, or LimitReached at UA_MAX_JOBS.
 
+        A job that names no owner belongs to the owner of the session it is bound to.
+
         A request that comes again is answered before it is judged: what it asked for may have
         passed meanwhile, and it was granted.
         """
@@ -104,6 +106,8 @@ class Jobs:
             return made
         now = self._clock.now()
         spec = self.draft(fields, base=None, now=now).spec
+        if fields.get("user_id") is None:
+            spec = await self._owned(spec)
         await self._find_room()
         job_id = JobId(new_id("job", now))
         if not spec.workspace_dir:
@@ -116,6 +120,14 @@ class Jobs:
             self._scheduler.bring_forward(job.due_at)
         self._job_count += made.job_id == job_id
         return made
+
+    async def _owned(self, spec: JobSpec) -> JobSpec:
+        """The spec with the owner of the session it is bound to, or else wakes, if there is one."""
+        bound_to = spec.session_id or spec.metadata.get("wake_session_id")
+        if not isinstance(bound_to, str):
+            return spec
+        session = await self._store.get_session(bound_to)
+        return spec if session is None else replace(spec, user_id=session.user_id)
 
     async def _find_room(self) -> None:
         if self._job_count >= self._max_jobs:

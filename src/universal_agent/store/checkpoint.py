@@ -9,7 +9,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import structlog
+
+from universal_agent.errors import Conflict, StartupError
 from universal_agent.store.base import Store
+
+_log = structlog.get_logger(__name__)
 
 
 class Checkpoint:
@@ -25,11 +30,19 @@ class Checkpoint:
         """The store that keeps it, for one user at a time; an empty one where there was none.
 
         It has the log's name in its own, so that one database's is never taken for another's.
+        Raises Conflict when its file is damaged or is no regular file.
         """
         path = self._database.with_name(f"{self._database.name}.checkpoint-{stream_id}")
         async with self._using:
             store = self._store_at(path)
-            await store.open()
+            try:
+                await store.open()
+            except StartupError as error:
+                _log.error("checkpoint_unusable", action="checkpoint_unusable", error=str(error))
+                raise Conflict(
+                    f"The checkpoint {path.name} cannot be read; the log has why. Nothing was "
+                    "changed. Restore the file from a backup; it lies beside the database."
+                ) from error
             try:
                 yield store
             finally:

@@ -201,12 +201,14 @@ def _wake(
 ) -> None:
     """Wake the sessions that the ends of these runs are news to.
 
-    While heartbeats are off no beat is queued: the news waits for the next one.
+    A job wakes sessions of its own user only. While heartbeats are off no beat is queued: the news
+    waits for the next one.
     """
     for end in ended:
         if end.wake is not None and end.claimed.run.run_id in done:
             job = read_job(tx, end.wake.session_id, specs)
-            if job is not None and job.source is Source.HEARTBEAT:
+            own = job is not None and job.spec.user_id == end.claimed.spec.user_id
+            if job is not None and own and job.source is Source.HEARTBEAT:
                 wake = replace(end.wake, mode=WakeMode.NEXT) if beats_off else end.wake
                 wake_beat(tx, job, wake, now=now)
 

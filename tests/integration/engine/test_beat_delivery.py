@@ -228,6 +228,16 @@ async def test_a_session_of_another_user_is_told_nothing_though_it_is_named(
     assert (len(await own.told()), len(await others.told())) == (1, 0)
 
 
+async def test_an_alert_that_waits_is_not_told_to_a_session_of_another_user(
+    gateway: Gateway,
+) -> None:
+    await gateway.session()
+    await gateway.runtime.heartbeats.ensure("s3", workspace_dir="s3", owner_id="somebody else")
+    await beats(gateway, alert(mode=DeliveryMode.EXPLICIT, targets=("s3", SESSION)))
+    others, own = [await attach(gateway, name) for name in ("s3", SESSION)]
+    assert (len(await others.told()), len(await own.told())) == (0, 1)
+
+
 @pytest.mark.parametrize(
     "report", [ok(use_indicator=True), alert(show_alerts=False, use_indicator=True)]
 )

@@ -201,11 +201,35 @@ class TestWake:
         told: bool,
     ) -> None:
         await gateway.session(every="1h")
-        await gateway.create(run_at="10s", metadata=metadata)
+        await gateway.create(run_at="10s", user_id="somebody", metadata=metadata)
         await clock.advance(20)
         assert len(beats.requests) == started
         waiting = await gateway.store.system_events("s1")
         assert bool(waiting or beats.requests) is told
+
+    @pytest.mark.parametrize("key", ["session_id", "target_session", "wake_session_id"])
+    async def test_the_end_of_another_users_job_does_not_wake_a_session(
+        self, gateway: Gateway, beats: RecordingRunner, clock: ManualClock, key: str
+    ) -> None:
+        await gateway.session(every="1h")
+        metadata = {key: "s1", "wake_heartbeat": "now"}
+        await gateway.create(run_at="10s", user_id="somebody else", metadata=metadata)
+        await clock.advance(20)
+        assert beats.requests == []
+        assert await gateway.store.system_events("s1") == []
+
+    @pytest.mark.parametrize("key", ["session_id", "wake_session_id"])
+    async def test_a_job_that_names_no_owner_belongs_to_the_owner_of_its_session(
+        self, gateway: Gateway, beats: RecordingRunner, clock: ManualClock, key: str
+    ) -> None:
+        session = await gateway.runtime.sessions.create(
+            user_id="ada", workspace_dir=None, source="test", metadata={}
+        )
+        metadata = {key: session.session_id, "wake_heartbeat": "now"}
+        job = await gateway.create(run_at="10s", metadata=metadata)
+        assert job.spec.user_id == "ada"
+        await clock.advance(20)
+        assert len(beats.requests) == 1
 
 
 class TestSystemEvents:

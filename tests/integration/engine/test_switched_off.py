@@ -312,7 +312,7 @@ async def test_beats_that_are_off_are_not_woken_by_the_end_of_a_job(
 ) -> None:
     beats = await gateway.session(every="1h")
     metadata = {"session_id": "s1", "wake_heartbeat": "now"}
-    await gateway.create(run_at="10m", metadata=metadata)
+    await gateway.create(run_at="10m", user_id="somebody", metadata=metadata)
     await restart(gateway, enable_heartbeat=False)
     await clock.advance(1200)
     assert await gateway.runs(beats) == []
