@@ -22,7 +22,8 @@ from universal_agent.domain.schedule import (
     Schedule,
 )
 from universal_agent.engine.ids import new_id
-from universal_agent.store.sql import sqlite_store
+from universal_agent.store import verbs
+from universal_agent.store.store import sqlite_store
 
 #: Jobs handed to the store at once.
 _CHUNK = 2000
@@ -90,5 +91,7 @@ async def fill(data_dir: Path, jobs: Iterable[Job]) -> None:
     await store.open()
     remaining = iter(jobs)
     while chunk := list(islice(remaining, _CHUNK)):
-        await asyncio.gather(*(store.create_job(job, now=job.created_at) for job in chunk))
+        await asyncio.gather(
+            *(store.write(verbs.jobs.create_job, job, now=job.created_at) for job in chunk)
+        )
     await store.close()

@@ -22,8 +22,9 @@ from universal_agent.domain.job import Job
 from universal_agent.domain.run import RunId, RunStatus
 from universal_agent.domain.schedule import IntervalSchedule
 from universal_agent.engine.ids import new_id
-from universal_agent.store.base import Decision, Finished, SlotStart, Store
-from universal_agent.store.sql import sqlite_store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store, sqlite_store
+from universal_agent.store.values import Decision, Finished, SlotStart
 
 _DAY = timedelta(days=1)
 _WEEK = "/api/v1/ops/calendar/events?view=week"
@@ -157,7 +158,9 @@ async def seed(directory: Path, jobs: int, runs: int) -> None:
     for number in range(jobs):
         anchor = now - days * _DAY - _DAY + timedelta(seconds=1 + number * 86_000 // jobs)
         made.append(make(IntervalSchedule(_DAY, anchor), anchor))
-    await asyncio.gather(*(store.create_job(job, now=job.created_at) for job in made))
+    await asyncio.gather(
+        *(store.write(verbs.jobs.create_job, job, now=job.created_at) for job in made)
+    )
     for _ in range(days):
         made = await _one_day(store, made)
     await store.close()
@@ -175,7 +178,9 @@ async def _one_day(store: Store, jobs: list[Job]) -> list[Job]:
         then.append(replace(job, next_run_at=after))
     at = then[0].next_run_at
     assert at is not None
-    admission = await store.admit(decisions, free_workers=len(jobs), host="bench", now=at - _DAY)
+    admission = await store.write(
+        verbs.admission.admit, decisions, free_workers=len(jobs), host="bench", now=at - _DAY
+    )
     ended = [
         Finished(
             claimed=claimed,
@@ -185,5 +190,5 @@ async def _one_day(store: Store, jobs: list[Job]) -> list[Job]:
         )
         for claimed in admission.started
     ]
-    await store.finish(ended, free_workers=0, host="bench", now=at - _DAY)
+    await store.write(verbs.execution.finish, ended, free_workers=0, host="bench", now=at - _DAY)
     return then

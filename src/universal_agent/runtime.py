@@ -58,9 +58,9 @@ from universal_agent.runners.chat import ChatEndpoint
 from universal_agent.runners.mock import mocked
 from universal_agent.runners.workspace_watch import WorkspaceWatch, watch_workspaces
 from universal_agent.settings import Settings, secrets_of
-from universal_agent.store.base import Store
+from universal_agent.store import verbs
 from universal_agent.store.checkpoint import Checkpoint
-from universal_agent.store.sql import sqlite_store
+from universal_agent.store.store import Store, sqlite_store
 from universal_agent.threads import Pool
 from universal_agent.views.calendar import CalendarView
 from universal_agent.views.calendar_provider import InternalCalendar
@@ -400,7 +400,7 @@ class Runtime:
         self.supervisor.keep("event feed", self.event_feed.run)
         self.supervisor.keep("projector", self.projector.run)
         if self._journal is not None:
-            self._journalled = (await self.store.log_bounds()).newest_seq
+            self._journalled = (await self.store.read(verbs.event_log.log_bounds)).newest_seq
             self.supervisor.keep("journal", self._keep_journal)
         self.supervisor.keep("notifier", self.notifier.run)
         self.supervisor.keep("heartbeat delivery", self.beat_delivery.run)
@@ -489,8 +489,8 @@ class Runtime:
             "sessions": await self.session_view.counts(),
             "approvals": {"pending": len(pending), "total": len(pending)},
             "cron": {
-                "total": await self.store.count_jobs(),
-                "enabled": await self.store.count_enabled_jobs(),
+                "total": await self.store.read(verbs.jobs.count_jobs),
+                "enabled": await self.store.read(verbs.jobs.count_enabled_jobs),
                 "paused_after_failures": len(self.held_jobs),
             },
             "notifications": await self.notifications.counts(now=now),

@@ -25,8 +25,9 @@ from universal_agent.engine.replanning import plan_again
 from universal_agent.errors import JobNotFound, UniversalAgentError
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings
-from universal_agent.store.base import Claimed, Finished
-from universal_agent.store.sql import sqlite_store
+from universal_agent.store import verbs
+from universal_agent.store.store import sqlite_store
+from universal_agent.store.values import Claimed, Finished
 from universal_agent.testing import ManualClock
 
 SCHEDULES: Sequence[dict[str, Any]] = (
@@ -94,7 +95,10 @@ class History:
     async def jobs(self) -> Sequence[Job]:
         """People's jobs, and sessions' beats."""
         store = self.runtime.store
-        return (*(await store.list_jobs(limit=1000)).jobs, *(await store.list_beats()))
+        return (
+            *(await store.read(verbs.jobs.list_jobs, limit=1000)).jobs,
+            *(await store.read(verbs.beats.list_beats)),
+        )
 
     async def step(self, name: str, *choices: int) -> None:
         """Take a step; what the product refuses is passed over."""
@@ -125,7 +129,7 @@ class History:
         )
 
     async def wake(self, which: int, mode: int, _: int) -> None:
-        beats = await self.runtime.store.list_beats()
+        beats = await self.runtime.store.read(verbs.beats.list_beats)
         if beats:
             await self.runtime.heartbeats.wake(
                 _one_of(beats, which).job_id,
@@ -166,7 +170,7 @@ class History:
         """The clock is set forward, and what was leapt over is judged."""
         self.clock.step(60 * (minutes % 50))
         self.workers = workers % 4
-        await self.runtime.store.note_leap(to=self.clock.now())
+        await self.runtime.store.write(verbs.replanning.note_leap, to=self.clock.now())
         await self.runtime.scheduler.catch_up(Cause.CLOCK_STEP)
 
     async def clock_back(self, seconds: int, unnoticed: int, _: int) -> None:
@@ -177,8 +181,8 @@ class History:
             await plan_again(self.runtime.store, ahead_until=before, now=self.clock.now())
 
     async def claim(self, workers: int, _: int, __: int) -> None:
-        settled = await self.runtime.store.claim(
-            free_workers=workers % 5, host="here", now=self.clock.now()
+        settled = await self.runtime.store.write(
+            verbs.execution.claim, free_workers=workers % 5, host="here", now=self.clock.now()
         )
         self.running.extend(settled.claimed)
 
@@ -205,8 +209,12 @@ class History:
             started_at=started_at,
             finished_at=self.clock.now(),
         )
-        settled = await self.runtime.store.finish(
-            [ended], free_workers=workers % 2, host="here", now=self.clock.now()
+        settled = await self.runtime.store.write(
+            verbs.execution.finish,
+            [ended],
+            free_workers=workers % 2,
+            host="here",
+            now=self.clock.now(),
         )
         self.running.extend(settled.claimed)
 
@@ -214,7 +222,8 @@ class History:
         """The process dies, and another closes what it left."""
         self.running.clear()
         now = self.clock.now()
-        await self.runtime.store.interrupt_runs(
+        await self.runtime.store.write(
+            verbs.misses.interrupt_runs,
             host="here",
             now=now,
             outage_id=new_id("out", now),
@@ -223,7 +232,8 @@ class History:
 
     async def drop_waiting(self, _: int, __: int, ___: int) -> None:
         now = self.clock.now()
-        await self.runtime.store.miss_queued(
+        await self.runtime.store.write(
+            verbs.misses.miss_queued,
             now=now,
             cause=Cause.PROCESS_DOWN,
             outage_id=new_id("out", now),
@@ -232,10 +242,14 @@ class History:
         )
 
     async def cancel_waiting(self, which: int, _: int, __: int) -> None:
-        runs = await self.runtime.store.list_runs(status=RunStatus.QUEUED, limit=50)
+        runs = await self.runtime.store.read(
+            verbs.runs.list_runs, status=RunStatus.QUEUED, limit=50
+        )
         if runs:
             run = runs[which % len(runs)]
-            await self.runtime.store.cancel_queued(run.run_id, now=self.clock.now())
+            await self.runtime.store.write(
+                verbs.runs.cancel_queued, run.run_id, now=self.clock.now()
+            )
 
     async def resolve(self, which: int, action: int, scope: int) -> None:
         pending = await self.runtime.stasis.pending()
@@ -256,7 +270,9 @@ class History:
             await self.runtime.stasis.undo_delete(spans[which % len(spans)], by="somebody")
 
     async def _deleted_spans(self) -> list[SlotKey]:
-        found = await self.runtime.store.missed_spans(status=MissedStatus.DELETED, limit=100)
+        found = await self.runtime.store.read(
+            verbs.stasis.missed_spans, status=MissedStatus.DELETED, limit=100
+        )
         return [SlotKey(r.source, r.source_ref, r.span.last_at) for r in found]
 
     async def make_exception(self, which: int, kind: int, ahead: int) -> None:

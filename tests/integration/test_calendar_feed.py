@@ -1,7 +1,7 @@
 """Every way for a client to keep a calendar comes to the same calendar."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from structlog.testing import capture_logs
 
 from tests.integration.histories import History
+from tests.integration.stand_in import stand_in
 from tests.integration.test_projection import histories
 from universal_agent.domain.bounded import BoundedCache
 from universal_agent.domain.calendar_days import View
@@ -20,8 +21,8 @@ from universal_agent.domain.calendar_size import MAX_BYTES
 from universal_agent.domain.calendar_slots import is_frequent
 from universal_agent.domain.job import OffLabel
 from universal_agent.errors import InvalidInput, WindowTooLarge
-from universal_agent.store import projection_rows
-from universal_agent.store.base import ProjectionDigest
+from universal_agent.store import verbs
+from universal_agent.store.values import ProjectionDigest
 from universal_agent.testing import ManualClock
 from universal_agent.views.calendar import CalendarView, FeedQuery
 from universal_agent.views.calendar_provider import InternalCalendar
@@ -153,7 +154,7 @@ async def test_the_shadow_counts_and_logs_what_is_not_the_same(
     def forgetful(*_: object) -> None:
         """Folds nothing, yet says that it is done."""
 
-    monkeypatch.setattr(projection_rows, "_fold", forgetful)
+    monkeypatch.setattr(verbs.projection, "_fold", forgetful)
     await history.switch(0, 1, 0)
     with capture_logs() as logs:
         await feed_of(history)
@@ -169,7 +170,7 @@ async def test_what_was_tampered_with_is_found_and_a_rebuild_mends_it(
     await projector.catch_up()
     assert (await projector.verify()).ok
     with monkeypatch.context() as patched:
-        patched.setattr(projection_rows, "_fold", lambda *_: None)
+        patched.setattr(verbs.projection, "_fold", lambda *_: None)
         await history.switch(0, 1, 0)
         await projector.catch_up()
     assert not (await projector.verify()).ok
@@ -177,19 +178,20 @@ async def test_what_was_tampered_with_is_found_and_a_rebuild_mends_it(
     assert (await projector.verify()).ok
 
 
-async def test_a_good_projection_is_called_good_while_events_come_in(history: History) -> None:
+async def test_a_good_projection_is_called_good_while_events_come_in(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
     runtime = history.runtime
-    digest = runtime.store.projection_digest
 
-    async def busy() -> ProjectionDigest:
+    async def busy(digest: Callable[[], Awaitable[ProjectionDigest]]) -> ProjectionDigest:
         found = await digest()
         await history.create(2, 0, 0)  # between the two that are compared
         return found
 
     for ask in (runtime.projector.verify, runtime.projector.rebuild):
-        runtime.store.projection_digest = busy  # type: ignore[method-assign]
-        verdict = await ask()
-        runtime.store.projection_digest = digest  # type: ignore[method-assign]
+        with monkeypatch.context() as patched:
+            stand_in(patched, runtime.store, verbs.projection.projection_digest, busy)
+            verdict = await ask()
         assert verdict.ok
     assert (await runtime.projector.verify()).ok
 
@@ -200,7 +202,7 @@ async def test_a_rebuild_that_finds_no_difference_writes_nothing(
     async def refused(*_: object) -> None:
         raise AssertionError("a good projection was cleared")
 
-    monkeypatch.setattr(history.runtime.store, "clear_projection", refused)
+    stand_in(monkeypatch, history.runtime.store, verbs.projection.clear_projection, refused)
     assert (await history.runtime.projector.rebuild()).ok
 
 
@@ -210,7 +212,7 @@ async def test_a_rebuild_mends_the_feeds_that_are_kept_and_that_clients_have(
     runtime, now = history.runtime, history.clock.now()
     await feed_of(history)
     with monkeypatch.context() as patched:
-        patched.setattr(projection_rows, "_fold", lambda *_: None)
+        patched.setattr(verbs.projection, "_fold", lambda *_: None)
         await history.switch(0, 1, 0)
         wrong = await runtime.calendar.answer(DAY, now=now)
     await runtime.projector.rebuild()
@@ -222,13 +224,13 @@ async def test_a_rebuild_mends_the_feeds_that_are_kept_and_that_clients_have(
 
 async def test_a_start_goes_on_where_the_projection_is(history: History) -> None:
     await history.runtime.projector.catch_up()
-    position = await history.runtime.store.projection_position()
+    position = await history.runtime.store.read(verbs.projection.projection_position)
     await history.runtime.jobs.switch_off((await history.jobs())[0].job_id, OffLabel.PAUSED)
     again = History(history.runtime, history.clock)
     again.runtime.projector.position = 0  # as a new process has it
     before = again.runtime.metrics.counters["projection_applied"]
     await again.runtime.projector.catch_up()
-    newest = (await history.runtime.store.log_bounds()).newest_seq
+    newest = (await history.runtime.store.read(verbs.event_log.log_bounds)).newest_seq
     assert again.runtime.metrics.counters["projection_applied"] - before == newest - position
 
 

@@ -8,6 +8,7 @@ import pytest
 from universal_agent.domain.run import RunId, RunStatus
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings
+from universal_agent.store import verbs
 
 
 @pytest.fixture
@@ -24,12 +25,12 @@ async def test_a_run_that_is_cancelled_before_it_has_begun_has_an_end_all_the_sa
 ) -> None:
     store, executor, now = runtime.store, runtime.executor, runtime.clock.now()
     job = await runtime.jobs.create({"command": "true", "every": "1h", "runner": "shell"})
-    run = await store.add_run(job, RunId("run_1"), now=now)
-    settled = await store.claim(free_workers=1, host=runtime.host, now=now)
+    run = await store.write(verbs.admission.add_run, job, RunId("run_1"), now=now)
+    settled = await store.write(verbs.execution.claim, free_workers=1, host=runtime.host, now=now)
     executor.launch(settled.claimed)
     assert executor.cancel(run.run_id, "another came")
     await executor.wait(run, seconds=30)
-    ended = await store.get_run(run.run_id)
+    ended = await store.read(verbs.runs.get_run, run.run_id)
     assert ended is not None
     assert (ended.status, ended.error) == (RunStatus.CANCELLED, "another came")
     assert executor.running_count == 0

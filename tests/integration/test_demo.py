@@ -11,6 +11,7 @@ from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.run import RunStatus
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings
+from universal_agent.store import verbs
 from universal_agent.testing import ManualClock, RecordingRunner
 
 NOW = datetime(2026, 11, 24, 12, 20, tzinfo=UTC)
@@ -36,7 +37,7 @@ async def test_a_week_was_lived_in_which_every_slot_has_an_outcome(runtime: Runt
     assert ledger["unaccounted"] == []
     assert ledger["expected"] > 500
 
-    runs = await runtime.store.list_runs(limit=10_000)
+    runs = await runtime.store.read(verbs.runs.list_runs, limit=10_000)
     assert {run.status for run in runs} >= {
         RunStatus.SUCCESS,
         RunStatus.ERROR,
@@ -44,7 +45,7 @@ async def test_a_week_was_lived_in_which_every_slot_has_an_outcome(runtime: Runt
         RunStatus.INTERRUPTED,
     }
     for status in (MissedStatus.PENDING, MissedStatus.DELETED, MissedStatus.APPROVED_AND_RUN):
-        assert await runtime.store.missed_spans(status=status, limit=1)
+        assert await runtime.store.read(verbs.stasis.missed_spans, status=status, limit=1)
 
     verdict = await runtime.projector.verify()
     assert verdict.hash == verdict.expected_hash

@@ -9,8 +9,8 @@ import pytest
 from tests.store.making import NOON, new_job
 from universal_agent.clock import SystemClock
 from universal_agent.metrics import Metrics
-from universal_agent.store.base import Store
-from universal_agent.store.sql import sqlite_store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store, sqlite_store
 from universal_agent.views.event_feed import EventFeed
 
 #: Longer than any test takes: a stream that waits for it has nothing to say.
@@ -39,7 +39,7 @@ async def feed(store: Store) -> AsyncIterator[EventFeed]:
 async def append(store: Store, *names: str) -> None:
     """One event a name: a job is created."""
     for name in names:
-        await store.create_job(new_job(f"job_{name}"), now=NOON)
+        await store.write(verbs.jobs.create_job, new_job(f"job_{name}"), now=NOON)
 
 
 def frames(data: bytes) -> list[tuple[int, dict[str, Any]]]:
@@ -145,7 +145,7 @@ async def test_what_was_committed_a_moment_ago_is_waited_for(store: Store) -> No
     await late.start()
     await append(store, "a")
     reading = asyncio.create_task(Reader(late, since_seq=0, once=True).rest())
-    await store.log_bounds()
+    await store.read(verbs.event_log.log_bounds)
     task = asyncio.create_task(late.run())
 
     assert [payload["kind"] for _, payload in await reading] == ["event"]

@@ -20,6 +20,7 @@ from fastapi.routing import iter_route_contexts
 from tests.integration.engine.gateway import HOUR, Gateway
 from universal_agent.api.app import create_app
 from universal_agent.domain.slot import epoch
+from universal_agent.store import verbs
 from universal_agent.testing import ManualClock
 
 KEY = {"Idempotency-Key": "k-1"}
@@ -141,7 +142,7 @@ async def undo(gateway: Gateway, clock: ManualClock, _: httpx.AsyncClient) -> Re
 
 async def mark(gateway: Gateway, clock: ManualClock, _: httpx.AsyncClient) -> Request:
     await missed(gateway, clock)
-    (told,) = await gateway.store.list_notifications(limit=9)
+    (told,) = await gateway.store.read(verbs.notifications.list_notifications, limit=9)
     ids = [told.notification_id, "ntf_unknown"]
     return "/api/v1/dashboard/notifications/bulk", {"ids": ids, "status": "read"}
 
@@ -273,14 +274,19 @@ async def effect_on(gateway: Gateway) -> Effect:
     found: Counter[str] = Counter()
     kinds = await gateway.kinds()
     for status in ("pending", "deleted", "superseded", "approved_and_run", "rescheduled"):
-        spans = await gateway.store.missed_spans(status=status, limit=1000)  # type: ignore[arg-type]
+        spans = await gateway.store.read(verbs.stasis.missed_spans, status=status, limit=1000)  # type: ignore[arg-type]
         found[status] = len(spans)
-    rows["jobs"] = await gateway.store.count_jobs()
-    rows["sessions"] = await gateway.store.count_sessions()
+    rows["jobs"] = await gateway.store.read(verbs.jobs.count_jobs)
+    rows["sessions"] = await gateway.store.read(verbs.sessions.count_sessions)
     rows["runs"] = len(await gateway.runs())
     for session_id in ("s1", "s2"):
-        rows[f"told {session_id}"] = len(await gateway.store.system_events(session_id))
-    marked = [str(n.status) for n in await gateway.store.list_notifications(limit=99)]
+        rows[f"told {session_id}"] = len(
+            await gateway.store.read(verbs.beats.system_events, session_id)
+        )
+    marked = [
+        str(n.status)
+        for n in await gateway.store.read(verbs.notifications.list_notifications, limit=99)
+    ]
     return Effect(
         events={kind: count for kind, count in kinds.items() if kind not in _BESIDE},
         rows=rows,

@@ -8,8 +8,7 @@ from universal_agent.clock import Clock
 from universal_agent.engine.flags import Flags
 from universal_agent.errors import InvalidInput
 from universal_agent.settings import Settings
-from universal_agent.store.base import Store
-from universal_agent.store.sql import sqlite_store
+from universal_agent.store.store import Store, sqlite_store
 
 PUSH = "UA_SCHED_PUSH_ENABLED"
 

@@ -1,9 +1,10 @@
 """Whatever has happened, the log alone makes the same calendar as the runtime tables."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import hypothesis.strategies as st
@@ -12,12 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.integration.histories import FREQUENT_STEPS, STEPS, History
+from tests.integration.stand_in import stand_in
 from universal_agent.domain.calendar import build_feed
 from universal_agent.domain.calendar_facts import CalendarFacts, Detail, Window
-from universal_agent.domain.events import Event
 from universal_agent.domain.slot import Source
-from universal_agent.store.sql import sqlite_store
+from universal_agent.store import verbs
+from universal_agent.store.store import sqlite_store
 from universal_agent.threads import Pool
+from universal_agent.views.calendar_provider import both_calendars
 from universal_agent.views.calendar_text import FeedText, RowWriter
 from universal_agent.views.kept_feeds import KeptFeeds
 from universal_agent.views.ledger import LedgerView
@@ -60,7 +63,7 @@ async def windows(history: History) -> list[Window]:
 
 async def assert_same_both_ways(history: History) -> None:
     for window in await windows(history):
-        scanned, projected = await history.runtime.store.both_calendars(window)
+        scanned, projected = await both_calendars(history.runtime.store, window)
         scan, projection = written(scanned, window), written(projected, window)
         assert scan.differences(projection) == []
         assert (scan.version, scan.last_event_at) == (
@@ -77,8 +80,8 @@ async def assert_kept_feeds_are_like_new_ones(
     await history.runtime.projector.catch_up()
     for window in windows:
         feed = await kept.feed(window)
-        assert feed.version == (await store.log_bounds()).newest_seq
-        anew = written(await store.projected_calendar(window), window)
+        assert feed.version == (await store.read(verbs.event_log.log_bounds)).newest_seq
+        anew = written(await store.read(verbs.calendar.projected_calendar, window), window)
         assert RowWriter().write(feed, window.zone).differences(anew) == []
 
 
@@ -91,12 +94,16 @@ async def assert_hours_add_up(history: History, detail: Detail) -> None:
         zone=ZoneInfo("UTC"),
         detail=detail,
     )
-    whole = written(await history.runtime.store.projected_calendar(window), window)
+    whole = written(
+        await history.runtime.store.read(verbs.calendar.projected_calendar, window), window
+    )
     listed = [orjson.loads(row.json) for row in whole.rows]
     for text in whole.always_running:
         row = orjson.loads(text.json)
         alone = replace(window, source_ref=row["source_ref"], detail=Detail.ALL)
-        single = written(await history.runtime.store.projected_calendar(alone), alone)
+        single = written(
+            await history.runtime.store.read(verbs.calendar.projected_calendar, alone), alone
+        )
         counted: dict[str, int] = {}
         for hour in row["hourly"]:
             for status, count in hour["counts"].items():
@@ -154,19 +161,18 @@ def test_what_comes_while_it_folds_waits_for_the_next_time(
 
     async def check(history: History) -> None:
         store, projector = history.runtime.store, history.runtime.projector
-        project = store.project
 
-        async def and_meanwhile(events: Sequence[Event]) -> int:
+        async def and_meanwhile(project: Callable[..., Awaitable[int]], *args: Any) -> int:
             await history.create(0, 0, 0)
-            return await project(events)
+            return await project(*args)
 
         await history.create(0, 0, 0)
         with monkeypatch.context() as patch:
-            patch.setattr(store, "project", and_meanwhile)
+            stand_in(patch, store, verbs.projection.project, and_meanwhile)
             await asyncio.wait_for(projector.catch_up(), timeout=30)
             assert projector.position == 1
         await projector.catch_up()
-        assert projector.position == (await store.log_bounds()).newest_seq == 2
+        assert projector.position == (await store.read(verbs.event_log.log_bounds)).newest_seq == 2
 
     History.examine(check)
 
@@ -204,13 +210,13 @@ def test_events_handed_in_again_and_in_any_batches_are_applied_once(
                 await history.step(*step)
             log = await history.runtime.store.read_events(after_seq=0, limit=100_000)
             for back, count in batches:
-                start = max(0, await other.projection_position() - back)
-                await other.project(log[start : start + count])
-            await other.project(log)
+                start = max(0, await other.read(verbs.projection.projection_position) - back)
+                await other.write(verbs.projection.project, log[start : start + count])
+            await other.write(verbs.projection.project, log)
             await history.runtime.projector.catch_up()
             verdict = await history.runtime.projector.verify()
             assert verdict.ok
-            assert verdict.hash == (await other.projection_digest()).hash
+            assert verdict.hash == (await other.read(verbs.projection.projection_digest)).hash
         finally:
             await other.close()
 

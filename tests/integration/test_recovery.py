@@ -10,6 +10,7 @@ from universal_agent.domain.run import RunStatus, Trigger
 from universal_agent.engine import recovery
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings
+from universal_agent.store import verbs
 from universal_agent.testing import ManualClock
 
 ENDLESS = {"command": "sleep 600", "every": "10s", "runner": "shell", "overlap": "allow"}
@@ -34,9 +35,11 @@ async def left_behind(make_runtime: Callable[[], Runtime], clock: ManualClock) -
     await runtime.supervisor.stop()
     await runtime.jobs.create(ENDLESS)
     clock.step(20)
-    due = await runtime.store.due(until=clock.now(), limit=10)
+    due = await runtime.store.read(verbs.admission.due, until=clock.now(), limit=10)
     decisions = [runtime.scheduler._decide(job, clock.now()) for job in due.jobs]
-    await runtime.store.admit(decisions, free_workers=1, host=runtime.host, now=clock.now())
+    await runtime.store.write(
+        verbs.admission.admit, decisions, free_workers=1, host=runtime.host, now=clock.now()
+    )
     await runtime.store.close()
 
 
@@ -77,7 +80,7 @@ async def test_the_log_tells_of_a_waiting_run_that_was_dropped_for_being_late(
         for event in await events_of(runtime)
         if "run" in event["data"]
     }
-    runs = await runtime.store.list_runs(limit=100)
+    runs = await runtime.store.read(verbs.runs.list_runs, limit=100)
     assert {run.run_id: run.status for run in runs if run.trigger is Trigger.SCHEDULE} == told
     assert RunStatus.SKIPPED in told.values() and RunStatus.INTERRUPTED in told.values()
     await runtime.stop()
@@ -90,8 +93,8 @@ async def test_a_host_that_goes_by_another_name_now_still_closes_its_runs(
     monkeypatch.setattr("platform.node", lambda: "a-container-that-was-made-anew")
     runtime = make_runtime()
     await runtime.start()
-    assert await runtime.store.list_runs(limit=10, status=RunStatus.INTERRUPTED)
+    assert await runtime.store.read(verbs.runs.list_runs, limit=10, status=RunStatus.INTERRUPTED)
     # (The one that waited may have been started by now: here, and not by the dead process.)
-    running = await runtime.store.list_runs(limit=10, status=RunStatus.RUNNING)
+    running = await runtime.store.read(verbs.runs.list_runs, limit=10, status=RunStatus.RUNNING)
     assert {run.host for run in running} <= {runtime.host}
     await runtime.stop()

@@ -20,7 +20,7 @@ from tests.integration.runners.test_agent_runner import DONE, chunk, streams
 from universal_agent.api.app import create_app
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings
-from universal_agent.store.sql import sqlite_store
+from universal_agent.store.store import sqlite_store
 from universal_agent.testing import ManualClock
 
 UNCLEAR = "could you give it a rest for now"

@@ -11,7 +11,7 @@ from universal_agent.api.app import create_app
 from universal_agent.errors import Conflict, LimitReached
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings
-from universal_agent.store.base import Once
+from universal_agent.store.values import Once
 from universal_agent.testing import ManualClock
 
 TIDY = {"command": "true", "run_at": "in 5 minutes", "runner": "shell"}

@@ -14,8 +14,9 @@ from tests.integration.test_projection import assert_same_both_ways, histories
 from universal_agent.engine import retention
 from universal_agent.engine.retention import Retention
 from universal_agent.errors import Conflict, StoreUnavailable
+from universal_agent.store import verbs
 from universal_agent.store.checkpoint import Checkpoint
-from universal_agent.store.sql import sqlite_store
+from universal_agent.store.store import sqlite_store
 from universal_agent.testing import ManualClock
 from universal_agent.views.calendar import FeedQuery
 
@@ -71,11 +72,11 @@ def lose_checkpoints(folder: Path) -> None:
 
 
 async def oldest_seq(history: History) -> int:
-    return (await history.runtime.store.log_bounds()).oldest_seq
+    return (await history.runtime.store.read(verbs.event_log.log_bounds)).oldest_seq
 
 
 async def test_events_that_are_too_old_go_and_the_others_stay(history: History) -> None:
-    newest = (await history.runtime.store.log_bounds()).newest_seq
+    newest = (await history.runtime.store.read(verbs.event_log.log_bounds)).newest_seq
     await forgetting(history, events_for=HOUR).sweep()
     kept = await history.runtime.store.read_events(after_seq=0, limit=100)
     assert [event.seq for event in kept] == [newest]
@@ -83,10 +84,10 @@ async def test_events_that_are_too_old_go_and_the_others_stay(history: History) 
 
 
 async def test_the_newest_event_stays_however_old_it_is(history: History) -> None:
-    newest = (await history.runtime.store.log_bounds()).newest_seq
+    newest = (await history.runtime.store.read(verbs.event_log.log_bounds)).newest_seq
     history.clock.step(1000 * DAY.total_seconds())
     await forgetting(history, events_for=HOUR).sweep()
-    bounds = await history.runtime.store.log_bounds()
+    bounds = await history.runtime.store.read(verbs.event_log.log_bounds)
     assert (bounds.oldest_seq, bounds.newest_seq) == (newest, newest)
 
 
@@ -118,7 +119,7 @@ def test_the_projection_can_be_made_anew_whatever_was_forgotten(
 async def test_a_projection_that_was_switched_off_meanwhile_goes_on_from_the_checkpoint(
     history: History,
 ) -> None:
-    assert await history.runtime.store.projection_position() == 0
+    assert await history.runtime.store.read(verbs.projection.projection_position) == 0
     await forgetting(history, events_for=HOUR).sweep()
     assert await oldest_seq(history) > 1
     await history.runtime.projector.catch_up()
@@ -131,12 +132,12 @@ async def test_a_rebuild_without_the_checkpoint_keeps_the_projection_and_says_wh
     runtime = history.runtime
     await forgetting(history, events_for=HOUR).sweep()
     await runtime.projector.catch_up()
-    before = await runtime.store.projection_digest()
+    before = await runtime.store.read(verbs.projection.projection_digest)
     lose_checkpoints(tmp_path)
     for ask in (runtime.projector.verify, runtime.projector.rebuild):
         with pytest.raises(Conflict, match="Restore the checkpoint"):
             await ask()
-    assert await runtime.store.projection_digest() == before
+    assert await runtime.store.read(verbs.projection.projection_digest) == before
     assert await runtime.projector.is_caught_up()
     await assert_same_both_ways(history)
 
@@ -148,9 +149,9 @@ async def test_a_damaged_checkpoint_is_refused_by_name_and_changes_nothing(
     runtime = history.runtime
     await forgetting(history, events_for=HOUR).sweep()
     await runtime.projector.catch_up()
-    before = await runtime.store.projection_digest()
+    before = await runtime.store.read(verbs.projection.projection_digest)
     oldest = await oldest_seq(history)
-    stream_id = (await runtime.store.log_bounds()).stream_id
+    stream_id = (await runtime.store.read(verbs.event_log.log_bounds)).stream_id
     checkpoint = tmp_path / f"ua.db.checkpoint-{stream_id}"
     lose_checkpoints(tmp_path)
     if damage == "a folder":
@@ -163,14 +164,14 @@ async def test_a_damaged_checkpoint_is_refused_by_name_and_changes_nothing(
     history.clock.step(HOUR.total_seconds() + 1)
     await forgetting(history, events_for=HOUR).sweep()
     assert await oldest_seq(history) == oldest
-    assert await runtime.store.projection_digest() == before
+    assert await runtime.store.read(verbs.projection.projection_digest) == before
 
 
 async def test_feeds_are_scanned_where_the_projection_cannot_follow_the_log(
     history: History, tmp_path: Path
 ) -> None:
     runtime = history.runtime
-    assert await runtime.store.projection_position() == 0
+    assert await runtime.store.read(verbs.projection.projection_position) == 0
     await forgetting(history, events_for=HOUR).sweep()
     lose_checkpoints(tmp_path)
     with capture_logs() as logs:
@@ -234,7 +235,7 @@ async def test_the_checkpoint_of_another_database_is_not_taken(
     await forgetting(history, events_for=HOUR).sweep()
     checkpoint = Checkpoint(tmp_path / "ua.db", sqlite_store)
     async with checkpoint.opened("another") as empty:
-        assert await empty.projection_position() == 0
+        assert await empty.read(verbs.projection.projection_position) == 0
 
 
 async def test_logs_of_old_runs_go_a_day_at_a_time(history: History) -> None:
@@ -298,7 +299,7 @@ class TestAClockThatLeaps:
         for _ in range(7 * 24 - 1):
             clock.freeze(HOUR.total_seconds())
             await retention.sweep()
-        newest = (await history.runtime.store.log_bounds()).newest_seq
+        newest = (await history.runtime.store.read(verbs.event_log.log_bounds)).newest_seq
         assert await oldest_seq(history) == newest, "a day of running is a day"
 
     async def test_time_that_the_gateway_ran_counts_at_once(self, history: History) -> None:

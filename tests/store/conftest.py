@@ -6,8 +6,8 @@ from typing import TypeAlias
 
 import pytest
 
-from universal_agent.store.base import Store
-from universal_agent.store.sql import sqlite_store
+from universal_agent.store.databases.sqlite import SqliteDatabase
+from universal_agent.store.store import Store, sqlite_store
 
 #: Makes a store, not opened yet, on the test's own database: the same one each time.
 OpenAgain: TypeAlias = Callable[[], Store]
@@ -30,3 +30,16 @@ async def store(store_again: OpenAgain) -> AsyncIterator[Store]:
     await store.open()
     yield store
     await store.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "ua.db"
+
+
+@pytest.fixture
+async def database(path: Path) -> AsyncIterator[SqliteDatabase]:
+    database = SqliteDatabase(path, synchronous="OFF")
+    await database.open()
+    yield database
+    await database.close()

@@ -12,15 +12,9 @@ from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus
 from universal_agent.domain.run import JobId, RunId, RunStatus, Trigger
 from universal_agent.domain.schedule import Schedule, make_interval
 from universal_agent.domain.stasis import MissedRecord
-from universal_agent.store.base import (
-    Admission,
-    Claimed,
-    Decision,
-    Finished,
-    Settled,
-    SlotStart,
-    Store,
-)
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
+from universal_agent.store.values import Admission, Claimed, Decision, Finished, Settled, SlotStart
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -82,12 +76,12 @@ def new_job(
 
 async def a_job(store: Store, job_id: str = "job_a", **fields: Any) -> Job:
     """A job that is kept."""
-    return await store.create_job(new_job(job_id, **fields), now=NOON)
+    return await store.write(verbs.jobs.create_job, new_job(job_id, **fields), now=NOON)
 
 
 async def fresh(store: Store, job_id: str = "job_a") -> Job:
     """The job as it is now."""
-    job = await store.get_job(JobId(job_id))
+    job = await store.read(verbs.jobs.get_job, JobId(job_id))
     assert job is not None
     return job
 
@@ -149,7 +143,9 @@ def a_miss(
 async def admit(
     store: Store, *decisions: Decision, workers: int = 8, now: datetime = FIRST
 ) -> Admission:
-    return await store.admit(decisions, free_workers=workers, host=HOST, now=now)
+    return await store.write(
+        verbs.admission.admit, decisions, free_workers=workers, host=HOST, now=now
+    )
 
 
 async def running(store: Store, job: Job, *, now: datetime = FIRST) -> Claimed:
@@ -168,7 +164,7 @@ async def waiting(store: Store, job: Job, *, now: datetime = FIRST) -> RunId:
 
 
 async def claim(store: Store, workers: int = 8, *, now: datetime = FIRST) -> Settled:
-    return await store.claim(free_workers=workers, host=HOST, now=now)
+    return await store.write(verbs.execution.claim, free_workers=workers, host=HOST, now=now)
 
 
 def ended(
@@ -194,7 +190,8 @@ async def finish(
     workers: int = 0,
     now: datetime = FIRST,
 ) -> Settled:
-    return await store.finish(
+    return await store.write(
+        verbs.execution.finish,
         [ended(one, status, now=now) for one in claimed],
         free_workers=workers,
         host=HOST,
@@ -206,8 +203,13 @@ async def switch_off(store: Store, job: Job, *, now: datetime) -> Job:
     """The job, switched off."""
     spec = replace(job.spec, enabled=False, off_label=OffLabel.PAUSED)
     after = job.replaced_by(spec, now=now, next_run_at=None, continues=False)
-    stored = await store.update_job(
-        after, replaces=job, closed_at=job.boundary(now), changed=["enabled"], now=now
+    stored = await store.write(
+        verbs.jobs.update_job,
+        after,
+        replaces=job,
+        closed_at=job.boundary(now),
+        changed=["enabled"],
+        now=now,
     )
     assert stored is not None
     return stored
@@ -224,4 +226,4 @@ async def kinds(store: Store, after_seq: int = 0) -> list[str]:
 
 
 async def newest(store: Store) -> int:
-    return (await store.log_bounds()).newest_seq
+    return (await store.read(verbs.event_log.log_bounds)).newest_seq

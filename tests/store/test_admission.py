@@ -30,7 +30,9 @@ from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.run import RunId, RunStatus, Trigger
 from universal_agent.domain.schedule import make_once
 from universal_agent.domain.slot import SlotKey, Source, epoch
-from universal_agent.store.base import Admission, Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
+from universal_agent.store.values import Admission
 
 SECOND_SLOT = FIRST + MINUTE
 THIRD_SLOT = SECOND_SLOT + MINUTE
@@ -38,12 +40,13 @@ THIRD_SLOT = SECOND_SLOT + MINUTE
 
 async def statuses(store: Store) -> list[RunStatus]:
     """Of every run, oldest first."""
-    return [run.status for run in reversed(await store.list_runs(limit=100))]
+    return [run.status for run in reversed(await store.read(verbs.runs.list_runs, limit=100))]
 
 
 async def skip(store: Store, slot: datetime) -> None:
     """Decide ahead of its time that a slot of job_a is not to run."""
-    await store.make_exception(
+    await store.write(
+        verbs.slot_overrides.make_exception,
         SlotKey(Source.CRON, "job_a", slot),
         SlotException(kind=ExceptionKind.SKIP),
         run_id=run_id(),
@@ -55,29 +58,33 @@ async def skip(store: Store, slot: datetime) -> None:
 class TestDue:
     async def test_a_job_is_due_from_the_time_of_its_slot_on(self, store: Store) -> None:
         job = await a_job(store)
-        before = await store.due(until=FIRST - SECOND / 1000, limit=9)
+        before = await store.read(verbs.admission.due, until=FIRST - SECOND / 1000, limit=9)
         assert (before.jobs, before.next_at) == ((), FIRST)
-        assert (await store.due(until=FIRST, limit=9)).jobs == (job,)
+        assert (await store.read(verbs.admission.due, until=FIRST, limit=9)).jobs == (job,)
 
     async def test_a_jitter_makes_it_due_later(self, store: Store) -> None:
         job = await a_job(store, jitter_seconds=600)
         assert job.due_at is not None
-        assert (await store.due(until=job.due_at - SECOND / 1000, limit=9)).jobs == ()
-        assert (await store.due(until=job.due_at, limit=9)).jobs == (job,)
+        assert (
+            await store.read(verbs.admission.due, until=job.due_at - SECOND / 1000, limit=9)
+        ).jobs == ()
+        assert (await store.read(verbs.admission.due, until=job.due_at, limit=9)).jobs == (job,)
 
     async def test_the_earliest_come_first_and_no_more_than_asked_for(self, store: Store) -> None:
         for n in (3, 1, 2, 0):
             await a_job(store, f"job_{n}", schedule=make_once(NOON + n * MINUTE + SECOND))
-        due = await store.due(until=NOON + 10 * MINUTE, limit=3)
+        due = await store.read(verbs.admission.due, until=NOON + 10 * MINUTE, limit=3)
         assert [job.job_id for job in due.jobs] == ["job_0", "job_1", "job_2"]
 
     async def test_it_tells_when_to_look_again(self, store: Store) -> None:
         await a_job(store, "job_a", schedule=make_once(NOON + 5 * MINUTE))
         await a_job(store, "job_b", schedule=make_once(NOON + 3 * MINUTE))
-        assert (await store.due(until=NOON, limit=9)).next_at == NOON + 3 * MINUTE
+        assert (
+            await store.read(verbs.admission.due, until=NOON, limit=9)
+        ).next_at == NOON + 3 * MINUTE
 
     async def test_with_nothing_planned_there_is_nothing_to_look_for(self, store: Store) -> None:
-        due = await store.due(until=NOON, limit=9)
+        due = await store.read(verbs.admission.due, until=NOON, limit=9)
         assert (due.jobs, due.next_at, due.starts, due.overdue, due.expired) == (
             (),
             None,
@@ -88,15 +95,15 @@ class TestDue:
 
     async def test_a_job_that_cannot_be_decided_is_looked_at_later(self, store: Store) -> None:
         job = await a_job(store)
-        await store.postpone(job, due_at=FIRST + MINUTE)
-        assert (await store.due(until=FIRST, limit=9)).jobs == ()
-        due = await store.due(until=FIRST + MINUTE, limit=9)
+        await store.write(verbs.admission.postpone, job, due_at=FIRST + MINUTE)
+        assert (await store.read(verbs.admission.due, until=FIRST, limit=9)).jobs == ()
+        due = await store.read(verbs.admission.due, until=FIRST + MINUTE, limit=9)
         assert [one.next_run_at for one in due.jobs] == [FIRST]
 
     async def test_a_job_that_changed_meanwhile_is_not_postponed(self, store: Store) -> None:
         job = await a_job(store)
-        await store.postpone(replace(job, version=7), due_at=FIRST + MINUTE)
-        assert len((await store.due(until=FIRST, limit=9)).jobs) == 1
+        await store.write(verbs.admission.postpone, replace(job, version=7), due_at=FIRST + MINUTE)
+        assert len((await store.read(verbs.admission.due, until=FIRST, limit=9)).jobs) == 1
 
 
 class TestAdmit:
@@ -106,7 +113,7 @@ class TestAdmit:
         job = await a_job(store)
         admission = await admit(store, decide(job))
         (claimed,) = admission.started
-        run = await store.get_run(claimed.run.run_id)
+        run = await store.read(verbs.runs.get_run, claimed.run.run_id)
         assert run == claimed.run
         assert (run.status, run.scheduled_at, run.started_at, run.host, run.attempt) == (
             RunStatus.RUNNING,
@@ -126,14 +133,14 @@ class TestAdmit:
         first, second = await admit(store, decide(job)), await admit(store, decide(job))
         assert (len(first.started), first.stale_count) == (1, 0)
         assert second == Admission(stale_count=1)
-        assert len(await store.list_runs(limit=9)) == 1
+        assert len(await store.read(verbs.runs.list_runs, limit=9)) == 1
 
     async def test_of_many_schedulers_at_once_one_admits(self, store: Store) -> None:
         job = await a_job(store)
         admissions = await asyncio.gather(*(admit(store, decide(job)) for _ in range(20)))
         assert sum(len(one.started) for one in admissions) == 1
         assert sum(one.stale_count for one in admissions) == 19
-        assert len(await store.list_runs(limit=99)) == 1
+        assert len(await store.read(verbs.runs.list_runs, limit=99)) == 1
 
     async def test_a_decision_about_another_version_does_nothing(self, store: Store) -> None:
         job = await a_job(store)
@@ -141,7 +148,7 @@ class TestAdmit:
 
     async def test_a_decision_about_a_deleted_job_does_nothing(self, store: Store) -> None:
         job = await a_job(store)
-        assert await store.delete_job(job, closed_at=NOON, now=NOON)
+        assert await store.write(verbs.jobs.delete_job, job, closed_at=NOON, now=NOON)
         assert await admit(store, decide(job)) == Admission(stale_count=1)
 
     async def test_a_stale_decision_does_not_hold_up_the_others(self, store: Store) -> None:
@@ -186,7 +193,7 @@ class TestAdmit:
             await skip(store, FIRST + minute * MINUTE)
         miss = a_miss(job, FIRST, FIRST + 9 * MINUTE)
         await admit(store, decide(job, missed=[miss]), now=FIRST + 9 * MINUTE)
-        parts = await store.missed_spans(status=MissedStatus.PENDING, limit=9)
+        parts = await store.read(verbs.stasis.missed_spans, status=MissedStatus.PENDING, limit=9)
         spans = sorted((part.span.first_at, part.span.last_at, part.span.count) for part in parts)
         assert spans == [
             (FIRST + first * MINUTE, FIRST + last * MINUTE, number)
@@ -202,7 +209,9 @@ class TestAdmit:
         again = replace(job, next_run_at=THIRD_SLOT)
         miss = a_miss(again, FIRST, SECOND_SLOT)
         await admit(store, decide(again, THIRD_SLOT, missed=[miss]), now=THIRD_SLOT)
-        assert await store.missed_spans(status=MissedStatus.PENDING, limit=9) == []
+        assert (
+            await store.read(verbs.stasis.missed_spans, status=MissedStatus.PENDING, limit=9) == []
+        )
 
     async def test_when_workers_are_scarce_the_others_wait(self, store: Store) -> None:
         jobs = [await a_job(store, f"job_{n}") for n in range(5)]
@@ -230,7 +239,9 @@ class TestAdmit:
         job = await a_job(store)
         miss = a_miss(job, FIRST, THIRD_SLOT)
         await admit(store, decide(job, THIRD_SLOT + MINUTE, missed=[miss]))
-        assert await store.missed_spans(status=MissedStatus.PENDING, limit=9) == [miss]
+        assert await store.read(
+            verbs.stasis.missed_spans, status=MissedStatus.PENDING, limit=9
+        ) == [miss]
         missed, started = (await events(store))[-2:]
         assert (missed.type, started.type) == ("cron_run_missed", "cron_run_started")
         assert (missed.data["count"], missed.data["event_id"]) == (
@@ -243,7 +254,9 @@ class TestAdmit:
         job = await a_job(store)
         await admit(store, decide(job))
         await admit(store, decide(job, missed=[a_miss(job, FIRST, FIRST)]))
-        assert await store.missed_spans(status=MissedStatus.PENDING, limit=9) == []
+        assert (
+            await store.read(verbs.stasis.missed_spans, status=MissedStatus.PENDING, limit=9) == []
+        )
 
 
 class TestOverlapSkip:
@@ -333,7 +346,7 @@ class TestOverlapCancelPrevious:
         second = await waiting(store, await fresh(store), now=SECOND_SLOT)
         admission = await admit(store, decide(await fresh(store)), now=THIRD_SLOT)
         assert admission.cancel == (previous.run.run_id,)
-        run = await store.get_run(second)
+        run = await store.read(verbs.runs.get_run, second)
         assert run is not None
         assert (run.status, run.reason) == (RunStatus.CANCELLED, "overlap")
         assert await statuses(store) == ["running", "cancelled", "queued"]
@@ -347,9 +360,9 @@ class TestOverlapCancelPrevious:
 
     async def test_an_extra_run_that_waits_is_left_alone(self, store: Store) -> None:
         job = await a_job(store, overlap="cancel_previous")
-        extra = await store.add_run(job, run_id(), now=NOON)
+        extra = await store.write(verbs.admission.add_run, job, run_id(), now=NOON)
         await admit(store, decide(job))
-        run = await store.get_run(extra.run_id)
+        run = await store.read(verbs.runs.get_run, extra.run_id)
         assert run is not None
         assert run.status is RunStatus.QUEUED
 
@@ -370,7 +383,9 @@ class TestLateByPolicy:
         miss = a_miss(job, FIRST, FIRST, MissedStatus.APPROVED_AND_RUN)
         late = decide(job, FIRST, missed=[miss], trigger=Trigger.CATCH_UP)
         await admit(store, late, workers=0, now=THIRD_SLOT)
-        assert not (await store.due(until=NOON + 600 * MINUTE, limit=0)).overdue
+        assert not (
+            await store.read(verbs.admission.due, until=NOON + 600 * MINUTE, limit=0)
+        ).overdue
 
     async def test_a_slot_that_is_on_time_is_not_skipped_for_it(self, store: Store) -> None:
         job = await a_job(store, on_miss="run_latest")
@@ -422,7 +437,7 @@ class TestLateByPolicy:
 class TestExtraRun:
     async def test_it_waits_beside_the_schedule_and_takes_no_slot(self, store: Store) -> None:
         job = await a_job(store)
-        extra = await store.add_run(job, run_id(), now=NOON + SECOND)
+        extra = await store.write(verbs.admission.add_run, job, run_id(), now=NOON + SECOND)
         assert (extra.status, extra.has_slot, extra.scheduled_at) == (
             RunStatus.QUEUED,
             False,
@@ -433,7 +448,7 @@ class TestExtraRun:
 
     async def test_a_slot_that_comes_while_it_runs_overlaps(self, store: Store) -> None:
         job = await a_job(store)
-        await store.add_run(job, run_id(), now=NOON)
+        await store.write(verbs.admission.add_run, job, run_id(), now=NOON)
         await claim(store)
         assert (await admit(store, decide(job))).started == ()
 
@@ -444,19 +459,19 @@ async def test_a_failing_admission_takes_nothing_with_it(store: Store) -> None:
     await running(store, job)
     before = await kinds(store)
     clash = decide(other)
-    taken = (await store.list_runs(limit=1))[0].run_id
+    taken = (await store.read(verbs.runs.list_runs, limit=1))[0].run_id
     clash = replace(clash, starts=(replace(clash.starts[0], run_id=taken),))
     with pytest.raises(Exception, match="UNIQUE"):
         await admit(store, decide(await a_job(store, "job_c")), clash)
     assert await kinds(store) == [*before, "job_created"]
     assert [(await fresh(store, ref)).next_run_at for ref in ("job_b", "job_c")] == [FIRST] * 2
-    assert len(await store.list_runs(limit=9)) == 1
+    assert len(await store.read(verbs.runs.list_runs, limit=9)) == 1
 
 
 async def test_a_job_made_with_another_jobs_id_is_refused(store: Store) -> None:
     await a_job(store)
     with pytest.raises(Exception, match="UNIQUE"):
-        await store.create_job(new_job(command="other"), now=NOON)
+        await store.write(verbs.jobs.create_job, new_job(command="other"), now=NOON)
     assert (await fresh(store)).spec.command == "true"
 
 
@@ -466,6 +481,8 @@ async def test_ends_and_claims_of_one_commit_do_not_mix_up_their_jobs(store: Sto
     a, b = await running(store, job_a), await running(store, job_b)
     wait_a = await waiting(store, await fresh(store, "job_a"), now=SECOND_SLOT)
     wait_b = await waiting(store, await fresh(store, "job_b"), now=SECOND_SLOT)
-    settled = await store.finish([ended(a), ended(b)], free_workers=8, host=HOST, now=SECOND_SLOT)
+    settled = await store.write(
+        verbs.execution.finish, [ended(a), ended(b)], free_workers=8, host=HOST, now=SECOND_SLOT
+    )
     claimed: set[RunId] = {one.run.run_id for one in settled.claimed}
     assert claimed == {wait_a, wait_b}

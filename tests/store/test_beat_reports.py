@@ -23,7 +23,9 @@ from universal_agent.domain.job import Job, OffLabel
 from universal_agent.domain.notifications import Kind, NotificationStatus
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.slot import Source
-from universal_agent.store.base import Finished, Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
+from universal_agent.store.values import Finished
 
 SESSION = "ses_a"
 SENT = Delivery(sent=True)
@@ -49,7 +51,7 @@ async def a_heart(store: Store, session_id: str = SESSION) -> Job:
     """The beats of a session, one each minute."""
     job = new_job(session_id, metadata={"session_id": session_id})
     spec = replace(job.spec, source=Source.HEARTBEAT, runner="heartbeat", title="Heartbeat of a")
-    return await store.create_job(replace(job, spec=spec), now=NOON)
+    return await store.write(verbs.jobs.create_job, replace(job, spec=spec), now=NOON)
 
 
 async def beat(
@@ -72,14 +74,18 @@ async def beat(
         report=report,
         **given,
     )
-    await store.finish([end], free_workers=0, host="here", now=job.next_run_at)
+    await store.write(
+        verbs.execution.finish, [end], free_workers=0, host="here", now=job.next_run_at
+    )
     return job.next_run_at
 
 
 async def decided(store: Store, delivery: Delivery, *connected: str) -> KeptReport:
     """The one report that was undecided, decided like this."""
-    (kept,) = await store.undecided_reports(limit=10)
-    await store.decide_report(kept, delivery, connected=connected, now=FIRST)
+    (kept,) = await store.read(verbs.beat_reports.undecided_reports, limit=10)
+    await store.write(
+        verbs.beat_reports.decide_report, kept, delivery, connected=connected, now=FIRST
+    )
     return kept
 
 
@@ -98,7 +104,7 @@ async def test_a_report_is_kept_with_the_end_of_its_beat_and_outlives_a_restart(
 
     again = store_again()
     await again.open()
-    (kept,) = await again.undecided_reports(limit=10)
+    (kept,) = await again.read(verbs.beat_reports.undecided_reports, limit=10)
     assert (kept.session_id, kept.ended_at, kept.report, kept.delivery) == (
         SESSION,
         ended_at,
@@ -120,18 +126,18 @@ async def test_a_beat_that_had_ended_before_leaves_no_second_report(store: Store
         report=alert(),
     )
     for _ in range(2):
-        await store.finish([end], free_workers=0, host="here", now=FIRST)
-    assert len(await store.undecided_reports(limit=10)) == 1
+        await store.write(verbs.execution.finish, [end], free_workers=0, host="here", now=FIRST)
+    assert len(await store.read(verbs.beat_reports.undecided_reports, limit=10)) == 1
 
 
 async def test_a_report_is_decided_once(store: Store) -> None:
     await a_heart(store)
     await beat(store, alert())
     kept = await decided(store, SENT, SESSION)
-    await store.decide_report(kept, NOBODY, connected=(), now=FIRST)
-    last = (await store.last_reports())[SESSION]
+    await store.write(verbs.beat_reports.decide_report, kept, NOBODY, connected=(), now=FIRST)
+    last = (await store.read(verbs.beat_reports.last_reports))[SESSION]
     assert (last.delivery, last.connected) == (SENT, (SESSION,))
-    assert await store.undecided_reports(limit=10) == []
+    assert await store.read(verbs.beat_reports.undecided_reports, limit=10) == []
 
 
 @pytest.mark.parametrize(
@@ -154,8 +160,8 @@ async def test_an_alert_was_told_before_when_its_words_were_within_the_window(
     await beat(store, first)
     await decided(store, delivery)
     await beat(store, alert(dedupe_window=timedelta(seconds=window)))
-    (kept,) = await store.undecided_reports(limit=10)
-    assert await store.alert_told(kept) is expected
+    (kept,) = await store.read(verbs.beat_reports.undecided_reports, limit=10)
+    assert await store.read(verbs.beat_reports.alert_told, kept) is expected
 
 
 async def test_pitfall_21_an_alert_that_nobody_was_there_for_waits_until_it_is_sent(
@@ -164,14 +170,14 @@ async def test_pitfall_21_an_alert_that_nobody_was_there_for_waits_until_it_is_s
     await a_heart(store)
     await beat(store, alert(targets=("x", "y")))
     kept = await decided(store, NOBODY)
-    assert await store.waiting_reports("z") == []
-    (waiting,) = await store.waiting_reports("y")
+    assert await store.read(verbs.beat_reports.waiting_reports, "z") == []
+    (waiting,) = await store.read(verbs.beat_reports.waiting_reports, "y")
     assert waiting.run_id == kept.run_id
 
-    await store.report_sent(kept.run_id, to="y")
+    await store.write(verbs.beat_reports.report_sent, kept.run_id, to="y")
 
-    assert await store.waiting_reports("x") == []
-    last = (await store.last_reports(SESSION))[SESSION]
+    assert await store.read(verbs.beat_reports.waiting_reports, "x") == []
+    last = (await store.read(verbs.beat_reports.last_reports, SESSION))[SESSION]
     assert (last.delivery, last.connected) == (SENT, ("y",))
 
 
@@ -179,7 +185,7 @@ async def test_an_acknowledgement_waits_for_nobody(store: Store) -> None:
     await a_heart(store)
     await beat(store, ok(show_ok=True))
     await decided(store, NOBODY)
-    assert await store.waiting_reports(SESSION) == []
+    assert await store.read(verbs.beat_reports.waiting_reports, SESSION) == []
 
 
 async def test_suppressed_reports_come_newest_first_with_their_reasons(store: Store) -> None:
@@ -190,14 +196,20 @@ async def test_suppressed_reports_come_newest_first_with_their_reasons(store: St
         await beat(store, alert(), session_id=session_id)
         await decided(store, delivery)
 
-    found = await store.suppressed_reports(session_id=None, limit=10, before=None)
+    found = await store.read(
+        verbs.beat_reports.suppressed_reports, session_id=None, limit=10, before=None
+    )
     assert [(kept.session_id, kept.summary()["suppressed_reason"]) for kept in found] == [
         ("ses_b", "no_connected_targets"),
         (SESSION, "ok_suppressed"),
     ]
-    (page,) = await store.suppressed_reports(session_id=None, limit=10, before=found[0].run_id)
+    (page,) = await store.read(
+        verbs.beat_reports.suppressed_reports, session_id=None, limit=10, before=found[0].run_id
+    )
     assert page == found[1]
-    (own,) = await store.suppressed_reports(session_id="ses_b", limit=10, before=None)
+    (own,) = await store.read(
+        verbs.beat_reports.suppressed_reports, session_id="ses_b", limit=10, before=None
+    )
     assert own == found[0]
 
 
@@ -208,10 +220,10 @@ async def test_a_session_keeps_its_latest_reports_and_loses_them_with_its_heart(
     for _ in range(203):
         await beat(store, alert())
         await decided(store, NOBODY)
-    assert len(await store.waiting_reports(SESSION)) == 200
+    assert len(await store.read(verbs.beat_reports.waiting_reports, SESSION)) == 200
     job = await fresh(store, SESSION)
-    assert await store.delete_job(job, closed_at=job.boundary(FIRST), now=FIRST)
-    assert await store.waiting_reports(SESSION) == []
+    assert await store.write(verbs.jobs.delete_job, job, closed_at=job.boundary(FIRST), now=FIRST)
+    assert await store.read(verbs.beat_reports.waiting_reports, SESSION) == []
 
 
 async def test_the_event_of_a_beats_end_says_what_it_found(store: Store) -> None:
@@ -285,8 +297,11 @@ class TestNotifications:
         await a_heart(store)
         await beat(store, alert())
         (told,) = await fold(store)
-        await store.mark_notifications(
-            [told.notification_id], NotificationStatus.ACKNOWLEDGED, now=FIRST
+        await store.write(
+            verbs.notifications.mark_notifications,
+            [told.notification_id],
+            NotificationStatus.ACKNOWLEDGED,
+            now=FIRST,
         )
 
         await beat(store, alert("disk 99%"))
@@ -346,5 +361,5 @@ async def test_the_window_of_deduplication_ends_to_the_second(store: Store) -> N
     await decided(store, SENT)
     second = await beat(store, alert(dedupe_window=MINUTE))
     assert second - first == MINUTE
-    (kept,) = await store.undecided_reports(limit=10)
-    assert not await store.alert_told(kept)
+    (kept,) = await store.read(verbs.beat_reports.undecided_reports, limit=10)
+    assert not await store.read(verbs.beat_reports.alert_told, kept)

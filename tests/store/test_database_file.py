@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from universal_agent.errors import DataMissing, StoreCorrupt
-from universal_agent.store.sql import sqlite_store
+from universal_agent.store import verbs
+from universal_agent.store.store import sqlite_store
 
 PAGE = 4096
 
@@ -148,14 +149,14 @@ async def test_a_write_ahead_log_that_lost_acknowledged_changes_is_refused(
 async def test_what_a_killed_process_leaves_opens_with_all_it_had(crashed: Path) -> None:
     store = sqlite_store(crashed)
     await store.open()
-    assert (await store.log_bounds()).stream_id
+    assert (await store.read(verbs.event_log.log_bounds)).stream_id
     await store.close()
 
 
 async def test_a_database_that_was_left_by_a_kill_opens_with_all_it_had(killed: Path) -> None:
     store = sqlite_store(killed)
     await store.open()
-    bounds = await store.log_bounds()
+    bounds = await store.read(verbs.event_log.log_bounds)
     await store.close()
     with closing(sqlite3.connect(killed)) as connection:
         (kept,) = connection.execute("SELECT value FROM meta WHERE name = 'stream_id'").fetchone()

@@ -20,9 +20,10 @@ from tests.store.making import (
     run_id,
     running,
 )
-from universal_agent.store.base import LogBounds, Once, ProjectionPage, Store
-from universal_agent.store.sql import sqlite_store
-from universal_agent.store.tx import to_json
+from universal_agent.store import verbs
+from universal_agent.store.encoding import to_json
+from universal_agent.store.store import Store, sqlite_store
+from universal_agent.store.values import LogBounds, Once, ProjectionPage
 
 
 async def seqs(store: Store, after_seq: int = 0) -> list[int]:
@@ -48,13 +49,13 @@ class TestOrder:
         self, store: Store, store_again: OpenAgain
     ) -> None:
         await a_job(store, "job_a")
-        stream = (await store.log_bounds()).stream_id
+        stream = (await store.read(verbs.event_log.log_bounds)).stream_id
         await store.close()
         again = store_again()
         await again.open()
         await a_job(again, "job_b")
         assert await seqs(again) == [1, 2]
-        assert (await again.log_bounds()).stream_id == stream
+        assert (await again.read(verbs.event_log.log_bounds)).stream_id == stream
         await again.close()
 
 
@@ -68,14 +69,14 @@ class TestReading:
         assert await store.read_events(after_seq=99, limit=2) == []
 
     async def test_the_bounds_of_an_empty_log_are_none_yet(self, store: Store) -> None:
-        bounds = await store.log_bounds()
+        bounds = await store.read(verbs.event_log.log_bounds)
         assert bounds == LogBounds(stream_id=bounds.stream_id, oldest_seq=1, newest_seq=0)
         assert bounds.stream_id
 
     async def test_the_bounds_are_the_first_and_the_last_event(self, store: Store) -> None:
         for n in range(3):
             await a_job(store, f"job_{n}")
-        bounds = await store.log_bounds()
+        bounds = await store.read(verbs.event_log.log_bounds)
         assert (bounds.oldest_seq, bounds.newest_seq) == (1, 3)
 
     async def test_an_event_reads_the_same_from_memory_and_from_the_disk(
@@ -85,7 +86,7 @@ class TestReading:
         job = new_job(
             now=now, metadata={"ü": [1, 2.5, None, {"a": True}]}, retry_backoff=(1, 2), retries=1
         )
-        await store.create_job(job, now=now)
+        await store.write(verbs.jobs.create_job, job, now=now)
         await finish(store, await running(store, await fresh(store)))
         from_memory = [to_json(event.envelope()) for event in await events(store)]
         await store.close()
@@ -148,9 +149,9 @@ class TestAppended:
     async def test_a_verb_without_an_event_wakes_nobody(self, store: Store) -> None:
         job = await a_job(store)
         told = await self.waiting(store)
-        await store.postpone(job, due_at=FIRST + MINUTE)
+        await store.write(verbs.admission.postpone, job, due_at=FIRST + MINUTE)
         assert not told.done()
-        await store.add_run(job, run_id(), now=NOON)
+        await store.write(verbs.admission.add_run, job, run_id(), now=NOON)
         assert await told == 2
 
     async def test_a_verb_that_failed_wakes_nobody(self, store: Store) -> None:
@@ -182,7 +183,7 @@ class TestClosed:
         with pytest.raises(Exception, match="closed"):
             await a_job(store)
         with pytest.raises(Exception, match="closed"):
-            await store.count_jobs()
+            await store.read(verbs.jobs.count_jobs)
 
     async def test_closing_twice_is_harmless(self, store: Store) -> None:
         await store.close()
@@ -197,7 +198,7 @@ class TestClosed:
         made = {job.job_id for job in await asyncio.gather(*writes)}
         again = store_again()
         await again.open()
-        page = await again.list_jobs(limit=99)
+        page = await again.read(verbs.jobs.list_jobs, limit=99)
         await again.close()
         assert {job.job_id for job in page.jobs} == made
         assert len(made) == 50
@@ -207,22 +208,22 @@ async def test_every_acknowledged_write_is_there_after_a_restart(
     store: Store, store_again: OpenAgain
 ) -> None:
     once = Once(key="k", fingerprint="f")
-    job = await store.create_job(new_job("job_a"), now=NOON, once=once)
+    job = await store.write(verbs.jobs.create_job, new_job("job_a"), now=NOON, once=once)
     claimed = await running(store, job)
     await finish(store, claimed)
-    extra = await store.add_run(await fresh(store), run_id(), now=FIRST)
+    extra = await store.write(verbs.admission.add_run, await fresh(store), run_id(), now=FIRST)
     log = await events(store)
-    bounds = await store.log_bounds()
+    bounds = await store.read(verbs.event_log.log_bounds)
     job = await fresh(store)
     await store.close()
 
     again = store_again()
     await again.open()
     assert await fresh(again) == job
-    assert await again.get_run(extra.run_id) == extra
-    assert await again.log_bounds() == bounds
+    assert await again.read(verbs.runs.get_run, extra.run_id) == extra
+    assert await again.read(verbs.event_log.log_bounds) == bounds
     assert await newest(again) == len(log)
-    assert (await again.list_runs(limit=9))[-1].run_id == claimed.run.run_id
+    assert (await again.read(verbs.runs.list_runs, limit=9))[-1].run_id == claimed.run.run_id
     await again.close()
 
 
@@ -239,7 +240,7 @@ class TestForgetting:
         await again.open()
         await a_job(again, "job_5")
         assert await seqs(again) == [3, 4, 5, 6]
-        bounds = await again.log_bounds()
+        bounds = await again.read(verbs.event_log.log_bounds)
         assert (bounds.oldest_seq, bounds.newest_seq) == (3, 6)
         await again.close()
 
@@ -261,12 +262,14 @@ class TestCopying:
     ) -> None:
         jobs = [await a_job(store, f"job_{n}") for n in range(5)]
         await admit(store, *map(decide, jobs))
-        await store.project(await events(store))
+        await store.write(verbs.projection.project, await events(store))
         copy = sqlite_store(tmp_path / "copy.db", synchronous="OFF")
         await copy.open()
         page: ProjectionPage | None = None
-        while page := await store.read_projection(after=page, limit=2):
+        while page := await store.read(verbs.projection.read_projection, after=page, limit=2):
             assert len(page.rows) <= 2
-            await copy.write_projection(page)
-        assert await copy.projection_digest() == await store.projection_digest()
+            await copy.write(verbs.projection.write_projection, page)
+        assert await copy.read(verbs.projection.projection_digest) == await store.read(
+            verbs.projection.projection_digest
+        )
         await copy.close()

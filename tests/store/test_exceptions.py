@@ -22,7 +22,8 @@ from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.run import Run, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.errors import Conflict, JobNotFound, SlotNotFound
-from universal_agent.store.base import Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
 
 
 def slot(number: int = 0) -> SlotKey:
@@ -32,11 +33,19 @@ def slot(number: int = 0) -> SlotKey:
 async def make(store: Store, number: int = 0, **fields: object) -> Run | None:
     fields.setdefault("kind", ExceptionKind.SKIP)
     exception = SlotException(**fields)  # type: ignore[arg-type]
-    return await store.make_exception(slot(number), exception, run_id=run_id(), by="kim", now=NOON)
+    return await store.write(
+        verbs.slot_overrides.make_exception,
+        slot(number),
+        exception,
+        run_id=run_id(),
+        by="kim",
+        now=NOON,
+    )
 
 
 async def starts(store: Store, *, now: object) -> int:
-    return await store.make_starts(
+    return await store.write(
+        verbs.starts.make_starts,
         run_ids(3),
         missed_ids=missed_ids(3),
         cause=Cause.PROCESS_DOWN,
@@ -59,14 +68,14 @@ async def test_a_later_slot_that_was_skipped_is_not_admitted_when_it_comes(store
 
     await admit(store, decide(job, FIRST, FIRST + MINUTE), now=FIRST + MINUTE)
 
-    assert [run.scheduled_at for run in await store.list_runs(limit=9)] == [FIRST]
+    assert [run.scheduled_at for run in await store.read(verbs.runs.list_runs, limit=9)] == [FIRST]
 
 
 async def test_taking_a_skip_back_expects_the_slot_again(store: Store) -> None:
     await a_job(store)
     await make(store)
 
-    await store.undo_exception(slot(), by="kim", now=NOON + SECOND)
+    await store.write(verbs.slot_overrides.undo_exception, slot(), by="kim", now=NOON + SECOND)
 
     assert (await fresh(store)).next_run_at == FIRST
 
@@ -76,7 +85,7 @@ async def test_a_skip_of_the_past_stands(store: Store) -> None:
     await make(store)
 
     with pytest.raises(Conflict, match="past"):
-        await store.undo_exception(slot(), by="kim", now=FIRST)
+        await store.write(verbs.slot_overrides.undo_exception, slot(), by="kim", now=FIRST)
 
 
 async def test_a_moved_slot_starts_at_its_new_time_under_its_own_id(store: Store) -> None:
@@ -87,7 +96,7 @@ async def test_a_moved_slot_starts_at_its_new_time_under_its_own_id(store: Store
     assert await starts(store, now=moved_to - SECOND) == 0
     assert await starts(store, now=moved_to) == 1
 
-    (run,) = await store.list_runs(limit=9)
+    (run,) = await store.read(verbs.runs.list_runs, limit=9)
     assert (run.scheduled_at, run.trigger, run.attempt) == (FIRST, Trigger.SCHEDULE, 1)
 
 
@@ -100,8 +109,8 @@ async def test_a_moved_slot_whose_time_passed_unseen_is_missed_and_not_run_late(
 
     await starts(store, now=moved_to + timedelta(hours=3))
 
-    assert await store.list_runs(limit=9) == []
-    (record,) = await store.missed_spans(status=MissedStatus.PENDING, limit=9)
+    assert await store.read(verbs.runs.list_runs, limit=9) == []
+    (record,) = await store.read(verbs.stasis.missed_spans, status=MissedStatus.PENDING, limit=9)
     assert record.event_id == slot().event_id
 
 
@@ -113,7 +122,7 @@ async def test_running_a_slot_early_consumes_it(store: Store) -> None:
 
     assert run is not None
     assert run.trigger is Trigger.EARLY
-    slots = [r.scheduled_at for r in await store.list_runs(limit=9)]
+    slots = [r.scheduled_at for r in await store.read(verbs.runs.list_runs, limit=9)]
     assert sorted(slots) == [FIRST, FIRST + MINUTE]
     assert run.status is RunStatus.QUEUED
 
@@ -131,8 +140,13 @@ async def test_a_time_that_is_no_slot_cannot_be_skipped(store: Store) -> None:
     between = SlotKey(Source.CRON, "job_a", FIRST + SECOND)
 
     with pytest.raises(SlotNotFound):
-        await store.make_exception(
-            between, SlotException(kind=ExceptionKind.SKIP), run_id=run_id(), by="kim", now=NOON
+        await store.write(
+            verbs.slot_overrides.make_exception,
+            between,
+            SlotException(kind=ExceptionKind.SKIP),
+            run_id=run_id(),
+            by="kim",
+            now=NOON,
         )
 
 
@@ -148,4 +162,6 @@ async def test_switching_a_job_off_voids_what_was_said_about_its_slots(store: St
     await switch_off(store, job, now=NOON + SECOND)
 
     with pytest.raises(SlotNotFound):
-        await store.undo_exception(slot(5), by="kim", now=NOON + 2 * SECOND)
+        await store.write(
+            verbs.slot_overrides.undo_exception, slot(5), by="kim", now=NOON + 2 * SECOND
+        )

@@ -35,20 +35,27 @@ from universal_agent.domain.judge import Cause
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus, Trigger
 from universal_agent.domain.schedule import make_interval, make_once
 from universal_agent.domain.slot import epoch
-from universal_agent.store.base import Claimed, Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
+from universal_agent.store.values import Claimed
 
 SECOND_SLOT = FIRST + MINUTE
 
 
 async def make_starts(store: Store, *, now: datetime, ids: Sequence[RunId] = ()) -> int:
     ids = ids or run_ids(5)
-    return await store.make_starts(
-        ids, missed_ids=missed_ids(len(ids)), cause=Cause.CAPACITY, outage_id="out_1", now=now
+    return await store.write(
+        verbs.starts.make_starts,
+        ids,
+        missed_ids=missed_ids(len(ids)),
+        cause=Cause.CAPACITY,
+        outage_id="out_1",
+        now=now,
     )
 
 
 async def the_run(store: Store, run: RunId) -> Run:
-    found = await store.get_run(run)
+    found = await store.read(verbs.runs.get_run, run)
     assert found is not None
     return found
 
@@ -99,7 +106,7 @@ class TestClaim:
     async def test_a_job_runs_once_at_a_time(self, store: Store) -> None:
         job = await a_job(store)
         for _ in range(3):
-            await store.add_run(job, run_id(), now=NOON)
+            await store.write(verbs.admission.add_run, job, run_id(), now=NOON)
         first = await claim(store)
         assert len(first.claimed) == 1
         assert (await claim(store)).claimed == ()
@@ -111,8 +118,10 @@ class TestClaim:
     ) -> None:
         job = await a_job(store, "job_many")
         for _ in range(20):
-            await store.add_run(job, run_id(), now=NOON)
-        other = await store.add_run(await a_job(store, "job_other"), run_id(), now=NOON + SECOND)
+            await store.write(verbs.admission.add_run, job, run_id(), now=NOON)
+        other = await store.write(
+            verbs.admission.add_run, await a_job(store, "job_other"), run_id(), now=NOON + SECOND
+        )
         settled = await claim(store, 4, now=NOON + SECOND)
         assert other.run_id in [one.run.run_id for one in settled.claimed]
         assert len(settled.claimed) == 2
@@ -127,7 +136,9 @@ class TestFinish:
             output_preview="héllo\n",
             started_at=FIRST + SECOND,
         )
-        await store.finish([end], free_workers=0, host=HOST, now=FIRST + 6 * SECOND)
+        await store.write(
+            verbs.execution.finish, [end], free_workers=0, host=HOST, now=FIRST + 6 * SECOND
+        )
         run = await the_run(store, claimed.run.run_id)
         assert (run.status, run.error, run.exit_code, run.output_preview) == (
             RunStatus.ERROR,
@@ -166,7 +177,13 @@ class TestFinish:
     async def test_an_end_after_the_run_was_closed_changes_nothing(self, store: Store) -> None:
         """A gateway that was given up for dead comes back: its word does not count any more."""
         claimed = await running(store, await a_job(store))
-        await store.interrupt_runs(host=HOST, now=FIRST, outage_id="out_1", missed_ids=["mis_1"])
+        await store.write(
+            verbs.misses.interrupt_runs,
+            host=HOST,
+            now=FIRST,
+            outage_id="out_1",
+            missed_ids=["mis_1"],
+        )
         before = await kinds(store)
         await finish(store, claimed)
         assert (await the_run(store, claimed.run.run_id)).status is RunStatus.INTERRUPTED
@@ -182,7 +199,9 @@ class TestFinish:
         jobs = [await a_job(store, f"job_{n}") for n in range(50)]
         admission = await admit(store, *map(decide, jobs), workers=50)
         await finish(store, *admission.started)
-        assert {run.status for run in await store.list_runs(limit=99)} == {RunStatus.SUCCESS}
+        assert {run.status for run in await store.read(verbs.runs.list_runs, limit=99)} == {
+            RunStatus.SUCCESS
+        }
         assert (await kinds(store)).count("run_completed") == 50
 
 
@@ -198,9 +217,9 @@ class TestRetry:
         settled = await finish(store, claimed, status=RunStatus.ERROR)
         assert settled.next_retry_at == FIRST + 30 * SECOND
         assert (await events(store))[-1].data["retry_at"] == (FIRST + 30 * SECOND).timestamp()
-        due = await store.due(until=FIRST + 29 * SECOND, limit=9)
+        due = await store.read(verbs.admission.due, until=FIRST + 29 * SECOND, limit=9)
         assert (due.starts, due.next_at) == (False, FIRST + 30 * SECOND)
-        assert (await store.due(until=FIRST + 30 * SECOND, limit=9)).starts
+        assert (await store.read(verbs.admission.due, until=FIRST + 30 * SECOND, limit=9)).starts
 
     async def test_it_is_a_further_run_of_the_same_slot(self, store: Store) -> None:
         await self.failed(store)
@@ -224,7 +243,7 @@ class TestRetry:
         (third,) = (await claim(store, now=FIRST + 91 * SECOND)).claimed
         settled = await finish(store, third, status=RunStatus.ERROR, now=FIRST + 92 * SECOND)
         assert settled.next_retry_at is None
-        assert not (await store.due(until=NOON + 90 * MINUTE, limit=0)).starts
+        assert not (await store.read(verbs.admission.due, until=NOON + 90 * MINUTE, limit=0)).starts
 
     async def test_it_is_made_once_by_many(self, store: Store) -> None:
         await self.failed(store)
@@ -232,7 +251,7 @@ class TestRetry:
             *(make_starts(store, now=FIRST + 30 * SECOND) for _ in range(5))
         )
         assert sum(made) == 1
-        assert len(await store.list_runs(limit=9)) == 2
+        assert len(await store.read(verbs.runs.list_runs, limit=9)) == 2
 
     @pytest.mark.parametrize("status", [RunStatus.SUCCESS, RunStatus.TIMEOUT, RunStatus.CANCELLED])
     async def test_only_an_error_is_tried_again(self, store: Store, status: RunStatus) -> None:
@@ -240,7 +259,9 @@ class TestRetry:
         assert (await finish(store, claimed, status=status)).next_retry_at is None
 
     async def test_an_extra_run_is_not_tried_again(self, store: Store) -> None:
-        await store.add_run(await a_job(store, retries=3), run_id(), now=NOON)
+        await store.write(
+            verbs.admission.add_run, await a_job(store, retries=3), run_id(), now=NOON
+        )
         (claimed,) = (await claim(store)).claimed
         assert (await finish(store, claimed, status=RunStatus.ERROR)).next_retry_at is None
 
@@ -257,17 +278,22 @@ class TestRetry:
         job, now = await fresh(store), FIRST + SECOND
         spec = replace(job.spec, policy=replace(job.spec.policy, retries=0))
         after = job.replaced_by(spec, now=now, next_run_at=job.next_run_at, continues=True)
-        await store.update_job(
-            after, replaces=job, closed_at=job.boundary(now), changed=["retries"], now=now
+        await store.write(
+            verbs.jobs.update_job,
+            after,
+            replaces=job,
+            closed_at=job.boundary(now),
+            changed=["retries"],
+            now=now,
         )
         await finish(store, claimed, status=RunStatus.ERROR, now=now)
         await running(store, await fresh(store), now=SECOND_SLOT)
-        assert not (await store.due(until=NOON + HOUR, limit=0)).starts
+        assert not (await store.read(verbs.admission.due, until=NOON + HOUR, limit=0)).starts
 
     async def test_switching_the_job_off_cancels_it(self, store: Store) -> None:
         await self.failed(store)
         await switch_off(store, await fresh(store), now=FIRST + SECOND)
-        assert not (await store.due(until=NOON + HOUR, limit=0)).starts
+        assert not (await store.read(verbs.admission.due, until=NOON + HOUR, limit=0)).starts
 
     async def test_a_job_that_was_switched_off_meanwhile_is_not_tried_again(
         self, store: Store
@@ -282,7 +308,7 @@ class TestRetry:
         claimed = await self.failed(store)
         assert await make_starts(store, now=FIRST + HOUR) == 1
         assert (await claim(store, now=FIRST + HOUR)).claimed == ()
-        assert not (await store.due(until=NOON + 2 * HOUR, limit=0)).starts
+        assert not (await store.read(verbs.admission.due, until=NOON + 2 * HOUR, limit=0)).starts
         assert (await the_run(store, claimed.run.run_id)).status is RunStatus.ERROR
 
 
@@ -300,7 +326,7 @@ class TestAutoPause:
         assert job.next_run_at == FIRST + 3 * MINUTE
         assert job.probe_at == FIRST + 17 * MINUTE
         assert (await events(store))[-1].status == "auto_paused"
-        assert await store.held_jobs() == [job.job_id]
+        assert await store.read(verbs.jobs.held_jobs) == [job.job_id]
 
     async def test_its_slots_are_skipped_until_one_runs_as_a_probe(self, store: Store) -> None:
         await a_job(store, auto_pause_after=1)
@@ -310,7 +336,9 @@ class TestAutoPause:
             assert (await admit(store, decide(await fresh(store)), now=now)).started == ()
         now = FIRST + 15 * MINUTE
         probe = await running(store, await fresh(store), now=now)
-        facts = await store.ledger_facts(start=FIRST, end=now - SECOND, job_id=None)
+        facts = await store.read(
+            verbs.ledger.ledger_facts, start=FIRST, end=now - SECOND, job_id=None
+        )
         assert {(slot.outcome, slot.reason) for slot in facts.slots} == {
             ("skipped", "paused_after_failures")
         }
@@ -380,13 +408,15 @@ class TestAutoPause:
     ) -> None:
         await a_job(store, auto_pause_after=2)
         for status, held in [(RunStatus.ERROR, False), (RunStatus.ERROR, False)]:
-            await store.add_run(await fresh(store), run_id(), now=NOON)
+            await store.write(verbs.admission.add_run, await fresh(store), run_id(), now=NOON)
             (extra,) = (await claim(store)).claimed
             await finish(store, extra, status=status)
             assert (await fresh(store)).spec.is_held is held
         await self.fail(store, number=2)
         assert (await fresh(store)).spec.is_held
-        await store.add_run(await fresh(store), run_id(), now=FIRST + 2 * MINUTE)
+        await store.write(
+            verbs.admission.add_run, await fresh(store), run_id(), now=FIRST + 2 * MINUTE
+        )
         (extra,) = (await claim(store, now=FIRST + 2 * MINUTE)).claimed
         await finish(store, extra, now=FIRST + 2 * MINUTE)
         job = await fresh(store)
@@ -404,8 +434,10 @@ class TestAutoPause:
         await a_job(store, auto_pause_after=1)
         await self.fail(store)
         job = await fresh(store)
-        assert await store.delete_job(job, closed_at=job.boundary(FIRST), now=FIRST)
-        assert await store.held_jobs() == []
+        assert await store.write(
+            verbs.jobs.delete_job, job, closed_at=job.boundary(FIRST), now=FIRST
+        )
+        assert await store.read(verbs.jobs.held_jobs) == []
 
     async def test_one_success_in_between_starts_the_count_anew(self, store: Store) -> None:
         await a_job(store, auto_pause_after=3)
@@ -436,7 +468,9 @@ class TestAutoPause:
         claimed = await running(store, await fresh(store))
         await finish(store, claimed, status=RunStatus.ERROR, now=SECOND_SLOT + SECOND)
         await admit(store, decide(await fresh(store)), now=SECOND_SLOT + SECOND)
-        facts = await store.ledger_facts(start=NOON, end=NOON + HOUR, job_id=None)
+        facts = await store.read(
+            verbs.ledger.ledger_facts, start=NOON, end=NOON + HOUR, job_id=None
+        )
         first, second = sorted(facts.versions, key=lambda version: version.version)
         assert first.effective_until == second.effective_from < SECOND_SLOT
         assert second.spec.enabled
@@ -461,7 +495,7 @@ class TestDeleteAfterRun:
     async def test_a_one_shot_that_ran_well_is_deleted(self, store: Store) -> None:
         claimed = await self.one_shot(store)
         await finish(store, claimed)
-        assert await store.get_job(JobId("job_a")) is None
+        assert await store.read(verbs.jobs.get_job, JobId("job_a")) is None
         assert (await kinds(store))[-2:] == ["run_completed", "job_deleted"]
         assert (await the_run(store, claimed.run.run_id)).status is RunStatus.SUCCESS
 
@@ -477,17 +511,24 @@ class TestDeleteAfterRun:
         schedule = make_once(FIRST + HOUR)
         spec = replace(job.spec, schedule=schedule)
         after = job.replaced_by(spec, now=now, next_run_at=schedule.run_at, continues=False)
-        assert await store.update_job(
-            after, replaces=job, closed_at=job.boundary(now), changed=["schedule"], now=now
+        assert await store.write(
+            verbs.jobs.update_job,
+            after,
+            replaces=job,
+            closed_at=job.boundary(now),
+            changed=["schedule"],
+            now=now,
         )
         await finish(store, claimed, now=now)
         assert (await fresh(store)).next_run_at == schedule.run_at
 
     async def test_an_extra_run_does_not_delete_it(self, store: Store) -> None:
-        job = await store.create_job(
-            new_job(schedule=make_once(NOON + HOUR), delete_after_run=True), now=NOON
+        job = await store.write(
+            verbs.jobs.create_job,
+            new_job(schedule=make_once(NOON + HOUR), delete_after_run=True),
+            now=NOON,
         )
-        await store.add_run(job, run_id(), now=NOON)
+        await store.write(verbs.admission.add_run, job, run_id(), now=NOON)
         await finish(store, *(await claim(store)).claimed)
         assert (await fresh(store)).next_run_at == job.next_run_at
 
@@ -495,44 +536,51 @@ class TestDeleteAfterRun:
 class TestCancelQueued:
     async def test_a_waiting_run_is_cancelled_with_its_slot(self, store: Store) -> None:
         wait = await waiting(store, await a_job(store))
-        assert await store.cancel_queued(wait, now=FIRST + SECOND)
+        assert await store.write(verbs.runs.cancel_queued, wait, now=FIRST + SECOND)
         run = await the_run(store, wait)
         assert (run.status, run.finished_at) == (RunStatus.CANCELLED, FIRST + SECOND)
-        facts = await store.ledger_facts(start=NOON, end=NOON + HOUR, job_id=None)
+        facts = await store.read(
+            verbs.ledger.ledger_facts, start=NOON, end=NOON + HOUR, job_id=None
+        )
         assert [slot.outcome for slot in facts.slots] == ["cancelled"]
         assert (await claim(store)).claimed == ()
 
     async def test_of_a_cancel_and_a_claim_one_wins(self, store: Store) -> None:
         wait = await waiting(store, await a_job(store))
         settled, cancelled = await asyncio.gather(
-            claim(store), store.cancel_queued(wait, now=FIRST)
+            claim(store), store.write(verbs.runs.cancel_queued, wait, now=FIRST)
         )
         assert cancelled != bool(settled.claimed)
 
     async def test_what_runs_or_has_ended_is_not_cancelled_here(self, store: Store) -> None:
         claimed = await running(store, await a_job(store))
-        assert not await store.cancel_queued(claimed.run.run_id, now=FIRST)
+        assert not await store.write(verbs.runs.cancel_queued, claimed.run.run_id, now=FIRST)
         await finish(store, claimed)
-        assert not await store.cancel_queued(claimed.run.run_id, now=FIRST)
+        assert not await store.write(verbs.runs.cancel_queued, claimed.run.run_id, now=FIRST)
 
 
 class TestRunLists:
     async def test_runs_come_newest_first_in_pages(self, store: Store) -> None:
         job = await a_job(store)
-        made = [(await store.add_run(job, run_id(), now=NOON)).run_id for _ in range(5)]
-        page = await store.list_runs(limit=2)
-        rest = await store.list_runs(limit=9, before=page[-1].run_id)
+        made = [
+            (await store.write(verbs.admission.add_run, job, run_id(), now=NOON)).run_id
+            for _ in range(5)
+        ]
+        page = await store.read(verbs.runs.list_runs, limit=2)
+        rest = await store.read(verbs.runs.list_runs, limit=9, before=page[-1].run_id)
         assert [run.run_id for run in (*page, *rest)] == made[::-1]
 
     async def test_they_can_be_had_by_job_and_by_status(self, store: Store) -> None:
         a = await running(store, await a_job(store, "job_a"))
         b = await waiting(store, await a_job(store, "job_b"))
-        of_a = await store.list_runs(job_id=JobId("job_a"), limit=9)
-        queued = await store.list_runs(status=RunStatus.QUEUED, limit=9)
-        none = await store.list_runs(job_id=JobId("job_a"), status=RunStatus.QUEUED, limit=9)
+        of_a = await store.read(verbs.runs.list_runs, job_id=JobId("job_a"), limit=9)
+        queued = await store.read(verbs.runs.list_runs, status=RunStatus.QUEUED, limit=9)
+        none = await store.read(
+            verbs.runs.list_runs, job_id=JobId("job_a"), status=RunStatus.QUEUED, limit=9
+        )
         assert [run.run_id for run in of_a] == [a.run.run_id]
         assert [run.run_id for run in queued] == [b]
         assert none == []
 
     async def test_a_run_that_never_was_is_none(self, store: Store) -> None:
-        assert await store.get_run(RunId("run_x")) is None
+        assert await store.read(verbs.runs.get_run, RunId("run_x")) is None

@@ -30,7 +30,9 @@ from universal_agent.domain.run import JobId, RunStatus, Trigger
 from universal_agent.domain.schedule import make_cron, make_once
 from universal_agent.domain.slot import Source
 from universal_agent.errors import Conflict
-from universal_agent.store.base import Once, Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
+from universal_agent.store.values import Once
 
 
 async def edit(store: Store, job: Job, command: str, *, job_now: Job | None = None) -> Job | None:
@@ -38,14 +40,19 @@ async def edit(store: Store, job: Job, command: str, *, job_now: Job | None = No
     spec = replace(job.spec, command=command)
     now = NOON + 10 * SECOND
     after = job.replaced_by(spec, now=now, next_run_at=job.next_run_at, continues=True)
-    return await store.update_job(
-        after, replaces=job, closed_at=job.boundary(now), changed=["command"], now=now
+    return await store.write(
+        verbs.jobs.update_job,
+        after,
+        replaces=job,
+        closed_at=job.boundary(now),
+        changed=["command"],
+        now=now,
     )
 
 
 async def delete(store: Store, job: Job) -> bool:
     now = NOON + 10 * SECOND
-    return await store.delete_job(job, closed_at=job.boundary(now), now=now)
+    return await store.write(verbs.jobs.delete_job, job, closed_at=job.boundary(now), now=now)
 
 
 class TestCreate:
@@ -56,7 +63,7 @@ class TestCreate:
             jitter_seconds=600,
             retries=2,
         )
-        assert await store.create_job(made, now=NOON) == made
+        assert await store.write(verbs.jobs.create_job, made, now=NOON) == made
         assert await fresh(store) == made
 
     async def test_a_session_has_beats_once_and_not_again_after_their_end(
@@ -64,13 +71,13 @@ class TestCreate:
     ) -> None:
         made = new_job("s1")
         made = replace(made, spec=replace(made.spec, source=Source.HEARTBEAT))
-        await store.create_job(made, now=NOON)
+        await store.write(verbs.jobs.create_job, made, now=NOON)
         with pytest.raises(Conflict):
-            await store.create_job(made, now=NOON)
+            await store.write(verbs.jobs.create_job, made, now=NOON)
         assert await delete(store, made)
         with pytest.raises(Conflict):
-            await store.create_job(made, now=NOON)
-        assert await store.get_job(made.job_id) is None
+            await store.write(verbs.jobs.create_job, made, now=NOON)
+        assert await store.read(verbs.jobs.get_job, made.job_id) is None
 
     async def test_its_making_is_in_the_log_with_all_that_it_is(self, store: Store) -> None:
         await a_job(store, user_id="ada", metadata={"session_id": "ses_1"})
@@ -84,26 +91,30 @@ class TestCreate:
         assert event.data["job"]["spec"]["command"] == "true"
 
     async def test_a_job_that_nobody_made_is_none(self, store: Store) -> None:
-        assert await store.get_job(JobId("job_x")) is None
+        assert await store.read(verbs.jobs.get_job, JobId("job_x")) is None
 
 
 class TestCounts:
     async def test_jobs_are_counted_and_so_are_those_that_are_enabled(self, store: Store) -> None:
         async def counts() -> tuple[int, int]:
-            return await store.count_jobs(), await store.count_enabled_jobs()
+            return await store.read(verbs.jobs.count_jobs), await store.read(
+                verbs.jobs.count_enabled_jobs
+            )
 
         assert await counts() == (0, 0)
         job = await a_job(store, "job_a")
         other = new_job("job_b")
         other = replace(other, spec=replace(other.spec, enabled=False), next_run_at=None)
-        await store.create_job(other, now=NOON)
+        await store.write(verbs.jobs.create_job, other, now=NOON)
         assert await counts() == (2, 1)
         off = await switch_off(store, job, now=NOON + SECOND)
         assert await counts() == (2, 0)
         now = NOON + 2 * SECOND
         spec = replace(off.spec, enabled=True, off_label=None)
         on = off.replaced_by(spec, now=now, next_run_at=FIRST, continues=False)
-        assert await store.update_job(on, replaces=off, closed_at=now, changed=["enabled"], now=now)
+        assert await store.write(
+            verbs.jobs.update_job, on, replaces=off, closed_at=now, changed=["enabled"], now=now
+        )
         assert await counts() == (2, 1)
         assert await delete(store, await fresh(store))
         assert await counts() == (1, 0)
@@ -115,68 +126,75 @@ class TestIdempotencyKey:
     async def test_the_same_request_again_makes_nothing_and_answers_the_same(
         self, store: Store
     ) -> None:
-        first = await store.create_job(new_job("job_a"), now=NOON, once=self.KEY)
-        again = await store.create_job(new_job("job_b"), now=NOON, once=self.KEY)
+        first = await store.write(verbs.jobs.create_job, new_job("job_a"), now=NOON, once=self.KEY)
+        again = await store.write(verbs.jobs.create_job, new_job("job_b"), now=NOON, once=self.KEY)
         assert again == first
-        assert (await store.count_jobs(), await kinds(store)) == (1, ["job_created"])
+        assert (await store.read(verbs.jobs.count_jobs), await kinds(store)) == (1, ["job_created"])
 
     async def test_many_at_once_make_one_job(self, store: Store) -> None:
         made = await asyncio.gather(
-            *(store.create_job(new_job(f"job_{n}"), now=NOON, once=self.KEY) for n in range(20))
+            *(
+                store.write(verbs.jobs.create_job, new_job(f"job_{n}"), now=NOON, once=self.KEY)
+                for n in range(20)
+            )
         )
         assert len({job.job_id for job in made}) == 1
-        assert await store.count_jobs() == 1
+        assert await store.read(verbs.jobs.count_jobs) == 1
 
     async def test_it_is_remembered_over_a_restart(
         self, store: Store, store_again: OpenAgain
     ) -> None:
-        await store.create_job(new_job("job_a"), now=NOON, once=self.KEY)
+        await store.write(verbs.jobs.create_job, new_job("job_a"), now=NOON, once=self.KEY)
         await store.close()
         again = store_again()
         await again.open()
-        made = await again.create_job(new_job("job_b"), now=NOON, once=self.KEY)
+        made = await again.write(verbs.jobs.create_job, new_job("job_b"), now=NOON, once=self.KEY)
         await again.close()
         assert made.job_id == "job_a"
 
     async def test_it_cannot_be_used_for_another_request(self, store: Store) -> None:
-        await store.create_job(new_job("job_a"), now=NOON, once=self.KEY)
+        await store.write(verbs.jobs.create_job, new_job("job_a"), now=NOON, once=self.KEY)
         other = Once(key="k1", fingerprint="f2")
         with pytest.raises(Conflict, match="another request"):
-            await store.create_job(new_job("job_b"), now=NOON, once=other)
-        assert await store.count_jobs() == 1
+            await store.write(verbs.jobs.create_job, new_job("job_b"), now=NOON, once=other)
+        assert await store.read(verbs.jobs.count_jobs) == 1
 
     async def test_a_request_that_failed_does_not_use_it_up(self, store: Store) -> None:
         await a_job(store, "job_a")
         with pytest.raises(Exception, match="UNIQUE"):
-            await store.create_job(new_job("job_a"), now=NOON, once=self.KEY)
-        made = await store.create_job(new_job("job_b"), now=NOON, once=self.KEY)
+            await store.write(verbs.jobs.create_job, new_job("job_a"), now=NOON, once=self.KEY)
+        made = await store.write(verbs.jobs.create_job, new_job("job_b"), now=NOON, once=self.KEY)
         assert made.job_id == "job_b"
 
     async def test_what_it_made_is_told_without_making_it(self, store: Store) -> None:
-        assert await store.job_made(self.KEY) is None
-        job = await store.create_job(new_job("job_a"), now=NOON, once=self.KEY)
-        assert await store.job_made(self.KEY) == job
+        assert await store.read(verbs.jobs.job_made, self.KEY) is None
+        job = await store.write(verbs.jobs.create_job, new_job("job_a"), now=NOON, once=self.KEY)
+        assert await store.read(verbs.jobs.job_made, self.KEY) == job
 
     async def test_it_does_not_bring_back_a_deleted_job(self, store: Store) -> None:
-        job = await store.create_job(new_job("job_a"), now=NOON, once=self.KEY)
+        job = await store.write(verbs.jobs.create_job, new_job("job_a"), now=NOON, once=self.KEY)
         assert await delete(store, job)
         with pytest.raises(Conflict, match="deleted"):
-            await store.create_job(new_job("job_b"), now=NOON, once=self.KEY)
+            await store.write(verbs.jobs.create_job, new_job("job_b"), now=NOON, once=self.KEY)
 
     async def test_it_is_forgotten_after_a_day(self, store: Store) -> None:
-        await store.create_job(new_job("job_a"), now=NOON, once=self.KEY)
+        await store.write(verbs.jobs.create_job, new_job("job_a"), now=NOON, once=self.KEY)
         a_day = 24 * 60 * MINUTE
-        made = await store.create_job(new_job("job_b"), now=NOON + a_day, once=self.KEY)
+        made = await store.write(
+            verbs.jobs.create_job, new_job("job_b"), now=NOON + a_day, once=self.KEY
+        )
         assert made.job_id == "job_a"
-        made = await store.create_job(new_job("job_c"), now=NOON + a_day + SECOND, once=self.KEY)
+        made = await store.write(
+            verbs.jobs.create_job, new_job("job_c"), now=NOON + a_day + SECOND, once=self.KEY
+        )
         assert made.job_id == "job_c"
 
     async def test_it_holds_for_an_extra_run_too(self, store: Store) -> None:
         job = await a_job(store)
-        first = await store.add_run(job, run_id(), now=NOON, once=self.KEY)
-        again = await store.add_run(job, run_id(), now=NOON, once=self.KEY)
+        first = await store.write(verbs.admission.add_run, job, run_id(), now=NOON, once=self.KEY)
+        again = await store.write(verbs.admission.add_run, job, run_id(), now=NOON, once=self.KEY)
         assert again == first
-        assert len(await store.list_runs(limit=10)) == 1
+        assert len(await store.read(verbs.runs.list_runs, limit=10)) == 1
 
 
 class TestUpdate:
@@ -208,8 +226,13 @@ class TestUpdate:
         job = await a_job(store)
         spec = replace(job.spec, command="false")
         after = job.replaced_by(spec, now=FIRST, next_run_at=job.next_run_at, continues=True)
-        stored = await store.update_job(
-            after, replaces=job, closed_at=job.boundary(FIRST), changed=["command"], now=FIRST
+        stored = await store.write(
+            verbs.jobs.update_job,
+            after,
+            replaces=job,
+            closed_at=job.boundary(FIRST),
+            changed=["command"],
+            now=FIRST,
         )
         assert stored is None
         assert await fresh(store) == job
@@ -226,16 +249,21 @@ class TestUpdate:
         job = await fresh(store)
         spec = replace(job.spec, command="false")
         after = job.replaced_by(spec, now=now, next_run_at=job.next_run_at, continues=True)
-        assert await store.update_job(
-            after, replaces=job, closed_at=job.boundary(now), changed=["command"], now=now
+        assert await store.write(
+            verbs.jobs.update_job,
+            after,
+            replaces=job,
+            closed_at=job.boundary(now),
+            changed=["command"],
+            now=now,
         )
-        settled = await store.claim(free_workers=1, host="here", now=now)
+        settled = await store.write(verbs.execution.claim, free_workers=1, host="here", now=now)
         assert [(c.run.run_id, c.spec.command) for c in settled.claimed] == [(run, "true")]
 
     async def test_a_job_that_is_switched_off_is_not_due(self, store: Store) -> None:
         job = await a_job(store)
         await switch_off(store, job, now=NOON + SECOND)
-        due = await store.due(until=NOON + 60 * MINUTE, limit=10)
+        due = await store.read(verbs.admission.due, until=NOON + 60 * MINUTE, limit=10)
         assert (due.jobs, due.next_at) == ((), None)
 
 
@@ -244,9 +272,11 @@ class TestDelete:
         job = await a_job(store)
         await finish(store, await running(store, job))
         assert await delete(store, await fresh(store))
-        assert await store.get_job(JobId("job_a")) is None
-        assert await store.count_jobs() == 0
-        assert [run.status for run in await store.list_runs(limit=9)] == [RunStatus.SUCCESS]
+        assert await store.read(verbs.jobs.get_job, JobId("job_a")) is None
+        assert await store.read(verbs.jobs.count_jobs) == 0
+        assert [run.status for run in await store.read(verbs.runs.list_runs, limit=9)] == [
+            RunStatus.SUCCESS
+        ]
         assert (await kinds(store))[-1] == "job_deleted"
 
     async def test_of_many_deletions_one_wins(self, store: Store) -> None:
@@ -264,29 +294,33 @@ class TestDelete:
 
     async def test_it_waits_for_slots_that_are_due(self, store: Store) -> None:
         job = await a_job(store)
-        assert not await store.delete_job(job, closed_at=job.boundary(FIRST), now=FIRST)
+        assert not await store.write(
+            verbs.jobs.delete_job, job, closed_at=job.boundary(FIRST), now=FIRST
+        )
 
     async def test_runs_that_wait_are_cancelled_and_none_starts(self, store: Store) -> None:
         job = await a_job(store)
         slot_run = await waiting(store, job)
-        extra = await store.add_run(job, run_id(), now=FIRST)
+        extra = await store.write(verbs.admission.add_run, job, run_id(), now=FIRST)
         job = await fresh(store)
         now = FIRST + SECOND
-        assert await store.delete_job(job, closed_at=job.boundary(now), now=now)
+        assert await store.write(verbs.jobs.delete_job, job, closed_at=job.boundary(now), now=now)
         for waiting_run in (slot_run, extra.run_id):
-            run = await store.get_run(waiting_run)
+            run = await store.read(verbs.runs.get_run, waiting_run)
             assert run is not None
             assert (run.status, run.reason) == (RunStatus.CANCELLED, "job_deleted")
-        assert (await store.claim(free_workers=8, host="here", now=now)).claimed == ()
+        assert (
+            await store.write(verbs.execution.claim, free_workers=8, host="here", now=now)
+        ).claimed == ()
 
     async def test_a_run_in_execution_goes_on_to_its_recorded_end(self, store: Store) -> None:
         job = await a_job(store)
         claimed = await running(store, job)
         job = await fresh(store)
         now = FIRST + SECOND
-        assert await store.delete_job(job, closed_at=job.boundary(now), now=now)
+        assert await store.write(verbs.jobs.delete_job, job, closed_at=job.boundary(now), now=now)
         await finish(store, claimed, now=now + SECOND)
-        run = await store.get_run(claimed.run.run_id)
+        run = await store.read(verbs.runs.get_run, claimed.run.run_id)
         assert run is not None
         assert run.status is RunStatus.SUCCESS
 
@@ -295,8 +329,8 @@ class TestDelete:
         await finish(store, await running(store, job), status=RunStatus.ERROR)
         job = await fresh(store)
         now = FIRST + SECOND
-        assert await store.delete_job(job, closed_at=job.boundary(now), now=now)
-        due = await store.due(until=NOON + 24 * 60 * MINUTE, limit=10)
+        assert await store.write(verbs.jobs.delete_job, job, closed_at=job.boundary(now), now=now)
+        due = await store.read(verbs.admission.due, until=NOON + 24 * 60 * MINUTE, limit=10)
         assert (due.starts, due.next_at) == (False, None)
 
     async def test_missed_slots_that_wait_are_closed_with_it(self, store: Store) -> None:
@@ -305,9 +339,13 @@ class TestDelete:
         await admit(store, decide(job, missed=[miss]), now=FIRST + 2 * MINUTE - SECOND)
         job = await fresh(store)
         now = FIRST + 2 * MINUTE - SECOND
-        assert await store.delete_job(job, closed_at=job.boundary(now), now=now)
-        assert await store.missed_spans(status=MissedStatus.PENDING, limit=9) == []
-        (closed,) = await store.missed_spans(status=MissedStatus.DELETED, limit=9)
+        assert await store.write(verbs.jobs.delete_job, job, closed_at=job.boundary(now), now=now)
+        assert (
+            await store.read(verbs.stasis.missed_spans, status=MissedStatus.PENDING, limit=9) == []
+        )
+        (closed,) = await store.read(
+            verbs.stasis.missed_spans, status=MissedStatus.DELETED, limit=9
+        )
         assert (closed.missed_id, closed.note) == (miss.missed_id, "the job was deleted")
         assert (await kinds(store))[-2:] == ["calendar_missed_resolved", "job_deleted"]
 
@@ -318,12 +356,20 @@ class TestDelete:
         claimed = await running(store, job)
         job = await fresh(store)
         now = FIRST + SECOND
-        assert await store.delete_job(job, closed_at=job.boundary(now), now=now)
-        await store.interrupt_runs(host="here", now=now, outage_id="out_1", missed_ids=["mis_1"])
-        run = await store.get_run(claimed.run.run_id)
+        assert await store.write(verbs.jobs.delete_job, job, closed_at=job.boundary(now), now=now)
+        await store.write(
+            verbs.misses.interrupt_runs,
+            host="here",
+            now=now,
+            outage_id="out_1",
+            missed_ids=["mis_1"],
+        )
+        run = await store.read(verbs.runs.get_run, claimed.run.run_id)
         assert run is not None
         assert run.status is RunStatus.INTERRUPTED
-        assert await store.missed_spans(status=MissedStatus.PENDING, limit=9) == []
+        assert (
+            await store.read(verbs.stasis.missed_spans, status=MissedStatus.PENDING, limit=9) == []
+        )
 
 
 class TestListing:
@@ -332,7 +378,7 @@ class TestListing:
             await a_job(store, f"job_{n}")
         seen, cursor = [], None
         while True:
-            page = await store.list_jobs(limit=3, cursor=cursor)
+            page = await store.read(verbs.jobs.list_jobs, limit=3, cursor=cursor)
             assert page.total == 7
             seen += [job.job_id for job in page.jobs]
             cursor = page.next_cursor
@@ -345,26 +391,26 @@ class TestListing:
     ) -> None:
         for n in range(3):
             await a_job(store, f"job_{n}")
-        assert (await store.list_jobs(limit=3)).next_cursor is None
+        assert (await store.read(verbs.jobs.list_jobs, limit=3)).next_cursor is None
 
     async def test_one_owner_is_listed_alone(self, store: Store) -> None:
         await a_job(store, "job_a", user_id="ada")
         await a_job(store, "job_b", user_id="bob")
-        page = await store.list_jobs(limit=9, owner_id="bob")
+        page = await store.read(verbs.jobs.list_jobs, limit=9, owner_id="bob")
         assert ([job.job_id for job in page.jobs], page.total) == (["job_b"], 1)
 
     async def test_deleted_jobs_are_not_listed(self, store: Store) -> None:
         job = await a_job(store)
         await a_job(store, "job_b")
         await delete(store, job)
-        page = await store.list_jobs(limit=9)
+        page = await store.read(verbs.jobs.list_jobs, limit=9)
         assert ([job.job_id for job in page.jobs], page.total) == (["job_b"], 1)
 
     async def test_the_next_jobs_are_those_whose_slot_comes_first(self, store: Store) -> None:
         await a_job(store, "job_late", schedule=make_once(NOON + 90 * MINUTE))
         await a_job(store, "job_soon", schedule=make_once(NOON + 5 * MINUTE))
         await a_job(store, "job_past", schedule=make_once(NOON - MINUTE))
-        jobs = await store.next_jobs(limit=9)
+        jobs = await store.read(verbs.jobs.next_jobs, limit=9)
         assert [job.job_id for job in jobs] == ["job_soon", "job_late"]
 
     async def test_a_job_says_whether_it_is_running(self, store: Store) -> None:
@@ -388,11 +434,11 @@ async def test_a_verb_that_changes_nothing_logs_nothing(store: Store) -> None:
     assert await edit(store, job, "false") is None
     assert not await delete(store, job)
     assert (await admit(store, decide(job))).stale_count == 1
-    assert not await store.cancel_queued(run_id(), now=NOON)
+    assert not await store.write(verbs.runs.cancel_queued, run_id(), now=NOON)
     assert await newest(store) == before
 
 
 async def test_the_trigger_says_why_a_run_exists(store: Store) -> None:
     job = await a_job(store)
-    extra = await store.add_run(job, run_id(), now=NOON)
+    extra = await store.write(verbs.admission.add_run, job, run_id(), now=NOON)
     assert (extra.trigger, extra.has_slot) == (Trigger.MANUAL, False)

@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import update_wrapper
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,9 +12,9 @@ import pytest
 
 from tests.store.making import FIRST, HOUR, MINUTE, NOON, a_job, admit, decide
 from universal_agent.domain.calendar_facts import Window
-from universal_agent.store import calendar_rows, log_verbs
-from universal_agent.store.base import Store
-from universal_agent.store.sql import SqlStore, sqlite_store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store, sqlite_store
+from universal_agent.views.calendar_provider import both_calendars
 
 #: More clients than there are threads that read.
 CLIENTS = 8
@@ -22,7 +23,8 @@ CLIENTS = 8
 class Blocked:
     """A verb that does not return before it is released."""
 
-    def __init__(self) -> None:
+    def __init__(self, verb: Callable[..., Any]) -> None:
+        update_wrapper(self, verb)
         self.begun = threading.Event()
         self.released = threading.Event()
 
@@ -34,16 +36,17 @@ class Blocked:
 @pytest.fixture
 async def blocked(store: Store, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     """Eight clients each wait for a ledger and a calendar, which take as long as the test."""
-    ledger, calendar = Blocked(), Blocked()
-    monkeypatch.setattr(log_verbs, "ledger_facts", ledger)
-    monkeypatch.setattr(calendar_rows, "scan_calendar", calendar)
+    ledger = Blocked(verbs.ledger.ledger_facts)
+    calendar = Blocked(verbs.calendar.scan_calendar)
+    monkeypatch.setattr(verbs.ledger, "ledger_facts", ledger)
+    monkeypatch.setattr(verbs.calendar, "scan_calendar", calendar)
     window = Window(start=NOON, end=NOON + HOUR, zone=ZoneInfo("UTC"))
     waiting = [
         asyncio.ensure_future(read)
         for _ in range(CLIENTS)
         for read in (
-            store.ledger_facts(start=NOON, end=NOON + HOUR, job_id=None),
-            store.scan_calendar(window),
+            store.read(verbs.ledger.ledger_facts, start=NOON, end=NOON + HOUR, job_id=None),
+            store.read(verbs.calendar.scan_calendar, window),
         )
     ]
     await asyncio.to_thread(ledger.begun.wait)
@@ -58,7 +61,7 @@ async def blocked(store: Store, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 async def test_slots_come_due_and_are_admitted_beside_long_reads(store: Store) -> None:
     job = await a_job(store)
     async with asyncio.timeout(60):
-        (found,) = (await store.due(until=FIRST, limit=9)).jobs
+        (found,) = (await store.read(verbs.admission.due, until=FIRST, limit=9)).jobs
         assert len((await admit(store, decide(found))).started) == 1
     assert found.job_id == job.job_id
 
@@ -67,20 +70,20 @@ async def test_slots_come_due_and_are_admitted_beside_long_reads(store: Store) -
 async def test_short_answers_are_given_beside_long_reads(store: Store) -> None:
     job = await a_job(store)
     async with asyncio.timeout(60):
-        assert await store.get_job(job.job_id) is not None
-        assert (await store.list_jobs(limit=9)).total == 1
-        assert await store.count_enabled_jobs() == 1
+        assert await store.read(verbs.jobs.get_job, job.job_id) is not None
+        assert (await store.read(verbs.jobs.list_jobs, limit=9)).total == 1
+        assert await store.read(verbs.jobs.count_enabled_jobs) == 1
 
 
 async def test_the_comparison_of_two_calendars_leaves_the_writer_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store: SqlStore = sqlite_store(tmp_path / "ua.db", synchronous="OFF")
+    store: Store = sqlite_store(tmp_path / "ua.db", synchronous="OFF")
     await store.open()
-    calendar = Blocked()
-    monkeypatch.setattr(calendar_rows, "scan_calendar", calendar)
+    calendar = Blocked(verbs.calendar.scan_calendar)
+    monkeypatch.setattr(verbs.calendar, "scan_calendar", calendar)
     window = Window(start=NOON, end=NOON + MINUTE, zone=ZoneInfo("UTC"))
-    comparing = asyncio.ensure_future(store.both_calendars(window))
+    comparing = asyncio.ensure_future(both_calendars(store, window))
     await asyncio.to_thread(calendar.begun.wait)
     try:
         async with asyncio.timeout(60):

@@ -32,25 +32,28 @@ from universal_agent.domain.schedule import make_interval
 from universal_agent.domain.slot import SlotKey, Source, epoch
 from universal_agent.domain.stasis import MissedRecord, Scope, StasisAction
 from universal_agent.errors import SlotNotFound
-from universal_agent.store.base import Resolution, Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
+from universal_agent.store.values import Resolution
 
 THE_SLOT = SlotKey(Source.CRON, "job_a", FIRST)
 
 
 async def the_run(store: Store, run: RunId) -> Run:
-    found = await store.get_run(run)
+    found = await store.read(verbs.runs.get_run, run)
     assert found is not None
     return found
 
 
 async def pending(store: Store) -> list[MissedRecord]:
-    return list(await store.missed_spans(status=MissedStatus.PENDING, limit=99))
+    return list(await store.read(verbs.stasis.missed_spans, status=MissedStatus.PENDING, limit=99))
 
 
 async def miss_queued(
     store: Store, *, now: datetime, after_grace: bool = False, number: int = 9
 ) -> int:
-    return await store.miss_queued(
+    return await store.write(
+        verbs.misses.miss_queued,
         now=now,
         cause=Cause.PROCESS_DOWN if after_grace else Cause.CAPACITY,
         outage_id="out_1",
@@ -60,8 +63,12 @@ async def miss_queued(
 
 
 async def interrupt(store: Store, *, now: datetime = FIRST, number: int = 9) -> tuple[RunId, ...]:
-    return await store.interrupt_runs(
-        host=HOST, now=now, outage_id="out_1", missed_ids=missed_ids(number)
+    return await store.write(
+        verbs.misses.interrupt_runs,
+        host=HOST,
+        now=now,
+        outage_id="out_1",
+        missed_ids=missed_ids(number),
     )
 
 
@@ -70,7 +77,9 @@ async def approve(store: Store, *, now: datetime) -> RunId:
     resolution = Resolution(
         action=StasisAction.APPROVE, scope=Scope.SLOT, by="ada", run_id=run_id()
     )
-    resolved = await store.resolve_missed(THE_SLOT, resolution, spare_ids=missed_ids(2), now=now)
+    resolved = await store.write(
+        verbs.stasis.resolve_missed, THE_SLOT, resolution, spare_ids=missed_ids(2), now=now
+    )
     assert resolved.run is not None
     return resolved.run.run_id
 
@@ -80,11 +89,11 @@ class TestQueueLimit:
         self, store: Store
     ) -> None:
         wait = await waiting(store, await a_job(store, queue_limit_seconds=30))
-        due = await store.due(until=FIRST + 29 * SECOND, limit=0)
+        due = await store.read(verbs.admission.due, until=FIRST + 29 * SECOND, limit=0)
         assert (due.overdue, due.next_at) == (False, FIRST + 30 * SECOND)
         assert await miss_queued(store, now=FIRST + 29 * SECOND) == 0
 
-        assert (await store.due(until=FIRST + 30 * SECOND, limit=0)).overdue
+        assert (await store.read(verbs.admission.due, until=FIRST + 30 * SECOND, limit=0)).overdue
         assert await miss_queued(store, now=FIRST + 30 * SECOND) == 1
         (missed,) = await pending(store)
         assert (missed.span.first_at, missed.span.last_at, missed.span.count) == (FIRST, FIRST, 1)
@@ -92,7 +101,7 @@ class TestQueueLimit:
         run = await the_run(store, wait)
         assert (run.status, run.reason) == (RunStatus.SKIPPED, "missed:capacity")
         assert (await claim(store)).claimed == ()
-        assert not (await store.due(until=NOON + HOUR, limit=0)).overdue
+        assert not (await store.read(verbs.admission.due, until=NOON + HOUR, limit=0)).overdue
 
     async def test_the_log_tells_which_run_will_not_be(self, store: Store) -> None:
         """Whoever follows the log alone must not show it as waiting for ever."""
@@ -142,7 +151,7 @@ class TestWaitingOverARestart:
     async def test_an_extra_run_that_is_too_late_is_cancelled_and_misses_nothing(
         self, store: Store
     ) -> None:
-        extra = await store.add_run(await a_job(store), run_id(), now=NOON)
+        extra = await store.write(verbs.admission.add_run, await a_job(store), run_id(), now=NOON)
         assert await miss_queued(store, now=NOON + HOUR, after_grace=True) == 1
         run = await the_run(store, extra.run_id)
         assert (run.status, run.reason) == (RunStatus.CANCELLED, "process_down")
@@ -174,7 +183,7 @@ class TestInterrupt:
         assert [len(await interrupt(store, number=2)) for _ in range(4)] == [2, 2, 1, 0]
 
     async def test_an_extra_run_is_interrupted_and_misses_nothing(self, store: Store) -> None:
-        extra = await store.add_run(await a_job(store), run_id(), now=NOON)
+        extra = await store.write(verbs.admission.add_run, await a_job(store), run_id(), now=NOON)
         await claim(store)
         assert await interrupt(store) == (extra.run_id,)
         assert await pending(store) == []
@@ -189,10 +198,15 @@ class TestInterrupt:
         now = FIRST + SECOND
         await interrupt(store, now=now)
         assert await pending(store) == []
-        assert (await store.due(until=now, limit=0)).starts
+        assert (await store.read(verbs.admission.due, until=now, limit=0)).starts
         assert (
-            await store.make_starts(
-                [run_id()], missed_ids=["m"], cause=Cause.PROCESS_DOWN, outage_id="out_1", now=now
+            await store.write(
+                verbs.starts.make_starts,
+                [run_id()],
+                missed_ids=["m"],
+                cause=Cause.PROCESS_DOWN,
+                outage_id="out_1",
+                now=now,
             )
             == 1
         )
@@ -204,19 +218,25 @@ class TestInterrupt:
         await running(store, await a_job(store, retry_interrupted=True))
         job, now = await fresh(store), FIRST + SECOND
         if off == "deleted":
-            assert await store.delete_job(job, closed_at=job.boundary(now), now=now)
+            assert await store.write(
+                verbs.jobs.delete_job, job, closed_at=job.boundary(now), now=now
+            )
         else:
             await switch_off(store, job, now=now)
         await interrupt(store, now=now)
-        assert not (await store.due(until=NOON + HOUR, limit=0)).starts
+        assert not (await store.read(verbs.admission.due, until=NOON + HOUR, limit=0)).starts
 
     async def test_a_run_of_a_host_that_has_another_name_now_is_closed_too(
         self, store: Store
     ) -> None:
         """A container gets a new name at each start, and one database file has one gateway."""
         await running(store, await a_job(store))
-        closed = await store.interrupt_runs(
-            host="renamed", now=FIRST, outage_id="out_1", missed_ids=["mis_1"]
+        closed = await store.write(
+            verbs.misses.interrupt_runs,
+            host="renamed",
+            now=FIRST,
+            outage_id="out_1",
+            missed_ids=["mis_1"],
         )
         assert len(closed) == 1
 
@@ -233,7 +253,7 @@ class TestMissedAgain:
 
     async def test_its_id_addresses_the_miss_that_waits(self, store: Store) -> None:
         await self.approved_then_interrupted(store)
-        found = await store.find_missed(THE_SLOT)
+        found = await store.read(verbs.stasis.find_missed, THE_SLOT)
         assert (found.cause, found.span.status) == (Cause.INTERRUPTED, MissedStatus.PENDING)
 
     async def test_it_can_be_approved_again_as_a_further_attempt(self, store: Store) -> None:
@@ -250,17 +270,24 @@ class TestMissedAgain:
         after = job.replaced_by(
             spec, now=now, next_run_at=spec.schedule.next_after(now), continues=False
         )
-        assert await store.update_job(
-            after, replaces=job, closed_at=job.boundary(now), changed=["schedule"], now=now
+        assert await store.write(
+            verbs.jobs.update_job,
+            after,
+            replaces=job,
+            closed_at=job.boundary(now),
+            changed=["schedule"],
+            now=now,
         )
         await approve(store, now=now)
         await claim(store, now=now)
         await interrupt(store, now=now + SECOND)
-        assert (await store.find_missed(THE_SLOT)).cause is Cause.INTERRUPTED
+        assert (await store.read(verbs.stasis.find_missed, THE_SLOT)).cause is Cause.INTERRUPTED
 
     async def test_the_ledger_counts_it_once_by_its_latest_miss(self, store: Store) -> None:
         await self.approved_then_interrupted(store)
-        facts = await store.ledger_facts(start=NOON, end=FIRST, job_id=JobId("job_a"))
+        facts = await store.read(
+            verbs.ledger.ledger_facts, start=NOON, end=FIRST, job_id=JobId("job_a")
+        )
         latest, earlier = facts.missed
         assert (latest.cause, latest.status) == (Cause.INTERRUPTED, MissedStatus.PENDING)
         assert (earlier.cause, earlier.status) == (Cause.PROCESS_DOWN, "approved_and_run")
@@ -273,7 +300,7 @@ class TestFindMissed:
         await admit(store, decide(job, missed=[miss]), now=FIRST + 9 * MINUTE)
         for minute in (0, 4, 9):
             key = SlotKey(Source.CRON, "job_a", FIRST + minute * MINUTE)
-            assert (await store.find_missed(key)).missed_id == miss.missed_id
+            assert (await store.read(verbs.stasis.find_missed, key)).missed_id == miss.missed_id
 
     @pytest.mark.parametrize("at", [FIRST + 30 * SECOND, FIRST - MINUTE, FIRST + 10 * MINUTE])
     async def test_a_time_that_is_no_missed_slot_addresses_none(
@@ -283,9 +310,9 @@ class TestFindMissed:
         miss = a_miss(job, FIRST, FIRST + 9 * MINUTE)
         await admit(store, decide(job, missed=[miss]), now=FIRST + 9 * MINUTE)
         with pytest.raises(SlotNotFound):
-            await store.find_missed(SlotKey(Source.CRON, "job_a", at))
+            await store.read(verbs.stasis.find_missed, SlotKey(Source.CRON, "job_a", at))
 
     async def test_a_job_that_missed_nothing_has_none(self, store: Store) -> None:
         await a_job(store)
         with pytest.raises(SlotNotFound, match=str(epoch(FIRST))):
-            await store.find_missed(THE_SLOT)
+            await store.read(verbs.stasis.find_missed, THE_SLOT)

@@ -15,11 +15,12 @@ import structlog
 
 from tests.store.making import a_job
 from universal_agent.errors import DataDirLocked, DataMissing, StoreUnavailable
-from universal_agent.store import sqlite, upkeep
-from universal_agent.store.accept_loss import accept_loss, find_loss
-from universal_agent.store.data_lock import DataLock, is_held
-from universal_agent.store.open_files import OpenFiles
-from universal_agent.store.sql import SqlStore, sqlite_store
+from universal_agent.store import verbs
+from universal_agent.store.databases import sqlite, upkeep
+from universal_agent.store.databases.accept_loss import accept_loss, find_loss
+from universal_agent.store.databases.data_lock import DataLock, is_held
+from universal_agent.store.databases.open_files import OpenFiles
+from universal_agent.store.store import Store, sqlite_store
 from universal_agent.store.tx import Tx
 
 
@@ -34,7 +35,7 @@ def state_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def store(path: Path, state_dir: Path) -> AsyncIterator[SqlStore]:
+async def store(path: Path, state_dir: Path) -> AsyncIterator[Store]:
     """A store with three jobs in it, open."""
     store = sqlite_store(path, synchronous="OFF", state_dir=state_dir)
     await store.open()
@@ -52,7 +53,7 @@ async def add_job(path: Path, state_dir: Path, job_id: str) -> None:
     await store.close()
 
 
-def is_failing(store: SqlStore) -> bool:
+def is_failing(store: Store) -> bool:
     return store.last_error is not None
 
 
@@ -74,7 +75,7 @@ async def start(path: Path, state_dir: Path | None = None) -> list[str]:
     store = sqlite_store(path, synchronous="OFF", state_dir=state_dir)
     await store.open()
     try:
-        return [job.job_id for job in (await store.list_jobs(limit=100)).jobs]
+        return [job.job_id for job in (await store.read(verbs.jobs.list_jobs, limit=100)).jobs]
     finally:
         await store.close()
 
@@ -155,7 +156,7 @@ HARMS = [
 class TestWhileItRuns:
     @pytest.mark.parametrize("harm", HARMS)
     async def test_nothing_is_acknowledged_once_a_file_is_not_what_it_was(
-        self, store: SqlStore, path: Path, harm: Callable[[Path], None]
+        self, store: Store, path: Path, harm: Callable[[Path], None]
     ) -> None:
         harm(path)
         for n in range(2):
@@ -166,7 +167,7 @@ class TestWhileItRuns:
     @pytest.mark.parametrize("harm", HARMS)
     async def test_it_is_noticed_without_a_write(
         self,
-        store: SqlStore,
+        store: Store,
         path: Path,
         harm: Callable[[Path], None],
         monkeypatch: pytest.MonkeyPatch,
@@ -179,7 +180,7 @@ class TestWhileItRuns:
         assert "while the gateway ran" in (store.last_error or "")
 
     async def test_a_commit_that_was_under_way_meanwhile_is_not_acknowledged(
-        self, store: SqlStore, path: Path
+        self, store: Store, path: Path
     ) -> None:
         entered, go_on = threading.Event(), threading.Event()
 
@@ -188,7 +189,7 @@ class TestWhileItRuns:
             entered.set()
             assert go_on.wait(60)
 
-        writing = asyncio.create_task(store._db.write(slow))
+        writing = asyncio.create_task(store.write(slow))
         assert await asyncio.to_thread(entered.wait, 60)
         removed(path)
         go_on.set()
@@ -196,7 +197,7 @@ class TestWhileItRuns:
             await writing
 
     async def test_what_is_put_back_is_used_after_a_restart_only(
-        self, store: SqlStore, path: Path, state_dir: Path
+        self, store: Store, path: Path, state_dir: Path
     ) -> None:
         aside = path.with_name("aside")
         os.rename(path, aside)  # noqa: PTH104
@@ -209,7 +210,7 @@ class TestWhileItRuns:
         assert await start(path, state_dir) == ["job_0", "job_1", "job_2"]
 
     async def test_a_file_that_was_only_touched_or_copied_is_still_the_same(
-        self, store: SqlStore, path: Path
+        self, store: Store, path: Path
     ) -> None:
         shutil.copy2(path, path.with_name("copy"))
         os.utime(path, (0, 0))
@@ -217,16 +218,18 @@ class TestWhileItRuns:
         await a_job(store, "job_3")
 
     async def test_no_database_is_made_in_the_place_of_one_that_is_gone(
-        self, store: SqlStore, path: Path
+        self, store: Store, path: Path
     ) -> None:
         removed(path)
         with pytest.raises(StoreUnavailable):
             await a_job(store, "late")
-        await asyncio.gather(*(store.count_jobs() for _ in range(20)), return_exceptions=True)
+        await asyncio.gather(
+            *(store.read(verbs.jobs.count_jobs) for _ in range(20)), return_exceptions=True
+        )
         assert "ua.db" not in files_of(path)
 
     async def test_a_folder_that_cannot_be_looked_into_says_nothing_about_the_database(
-        self, store: SqlStore, monkeypatch: pytest.MonkeyPatch
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(self: object) -> str | None:
             raise PermissionError(13, "Permission denied")
@@ -242,7 +245,7 @@ OPENS = """
 import asyncio, sys
 from pathlib import Path
 from universal_agent.errors import StartupError
-from universal_agent.store.sql import sqlite_store
+from universal_agent.store.store import sqlite_store
 
 async def main():
     try:
@@ -257,7 +260,7 @@ asyncio.run(main())
 class TestLock:
     @pytest.mark.skipif(sys.platform != "linux", reason="locks of open files")
     async def test_a_second_process_is_refused_though_the_lock_file_is_gone(
-        self, store: SqlStore, path: Path
+        self, store: Store, path: Path
     ) -> None:
         removed(path.with_name("ua.db.lock"))
         second = await asyncio.create_subprocess_exec(
@@ -268,7 +271,7 @@ class TestLock:
         await a_job(store, "job_3")
 
     async def test_the_lock_file_alone_keeps_a_second_store_out(
-        self, store: SqlStore, path: Path
+        self, store: Store, path: Path
     ) -> None:
         with pytest.raises(DataDirLocked):
             await start(path)
@@ -295,9 +298,9 @@ def main_file(path: Path) -> tuple[str, int]:
     return str(word), 0 if row is None else row[0]
 
 
-async def until_main_file_is(store: SqlStore, path: Path, word: str, newest: int) -> None:
+async def until_main_file_is(store: Store, path: Path, word: str, newest: int) -> None:
     while main_file(path) != (word, newest):
-        await store.count_jobs()
+        await store.read(verbs.jobs.count_jobs)
 
 
 @pytest.fixture
@@ -323,7 +326,7 @@ def copied(path: Path, folder: Path, *names: str) -> Path:
 class TestStart:
     @pytest.mark.usefixtures("never_quiet")
     async def test_a_copy_without_the_latest_changes_is_refused(
-        self, store: SqlStore, path: Path, tmp_path: Path
+        self, store: Store, path: Path, tmp_path: Path
     ) -> None:
         copy = copied(path, tmp_path / "copy", "ua.db")
         before = contents(copy)
@@ -333,7 +336,7 @@ class TestStart:
 
     @pytest.mark.usefixtures("soon_quiet")
     async def test_after_a_quiet_moment_a_copy_of_the_one_file_is_complete(
-        self, store: SqlStore, path: Path, tmp_path: Path
+        self, store: Store, path: Path, tmp_path: Path
     ) -> None:
         await until_main_file_is(store, path, "yes", 3)
         copy = copied(path, tmp_path / "copy", "ua.db")
@@ -341,7 +344,7 @@ class TestStart:
 
     @pytest.mark.usefixtures("soon_quiet")
     async def test_the_first_write_after_a_quiet_time_takes_the_word_back(
-        self, store: SqlStore, path: Path, monkeypatch: pytest.MonkeyPatch
+        self, store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         await until_main_file_is(store, path, "yes", 3)
         monkeypatch.setattr(upkeep, "_LONG_QUIET_SECONDS", 3600.0)
@@ -350,14 +353,14 @@ class TestStart:
 
     @pytest.mark.usefixtures("never_quiet")
     async def test_a_copy_with_its_log_is_complete(
-        self, store: SqlStore, path: Path, tmp_path: Path
+        self, store: Store, path: Path, tmp_path: Path
     ) -> None:
         copy = copied(path, tmp_path / "copy", "ua.db", "ua.db-wal")
         assert await start(copy) == ["job_0", "job_1", "job_2"]
 
     @pytest.mark.usefixtures("never_quiet")
     async def test_a_log_that_was_lost_with_its_index_is_named_by_the_events_in_it(
-        self, store: SqlStore, path: Path, tmp_path: Path
+        self, store: Store, path: Path, tmp_path: Path
     ) -> None:
         copy = copied(path, tmp_path / "copy", "ua.db", "ua.db.mark")
         with pytest.raises(DataMissing, match=r"event 3 was acknowledged: the 3 latest"):
@@ -413,7 +416,7 @@ class TestStart:
         ]
 
     async def test_a_directory_that_was_removed_under_a_gateway_does_not_start_empty(
-        self, store: SqlStore, path: Path, state_dir: Path
+        self, store: Store, path: Path, state_dir: Path
     ) -> None:
         all_removed(path)
         with pytest.raises(StoreUnavailable):
@@ -433,16 +436,16 @@ class TestStart:
 class TestAccepting:
     @pytest.mark.usefixtures("never_quiet")
     async def test_what_is_there_is_gone_on_with_in_a_stream_of_its_own(
-        self, store: SqlStore, path: Path, tmp_path: Path
+        self, store: Store, path: Path, tmp_path: Path
     ) -> None:
-        stream = (await store.log_bounds()).stream_id
+        stream = (await store.read(verbs.event_log.log_bounds)).stream_id
         copy = copied(path, tmp_path / "copy", "ua.db", "ua.db.mark")
         assert "event 3" in (find_loss(copy, None) or "")
         accept_loss(copy, None)
         assert find_loss(copy, None) is None
         again = sqlite_store(copy, synchronous="OFF")
         await again.open()
-        assert (await again.log_bounds()).stream_id != stream
+        assert (await again.read(verbs.event_log.log_bounds)).stream_id != stream
         await again.close()
         await add_job(copy, tmp_path / "state", "job_9")
         assert await start(copy) == ["job_9"]
@@ -457,7 +460,7 @@ class TestAccepting:
         assert await start(path, state_dir) == []
 
     async def test_nothing_is_accepted_under_a_running_gateway(
-        self, store: SqlStore, path: Path, state_dir: Path
+        self, store: Store, path: Path, state_dir: Path
     ) -> None:
         with pytest.raises(DataDirLocked):
             accept_loss(path, state_dir)

@@ -21,7 +21,9 @@ from universal_agent.domain.notifications import Kind, Notification, Notificatio
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.slot import SlotKey
 from universal_agent.domain.stasis import Scope, StasisAction
-from universal_agent.store.base import Resolution, Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
+from universal_agent.store.values import Resolution
 
 _ids = count(1)
 
@@ -29,12 +31,16 @@ _ids = count(1)
 async def fold(store: Store, *, now: datetime = FIRST, keep: int = 100) -> list[Notification]:
     """Fold what is new; every notification there is then, oldest first."""
     while (
-        await store.fold_notifications(
-            limit=100, new_id=lambda: f"ntf_{next(_ids):06}", keep=keep, now=now
+        await store.write(
+            verbs.notifications.fold_notifications,
+            limit=100,
+            new_id=lambda: f"ntf_{next(_ids):06}",
+            keep=keep,
+            now=now,
         )
     )[0] == 100:
         pass
-    return list(await store.list_notifications(limit=1000))[::-1]
+    return list(await store.read(verbs.notifications.list_notifications, limit=1000))[::-1]
 
 
 async def run_once(store: Store, status: RunStatus, *, now: datetime) -> None:
@@ -117,13 +123,14 @@ async def test_a_snooze_that_is_over_leaves_a_notification_new(store: Store) -> 
     await admit(store, decide(job, missed=[a_miss(job, FIRST, FIRST)]))
     (told,) = await fold(store)
 
-    await store.mark_notifications(
+    await store.write(
+        verbs.notifications.mark_notifications,
         [told.notification_id],
         NotificationStatus.SNOOZED,
         snoozed_until=FIRST + 10 * MINUTE,
         now=FIRST,
     )
-    kept = await store.get_notification(told.notification_id)
+    kept = await store.read(verbs.notifications.get_notification, told.notification_id)
 
     assert kept is not None
     assert kept.status_at(FIRST + 9 * MINUTE) is NotificationStatus.SNOOZED
@@ -141,7 +148,9 @@ async def an_outage(store: Store) -> tuple[Job, Notification]:
 async def resolve(store: Store, job: Job, *, now: datetime = FIRST) -> None:
     slot = SlotKey(job.source, job.job_id, FIRST)
     resolution = Resolution(action=StasisAction.DELETE, scope=Scope.GROUP, by="kim")
-    await store.resolve_missed(slot, resolution, spare_ids=["mis_x", "mis_y"], now=now)
+    await store.write(
+        verbs.stasis.resolve_missed, slot, resolution, spare_ids=["mis_x", "mis_y"], now=now
+    )
 
 
 class TestMarking:
@@ -157,8 +166,11 @@ class TestMarking:
         await run_once(store, RunStatus.SUCCESS, now=FIRST + 2 * MINUTE)
         await fold(store)
 
-        (marked,) = await store.mark_notifications(
-            [shown.notification_id], NotificationStatus.DISMISSED, now=FIRST
+        (marked,) = await store.write(
+            verbs.notifications.mark_notifications,
+            [shown.notification_id],
+            NotificationStatus.DISMISSED,
+            now=FIRST,
         )
 
         assert marked is not None
@@ -174,8 +186,12 @@ class TestMarking:
         await admit(store, decide(other, missed=[a_miss(other, FIRST, FIRST)]))
         await fold(store)
 
-        (marked,) = await store.mark_notifications(
-            [told.notification_id], NotificationStatus.READ, note="seen", now=FIRST
+        (marked,) = await store.write(
+            verbs.notifications.mark_notifications,
+            [told.notification_id],
+            NotificationStatus.READ,
+            note="seen",
+            now=FIRST,
         )
 
         assert marked is not None
@@ -185,15 +201,25 @@ class TestMarking:
     async def test_a_mark_without_a_note_keeps_the_note(self, store: Store) -> None:
         _, told = await an_outage(store)
         ids = [told.notification_id]
-        await store.mark_notifications(ids, NotificationStatus.READ, note="seen", now=FIRST)
-        (marked,) = await store.mark_notifications(ids, NotificationStatus.ACKNOWLEDGED, now=FIRST)
+        await store.write(
+            verbs.notifications.mark_notifications,
+            ids,
+            NotificationStatus.READ,
+            note="seen",
+            now=FIRST,
+        )
+        (marked,) = await store.write(
+            verbs.notifications.mark_notifications, ids, NotificationStatus.ACKNOWLEDGED, now=FIRST
+        )
         assert marked is not None
         assert marked.note == "seen"
 
     async def test_an_id_that_is_not_known_marks_nothing(self, store: Store) -> None:
         _, told = await an_outage(store)
         ids = ["ntf_unknown", told.notification_id]
-        marked = await store.mark_notifications(ids, NotificationStatus.READ, now=FIRST)
+        marked = await store.write(
+            verbs.notifications.mark_notifications, ids, NotificationStatus.READ, now=FIRST
+        )
         assert [m and m.notification_id for m in marked] == [None, told.notification_id]
 
 
@@ -221,16 +247,16 @@ class TestMissesThatAreDecided:
         record = a_miss(job, FIRST, FIRST, useful_until=FIRST + HOUR)
         await admit(store, decide(job, missed=[record]))
         await fold(store)
-        await store.expire_missed(now=FIRST + 2 * HOUR, limit=10)
+        await store.write(verbs.stasis.expire_missed, now=FIRST + 2 * HOUR, limit=10)
         (told,) = await fold(store)
         assert not told.is_open
         assert told.message.endswith("; none waits any more; 1 expired without a decision")
 
     async def test_deleting_the_job_closes_it(self, store: Store) -> None:
         job, _ = await an_outage(store)
-        current = await store.get_job(job.job_id)
+        current = await store.read(verbs.jobs.get_job, job.job_id)
         assert current is not None
-        assert await store.delete_job(current, closed_at=FIRST, now=FIRST)
+        assert await store.write(verbs.jobs.delete_job, current, closed_at=FIRST, now=FIRST)
         (told,) = await fold(store)
         assert not told.is_open
 
@@ -245,8 +271,11 @@ class TestMissesThatAreDecided:
 
     async def test_a_notification_that_was_acknowledged_stays_so(self, store: Store) -> None:
         job, told = await an_outage(store)
-        await store.mark_notifications(
-            [told.notification_id], NotificationStatus.ACKNOWLEDGED, now=FIRST
+        await store.write(
+            verbs.notifications.mark_notifications,
+            [told.notification_id],
+            NotificationStatus.ACKNOWLEDGED,
+            now=FIRST,
         )
         await resolve(store, job)
         (told,) = await fold(store)
@@ -262,54 +291,75 @@ class TestDeliveries:
     async def folded(self, store: Store) -> Notification:
         job = await a_job(store)
         await admit(store, decide(job, missed=[a_miss(job, FIRST, FIRST)]))
-        _, (told,) = await store.fold_notifications(
-            limit=100, new_id=lambda: "ntf_1", keep=100, targets=TARGETS, now=FIRST
+        _, (told,) = await store.write(
+            verbs.notifications.fold_notifications,
+            limit=100,
+            new_id=lambda: "ntf_1",
+            keep=100,
+            targets=TARGETS,
+            now=FIRST,
         )
         return told
 
     async def test_what_one_target_took_is_still_due_at_the_other(self, store: Store) -> None:
         told = await self.folded(store)
-        delivery = await store.next_delivery("chat")
+        delivery = await store.read(verbs.deliveries.next_delivery, "chat")
         assert delivery is not None
         assert delivery.notification == told
-        await store.delivery_attempted(delivery, DeliveryStatus.DELIVERED, now=FIRST)
-        assert await store.next_delivery("chat") is None
-        assert await store.next_delivery("mail") is not None
+        await store.write(
+            verbs.deliveries.delivery_attempted, delivery, DeliveryStatus.DELIVERED, now=FIRST
+        )
+        assert await store.read(verbs.deliveries.next_delivery, "chat") is None
+        assert await store.read(verbs.deliveries.next_delivery, "mail") is not None
 
     async def test_a_notification_that_changes_is_not_delivered_again(self, store: Store) -> None:
         await self.folded(store)
         other = await a_job(store, "job_other")
         await admit(store, decide(other, missed=[a_miss(other, FIRST, FIRST)]))
-        await store.fold_notifications(
-            limit=100, new_id=lambda: "ntf_2", keep=100, targets=TARGETS, now=FIRST
+        await store.write(
+            verbs.notifications.fold_notifications,
+            limit=100,
+            new_id=lambda: "ntf_2",
+            keep=100,
+            targets=TARGETS,
+            now=FIRST,
         )
-        assert len(await store.delivery_statuses()) == len(TARGETS)
+        assert len(await store.read(verbs.deliveries.delivery_statuses)) == len(TARGETS)
 
     async def test_a_failed_attempt_puts_the_next_one_off(self, store: Store) -> None:
         await self.folded(store)
-        delivery = await store.next_delivery("chat")
+        delivery = await store.read(verbs.deliveries.next_delivery, "chat")
         assert delivery is not None
         later = FIRST + MINUTE
-        await store.delivery_attempted(
-            delivery, DeliveryStatus.PENDING, next_at=later, error="away", now=FIRST
+        await store.write(
+            verbs.deliveries.delivery_attempted,
+            delivery,
+            DeliveryStatus.PENDING,
+            next_at=later,
+            error="away",
+            now=FIRST,
         )
-        again = await store.next_delivery("chat")
+        again = await store.read(verbs.deliveries.next_delivery, "chat")
         assert again is not None
         assert (again.attempts, again.next_at) == (1, later)
 
     async def test_an_end_is_recorded_once(self, store: Store) -> None:
         await self.folded(store)
-        delivery = await store.next_delivery("chat")
+        delivery = await store.read(verbs.deliveries.next_delivery, "chat")
         assert delivery is not None
-        assert await store.delivery_attempted(delivery, DeliveryStatus.DELIVERED, now=FIRST)
-        assert not await store.delivery_attempted(delivery, DeliveryStatus.GIVEN_UP, now=FIRST)
-        statuses = await store.delivery_statuses("ntf_1")
+        assert await store.write(
+            verbs.deliveries.delivery_attempted, delivery, DeliveryStatus.DELIVERED, now=FIRST
+        )
+        assert not await store.write(
+            verbs.deliveries.delivery_attempted, delivery, DeliveryStatus.GIVEN_UP, now=FIRST
+        )
+        statuses = await store.read(verbs.deliveries.delivery_statuses, "ntf_1")
         assert statuses[("ntf_1", "chat")] is DeliveryStatus.DELIVERED
 
     async def test_deliveries_to_a_target_that_is_no_longer_set_end(self, store: Store) -> None:
         await self.folded(store)
-        await store.adopt_targets(["mail"], since=FIRST, now=FIRST)
-        assert await store.delivery_statuses() == {
+        await store.write(verbs.deliveries.adopt_targets, ["mail"], since=FIRST, now=FIRST)
+        assert await store.read(verbs.deliveries.delivery_statuses) == {
             ("ntf_1", "chat"): DeliveryStatus.GIVEN_UP,
             ("ntf_1", "mail"): DeliveryStatus.PENDING,
         }
@@ -322,10 +372,15 @@ class TestDeliveries:
             record = a_miss(job, FIRST, FIRST, outage_id=f"out_{number}")
             await admit(store, decide(job, missed=[record]))
         ids = (f"ntf_{number}" for number in range(3))
-        await store.fold_notifications(
-            limit=100, new_id=lambda: next(ids), keep=1, targets=["chat"], now=FIRST
+        await store.write(
+            verbs.notifications.fold_notifications,
+            limit=100,
+            new_id=lambda: next(ids),
+            keep=1,
+            targets=["chat"],
+            now=FIRST,
         )
-        assert list(await store.delivery_statuses()) == [("ntf_2", "chat")]
+        assert list(await store.read(verbs.deliveries.delivery_statuses)) == [("ntf_2", "chat")]
 
 
 @pytest.mark.parametrize(

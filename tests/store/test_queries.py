@@ -1,4 +1,4 @@
-"""queries.sql and the code that uses it know each other."""
+"""The statements in store/sql and the code that uses them."""
 
 import ast
 import re
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from universal_agent.store.migrate import migrate
-from universal_agent.store.tx import queries
+from universal_agent.store.databases.migrate import migrate
+from universal_agent.store.statements import queries
 
 STORE = Path(str(files("universal_agent.store")))
 
@@ -46,8 +46,12 @@ def _names(argument: ast.expr) -> Iterator[str]:
 
 
 def headings() -> list[tuple[str, str]]:
-    """(name, dialect) of every block of queries.sql."""
-    text = STORE.joinpath("queries.sql").read_text(encoding="utf-8")
+    """(name, dialect) of every statement; those of feed.sql are asked for by computed names."""
+    text = "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in STORE.joinpath("sql").glob("*.sql")
+        if path.stem != "feed"
+    )
     return re.findall(r"^-- ([a-z_]+)(?: \[(\w+)\])? --$", text, flags=re.MULTILINE)
 
 

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.store.databases import Gate
 from tests.store.making import NOON, new_job
-from tests.store.test_sqlite_database import Gate
 from universal_agent.domain import events
+from universal_agent.store import verbs
+from universal_agent.store.databases.migrate import migrate
+from universal_agent.store.databases.sqlite import SqliteDatabase
+from universal_agent.store.databases.sqlite_tx import SqliteTx
 from universal_agent.store.log_tail import LogTail
-from universal_agent.store.migrate import migrate
-from universal_agent.store.sql import SqlStore
-from universal_agent.store.sqlite import SqliteDatabase
-from universal_agent.store.sqlite_tx import SqliteTx
-from universal_agent.store.tx import queries
+from universal_agent.store.memory import Memory
+from universal_agent.store.statements import queries
+from universal_agent.store.store import Store
 
 
 @pytest.fixture
@@ -34,19 +36,19 @@ def meta_rows(count: int) -> list[dict[str, object]]:
 def test_many_rows_are_inserted_whatever_their_number(
     connection: sqlite3.Connection, count: int
 ) -> None:
-    SqliteTx(connection).many("set_meta", meta_rows(count))
+    SqliteTx(connection, Memory()).many("set_meta", meta_rows(count))
     found = connection.execute("SELECT name, value FROM meta WHERE name LIKE 'name%' ORDER BY 1")
     assert found.fetchall() == [(row["name"], row["value"]) for row in meta_rows(count)]
 
 
 def test_the_last_of_rows_with_one_key_counts(connection: sqlite3.Connection) -> None:
     rows: list[dict[str, object]] = [{"name": "a", "value": str(n)} for n in range(5)]
-    SqliteTx(connection).many("set_meta", rows)
-    assert SqliteTx(connection).one("get_meta", name="a") == ("4",)
+    SqliteTx(connection, Memory()).many("set_meta", rows)
+    assert SqliteTx(connection, Memory()).one("get_meta", name="a") == ("4",)
 
 
 def test_what_was_put_is_there_for_whoever_asks_next(connection: sqlite3.Connection) -> None:
-    tx = SqliteTx(connection)
+    tx = SqliteTx(connection, Memory())
     for row in meta_rows(3):
         tx.put("set_meta", row)
     assert tx.one("get_meta", name="name 002") == ("2",)
@@ -55,7 +57,7 @@ def test_what_was_put_is_there_for_whoever_asks_next(connection: sqlite3.Connect
 def test_events_are_in_the_log_in_the_order_they_were_told(
     connection: sqlite3.Connection,
 ) -> None:
-    tx = SqliteTx(connection)
+    tx = SqliteTx(connection, Memory())
     told = [events.job_created(new_job(f"job_{n}"), now=NOON) for n in range(50)]
     tx.append(told[0])
     tx.append_all(told[1:])
@@ -66,11 +68,12 @@ def test_events_are_in_the_log_in_the_order_they_were_told(
 
 
 def test_what_is_forgotten_was_never_put(connection: sqlite3.Connection) -> None:
-    tx = SqliteTx(connection)
+    tx = SqliteTx(connection, Memory())
     tx.append(events.job_created(new_job("job_a"), now=NOON))
     tx.write_out()
+    mark = tx.mark()
     tx.append(events.job_created(new_job("job_b"), now=NOON))
-    tx.forget(1)
+    tx.forget(mark)
     tx.write_out()
     assert [row[4] for row in tx.all("read_events", after_seq=0, limit=9)] == ["job_a"]
     assert [event.source_ref for event in tx.appended] == ["job_a"]
@@ -79,7 +82,7 @@ def test_what_is_forgotten_was_never_put(connection: sqlite3.Connection) -> None
 def test_a_statement_of_another_kind_is_executed_for_each_row(
     connection: sqlite3.Connection,
 ) -> None:
-    tx = SqliteTx(connection)
+    tx = SqliteTx(connection, Memory())
     tx.many("set_meta", meta_rows(3))
     assert "count_outcome" in queries("sqlite")
     tx.many("count_outcome", [])
@@ -87,25 +90,25 @@ def test_a_statement_of_another_kind_is_executed_for_each_row(
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[tuple[SqlStore, SqliteDatabase]]:
+async def store(tmp_path: Path) -> AsyncIterator[tuple[Store, SqliteDatabase]]:
     tail = LogTail()
     database = SqliteDatabase(tmp_path / "data" / "ua.db", synchronous="OFF", on_append=tail.grown)
-    store = SqlStore(database, tail)
+    store = Store(database, tail)
     await store.open()
     yield store, database
     await store.close()
 
 
 async def test_a_row_that_is_there_already_is_refused_to_whoever_put_it(
-    store: tuple[SqlStore, SqliteDatabase],
+    store: tuple[Store, SqliteDatabase],
 ) -> None:
     jobs, database = store
     gate = Gate()
     held = await gate.closed(database)
     together = asyncio.gather(
-        jobs.create_job(new_job("job_a"), now=NOON),
-        jobs.create_job(new_job("job_a"), now=NOON),
-        jobs.create_job(new_job("job_b"), now=NOON),
+        jobs.write(verbs.jobs.create_job, new_job("job_a"), now=NOON),
+        jobs.write(verbs.jobs.create_job, new_job("job_a"), now=NOON),
+        jobs.write(verbs.jobs.create_job, new_job("job_b"), now=NOON),
         return_exceptions=True,
     )
     await asyncio.to_thread(int)

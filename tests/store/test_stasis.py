@@ -29,7 +29,9 @@ from universal_agent.domain.run import RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.domain.stasis import MissedRecord, Scope, StasisAction
 from universal_agent.errors import AlreadyResolved, Conflict, SlotNotFound
-from universal_agent.store.base import Once, Resolution, Resolved, Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
+from universal_agent.store.values import Once, Resolution, Resolved
 
 LAST = FIRST + 9 * MINUTE
 LATER = LAST + HOUR
@@ -62,14 +64,19 @@ async def resolve(
         run_id=run_id() if action is StasisAction.APPROVE else None,
         job=new_job("job_once") if action is StasisAction.RESCHEDULE else None,
     )
-    return await store.resolve_missed(
-        slot(number), resolution, spare_ids=missed_ids(2), now=LATER, once=once
+    return await store.write(
+        verbs.stasis.resolve_missed,
+        slot(number),
+        resolution,
+        spare_ids=missed_ids(2),
+        now=LATER,
+        once=once,
     )
 
 
 async def spans(store: Store, status: MissedStatus) -> list[tuple[int, int, int]]:
     """(first, last, count) of the spans of that status, as slot numbers."""
-    found = await store.missed_spans(status=status, limit=99)
+    found = await store.read(verbs.stasis.missed_spans, status=status, limit=99)
     return sorted(
         (
             (record.span.first_at - FIRST) // MINUTE,
@@ -81,7 +88,7 @@ async def spans(store: Store, status: MissedStatus) -> list[tuple[int, int, int]
 
 
 async def ledger(store: Store) -> Ledger:
-    facts = await store.ledger_facts(start=NOON, end=LAST, job_id=None)
+    facts = await store.read(verbs.ledger.ledger_facts, start=NOON, end=LAST, job_id=None)
     return reckon(facts, start=NOON, end=LAST, now=LATER)
 
 
@@ -127,7 +134,7 @@ async def test_fifty_approvals_at_once_make_one_run(store: Store) -> None:
 
     assert sum(isinstance(answer, Resolved) for answer in answers) == 1
     assert sum(isinstance(answer, AlreadyResolved) for answer in answers) == 49
-    assert len(await store.list_runs(limit=99)) == 1
+    assert len(await store.read(verbs.runs.list_runs, limit=99)) == 1
 
 
 async def test_the_same_approval_sent_again_answers_with_the_run_it_made(store: Store) -> None:
@@ -148,8 +155,14 @@ async def test_an_approval_sent_again_after_its_run_was_interrupted_answers_with
     await ten_missed(store)
     once = Once(key="k", fingerprint="f")
     first = await resolve(store, once=once)
-    await store.claim(free_workers=1, host="h", now=LATER)
-    await store.interrupt_runs(host="h", now=LATER, outage_id="out_2", missed_ids=missed_ids(1))
+    await store.write(verbs.execution.claim, free_workers=1, host="h", now=LATER)
+    await store.write(
+        verbs.misses.interrupt_runs,
+        host="h",
+        now=LATER,
+        outage_id="out_2",
+        missed_ids=missed_ids(1),
+    )
 
     again = await resolve(store, once=once)
 
@@ -157,7 +170,7 @@ async def test_an_approval_sent_again_after_its_run_was_interrupted_answers_with
     assert again.run is not None
     assert again.run.run_id == first.run.run_id
     assert again.record.span.status is MissedStatus.APPROVED_AND_RUN
-    assert len(await store.list_runs(limit=99)) == 1
+    assert len(await store.read(verbs.runs.list_runs, limit=99)) == 1
 
 
 async def test_a_rescheduling_sent_again_answers_with_the_job_it_made(store: Store) -> None:
@@ -203,7 +216,7 @@ async def test_a_deletion_can_be_taken_back_for_a_minute_with_all_it_closed(stor
     await resolve(store, action=StasisAction.DELETE)
     assert await spans(store, MissedStatus.PENDING) == []
 
-    await store.undo_delete(slot(9), by="kim", now=LATER + 59 * SECOND)
+    await store.write(verbs.stasis.undo_delete, slot(9), by="kim", now=LATER + 59 * SECOND)
 
     assert sum(count for _, _, count in await spans(store, MissedStatus.PENDING)) == 10
 
@@ -213,7 +226,7 @@ async def test_after_a_minute_a_deletion_stands(store: Store) -> None:
     await resolve(store, action=StasisAction.DELETE)
 
     with pytest.raises(Conflict, match="60 s"):
-        await store.undo_delete(slot(9), by="kim", now=LATER + 61 * SECOND)
+        await store.write(verbs.stasis.undo_delete, slot(9), by="kim", now=LATER + 61 * SECOND)
 
 
 async def test_only_a_deletion_can_be_taken_back_by_undo(store: Store) -> None:
@@ -221,7 +234,7 @@ async def test_only_a_deletion_can_be_taken_back_by_undo(store: Store) -> None:
     await resolve(store)
 
     with pytest.raises(Conflict):
-        await store.undo_delete(slot(9), by="kim", now=LATER)
+        await store.write(verbs.stasis.undo_delete, slot(9), by="kim", now=LATER)
 
 
 async def test_a_time_between_two_slots_was_not_missed(store: Store) -> None:
@@ -229,7 +242,7 @@ async def test_a_time_between_two_slots_was_not_missed(store: Store) -> None:
     between = replace(slot(3), scheduled_at=FIRST + 3 * MINUTE + SECOND)
 
     with pytest.raises(SlotNotFound):
-        await store.find_missed(between)
+        await store.read(verbs.stasis.find_missed, between)
 
 
 async def test_a_missed_span_expires_when_it_is_no_longer_useful_and_says_so(
@@ -239,8 +252,8 @@ async def test_a_missed_span_expires_when_it_is_no_longer_useful_and_says_so(
     record = a_miss(job, FIRST, LAST, useful_until=LAST + 30 * MINUTE)
     await admit(store, decide(job, missed=[record]), now=LAST)
 
-    early = await store.expire_missed(now=LAST + 29 * MINUTE, limit=9)
-    count = await store.expire_missed(now=LAST + 30 * MINUTE, limit=9)
+    early = await store.write(verbs.stasis.expire_missed, now=LAST + 29 * MINUTE, limit=9)
+    count = await store.write(verbs.stasis.expire_missed, now=LAST + 30 * MINUTE, limit=9)
 
     assert (early, count) == (0, 1)
     assert await spans(store, MissedStatus.EXPIRED) == [(0, 9, 10)]
@@ -253,7 +266,7 @@ async def test_expiry_is_among_what_comes_due(store: Store) -> None:
     record = a_miss(job, FIRST, LAST, useful_until=LAST + 30 * SECOND)
     await admit(store, decide(job, missed=[record]), now=LAST)
 
-    due = await store.due(until=LAST + 31 * SECOND, limit=9)
+    due = await store.read(verbs.admission.due, until=LAST + 31 * SECOND, limit=9)
 
     assert due.expired
 
@@ -262,7 +275,7 @@ async def test_deleting_a_job_closes_its_missed_slots(store: Store) -> None:
     job = await ten_missed(store)
     soon = LAST + timedelta(seconds=30)
 
-    assert await store.delete_job(job, closed_at=job.boundary(soon), now=soon)
+    assert await store.write(verbs.jobs.delete_job, job, closed_at=job.boundary(soon), now=soon)
 
     assert await spans(store, MissedStatus.DELETED) == [(0, 9, 10)]
     with pytest.raises(AlreadyResolved):
@@ -291,5 +304,7 @@ async def test_a_group_is_what_one_job_missed_in_one_outage(store: Store) -> Non
     await resolve(store, number=0, action=StasisAction.DELETE)
 
     assert await spans(store, MissedStatus.PENDING) == [(5, 9, 5)]
-    kept: list[MissedRecord] = list(await store.missed_spans(status=MissedStatus.PENDING, limit=9))
+    kept: list[MissedRecord] = list(
+        await store.read(verbs.stasis.missed_spans, status=MissedStatus.PENDING, limit=9)
+    )
     assert [record.outage_id for record in kept] == ["out_2"]

@@ -13,8 +13,8 @@ from universal_agent.domain.run import Run
 from universal_agent.domain.slot import Source
 from universal_agent.domain.system_event import WakeMode
 from universal_agent.errors import InvalidInput
-from universal_agent.store.keyed import Effect
-from universal_agent.store.session_store import Told
+from universal_agent.store.effects import Effect
+from universal_agent.store.values import Told
 
 router = APIRouter(prefix="/api/v1/heartbeat", tags=["heartbeats"], route_class=OnceRoute)
 

@@ -20,8 +20,9 @@ from fastapi.params import Depends as Dependency
 from fastapi.routing import APIRoute
 
 from universal_agent.api.wire import IdempotencyKey, once_of, runtime_of
-from universal_agent.store.base import Once
+from universal_agent.store import verbs
 from universal_agent.store.keyed import AnswerInEffect, accompanied
+from universal_agent.store.values import Once
 
 _ANSWER = "answer"
 
@@ -159,8 +160,11 @@ class OnceRoute(APIRoute):
                 if response.status_code == HTTPStatus.OK and not is_kept:
                     runtime = runtime_of(request)
                     answer = bytes(response.body).decode()
-                    await runtime.store.keep_answer(
-                        once.part(_ANSWER), answer, now=runtime.clock.now()
+                    await runtime.store.write(
+                        verbs.idempotency.keep_answer,
+                        once.part(_ANSWER),
+                        answer,
+                        now=runtime.clock.now(),
                     )
                 return response
 
@@ -183,9 +187,9 @@ def _asked(body: bytes) -> bytes:
 async def _answered(request: Request, once: Once) -> str | None:
     """What was answered to the key before."""
     store = runtime_of(request).store
-    answered = await store.answer_of(once.part(_ANSWER))
+    answered = await store.read(verbs.idempotency.answer_of, once.part(_ANSWER))
     if answered is not None:
         return answered
     # An earlier version kept answers where the names of what was made are.
-    made = await store.answer_of(once)
+    made = await store.read(verbs.idempotency.answer_of, once)
     return made if made is not None and made.startswith("{") else None

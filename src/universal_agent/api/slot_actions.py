@@ -7,7 +7,7 @@ from fastapi import Path
 from universal_agent.api.wire import Answer
 from universal_agent.domain.slot import SlotKey
 from universal_agent.runtime import Runtime
-from universal_agent.store.base import Resolved
+from universal_agent.store.values import Resolved
 from universal_agent.views.cron import run_document
 
 EventId = Annotated[str, Path(min_length=1, max_length=200, examples=["cron|job_1a2b|1767225600"])]

@@ -16,7 +16,7 @@ from universal_agent.domain.run import Run
 from universal_agent.domain.slot import SlotKey
 from universal_agent.engine.changes import CHANGES, outcome_of, proposal_document
 from universal_agent.errors import InvalidInput
-from universal_agent.store.keyed import Effect
+from universal_agent.store.effects import Effect
 from universal_agent.views.cron import run_document
 
 router = APIRouter(prefix="/api/v1/ops", tags=["calendar"], route_class=OnceRoute)

@@ -13,6 +13,7 @@ from universal_agent.domain.calendar_size import MAX_GROUPS
 from universal_agent.domain.slot import SlotKey
 from universal_agent.domain.stasis import MissedRecord, StasisAction
 from universal_agent.errors import InvalidInput
+from universal_agent.store import verbs
 
 router = APIRouter(prefix="/api/v1/ops", tags=["calendar"], route_class=OnceRoute)
 
@@ -50,7 +51,11 @@ async def stasis_queue(request: Request) -> Response:
     runtime = runtime_of(request)
     items = await runtime.calendar.stasis_queue(now=runtime.clock.now())
     # The oldest groups are listed; all of them are counted.
-    total = len(items) if len(items) < MAX_GROUPS else await runtime.store.count_stasis_groups()
+    total = (
+        len(items)
+        if len(items) < MAX_GROUPS
+        else await runtime.store.read(verbs.calendar.count_stasis_groups)
+    )
     return answer({"stasis_queue": items, "total": total})
 
 

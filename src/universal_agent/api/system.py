@@ -10,7 +10,8 @@ from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import Answer, Body, PlainText, answer, bounded, operator, runtime_of
 from universal_agent.domain.system_event import WAKE, WakeMode
 from universal_agent.errors import InvalidInput
-from universal_agent.store.session_store import Told
+from universal_agent.store import verbs
+from universal_agent.store.values import Told
 
 router = APIRouter(prefix="/api/v1/system", tags=["heartbeats"], route_class=OnceRoute)
 
@@ -86,7 +87,7 @@ async def queue_event(request: Request, body: SystemEventBody) -> Response:
 async def queued_events(
     request: Request, session_id: Annotated[str, Query(pattern=_REF)]
 ) -> Response:
-    events = await runtime_of(request).store.system_events(session_id)
+    events = await runtime_of(request).store.read(verbs.beats.system_events, session_id)
     return answer({"session_id": session_id, "events": [event.document() for event in events]})
 
 

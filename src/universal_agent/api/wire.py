@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from universal_agent.domain.text_rules import check_json, check_text
 from universal_agent.errors import InvalidInput
 from universal_agent.runtime import Runtime
-from universal_agent.store.base import Once
+from universal_agent.store.values import Once
 from universal_agent.views.event_feed import tellable
 
 

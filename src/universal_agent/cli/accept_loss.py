@@ -27,8 +27,8 @@ def accept_loss(
     everything that was acknowledged. Put the missing files back if you can. This command makes the
     next start go on with what there is; what is missing stays lost.
     """
-    from universal_agent.store.accept_loss import accept_loss as accept
-    from universal_agent.store.accept_loss import find_loss
+    from universal_agent.store.databases.accept_loss import accept_loss as accept
+    from universal_agent.store.databases.accept_loss import find_loss
 
     settings = ua.settings
     database = settings.database_path.absolute()

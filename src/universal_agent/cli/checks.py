@@ -19,9 +19,9 @@ from universal_agent.errors import DataDirLocked, StartupError, StoreCorrupt
 from universal_agent.runners.agent import AgentState, agent_state
 from universal_agent.runners.base import load_runners
 from universal_agent.settings import Settings
-from universal_agent.store.accept_loss import find_loss
-from universal_agent.store.checkup import check_database, sqlite_version
-from universal_agent.store.data_lock import DataLock
+from universal_agent.store.databases.accept_loss import find_loss
+from universal_agent.store.databases.checkup import check_database, sqlite_version
+from universal_agent.store.databases.data_lock import DataLock
 
 _MEGABYTE = 1024 * 1024
 

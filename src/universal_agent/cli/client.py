@@ -17,7 +17,7 @@ from universal_agent.cli.proxies import foreign_answer, tls_problem
 from universal_agent.engine.instance import is_proof, make_challenge, read_key
 from universal_agent.files import read_regular
 from universal_agent.settings import Settings
-from universal_agent.store.data_lock import is_held
+from universal_agent.store.databases.data_lock import is_held
 
 #: Where `ua serve` leaves its address, in the data directory.
 ADDRESS_FILE = "gateway.url"

@@ -21,6 +21,7 @@ from universal_agent.domain.stasis import StasisAction
 from universal_agent.runners.workspace_watch import Unwatched
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings
+from universal_agent.store import verbs
 from universal_agent.testing import ManualClock, ManualStore
 
 _WEEK = timedelta(days=7)
@@ -149,7 +150,7 @@ class _Week:
         await self._clock.settle()
 
     async def _jobs(self) -> Sequence[Job]:
-        return (await self._runtime.store.list_jobs(limit=100)).jobs
+        return (await self._runtime.store.read(verbs.jobs.list_jobs, limit=100)).jobs
 
     async def _except(self, job: Job, kind: ExceptionKind, *, move_to: str | None = None) -> None:
         assert job.next_run_at is not None

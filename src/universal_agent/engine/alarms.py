@@ -23,7 +23,8 @@ from universal_agent.engine.ids import new_id
 from universal_agent.engine.notify import Notifier
 from universal_agent.errors import StoreUnavailable
 from universal_agent.masking import mask
-from universal_agent.store.base import Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
 
 _log = structlog.get_logger(__name__)
 
@@ -91,7 +92,9 @@ class Alarms:
 
     async def _close_earlier(self) -> None:
         """Close what an earlier process told of and this one does not have."""
-        for left in await self._store.open_notifications(prefix=_INCIDENT):
+        for left in await self._store.read(
+            verbs.notifications.open_notifications, prefix=_INCIDENT
+        ):
             if left.incident.removeprefix(_INCIDENT) not in self._told:
                 await self._notifier.close(left.incident)
 

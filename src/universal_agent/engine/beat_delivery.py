@@ -22,7 +22,8 @@ from universal_agent.domain.beat import (
 from universal_agent.domain.run import JobId
 from universal_agent.domain.slot import Source
 from universal_agent.engine.hub import Hub
-from universal_agent.store.base import Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
 
 _log = structlog.get_logger(__name__)
 
@@ -48,7 +49,7 @@ class BeatDelivery:
         """Decide every report, oldest first, for ever."""
         while True:
             self._news.clear()
-            reports = await self._store.undecided_reports(limit=_BATCH)
+            reports = await self._store.read(verbs.beat_reports.undecided_reports, limit=_BATCH)
             for kept in reports:
                 async with self._lock:
                     await self._deliver(kept)
@@ -58,17 +59,19 @@ class BeatDelivery:
     async def attached(self, session_id: str) -> None:
         """Somebody has attached to a session: they get the alerts that nobody was there for."""
         async with self._lock:
-            for kept in await self._store.waiting_reports(session_id):
+            for kept in await self._store.read(verbs.beat_reports.waiting_reports, session_id):
                 if session_id not in await self._own_targets(kept):
                     continue
                 if not self._tell(kept, [session_id]):
                     return  # and has gone again
-                await self._store.report_sent(kept.run_id, to=session_id)
+                await self._store.write(verbs.beat_reports.report_sent, kept.run_id, to=session_id)
 
     async def _deliver(self, kept: KeptReport) -> None:
         report = kept.report
         targets = await self._own_targets(kept)
-        told_before = not report.ok_only and await self._store.alert_told(kept)
+        told_before = not report.ok_only and await self._store.read(
+            verbs.beat_reports.alert_told, kept
+        )
         reason = reason_to_withhold(report, told_before=told_before)
         if reason is None:
             connected = self._tell(kept, targets)
@@ -80,7 +83,13 @@ class BeatDelivery:
             if report.use_indicator and is_hidden(reason):
                 connected = self._publish(targets, "heartbeat_indicator", _indicator(kept))
             delivery = Delivery(sent=False, indicator_only=bool(connected), reason=reason)
-        await self._store.decide_report(kept, delivery, connected=connected, now=self._clock.now())
+        await self._store.write(
+            verbs.beat_reports.decide_report,
+            kept,
+            delivery,
+            connected=connected,
+            now=self._clock.now(),
+        )
         _log.info(
             "heartbeat_delivered" if delivery.sent else "heartbeat_suppressed",
             action="heartbeat_delivered" if delivery.sent else "heartbeat_suppressed",
@@ -103,10 +112,10 @@ class BeatDelivery:
 
     async def _owner(self, session_id: str) -> str | None:
         """Who has the session; None when there is no such session."""
-        session = await self._store.get_session(session_id)
+        session = await self._store.read(verbs.sessions.get_session, session_id)
         if session is not None:
             return session.user_id
-        job = await self._store.get_job(JobId(session_id))
+        job = await self._store.read(verbs.jobs.get_job, JobId(session_id))
         return job.spec.user_id if job is not None and job.source is Source.HEARTBEAT else None
 
     def _tell(self, kept: KeptReport, targets: Sequence[str]) -> list[str]:

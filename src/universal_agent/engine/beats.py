@@ -19,9 +19,9 @@ from universal_agent.domain.system_event import WakeMode
 from universal_agent.engine.ids import new_id
 from universal_agent.engine.jobs import TRIES, Jobs
 from universal_agent.errors import Conflict, InvalidInput, JobNotFound
-from universal_agent.store.base import Once
+from universal_agent.store import verbs
 from universal_agent.store.keyed import accompanied, made_under
-from universal_agent.store.session_store import SessionEnd, Wake
+from universal_agent.store.values import Once, SessionEnd, Wake
 
 #: Up to this late a beat just runs, unless its interval is shorter.
 _GRACE = timedelta(seconds=60)
@@ -74,8 +74,13 @@ class Beats(Jobs):
 
         async def end(job: Job | None, now: datetime) -> Job | None:
             closed_at = None if job is None else (await self._undecided(job, now)).end(now)
-            ended = await self._store.delete_session(
-                session_id, by=by, now=now, beats=job, closed_at=closed_at
+            ended = await self._store.write(
+                verbs.sessions.delete_session,
+                session_id,
+                by=by,
+                now=now,
+                beats=job,
+                closed_at=closed_at,
             )
             if ended is not None:
                 found.append(ended)
@@ -94,8 +99,8 @@ class Beats(Jobs):
 
     async def run_now(self, job_id: JobId, *, once: Once | None = None) -> Run:
         """Wake the session at once. However often it is asked for, one beat waits at the most."""
-        made = None if once is None else await self._store.answer_of(once)
-        run = None if made is None else await self._store.get_run(RunId(made))
+        made = None if once is None else await self._store.read(verbs.idempotency.answer_of, once)
+        run = None if made is None else await self._store.read(verbs.runs.get_run, RunId(made))
         if run is not None:
             return run
         with ExitStack() as stack:
@@ -113,7 +118,7 @@ class Beats(Jobs):
         Raises SessionNotFound.
         """
         wish = self.wish(session_id, mode, reason=reason, by=by)
-        run = await self._store.wake_beat(wish, now=self._clock.now())
+        run = await self._store.write(verbs.beats.wake_beat, wish, now=self._clock.now())
         if run is not None:
             self.look_for_work()
         return run

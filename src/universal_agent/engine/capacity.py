@@ -5,7 +5,7 @@ import asyncio
 from universal_agent.clock import Clock
 from universal_agent.domain.slot import Source
 from universal_agent.engine.running import RunningRuns
-from universal_agent.store.base import ClaimRules
+from universal_agent.store.values import ClaimRules
 
 #: While slots on time take every worker: how often a missed slot goes ahead of them.
 LATE_PATIENCE_SECONDS = 900.0

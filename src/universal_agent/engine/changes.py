@@ -36,9 +36,10 @@ from universal_agent.errors import (
     StaleVersion,
     UniversalAgentError,
 )
-from universal_agent.store.base import Store
-from universal_agent.store.keyed import Effect, accompanied
-from universal_agent.store.proposal_rows import deciding
+from universal_agent.store import verbs
+from universal_agent.store.effects import Effect
+from universal_agent.store.keyed import accompanied, deciding
+from universal_agent.store.store import Store
 
 #: How long a proposal waits for its yes.
 VALID_FOR = timedelta(minutes=15)
@@ -109,7 +110,7 @@ class Changes:
             created_at=now,
             expires_at=now + VALID_FOR,
         )
-        await self._store.insert_proposal(proposal)
+        await self._store.write(verbs.proposals.insert_proposal, proposal)
         return proposal
 
     async def _rephrased(
@@ -141,7 +142,7 @@ class Changes:
 
     async def proposal(self, slot: SlotKey, proposal_id: str) -> Proposal:
         """The proposal. Raises NotFound, or InvalidInput when it is about another event."""
-        proposal = await self._store.get_proposal(proposal_id)
+        proposal = await self._store.read(verbs.proposals.get_proposal, proposal_id)
         if proposal is None:
             raise NotFound(f"There is no proposal {proposal_id!r}.")
         if proposal.event_id != slot.event_id:
@@ -181,13 +182,15 @@ class Changes:
         return change
 
     async def _decide(self, proposal: Proposal, status: ProposalStatus, by: str) -> bool:
-        return await self._store.decide_proposal(
+        decided = await self._store.write(
+            verbs.proposals.decide_proposal,
             proposal.proposal_id,
             expected=ProposalStatus.PENDING,
             status=status,
             by=by,
             now=self._clock.now(),
         )
+        return decided is not None
 
     async def _apply(self, slot: SlotKey, proposal: Proposal, by: str) -> object:
         job_id = JobId(proposal.job_id)

@@ -19,7 +19,8 @@ from universal_agent.domain.notifications import (
 from universal_agent.engine.ids import new_id
 from universal_agent.engine.notify import Notifier
 from universal_agent.metrics import Metrics
-from universal_agent.store.base import Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
 
 _INCIDENT = "continuity:"
 
@@ -50,7 +51,7 @@ class Continuity:
 
     async def run(self) -> None:
         """Tell of every alert that begins or ends."""
-        known = await self._store.open_notifications(prefix=_INCIDENT)
+        known = await self._store.read(verbs.notifications.open_notifications, prefix=_INCIDENT)
         told = {notification.incident: notification for notification in known}
         while True:
             self._counted.clear()

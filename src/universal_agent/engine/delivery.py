@@ -31,7 +31,8 @@ from universal_agent.engine.ids import new_id
 from universal_agent.errors import SettingsError
 from universal_agent.masking import mask
 from universal_agent.runners.time_limit import time_limit
-from universal_agent.store.base import Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
 from universal_agent.threads import Pool
 
 _log = structlog.get_logger(__name__)
@@ -142,7 +143,9 @@ class Deliverer:
     async def adopt(self) -> None:
         """Settle what an earlier process left for other targets."""
         now = self._clock.now()
-        await self._store.adopt_targets(self.target_ids, since=now - TRIED_FOR, now=now)
+        await self._store.write(
+            verbs.deliveries.adopt_targets, self.target_ids, since=now - TRIED_FOR, now=now
+        )
 
     def look(self) -> None:
         """Something new may be due."""
@@ -154,7 +157,7 @@ class Deliverer:
         news = self._news[target.target_id]
         while True:
             news.clear()
-            delivery = await self._store.next_delivery(target.target_id)
+            delivery = await self._store.read(verbs.deliveries.next_delivery, target.target_id)
             wait = None
             if delivery is not None:
                 wait = (delivery.next_at - self._clock.now()).total_seconds()
@@ -183,7 +186,9 @@ class Deliverer:
             failure = DeliveryFailed(mask(f"{type(error).__name__}: {error}"))
         else:
             now = self._clock.now()
-            await self._store.delivery_attempted(delivery, DeliveryStatus.DELIVERED, now=now)
+            await self._store.write(
+                verbs.deliveries.delivery_attempted, delivery, DeliveryStatus.DELIVERED, now=now
+            )
             await self._told_well(target)
             return
         now = self._clock.now()
@@ -198,7 +203,8 @@ class Deliverer:
             error=str(failure),
             given_up=next_at is None,
         )
-        await self._store.delivery_attempted(
+        await self._store.write(
+            verbs.deliveries.delivery_attempted,
             delivery,
             status,
             next_at=next_at,
@@ -231,12 +237,14 @@ class Deliverer:
             metadata={"target": target.name, "given_up": given_up},
         )
         others = [other for other in self.target_ids if other != target.target_id]
-        await self._store.add_notification(notification, targets=others)
+        await self._store.write(verbs.notifications.add_notification, notification, targets=others)
         self.look()
 
     async def _told_well(self, target: Target) -> None:
         now = self._clock.now()
-        failing = await self._store.close_incident(f"delivery:{target.target_id}", now=now)
+        failing = await self._store.write(
+            verbs.notifications.close_incident, f"delivery:{target.target_id}", now=now
+        )
         if failing is None:
             return
         recovered = replace(
@@ -253,7 +261,7 @@ class Deliverer:
             snoozed_until=None,
         )
         others = [other for other in self.target_ids if other != target.target_id]
-        await self._store.add_notification(recovered, targets=others)
+        await self._store.write(verbs.notifications.add_notification, recovered, targets=others)
         self.look()
 
     def send_directly(self, title: str, message: str) -> None:

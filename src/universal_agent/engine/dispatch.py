@@ -5,7 +5,8 @@ from collections.abc import Callable
 import structlog
 
 from universal_agent.domain.events import Event
-from universal_agent.store.base import Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
 
 _log = structlog.get_logger(__name__)
 
@@ -23,7 +24,7 @@ class Dispatcher:
 
     async def start(self) -> None:
         """Begin with the next event that is appended."""
-        self._position = (await self._store.log_bounds()).newest_seq
+        self._position = (await self._store.read(verbs.event_log.log_bounds)).newest_seq
 
     async def run(self) -> None:
         """Hand on every event, until cancelled."""

@@ -12,7 +12,8 @@ from universal_agent.engine.executor import Executor
 from universal_agent.engine.ids import new_id
 from universal_agent.engine.scheduler import Scheduler
 from universal_agent.errors import InvalidSchedule, JobNotFound
-from universal_agent.store.base import Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
 
 
 class Exceptions:
@@ -46,7 +47,9 @@ class Exceptions:
             at = await self._move_to(slot, move_to, timezone, now)
             exception = SlotException(kind=kind, move_to=at)
         run_id = RunId(new_id("run", now))
-        run = await self._store.make_exception(slot, exception, run_id=run_id, by=by, now=now)
+        run = await self._store.write(
+            verbs.slot_overrides.make_exception, slot, exception, run_id=run_id, by=by, now=now
+        )
         if run is not None:
             self._executor.look_for_work()
         self._scheduler.bring_forward(exception.move_to)
@@ -55,7 +58,7 @@ class Exceptions:
     async def _move_to(
         self, slot: SlotKey, given: str | float | None, timezone: str | None, now: datetime
     ) -> datetime:
-        job = await self._store.get_job(JobId(slot.source_ref))
+        job = await self._store.read(verbs.jobs.get_job, JobId(slot.source_ref))
         if job is None:
             raise JobNotFound(f"There is no job {slot.source_ref!r}.")
         zone = timezone or job.spec.timezone
@@ -68,6 +71,8 @@ class Exceptions:
 
     async def undo(self, slot: SlotKey, *, by: str) -> Job:
         """Take back a skip or a move that has not come to pass. Raises SlotNotFound, Conflict."""
-        job = await self._store.undo_exception(slot, by=by, now=self._clock.now())
+        job = await self._store.write(
+            verbs.slot_overrides.undo_exception, slot, by=by, now=self._clock.now()
+        )
         self._scheduler.bring_forward(slot.scheduled_at + job.jitter)
         return job

@@ -20,7 +20,9 @@ from universal_agent.engine.running import RunningRuns
 from universal_agent.errors import StoreUnavailable
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.metrics import Metrics
-from universal_agent.store.base import Claimed, ClaimRules, Finished, Settled, Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
+from universal_agent.store.values import Claimed, ClaimRules, Finished, Settled
 
 _log = structlog.get_logger(__name__)
 
@@ -175,11 +177,16 @@ class Executor:
         now = self._clock.now()
         rules = self.claim_rules()
         if ended:
-            return await self._store.finish(
-                ended, free_workers=free_workers, host=self._host, now=now, rules=rules
+            return await self._store.write(
+                verbs.execution.finish,
+                ended,
+                free_workers=free_workers,
+                host=self._host,
+                now=now,
+                rules=rules,
             )
-        return await self._store.claim(
-            free_workers=free_workers, host=self._host, now=now, rules=rules
+        return await self._store.write(
+            verbs.execution.claim, free_workers=free_workers, host=self._host, now=now, rules=rules
         )
 
     def _isolate(self, ended: list[Finished], *, claimed: bool) -> None:
@@ -252,7 +259,9 @@ class Executor:
         await self._recording.acquire()
         if self._unbegun:
             run_ids = [item.run.run_id for item in self._unbegun]
-            await self._try(partial(self._store.requeue, run_ids, now=self._clock.now()))
+            await self._try(
+                partial(self._store.write, verbs.execution.requeue, run_ids, now=self._clock.now())
+            )
 
     async def close(self) -> None:
         """After `close_queue`: stop what runs, and record how it ended.

@@ -11,7 +11,8 @@ from universal_agent.clock import Clock
 from universal_agent.domain.flags import FLAGS, FlagOverride, FlagState
 from universal_agent.errors import InvalidInput
 from universal_agent.settings import Settings
-from universal_agent.store.base import Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
 
 
 class Flags:
@@ -38,13 +39,14 @@ class Flags:
 
     async def load(self) -> None:
         """Take up the overrides of the last process, but for those the environment outdates."""
-        for override in await self._store.flag_overrides():
+        for override in await self._store.read(verbs.flags.flag_overrides):
             if override.name not in FLAGS:
                 continue
             if override.covered == self._from_environment(override.name):
                 self._overrides[override.name] = override
             else:
-                await self._store.set_flag(
+                await self._store.write(
+                    verbs.flags.set_flag,
                     override.name,
                     None,
                     value=self._from_environment(override.name),
@@ -88,7 +90,9 @@ class Flags:
                     changed_by=by,
                 )
             effective = self._from_environment(name) if value is None else value
-            await self._store.set_flag(name, override, value=effective, by=by, now=now)
+            await self._store.write(
+                verbs.flags.set_flag, name, override, value=effective, by=by, now=now
+            )
             if override is None:
                 self._overrides.pop(name, None)
             else:

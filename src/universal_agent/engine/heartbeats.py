@@ -43,8 +43,9 @@ from universal_agent.errors import (
 from universal_agent.runners.heartbeat_files import replace_files
 from universal_agent.runners.workspace_files import read_workspace_file
 from universal_agent.runners.workspace_watch import WorkspaceWatch
-from universal_agent.store.base import Store
-from universal_agent.store.session_store import SessionEnd, Told
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
+from universal_agent.store.values import SessionEnd, Told
 from universal_agent.threads import FILES
 
 _log = structlog.get_logger(__name__)
@@ -102,7 +103,7 @@ class Heartbeats:
         if not self._enabled:
             return None
         job_id = JobId(session_id)
-        job = await self._store.get_job(job_id)
+        job = await self._store.read(verbs.jobs.get_job, job_id)
         if job is not None and job.source is Source.HEARTBEAT:
             return await self.look(session_id)
         now = self._clock.now()
@@ -119,10 +120,12 @@ class Heartbeats:
         )
         spec = self._in_line(new, now).spec
         try:
-            made = await self._store.create_job(new_job(job_id, spec, now=now), now=now)
+            made = await self._store.write(
+                verbs.jobs.create_job, new_job(job_id, spec, now=now), now=now
+            )
         except Conflict:
             # Somebody else was first, or they were ended, and the session's own end is to come.
-            return await self._store.get_job(job_id)
+            return await self._store.read(verbs.jobs.get_job, job_id)
         self._scheduler.bring_forward(made.due_at)
         return made
 
@@ -155,11 +158,13 @@ class Heartbeats:
 
         Sessions that were made while heartbeats were off get theirs.
         """
-        beating = {job.job_id for job in await self._store.list_beats()}
+        beating = {job.job_id for job in await self._store.read(verbs.beats.list_beats)}
         for session_id in beating:
             await self._sync_one(session_id, self.look(session_id))
         cursor = ""
-        while sessions := await self._store.list_sessions(limit=_PAGE, cursor=cursor):
+        while sessions := await self._store.read(
+            verbs.sessions.list_sessions, limit=_PAGE, cursor=cursor
+        ):
             for session in sessions:
                 if session.session_id not in beating:
                     ensured = self.ensure(
@@ -265,7 +270,7 @@ class Heartbeats:
         Raises SessionNotFound, InvalidInput for a text that no beat could use, and Conflict when
         the files are no longer those of `version`.
         """
-        job = await self._store.get_job(JobId(session_id))
+        job = await self._store.read(verbs.jobs.get_job, JobId(session_id))
         if job is None or job.source is not Source.HEARTBEAT:
             raise SessionNotFound(f"There is no session {session_id!r} with heartbeats.")
         overrides = texts.get(OVERRIDES_FILE)
@@ -293,7 +298,7 @@ class Heartbeats:
 
     async def wake_all(self, mode: WakeMode, *, reason: str | None, by: str) -> Told:
         """Wake every session that has beats."""
-        jobs = await self._store.list_beats()
+        jobs = await self._store.read(verbs.beats.list_beats)
         return await self._tell([], [job.job_id for job in jobs], mode, reason=reason, by=by)
 
     async def tell(
@@ -309,7 +314,7 @@ class Heartbeats:
 
         Raises SessionNotFound.
         """
-        jobs = await self._store.list_beats()
+        jobs = await self._store.read(verbs.beats.list_beats)
         if session_id is not None:
             jobs = [job for job in jobs if job.job_id == session_id]
             if not jobs:
@@ -340,7 +345,7 @@ class Heartbeats:
         now = self._clock.now()
         wakes = [self._beats.wish(session_id, mode, reason=reason, by=by) for session_id in woken]
         keep = self._beats.system_events_max
-        told = await self._store.tell_beats(events, wakes, keep=keep, now=now)
+        told = await self._store.write(verbs.beats.tell_beats, events, wakes, keep=keep, now=now)
         if told.runs:
             self._beats.look_for_work()
         for session_id in woken:

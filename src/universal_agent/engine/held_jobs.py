@@ -2,7 +2,8 @@
 
 from universal_agent.domain.events import JOB_GONE, JOB_PUT, Event
 from universal_agent.domain.job import OffLabel
-from universal_agent.store.base import Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
 
 
 class HeldJobs:
@@ -17,7 +18,7 @@ class HeldJobs:
 
     async def load(self) -> None:
         """Begin with those that the last process left."""
-        self._job_ids = set(await self._store.held_jobs())
+        self._job_ids = set(await self._store.read(verbs.jobs.held_jobs))
 
     def notice(self, event: Event) -> None:
         """Follow an event of the log."""

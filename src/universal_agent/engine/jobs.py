@@ -29,7 +29,9 @@ from universal_agent.errors import (
     StaleVersion,
 )
 from universal_agent.runners.base import Runner, unknown_runner
-from universal_agent.store.base import Once, Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
+from universal_agent.store.values import Once
 
 #: How often a command is tried again when the job changes under it.
 TRIES = 20
@@ -68,7 +70,7 @@ class Jobs:
 
     async def get(self, job_id: JobId) -> Job:
         """The job. Raises JobNotFound."""
-        job = await self._store.get_job(job_id)
+        job = await self._store.read(verbs.jobs.get_job, job_id)
         if job is None or job.source is not self.source:
             raise JobNotFound(f"There is no job {job_id!r}.")
         return job
@@ -102,7 +104,10 @@ class Jobs:
         A request that comes again is answered before it is judged: what it asked for may have
         passed meanwhile, and it was granted.
         """
-        if once is not None and (made := await self._store.job_made(once)) is not None:
+        if (
+            once is not None
+            and (made := await self._store.read(verbs.jobs.job_made, once)) is not None
+        ):
             return made
         now = self._clock.now()
         spec = self.draft(fields, base=None, now=now).spec
@@ -114,7 +119,7 @@ class Jobs:
             spec = replace(spec, workspace_dir=f"cron_{job_id}")
         job = new_job(job_id, spec, now=now)
         try:
-            made = await self._store.create_job(job, now=now, once=once)
+            made = await self._store.write(verbs.jobs.create_job, job, now=now, once=once)
         finally:
             # Also for a caller that is cancelled while the job is committed.
             self._scheduler.bring_forward(job.due_at)
@@ -126,12 +131,12 @@ class Jobs:
         bound_to = spec.session_id or spec.metadata.get("wake_session_id")
         if not isinstance(bound_to, str):
             return spec
-        session = await self._store.get_session(bound_to)
+        session = await self._store.read(verbs.sessions.get_session, bound_to)
         return spec if session is None else replace(spec, user_id=session.user_id)
 
     async def _find_room(self) -> None:
         if self._job_count >= self._max_jobs:
-            self._job_count = await self._store.count_jobs()
+            self._job_count = await self._store.read(verbs.jobs.count_jobs)
         if self._job_count >= self._max_jobs:
             raise LimitReached(
                 f"There are {self._job_count} jobs, and UA_MAX_JOBS is {self._max_jobs}. "
@@ -185,8 +190,13 @@ class Jobs:
             ends_at = undecided.end(now) if drafted.schedule_changed else undecided.boundary(now)
             closed_at = min(ends_at, edited.effective_from)
             try:
-                stored = await self._store.update_job(
-                    edited, replaces=job, closed_at=closed_at, changed=changed, now=now
+                stored = await self._store.write(
+                    verbs.jobs.update_job,
+                    edited,
+                    replaces=job,
+                    closed_at=closed_at,
+                    changed=changed,
+                    now=now,
                 )
             finally:
                 self._scheduler.bring_forward(edited.due_at)
@@ -207,13 +217,17 @@ class Jobs:
 
         async def drop(job: Job, now: datetime) -> Job | None:
             closed_at = (await self._undecided(job, now)).end(now)
-            deleted = await self._store.delete_job(job, closed_at=closed_at, now=now)
+            deleted = await self._store.write(
+                verbs.jobs.delete_job, job, closed_at=closed_at, now=now
+            )
             return job if deleted else None
 
         await self._apply(job_id, drop)
 
     async def _undecided(self, job: Job, now: datetime) -> Job:
-        return job.before(await self._store.first_decided_ahead(job.job_id, after=now))
+        return job.before(
+            await self._store.read(verbs.jobs.first_decided_ahead, job.job_id, after=now)
+        )
 
     async def _apply(
         self, job_id: JobId, change: Callable[[Job, datetime], Awaitable[Job | None]]
@@ -237,7 +251,9 @@ class Jobs:
         job = await self.get(job_id)
         now = self._clock.now()
         try:
-            return await self._store.add_run(job, RunId(new_id("run", now)), now=now, once=once)
+            return await self._store.write(
+                verbs.admission.add_run, job, RunId(new_id("run", now)), now=now, once=once
+            )
         finally:
             self._executor.look_for_work()
 
@@ -250,13 +266,13 @@ class Jobs:
         if once is not None:
             # The end of a run in execution is recorded elsewhere: the wish is kept before it.
             asked = once.part("asked")
-            if await self._store.answer_of(asked) is None:
+            if await self._store.read(verbs.idempotency.answer_of, asked) is None:
                 run = await self._run(run_id)
                 if not run.status.is_final:
-                    await self._store.keep_answer(asked, run_id, now=now)
+                    await self._store.write(verbs.idempotency.keep_answer, asked, run_id, now=now)
             elif (run := await self._run(run_id)).status.is_final:
                 return run
-        if await self._store.cancel_queued(run_id, now=now):
+        if await self._store.write(verbs.runs.cancel_queued, run_id, now=now):
             return await self._run(run_id)
         run = await self._run(run_id)
         if run.status.is_final:
@@ -267,7 +283,7 @@ class Jobs:
         return await self._run(run_id)
 
     async def _run(self, run_id: RunId) -> Run:
-        run = await self._store.get_run(run_id)
+        run = await self._store.read(verbs.runs.get_run, run_id)
         if run is None:
             raise RunNotFound(f"There is no run {run_id!r}.")
         return run

@@ -8,7 +8,7 @@ like any other it applies only while its job is as it was when the decision was 
 from collections import deque
 from datetime import datetime, timedelta
 
-from universal_agent.store.base import Decision
+from universal_agent.store.values import Decision
 
 #: How far ahead slots are decided.
 AHEAD = timedelta(seconds=1)

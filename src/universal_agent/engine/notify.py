@@ -12,7 +12,8 @@ from universal_agent.domain.notifications import Notification, NotificationStatu
 from universal_agent.engine.delivery import Deliverer
 from universal_agent.engine.ids import new_id
 from universal_agent.errors import InvalidInput
-from universal_agent.store.base import Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
 
 _BATCH = 500
 
@@ -47,11 +48,13 @@ class Notifier:
 
     async def run(self) -> None:
         """Fold every new event."""
-        seen = (await self._store.log_bounds()).newest_seq
+        seen = (await self._store.read(verbs.event_log.log_bounds)).newest_seq
         await self._fold()
         async for _ in self._store.appended(after_seq=seen):
             # Most events are no news: a look costs no write.
-            notable, seen = await self._store.has_notable_events(after_seq=seen)
+            notable, seen = await self._store.read(
+                verbs.notifications.has_notable_events, after_seq=seen
+            )
             if notable:
                 await self._fold()
             await self._clock.sleep(_PAUSE_SECONDS)
@@ -59,7 +62,8 @@ class Notifier:
     async def _fold(self) -> None:
         while True:
             now = self._clock.now()
-            count, changed = await self._store.fold_notifications(
+            count, changed = await self._store.write(
+                verbs.notifications.fold_notifications,
                 limit=_BATCH,
                 new_id=lambda: new_id("ntf", self._clock.now()),
                 keep=self._keep,
@@ -79,14 +83,18 @@ class Notifier:
         While its incident is open already, what is said of that changes.
         """
         targets = self._deliverer.target_ids if deliver else ()
-        told = await self._store.add_notification(notification, targets=targets)
+        told = await self._store.write(
+            verbs.notifications.add_notification, notification, targets=targets
+        )
         self._on_news(told)
         self._deliverer.look()
         return told
 
     async def close(self, incident: str) -> Notification | None:
         """Close the open notification of an incident; None when none is open."""
-        closed = await self._store.close_incident(incident, now=self._clock.now())
+        closed = await self._store.write(
+            verbs.notifications.close_incident, incident, now=self._clock.now()
+        )
         if closed is not None:
             self._on_news(closed)
         return closed
@@ -107,8 +115,13 @@ class Notifier:
         """
         now = self._clock.now()
         until = self._snoozed_until(status, snooze_minutes, now)
-        return await self._store.mark_notifications(
-            ids, status, note=note, snoozed_until=until, now=now
+        return await self._store.write(
+            verbs.notifications.mark_notifications,
+            ids,
+            status,
+            note=note,
+            snoozed_until=until,
+            now=now,
         )
 
     def _snoozed_until(

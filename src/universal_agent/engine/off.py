@@ -16,7 +16,8 @@ from universal_agent.domain.slot import Source
 from universal_agent.engine.ids import new_id
 from universal_agent.engine.scheduler import BATCH, Scheduler
 from universal_agent.errors import StoreUnavailable
-from universal_agent.store.base import Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
 
 _log = structlog.get_logger(__name__)
 
@@ -43,7 +44,9 @@ class OffEngine:
     async def begin(self) -> str:
         """The engine is off: begin the outage, or go on with the one of the last process."""
         outage_id = new_id("out", self._clock.now())
-        return await self._store.switched_off(self.source, outage_id=outage_id)
+        return await self._store.write(
+            verbs.switched_off.switched_off, self.source, outage_id=outage_id
+        )
 
     async def run(self) -> None:
         """Record every slot that has passed its grace, and close misses that expire; forever."""
@@ -52,9 +55,13 @@ class OffEngine:
             now = self._clock.now()
             try:
                 again_at = await self._record(outage_id, now)
-                due = await self._store.due(until=now, limit=0)
-                while due.expired and await self._store.expire_missed(now=now, limit=BATCH):
-                    due = await self._store.due(until=now, limit=0)
+                due = await self._store.read(verbs.admission.due, until=now, limit=0)
+                while due.expired:
+                    if not await self._store.write(
+                        verbs.stasis.expire_missed, now=now, limit=BATCH
+                    ):
+                        break
+                    due = await self._store.read(verbs.admission.due, until=now, limit=0)
             except StoreUnavailable as error:
                 _log.error("store_unavailable", action="store_unavailable", error=error.message)
                 await self._clock.sleep(_SHORT_SECONDS)
@@ -76,21 +83,22 @@ class OffEngine:
 
     async def end(self) -> None:
         """The engine is on: decide what it missed while it was off, if it was."""
-        outage_id = await self._store.off_outage(self.source)
+        outage_id = await self._store.read(verbs.switched_off.off_outage, self.source)
         if outage_id is None:
             return
         now = self._clock.now()
         await self._record(outage_id, now)
-        refs = await self._store.refs_in_outage(outage_id)
+        refs = await self._store.read(verbs.switched_off.refs_in_outage, outage_id)
         count = 0
         for first in range(0, len(refs), _DECIDED_TOGETHER):
-            count += await self._store.decide_outage(
+            count += await self._store.write(
+                verbs.switched_off.decide_outage,
                 outage_id,
                 refs[first : first + _DECIDED_TOGETHER],
                 new_run_id=lambda: new_id("run", now),
                 now=now,
             )
-        await self._store.switched_on(self.source)
+        await self._store.write(verbs.switched_off.switched_on, self.source)
         _log.info(
             "engine_switched_on",
             action="engine_switched_on",
@@ -105,14 +113,17 @@ class OffEngine:
         again_at = now + timedelta(seconds=_LOOK_SECONDS)
         after: tuple[float, str] | None = None
         while True:
-            page = await self._store.due_page(self.source, until=now, after=after, limit=BATCH)
+            page = await self._store.read(
+                verbs.switched_off.due_page, self.source, until=now, after=after, limit=BATCH
+            )
             await self._scheduler.miss(page.jobs, outage_id=outage_id, now=now)
             again_at = min([again_at, *(_grace_end(job, now) for job in page.jobs)])
             if page.after is None:
                 break
             after = page.after
         while (
-            await self._store.miss_moved(
+            await self._store.write(
+                verbs.switched_off.miss_moved,
                 self.source,
                 outage_id=outage_id,
                 missed_ids=[new_id("mis", now) for _ in range(BATCH)],

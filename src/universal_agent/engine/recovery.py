@@ -19,7 +19,8 @@ from universal_agent.engine.replanning import plan_by_present_rules
 from universal_agent.engine.scheduler import Scheduler
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.runners.orphans import kill_orphans
-from universal_agent.store.base import Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
 
 _log = structlog.get_logger(__name__)
 
@@ -73,7 +74,9 @@ class Recovery:
 
     async def _end_processes(self) -> int:
         """End what still works for runs of a dead process; how many processes there were."""
-        left = await self._store.left_running(host=self._host, limit=_MOST_RUNNING)
+        left = await self._store.read(
+            verbs.misses.left_running, host=self._host, limit=_MOST_RUNNING
+        )
         return await kill_orphans([run.run_id for run in left], clock=self._clock)
 
     async def close_interrupted(self) -> tuple[RunId, ...]:
@@ -82,7 +85,8 @@ class Recovery:
         outage_id = new_id("out", self._clock.now())
         while True:
             now = self._clock.now()
-            batch = await self._store.interrupt_runs(
+            batch = await self._store.write(
+                verbs.misses.interrupt_runs,
                 host=self._host,
                 now=now,
                 outage_id=outage_id,
@@ -95,7 +99,8 @@ class Recovery:
     async def _miss_queued(self, cause: Cause, outage_id: str, *, of: Source | None = None) -> None:
         while True:
             now = self._clock.now()
-            count = await self._store.miss_queued(
+            count = await self._store.write(
+                verbs.misses.miss_queued,
                 now=now,
                 cause=cause,
                 outage_id=outage_id,

@@ -8,8 +8,9 @@ from typing import TypeVar
 import structlog
 
 from universal_agent.errors import StoreUnavailable
-from universal_agent.store.base import Store
-from universal_agent.store.plan_store import Replanned
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
+from universal_agent.store.values import ChangedZone, Replanned
 
 T = TypeVar("T")
 
@@ -43,10 +44,12 @@ async def plan_again(store: Store, *, ahead_until: datetime, now: datetime) -> N
     Cut short by a failure or a kill, it is done again at the next start, and does the rest then.
     """
     total = Replanned()
-    job_ids = await store.judged_ahead(now=now)
-    for part in await _done(job_ids, lambda some: store.replan(some, now=now)):
+    job_ids = await store.read(verbs.replanning.judged_ahead, now=now)
+    for part in await _done(
+        job_ids, lambda some: store.write(verbs.replanning.replan, some, now=now)
+    ):
         total += part
-    await store.finish_replan(total, ahead_until=ahead_until, now=now)
+    await store.write(verbs.replanning.finish_replan, total, ahead_until=ahead_until, now=now)
     if total.jobs:
         _log.warning(
             "clock_set_back",
@@ -58,20 +61,25 @@ async def plan_again(store: Store, *, ahead_until: datetime, now: datetime) -> N
         )
 
 
+async def _plan_by_rules(
+    store: Store, zone: ChangedZone, now: datetime, job_ids: Sequence[str]
+) -> int:
+    return await store.write(verbs.zones.plan_by_rules, job_ids, zone, now=now)
+
+
 async def plan_by_present_rules(store: Store, *, now: datetime) -> None:
     """Give the jobs of zones whose rules have changed their next slots by the present rules.
 
     What was due at `now` must have been decided before: it was planned by the old ones.
     """
-    for zone in await store.changed_zones():
+    for zone in await store.read(verbs.zones.changed_zones):
         if zone.after is None:
             # Its jobs go on by the rules on record.
             _log.warning("zone_unknown", action="zone_unknown", timezone=zone.timezone)
             continue
-        job_ids = await store.jobs_by_other_rules(zone)
-        plan = partial(store.plan_by_rules, zone=zone, now=now)
-        count = sum(await _done(job_ids, plan))
-        await store.finish_zone(zone, jobs=count, now=now)
+        job_ids = await store.read(verbs.zones.jobs_by_other_rules, zone)
+        count = sum(await _done(job_ids, partial(_plan_by_rules, store, zone, now)))
+        await store.write(verbs.zones.finish_zone, zone, jobs=count, now=now)
         _log.warning(
             "zone_rules_changed", action="zone_rules_changed", timezone=zone.timezone, jobs=count
         )

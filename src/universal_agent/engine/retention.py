@@ -17,8 +17,9 @@ from universal_agent.clock import Clock
 from universal_agent.domain.events import Event
 from universal_agent.domain.lived_time import LivedTime
 from universal_agent.errors import Conflict, UniversalAgentError
-from universal_agent.store.base import Store
+from universal_agent.store import verbs
 from universal_agent.store.checkpoint import Checkpoint
+from universal_agent.store.store import Store
 from universal_agent.threads import FILES
 
 #: The folder that a day's run logs are in.
@@ -77,23 +78,25 @@ class Retention:
 
     async def _trusted_time(self) -> datetime:
         """The time without leaps of the clock that may prove wrong."""
-        text = await self._store.lived_time()
+        text = await self._store.read(verbs.event_log.lived_time)
         now, monotonic = self._clock.now(), self._clock.monotonic()
         lived = LivedTime(now) if text is None else LivedTime.from_record(orjson.loads(text))
         lived = lived.moved_on(now, ran=monotonic - self._swept)
         self._swept = monotonic
-        await self._store.keep_lived_time(orjson.dumps(lived.record()).decode())
+        await self._store.write(
+            verbs.event_log.keep_lived_time, orjson.dumps(lived.record()).decode()
+        )
         return lived.trusted
 
     async def _forget_events(self, before: datetime) -> None:
         """Take the events out of the log that come before the first one that is to be kept."""
-        bounds = await self._store.log_bounds()
+        bounds = await self._store.read(verbs.event_log.log_bounds)
         if not (expired := await self._expired(before, bounds.oldest_seq)):
             return
         async with self._checkpoint.opened(bounds.stream_id) as checkpoint:
             while expired:
                 until = expired[-1].seq
-                position = await checkpoint.project(expired)
+                position = await checkpoint.write(verbs.projection.project, expired)
                 if position < until:
                     raise Conflict(
                         f"The checkpoint is at event {position}, and the log begins with "

@@ -10,7 +10,8 @@ from functools import partial
 from universal_agent.clock import Clock
 from universal_agent.domain.events import Event
 from universal_agent.domain.run import RunId, RunStatus
-from universal_agent.store.base import Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
 
 
 class RunEnds:
@@ -35,7 +36,7 @@ class RunEnds:
         timer = self._clock.call_later(seconds, partial(_resolve, future))
         try:
             # It may have ended before anybody waited.
-            run = await self._store.get_run(run_id)
+            run = await self._store.read(verbs.runs.get_run, run_id)
             if run is not None and not run.status.is_final:
                 await future
         finally:

@@ -22,8 +22,7 @@ from universal_agent.runners.base import GATEWAY_STOPS, Runner, RunRequest, RunR
 from universal_agent.runners.failure_rules import WatchedOutput
 from universal_agent.runners.output import ReplyListener, RunOutput, run_log_path
 from universal_agent.runners.shortage import ResourceShortage
-from universal_agent.store.base import Claimed, Finished
-from universal_agent.store.session_store import Wake
+from universal_agent.store.values import Claimed, Finished, Wake
 
 _log = structlog.get_logger(__name__)
 

@@ -26,7 +26,9 @@ from universal_agent.engine.replanning import plan_again
 from universal_agent.engine.timer import Timer
 from universal_agent.errors import StoreUnavailable
 from universal_agent.failpoint import Failpoint, passing
-from universal_agent.store.base import Decision, SlotStart, Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
+from universal_agent.store.values import Decision, SlotStart
 
 _log = structlog.get_logger(__name__)
 
@@ -104,16 +106,16 @@ class Scheduler:
 
     async def plan_again_if_ahead(self) -> None:
         """At a start: plan all jobs again if the store has seen a later time than it is now."""
-        acted_at, now = await self._store.acted_at(), self._clock.now()
+        acted_at, now = await self._store.read(verbs.replanning.acted_at), self._clock.now()
         if acted_at - now > TOLERANCE:
             self._ahead_until = acted_at
             await self._plan_again()
         elif now - acted_at > _LEAP and acted_at > from_epoch(0):
-            await self._store.note_leap(to=now)
+            await self._store.write(verbs.replanning.note_leap, to=now)
 
     async def _plan_again(self) -> None:
         if self._leapt_to is not None:
-            await self._store.note_leap(to=self._leapt_to)
+            await self._store.write(verbs.replanning.note_leap, to=self._leapt_to)
             self._leapt_to = None
         if self._ahead_until is not None:
             now = self._clock.now()
@@ -198,17 +200,21 @@ class Scheduler:
         now = self._clock.now()
         self._timer.tick()
         self._timer.forget()
-        due = await self._store.due(until=now, limit=BATCH, without=self._without)
+        due = await self._store.read(
+            verbs.admission.due, until=now, limit=BATCH, without=self._without
+        )
         self.bring_forward(due.next_at)
         # All of them go before the slots of their jobs, which would take their place.
         if due.starts and await self._make_starts(now) == BATCH:
             return True
         if due.unreadable:
-            await self._store.postpone_unreadable(due.unreadable, due_at=now + _POSTPONE)
+            await self._store.write(
+                verbs.admission.postpone_unreadable, due.unreadable, due_at=now + _POSTPONE
+            )
         if due.overdue:
             await self._miss_queued(now)
         if due.expired:
-            await self._store.expire_missed(now=now, limit=BATCH)
+            await self._store.write(verbs.stasis.expire_missed, now=now, limit=BATCH)
         if due.jobs:
             await self.decide(due.jobs, now=now)
         return bool(due.jobs or due.unreadable or due.starts or due.overdue or due.expired)
@@ -231,7 +237,7 @@ class Scheduler:
     async def _postpone(self, job: Job, now: datetime) -> None:
         """Leave a job alone for a while: what fails for it must not stop the others."""
         _log.exception("job_undecidable", action="job_undecidable", job_id=job.job_id)
-        await self._store.postpone(job, due_at=now + _POSTPONE)
+        await self._store.write(verbs.admission.postpone, job, due_at=now + _POSTPONE)
 
     async def _look_ahead(self) -> None:
         """Decide what comes due within a moment, each slot as of its own time."""
@@ -239,7 +245,9 @@ class Scheduler:
         soon = now + AHEAD
         if self._ahead or self._timer.due_at is None or self._timer.due_at > soon:
             return
-        due = await self._store.due(until=soon, limit=LIMIT, without=self._without)
+        due = await self._store.read(
+            verbs.admission.due, until=soon, limit=LIMIT, without=self._without
+        )
         for number, job in enumerate(due.jobs):
             if job.due_at is None or job.due_at <= now:
                 continue
@@ -265,7 +273,8 @@ class Scheduler:
         """Commit what was decided, and hand what was admitted to the executor."""
         reserved = self._executor.reserve() if any(one.starts for one in decisions) else 0
         try:
-            admission = await self._store.admit(
+            admission = await self._store.write(
+                verbs.admission.admit,
                 decisions,
                 free_workers=reserved,
                 host=self._host,
@@ -339,7 +348,8 @@ class Scheduler:
 
     async def _make_starts(self, now: datetime) -> int:
         """Queue slots that wait for a time of their own; how many were dealt with."""
-        count = await self._store.make_starts(
+        count = await self._store.write(
+            verbs.starts.make_starts,
             [RunId(new_id("run", now)) for _ in range(BATCH)],
             missed_ids=[new_id("mis", now) for _ in range(BATCH)],
             cause=self._cause,
@@ -352,7 +362,8 @@ class Scheduler:
 
     async def _miss_queued(self, now: datetime) -> None:
         """Runs that waited for a worker longer than their job allows are missed, not run late."""
-        await self._store.miss_queued(
+        await self._store.write(
+            verbs.misses.miss_queued,
             now=now,
             cause=Cause.CAPACITY,
             outage_id=self._outage(now),

@@ -20,8 +20,9 @@ from universal_agent.engine.jobs import workspace_inside
 from universal_agent.engine.turns import Turns
 from universal_agent.errors import SessionNotFound, Unavailable, UniversalAgentError
 from universal_agent.runners.workspace_files import open_workspace
-from universal_agent.store.base import Once, Store
-from universal_agent.store.session_store import SessionEnd
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
+from universal_agent.store.values import Once, SessionEnd
 
 _log = structlog.get_logger(__name__)
 
@@ -94,7 +95,8 @@ class Sessions:
         inside = session_id
         if workspace_dir is not None:
             inside = workspace_inside(self._workspaces_root, workspace_dir)
-        session = await self._store.create_session(
+        session = await self._store.write(
+            verbs.sessions.create_session,
             Session(
                 session_id=session_id,
                 user_id=user_id,
@@ -117,7 +119,7 @@ class Sessions:
 
         Raises SessionNotFound, which is no failure to resume, or Unavailable, which is one.
         """
-        session = await self._store.get_session(session_id)
+        session = await self._store.read(verbs.sessions.get_session, session_id)
         if session is None:
             raise SessionNotFound(f"There is no session {session_id!r}.")
         if session_id not in self._in_memory:
@@ -172,7 +174,7 @@ class Sessions:
         turn = self._turns.state(session_id)
         attachment.put(self._hub.message("connected", {**hello, "turn": turn}))
         try:
-            await self._store.touch_session(session_id, now=self._clock.now())
+            await self._store.write(verbs.sessions.touch_session, session_id, now=self._clock.now())
             await self._turns.catch_up(attachment)
             await self._reports.attached(session_id)
             self._beats.notice(session_id)
@@ -220,9 +222,11 @@ class Sessions:
     async def _runs_meant(self, session_id: str, *, beats: bool, once: Once) -> list[RunId]:
         """The runs that were open when the key came first."""
         part = once.part("runs")
-        kept = await self._store.answer_of(part)
+        kept = await self._store.read(verbs.idempotency.answer_of, part)
         if kept is None:
-            runs = await self._store.open_runs(session_id)
+            runs = await self._store.read(verbs.sessions.open_runs, session_id)
             kept = " ".join(run.run_id for run in runs if beats or run.brings_spec)
-            await self._store.keep_answer(part, kept, now=self._clock.now())
+            await self._store.write(
+                verbs.idempotency.keep_answer, part, kept, now=self._clock.now()
+            )
         return [RunId(run_id) for run_id in kept.split()]

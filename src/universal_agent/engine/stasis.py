@@ -30,7 +30,9 @@ from universal_agent.errors import (
     StoreUnavailable,
     UniversalAgentError,
 )
-from universal_agent.store.base import Once, Resolution, Resolved, Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
+from universal_agent.store.values import Once, Resolution, Resolved
 
 #: When a rescheduled slot runs, unless the operator says otherwise.
 DEFAULT_DELAY = timedelta(hours=1)
@@ -88,7 +90,10 @@ class Stasis:
         while the engine of the slot's source is switched off. A request that comes again is
         answered before it is judged.
         """
-        if once is not None and (made := await self._store.decision_made(once)) is not None:
+        if (
+            once is not None
+            and (made := await self._store.read(verbs.stasis.decision_made, once)) is not None
+        ):
             return made
         if action is not StasisAction.DELETE:
             self._require(slot.source)
@@ -110,7 +115,8 @@ class Stasis:
             resolution = replace(resolution, job=job)
         elif run_at is not None:
             raise InvalidInput("expected run_at only with reschedule", field="run_at")
-        resolved = await self._store.resolve_missed(
+        resolved = await self._store.write(
+            verbs.stasis.resolve_missed,
             slot,
             resolution,
             spare_ids=[new_id("mis", now) for _ in range(2)],
@@ -132,8 +138,8 @@ class Stasis:
         now: datetime,
     ) -> Job:
         """The job that a rescheduled slot becomes: the same work, once."""
-        missed = await self._store.find_missed(slot)
-        job = await self._store.get_job(JobId(slot.source_ref))
+        missed = await self._store.read(verbs.stasis.find_missed, slot)
+        job = await self._store.read(verbs.jobs.get_job, JobId(slot.source_ref))
         if job is None:
             raise Conflict("The job of this missed slot was deleted.")
         spec = job.spec
@@ -218,7 +224,7 @@ class Stasis:
     ) -> list[SlotKey]:
         """The slots that a bulk decision is about, as they were when its key came first."""
         part = None if once is None else once.part("items")
-        kept = None if part is None else await self._store.answer_of(part)
+        kept = None if part is None else await self._store.read(verbs.idempotency.answer_of, part)
         if kept is not None:
             return [SlotKey.parse(event_id) for event_id in kept.split()]
         slots = [SlotKey.parse(event_id) for event_id in event_ids]
@@ -227,13 +233,17 @@ class Stasis:
             slots += [SlotKey.parse(r.event_id) for r in pending if r.outage_id == outage_id]
         if part is not None and 0 < len(slots) <= BULK_LIMIT:
             listed = " ".join(slot.event_id for slot in slots)
-            await self._store.keep_answer(part, listed, now=self._clock.now())
+            await self._store.write(
+                verbs.idempotency.keep_answer, part, listed, now=self._clock.now()
+            )
         return slots
 
     async def pending(self) -> list[MissedRecord]:
         """The latest span of every group that waits."""
         groups: dict[tuple[str, str], MissedRecord] = {}
-        for record in await self._store.missed_spans(status=MissedStatus.PENDING, limit=100_000):
+        for record in await self._store.read(
+            verbs.stasis.missed_spans, status=MissedStatus.PENDING, limit=100_000
+        ):
             key = (record.source_ref, record.outage_id)
             if key not in groups or groups[key].span.last_at < record.span.last_at:
                 groups[key] = record
@@ -241,4 +251,4 @@ class Stasis:
 
     async def undo_delete(self, slot: SlotKey, *, by: str) -> MissedRecord:
         """Take back a deletion within a minute. Raises SlotNotFound or Conflict."""
-        return await self._store.undo_delete(slot, by=by, now=self._clock.now())
+        return await self._store.write(verbs.stasis.undo_delete, slot, by=by, now=self._clock.now())

@@ -6,7 +6,7 @@ from universal_agent.domain.notifications import Kind
 from universal_agent.engine.alarms import Trouble
 from universal_agent.engine.supervisor import Supervisor
 from universal_agent.engine.watchdog import Watchdog
-from universal_agent.store.base import Store
+from universal_agent.store.store import Store
 
 
 def troubles_of(

@@ -32,7 +32,9 @@ from universal_agent.runners.output import (
     reply_path,
     run_log_path,
 )
-from universal_agent.store.base import Once, Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
+from universal_agent.store.values import Once
 
 #: Who answers a turn. Never a shell: what is said is words.
 AGENT = "agent"
@@ -129,7 +131,9 @@ class Turns:
         # Before it is kept: it may be executed, and even end, before this goes on.
         self._live[run_id] = _Live(run_id, session.session_id, client_turn_id)
         try:
-            turn = await self._store.add_turn(session.session_id, run_id, spec, now=now, once=once)
+            turn = await self._store.write(
+                verbs.sessions.add_turn, session.session_id, run_id, spec, now=now, once=once
+            )
         except Exception:
             self._live.pop(run_id, None)
             raise
@@ -156,12 +160,14 @@ class Turns:
         With `only`, no other runs than these.
         """
         stopped = []
-        for run in await self._store.open_runs(session_id):
+        for run in await self._store.read(verbs.sessions.open_runs, session_id):
             if not (beats or run.brings_spec) or (only is not None and run.run_id not in only):
                 continue
             if run.status is RunStatus.QUEUED:
                 now = self._clock.now()
-                if await self._store.cancel_queued(run.run_id, now=now, error=reason):
+                if await self._store.write(
+                    verbs.runs.cancel_queued, run.run_id, now=now, error=reason
+                ):
                     stopped.append(run.run_id)
             elif self._executor.cancel(run.run_id, reason):
                 stopped.append(run.run_id)
@@ -225,7 +231,7 @@ class Turns:
             self._news.clear()
             while self._told:
                 session_id, run_id = self._told.pop(0)
-                await self._store.turn_told(session_id, run_id)
+                await self._store.write(verbs.sessions.turn_told, session_id, run_id)
 
     # -- catching up
 
@@ -247,13 +253,13 @@ class Turns:
     async def catch_up(self, attachment: Attachment) -> None:
         """Tell a client that has attached how the last turn ended, when nobody was told."""
         session_id = attachment.session_id
-        run = await self._store.untold_turn(session_id)
+        run = await self._store.read(verbs.sessions.untold_turn, session_id)
         live = self._live_in(session_id)
         if run is None or (live is not None and live.run_id == run.run_id):
             return  # of one that is about to be told, everybody hears
         result = self.result(run, client_turn_id=None)
         if attachment.put(self._hub.message("query_complete", {**result, "replayed": True})):
-            await self._store.turn_told(session_id, run.run_id)
+            await self._store.write(verbs.sessions.turn_told, session_id, run.run_id)
 
     def result(self, run: Run, *, client_turn_id: str | None) -> dict[str, Any]:
         """How a turn ended that is over, with its reply from the run's log."""

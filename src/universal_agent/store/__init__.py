@@ -1,1 +1,1 @@
-
+"""The durable state."""

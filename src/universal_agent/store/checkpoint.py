@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from universal_agent.errors import Conflict, StartupError
-from universal_agent.store.base import Store
+from universal_agent.store.store import Store
 
 _log = structlog.get_logger(__name__)
 

@@ -1,31 +1,24 @@
-"""Rows that are written in the transaction of somebody else's effect.
+"""Rows that are written in the transaction of another effect.
 
 A request's answer under its Idempotency-Key, and the decision that a change was made for, must
-stand or fall with the change itself. The commands in between know nothing of either, so both
-travel in a context variable: the next write of this task whose result is of the expected type
-takes them along. A verb that loses a race returns None, which is of no expected type.
+stand or fall with the change. The commands in between know nothing of either, so both travel in a
+context variable: the next write of this task whose result is of the expected type takes them along.
+A verb that loses a race returns None, which is of no expected type.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from universal_agent.store.base import Once
-from universal_agent.store.job_verbs import recall
-from universal_agent.store.set_aside import SetAside
-from universal_agent.store.tx import Database, Lane, Tx
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Effect(Generic[T]):
-    """What a verb returned that may return None although it had its effect."""
-
-    value: T
+from universal_agent.domain.proposal import Proposal, ProposalStatus
+from universal_agent.errors import AlreadyResolved
+from universal_agent.store.effects import Effect
+from universal_agent.store.tx import Tx
+from universal_agent.store.values import Once
+from universal_agent.store.verbs.idempotency import recall
+from universal_agent.store.verbs.proposals import decide_proposal
 
 
 class Companion:
@@ -39,27 +32,34 @@ class Companion:
         self.is_written = False
 
     def goes_with(self, result: object) -> bool:
+        """Whether it is written with a verb that returned this."""
         return self._open and isinstance(result, self._of)
 
     def put(self, tx: Tx, result: object) -> None:
+        """Write it."""
         self._put(tx, result)
 
     def written(self) -> None:
-        """Its transaction is committed."""
+        """Record that its transaction is committed."""
         self.is_written = True
         self._open = False
 
     def close(self) -> None:
-        """It is no longer wanted: a task that inherited the variable must not write it."""
+        """Keep a task that inherited the variable from writing it later."""
         self._open = False
 
 
 _COMPANIONS: ContextVar[tuple[Companion, ...]] = ContextVar("companions", default=())
 
 
+def companions() -> Sequence[Companion]:
+    """The companions of this task's next fitting write."""
+    return _COMPANIONS.get()
+
+
 @contextmanager
 def accompanied(companion: Companion) -> Iterator[None]:
-    """Have the next fitting write of this task take the companion along."""
+    """Write the companion with the next fitting write of this task."""
     token = _COMPANIONS.set((*_COMPANIONS.get(), companion))
     try:
         yield
@@ -77,8 +77,35 @@ def made_under(once: Once, *, now: datetime) -> Companion:
     return Companion((Effect,), put)
 
 
+def deciding(
+    proposal: Proposal,
+    status: ProposalStatus,
+    *,
+    of: tuple[type[object], ...],
+    by: str,
+    now: datetime,
+) -> Companion:
+    """Decides a pending proposal in the transaction of the change, whose result is one of `of`.
+
+    That transaction raises AlreadyResolved when the proposal is no longer pending.
+    """
+
+    def put(tx: Tx, _: object) -> None:
+        if not decide_proposal(
+            tx,
+            proposal.proposal_id,
+            expected=ProposalStatus.PENDING,
+            status=status,
+            by=by,
+            now=now,
+        ):
+            raise AlreadyResolved("Somebody else has decided the proposal at this moment.")
+
+    return Companion(of, put)
+
+
 class AnswerInEffect:
-    """An answer that is kept in the transaction of the effect that it tells of."""
+    """An answer that is kept in the transaction of the effect that it describes."""
 
     def __init__(
         self,
@@ -102,45 +129,3 @@ class AnswerInEffect:
     def _put(self, tx: Tx, result: object) -> None:
         self._answer = self._render(result)
         recall(tx, self._once, self._answer.decode(), now=self._now)
-
-
-class AccompaniedDatabase:
-    """A database whose writes take the companions of their task along."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    @property
-    def last_error(self) -> str | None:
-        return self._database.last_error
-
-    @property
-    def set_aside(self) -> SetAside:
-        return self._database.set_aside
-
-    async def open(self) -> None:
-        await self._database.open()
-
-    async def close(self) -> None:
-        await self._database.close()
-
-    async def read(self, fn: Callable[[Tx], T], lane: Lane = Lane.SHORT) -> T:
-        return await self._database.read(fn, lane)
-
-    async def write(self, fn: Callable[[Tx], T]) -> T:
-        companions = _COMPANIONS.get()
-        if not companions:
-            return await self._database.write(fn)
-
-        def together(tx: Tx) -> T:
-            result = fn(tx)
-            for companion in companions:
-                if companion.goes_with(result):
-                    companion.put(tx, result)
-            return result
-
-        result = await self._database.write(together)
-        for companion in companions:
-            if companion.goes_with(result):
-                companion.written()
-        return result

@@ -1,27 +1,21 @@
-"""Rows that cannot be read: set aside, so that the others go on, and told.
+"""Rows that cannot be read: they are skipped, logged once, and named until they can be read again.
 
-A value that no release of the product wrote, or only a later one: broken JSON, an unknown word, an
-impossible time. What goes through rows skips such a row. The row is named here, is logged once, and
-stays named until it can be read again.
+Such a row holds a value that no release of the product wrote, or only a later one: broken JSON, an
+unknown word, an impossible time.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from threading import Lock
-from typing import TypeVar
 
 import structlog
 
-from universal_agent.store.tx import PartFailed, Row, Tx
-
-T = TypeVar("T")
-
 _log = structlog.get_logger(__name__)
 
-#: How long the engine leaves such a row alone before it tries it again.
+#: How long the engine leaves such a row alone before it tries the row again.
 LEFT_ALONE = timedelta(minutes=1)
 
-#: Rows that are named at the most.
+#: The most rows that are named.
 _NAMED = 1000
 
 
@@ -51,59 +45,6 @@ class SetAside:
         _log.error("row_unreadable", action="row_unreadable", table=table, key=key, error=reason)
 
     def discard(self, table: str, key: object) -> None:
-        """The row can be read."""
+        """Drop the name of a row that can be read again."""
         with self._lock:
             self._reasons.pop(f"{table} {key}", None)
-
-
-def readable(
-    tx: Tx, table: str, rows: Iterable[Row], decode: Callable[[Row], T]
-) -> list[tuple[Row, T]]:
-    """The rows that can be decoded, with what they say; the first column is the key."""
-    found = []
-    for row in rows:
-        try:
-            value = decode(row)
-        except Exception as error:
-            tx.set_aside.add(table, row[0], error)
-        else:
-            found.append((row, value))
-            if tx.set_aside:
-                tx.set_aside.discard(table, row[0])
-    return found
-
-
-def decoded(tx: Tx, table: str, rows: Iterable[Row], decode: Callable[[Row], T]) -> list[T]:
-    """What the rows say that can be decoded."""
-    return [value for _, value in readable(tx, table, rows, decode)]
-
-
-def for_each(
-    tx: Tx,
-    table: str,
-    rows: Sequence[T],
-    do: Callable[[T], None],
-    *,
-    key: Callable[[T], object],
-    put_off: Callable[[T, Exception], None],
-) -> None:
-    """Do the same with each row. What fails for one leaves nothing behind and does not stop others.
-
-    `put_off` sees to it that the row is not found again right away. `do` may be called twice for a
-    row, and must leave nothing behind outside the transaction.
-    """
-    try:
-        with tx.part():
-            for row in rows:
-                do(row)
-    except PartFailed:
-        pass
-    else:
-        return
-    for row in rows:
-        try:
-            with tx.part():
-                do(row)
-        except PartFailed as failed:
-            tx.set_aside.add(table, key(row), failed.error)
-            put_off(row, failed.error)

@@ -1,31 +1,25 @@
-"""What is a transaction to the verbs?
+"""The interfaces of a transaction and of a database, which verbs and the store are written against.
 
-Verbs are plain functions of a `Tx`, so that they read top to bottom and run on whichever thread
-the database owns. They speak in named queries (queries.sql, feed.sql) and rows.
+A verb is a plain function of a `Tx`, so that it reads top to bottom and runs on the thread that the
+database owns. It names statements (`store/sql/*.sql`) and gets rows.
 """
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
 from enum import StrEnum
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-
-import orjson
+from typing import Any, Protocol, TypeVar
 
 from universal_agent.domain.events import NewEvent
-
-if TYPE_CHECKING:
-    from universal_agent.store.set_aside import SetAside
+from universal_agent.store.set_aside import SetAside
+from universal_agent.store.spec_cache import SpecCache
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
+Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 
 class PartFailed(Exception):
-    """What was done in a part of a transaction failed and was taken back."""
+    """A part of a transaction failed and was rolled back."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
@@ -36,15 +30,29 @@ class Tx(Protocol):
     """An open transaction."""
 
     @property
-    def set_aside(self) -> "SetAside":
+    def set_aside(self) -> SetAside:
         """The rows of the database that could not be read."""
+        ...
+
+    @property
+    def specs(self) -> SpecCache:
+        """The decoded specs of the database."""
+        ...
+
+    @property
+    def kept_rules(self) -> set[str]:
+        """Fingerprints of the time zone rules that are on record."""
         ...
 
     def part(self) -> AbstractContextManager[None]:
         """A part of the transaction that succeeds or fails as one.
 
-        Raises PartFailed after taking it back, unless it is the database itself that failed.
+        Raises PartFailed after rolling it back, unless the database itself failed.
         """
+        ...
+
+    def after_commit(self, remember: Callable[[], object]) -> None:
+        """Call `remember` once the transaction is committed; never when it is rolled back."""
         ...
 
     def all(self, query: str, **params: object) -> list[Row]:
@@ -52,11 +60,11 @@ class Tx(Protocol):
         ...
 
     def one(self, query: str, **params: object) -> Row | None:
-        """Its first row, or None."""
+        """The first row of a named query, or None."""
         ...
 
     def run(self, query: str, **params: object) -> int:
-        """Execute a named statement; how many rows it changed."""
+        """Execute a named statement; returns how many rows it changed."""
         ...
 
     def many(self, query: str, rows: Sequence[Mapping[str, object]]) -> None:
@@ -64,94 +72,76 @@ class Tx(Protocol):
         ...
 
     def put(self, query: str, row: Mapping[str, object]) -> None:
-        """Insert a row with a named statement; before anything else is asked of the transaction.
+        """Insert a row with a named statement, before the next query or statement is executed.
 
-        Rows that are put by functions which share a transaction may go in together.
+        Rows of several functions that share a transaction may go into one statement.
         """
         ...
 
-    def append(self, event: NewEvent, row: Mapping[str, object] | None = None) -> None:
-        """Put the event into the log; `row` is its `event_params`, where they are there."""
+    def append(self, event: NewEvent) -> None:
+        """Append an event to the log."""
         ...
 
     def append_all(self, events: Sequence[NewEvent]) -> None:
-        """Put events into the log, in their order."""
+        """Append events to the log, in their order."""
+        ...
+
+
+class Database(Protocol):
+    """A database that runs functions in transactions."""
+
+    @property
+    def last_error(self) -> str | None:
+        """Why the latest write failed; None since a write succeeded."""
+        ...
+
+    @property
+    def set_aside(self) -> SetAside:
+        """The rows of the database that could not be read."""
+        ...
+
+    async def open(self) -> None:
+        """Lock, migrate and start."""
+        ...
+
+    async def close(self) -> None:
+        """Finish the writes that wait, and close the connections."""
+        ...
+
+    async def write(self, fn: Callable[[Tx], T]) -> T:
+        """What `fn` returned, once its transaction is durable."""
+        ...
+
+    async def read(self, fn: Callable[[Tx], T], lane: "Lane") -> T:
+        """What `fn` returns for one snapshot of what is committed."""
         ...
 
 
 class Lane(StrEnum):
-    """Which reads a read may have to wait for: those of its own lane alone."""
+    """Reads that share threads: a read waits only for reads of its own lane."""
 
-    #: What the scheduler asks on the way of a slot.
+    #: The scheduler's reads on the way of a slot.
     ENGINE = "engine"
     #: Lookups, and lists of bounded length.
     SHORT = "short"
-    #: What may go through a whole window: ledgers, calendars, histories.
+    #: Reads of a whole window: ledgers, calendars, histories.
     LONG = "long"
 
 
-class Database(Protocol):
-    """Runs functions in transactions."""
+def in_lane(lane: Lane | Callable[..., Lane]) -> Callable[[Verb], Verb]:
+    """Decorates a verb that is read in `lane`, or in the lane that `lane` gives for its arguments.
 
-    @property
-    def last_error(self) -> str | None: ...
+    Verbs without it are read in the short lane.
+    """
 
-    async def open(self) -> None: ...
-    async def close(self) -> None: ...
-    async def write(self, fn: Callable[[Tx], T]) -> T: ...
-    async def read(self, fn: Callable[[Tx], T], lane: Lane = Lane.SHORT) -> T: ...
+    def mark(verb: Verb) -> Verb:
+        verb.__dict__["lane"] = lane
+        return verb
 
-    @property
-    def set_aside(self) -> "SetAside": ...
+    return mark
 
 
-@cache
-def queries(dialect: str) -> Mapping[str, str]:
-    """The named queries of both .sql files; `-- name [dialect] --` is a variant of `-- name --`."""
-    folder = files("universal_agent.store")
-    found: dict[str, str] = {}
-    variants: dict[str, str] = {}
-    for file in ("queries.sql", "feed.sql"):
-        for name, variant, body in _blocks(folder.joinpath(file).read_text(encoding="utf-8")):
-            if not variant:
-                found[name] = body
-            elif variant == dialect:
-                variants[name] = body
-    return found | variants
-
-
-def _blocks(text: str) -> Iterator[tuple[str, str, str]]:
-    parts = re.split(r"^-- ([a-z_]+)(?: \[(\w+)\])? --$", text, flags=re.MULTILINE)
-    for i in range(1, len(parts), 3):
-        yield parts[i], parts[i + 1] or "", parts[i + 2].strip().rstrip(";")
-
-
-def event_params(event: NewEvent) -> dict[str, object]:
-    """An event as the parameters of `append_event`."""
-    run = event.data.get("run")
-    return {
-        "source": event.source,
-        "type": event.type,
-        "timestamp": event.timestamp.timestamp(),
-        "source_ref": event.source_ref,
-        "owner_id": event.owner_id,
-        "session_id": event.session_id,
-        "status": event.status,
-        "data": to_json(event.data),
-        "run_slot_at": None if run is None else run["scheduled_at"],
-    }
-
-
-def to_json(value: object) -> str:
-    """Compact JSON text."""
-    return orjson.dumps(value).decode()
-
-
-def from_json(text: str) -> Any:
-    """The value of JSON text."""
-    return orjson.loads(text)
-
-
-def stamp(instant: datetime | None) -> float | None:
-    """An instant as it is stored."""
-    return None if instant is None else instant.timestamp()
+def lane_of(verb: Callable[..., Any], *args: object, **kwargs: object) -> Lane:
+    """The lane in which a verb with these arguments is read."""
+    lane: Lane | Callable[..., Lane] = getattr(verb, "lane", Lane.SHORT)
+    return lane if isinstance(lane, Lane) else lane(*args, **kwargs)

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from universal_agent.errors import StoreUnavailable
+from universal_agent.store.databases.sqlite import SqliteDatabase
 from universal_agent.store.log_tail import LogTail
 from universal_agent.store.set_aside import SetAside
-from universal_agent.store.sql import SqlStore
-from universal_agent.store.sqlite import SqliteDatabase
+from universal_agent.store.store import Store
 from universal_agent.store.tx import Lane, Tx
 from universal_agent.testing.clock import ManualClock
 
@@ -58,7 +58,7 @@ class ManualDatabase:
             self._pending -= 1
 
 
-class ManualStore(SqlStore):
+class ManualStore(Store):
     """A store on a `ManualDatabase`."""
 
     def __init__(self, path: Path, clock: ManualClock) -> None:

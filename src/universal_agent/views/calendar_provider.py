@@ -13,10 +13,11 @@ import structlog
 
 from universal_agent.clock import Clock
 from universal_agent.domain.calendar import Feed, build_feed
-from universal_agent.domain.calendar_facts import Window
+from universal_agent.domain.calendar_facts import CalendarFacts, Window
 from universal_agent.domain.calendar_size import MAX_BYTES, Size, too_large
 from universal_agent.metrics import Metrics
-from universal_agent.store.base import Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
 from universal_agent.threads import Pool
 from universal_agent.views.calendar_text import FeedText, RowWriter
 from universal_agent.views.kept_feeds import KeptFeeds
@@ -26,6 +27,9 @@ _log = structlog.get_logger(__name__)
 
 #: Differences that one log line names.
 _NAMED = 5
+
+#: How often a snapshot is tried in which the projection has every event.
+_SNAPSHOT_TRIES = 20
 
 
 class CalendarProvider(Protocol):
@@ -42,6 +46,18 @@ class CalendarProvider(Protocol):
     async def feed(self, window: Window) -> FeedText:
         """What stands in the window, written as JSON. Raises WindowTooLarge."""
         ...
+
+
+async def both_calendars(store: Store, window: Window) -> tuple[CalendarFacts, CalendarFacts]:
+    """The scan's facts and the projection's, the latter brought up to the same event."""
+    # The writer folds what is missing and does not wait for the reading, unless events come
+    # too quickly for a snapshot in between.
+    for _ in range(_SNAPSHOT_TRIES):
+        await store.write(verbs.projection.project_all)
+        found = await store.read(verbs.calendar.both_calendars_if_level, window)
+        if found is not None:
+            return found
+    return await store.write(verbs.calendar.both_calendars_made_level, window)
 
 
 class InternalCalendar:
@@ -74,7 +90,7 @@ class InternalCalendar:
         self._kept.forget()
 
     async def version(self) -> int:
-        return (await self._store.log_bounds()).newest_seq
+        return (await self._store.read(verbs.event_log.log_bounds)).newest_seq
 
     async def feed(self, window: Window) -> FeedText:
         if window.start == window.end:
@@ -97,9 +113,9 @@ class InternalCalendar:
     async def _moment(self, window: Window) -> FeedText:
         """A feed without slots: the missed ones that wait. It does not wait for other feeds."""
         if self._projected() and await self._projector.is_caught_up():
-            facts = await self._store.projected_calendar(window)
+            facts = await self._store.read(verbs.calendar.projected_calendar, window)
         else:
-            facts = await self._store.scan_calendar(window)
+            facts = await self._store.read(verbs.calendar.scan_calendar, window)
         return await asyncio.to_thread(
             lambda: RowWriter().write(build_feed(facts, window), window.zone)
         )
@@ -108,7 +124,7 @@ class InternalCalendar:
         if self._projected() and await self._projector.is_caught_up():
             self._metrics.count("projection_read_hits")
             return await self._kept.feed(window)
-        facts = await self._store.scan_calendar(window)
+        facts = await self._store.read(verbs.calendar.scan_calendar, window)
         return await self._thread.run(build_feed, facts, window)
 
     async def _written(self, feed: Feed, window: Window) -> FeedText:
@@ -116,7 +132,7 @@ class InternalCalendar:
 
     async def _compared(self, window: Window) -> FeedText:
         """Built both ways from one snapshot; the answer is the one that the flag asks for."""
-        scanned, projected = await self._store.both_calendars(window)
+        scanned, projected = await both_calendars(self._store, window)
         scan, projection = [
             await self._written(await self._thread.run(build_feed, facts, window), window)
             for facts in (scanned, projected)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from universal_agent.domain.job import Job, JobSpec, Policy
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus
@@ -17,8 +17,12 @@ from universal_agent.domain.schedule import (
 from universal_agent.domain.shell_line import looks_like_shell
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.errors import JobNotFound, RunNotFound, SlotNotFound
-from universal_agent.store.base import Page, Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
 from universal_agent.views.filled import fill
+
+if TYPE_CHECKING:
+    from universal_agent.store.values import Page
 
 #: How many coming slots an answer to a create, an edit or a preview shows.
 ECHO_SLOTS = 3
@@ -72,7 +76,9 @@ class CronView:
         pages: list[Page] = []
 
         async def read(after: str | None, wanted: int) -> Sequence[Job]:
-            page = await self._store.list_jobs(limit=wanted, cursor=after, owner_id=owner_id)
+            page = await self._store.read(
+                verbs.jobs.list_jobs, limit=wanted, cursor=after, owner_id=owner_id
+            )
             pages.append(page)
             return page.jobs
 
@@ -85,7 +91,7 @@ class CronView:
 
     async def job(self, job_id: str) -> Job:
         """A job. Raises JobNotFound."""
-        job = await self._store.get_job(JobId(job_id))
+        job = await self._store.read(verbs.jobs.get_job, JobId(job_id))
         if job is None or job.source is not Source.CRON:
             raise JobNotFound(f"There is no job {job_id!r}.")
         return job
@@ -101,7 +107,8 @@ class CronView:
         """Runs, newest first. Raises JobNotFound for a job that never was."""
 
         async def read(after: str | None, wanted: int) -> Sequence[Run]:
-            return await self._store.list_runs(
+            return await self._store.read(
+                verbs.runs.list_runs,
                 job_id=None if job_id is None else JobId(job_id),
                 status=status,
                 limit=wanted,
@@ -115,21 +122,21 @@ class CronView:
 
     async def run(self, run_id: str) -> Run:
         """A run. Raises RunNotFound."""
-        run = await self._store.get_run(RunId(run_id))
+        run = await self._store.read(verbs.runs.get_run, RunId(run_id))
         if run is None:
             raise RunNotFound(f"There is no run {run_id!r}.")
         return run
 
     async def log_of(self, slot: SlotKey) -> str:
         """Where the log of a slot's last run can be tailed. Raises SlotNotFound without one."""
-        run_id = await self._store.run_of_slot(slot)
+        run_id = await self._store.read(verbs.runs.run_of_slot, slot)
         if run_id is None:
             raise SlotNotFound(f"No run has been made for the slot {slot.event_id!r}.")
         return f"/api/v1/ops/logs/tail?run_id={run_id}"
 
     async def coming(self, *, now: datetime, limit: int) -> Sequence[dict[str, Any]]:
         """The next slots of all jobs, earliest first, one for each job."""
-        jobs = await self._store.next_jobs(limit=limit)
+        jobs = await self._store.read(verbs.jobs.next_jobs, limit=limit)
         return [
             {
                 "job_id": job.job_id,

@@ -20,7 +20,9 @@ from universal_agent.clock import Clock
 from universal_agent.domain.events import Event
 from universal_agent.domain.unreadable_event import stub_of
 from universal_agent.metrics import Metrics
-from universal_agent.store.base import LogBounds, Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
+from universal_agent.store.values import LogBounds
 from universal_agent.views.event_rows import EventRows
 from universal_agent.views.filled import fill
 
@@ -156,7 +158,7 @@ class EventFeed:
     async def start(self) -> None:
         """Take up where the log ends; harmless when called again."""
         if not self._stream_id:
-            bounds = await self._store.log_bounds()
+            bounds = await self._store.read(verbs.event_log.log_bounds)
             self._stream_id, self._head = bounds.stream_id, bounds.newest_seq
 
     def _publish(self, events: Sequence[Event]) -> None:
@@ -272,7 +274,7 @@ class EventFeed:
         self._subscribers.add(subscriber)
         self._metrics.count("push_stream_connects")
         try:
-            bounds = await self._store.log_bounds()
+            bounds = await self._store.read(verbs.event_log.log_bounds)
             if since_seq == 0:
                 subscriber.after_seq = bounds.oldest_seq - 1
             reason = _wrong_place(since_seq, stream_id, bounds)
@@ -368,7 +370,7 @@ class EventFeed:
             self._learned, self.envelope, lambda event: event.seq, after=since_seq, limit=limit
         )
         events = found.entries
-        bounds = await self._store.log_bounds()
+        bounds = await self._store.read(verbs.event_log.log_bounds)
         last = events[-1].seq if events else since_seq
         follows = events[0].seq == since_seq + 1 if events else not misplaced(since_seq, bounds)
         return {

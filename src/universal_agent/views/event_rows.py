@@ -23,7 +23,8 @@ from universal_agent.domain.events import (
 from universal_agent.domain.exceptions import MOVED, ExceptionKind
 from universal_agent.domain.job import spec_from_record
 from universal_agent.domain.run import RunStatus
-from universal_agent.store.base import Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
 
 #: Jobs remembered, the latest heard of.
 _KEPT_JOBS = 20_000
@@ -71,7 +72,7 @@ class EventRows:
             elif event.source_ref not in self._jobs:
                 missing.add(event.source_ref)
         if missing:
-            for job in await self._store.job_facts(sorted(missing)):
+            for job in await self._store.read(verbs.calendar.job_facts, sorted(missing)):
                 self._keep(job.job_id, _Known(job.version, partial(_itself, job)))
 
     def _update(self, record: Mapping[str, Any]) -> None:

@@ -13,7 +13,8 @@ from universal_agent.domain.schedule import IntervalSchedule, Schedule
 from universal_agent.domain.slot import Source
 from universal_agent.errors import SessionNotFound
 from universal_agent.runners.heartbeat_files import read_files
-from universal_agent.store.base import Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
 from universal_agent.threads import FILES
 
 
@@ -28,7 +29,7 @@ class HeartbeatView:
     async def last(self, session_id: str) -> dict[str, Any]:
         """How a session's heartbeat is. Raises SessionNotFound when it has none."""
         job = await self._beats_of(session_id)
-        reports = await self._store.last_reports(session_id)
+        reports = await self._store.read(verbs.beat_reports.last_reports, session_id)
         return self._document(job, reports.get(session_id))
 
     async def files(self, session_id: str) -> dict[str, Any]:
@@ -54,23 +55,23 @@ class HeartbeatView:
         }
 
     async def _beats_of(self, session_id: str) -> Job:
-        job = await self._store.get_job(JobId(session_id))
+        job = await self._store.read(verbs.jobs.get_job, JobId(session_id))
         if job is None or job.source is not Source.HEARTBEAT:
             raise SessionNotFound(f"There is no session {session_id!r} with heartbeats.")
         return job
 
     async def last_of_all(self) -> dict[str, dict[str, Any]]:
         """How the heartbeats of all sessions are, by session."""
-        reports = await self._store.last_reports()
-        jobs = await self._store.list_beats()
+        reports = await self._store.read(verbs.beat_reports.last_reports)
+        jobs = await self._store.read(verbs.beats.list_beats)
         return {job.job_id: self._document(job, reports.get(job.job_id)) for job in jobs}
 
     async def suppressed(
         self, *, session_id: str | None, limit: int, before: str | None
     ) -> list[dict[str, Any]]:
         """What was not delivered, newest first, each with its reason."""
-        found = await self._store.suppressed_reports(
-            session_id=session_id, limit=limit, before=before
+        found = await self._store.read(
+            verbs.beat_reports.suppressed_reports, session_id=session_id, limit=limit, before=before
         )
         return [kept.summary() for kept in found]
 

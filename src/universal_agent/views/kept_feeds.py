@@ -12,7 +12,8 @@ from universal_agent.domain.calendar import Feed, build_feed
 from universal_agent.domain.calendar_facts import Window
 from universal_agent.domain.calendar_size import MAX_GROUPS
 from universal_agent.domain.projection import touched_by
-from universal_agent.store.base import Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
 from universal_agent.threads import Pool
 
 #: Rows and hours of kept feeds: the windows of a few dashboards, about 6 MB.
@@ -53,7 +54,7 @@ class KeptFeeds:
         if kept is not None and changes is not None:
             feed = await self._brought_up(kept, changes, window)
         if feed is None:
-            facts = await self._store.projected_calendar(window)
+            facts = await self._store.read(verbs.calendar.projected_calendar, window)
             feed = await self._thread.run(build_feed, facts, window)
         if window.source_ref is None:
             feeds.put(window, feed, _weight(feed))
@@ -65,7 +66,9 @@ class KeptFeeds:
         """
         if len(kept.stasis) >= MAX_GROUPS:
             return None
-        facts = await self._store.projected_calendar(window, only=changes.job_ids)
+        facts = await self._store.read(
+            verbs.calendar.projected_calendar, window, only=changes.job_ids
+        )
         if not kept.version <= facts.version <= changes.until:
             return None
         feed = await self._thread.run(

@@ -11,7 +11,8 @@ from universal_agent.domain.ledger import Ledger, reckon
 from universal_agent.domain.run import JobId
 from universal_agent.domain.slot import SlotKey, epoch, from_epoch
 from universal_agent.errors import InvalidInput
-from universal_agent.store.base import Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
 
 #: The longest window that is reckoned in one answer.
 LONGEST = timedelta(days=366)
@@ -62,7 +63,9 @@ class LedgerView:
     async def _pieces(self, start: datetime, end: datetime, job_id: JobId | None) -> list[datetime]:
         """Where the parts of the window end that are reckoned by themselves."""
         ends, held = [], 0
-        for hour, count in await self._store.recorded_by_hour(start=start, end=end, job_id=job_id):
+        for hour, count in await self._store.read(
+            verbs.ledger.recorded_by_hour, start=start, end=end, job_id=job_id
+        ):
             if held and held + count > self._at_once:
                 ends.append(from_epoch(hour - 1))
                 held = 0
@@ -72,7 +75,9 @@ class LedgerView:
     async def _reckoned(
         self, start: datetime, end: datetime, now: datetime, job_id: JobId | None
     ) -> Ledger:
-        facts = await self._store.ledger_facts(start=start, end=end, job_id=job_id)
+        facts = await self._store.read(
+            verbs.ledger.ledger_facts, start=start, end=end, job_id=job_id
+        )
         undecided = {} if self._judging() else await self._undecided(facts.versions)
         return await asyncio.to_thread(
             reckon, facts, start=start, end=end, now=now, undecided=undecided
@@ -80,12 +85,14 @@ class LedgerView:
 
     async def _undecided(self, versions: Iterable[JobVersion]) -> dict[str, int]:
         """From where on slots of these jobs were not looked at, as epochs."""
-        jobs = await self._store.job_facts(sorted({version.job_id for version in versions}))
+        jobs = await self._store.read(
+            verbs.calendar.job_facts, sorted({version.job_id for version in versions})
+        )
         return {job.job_id: epoch(job.next_run_at) for job in jobs if job.next_run_at is not None}
 
     async def explain(self, slot: SlotKey, *, now: datetime) -> dict[str, Any]:
         """Why a slot ran, did not, or ran late, with the events that prove it."""
-        history = await self._store.slot_history(slot)
+        history = await self._store.read(verbs.ledger.slot_history, slot)
         explanation = explain(slot, history, now=now)
         return {
             "event_id": slot.event_id,

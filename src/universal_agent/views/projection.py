@@ -12,14 +12,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from universal_agent.clock import Clock
 from universal_agent.errors import Conflict, StoreUnavailable
 from universal_agent.metrics import Metrics
-from universal_agent.store.base import ProjectionPage, Store
+from universal_agent.store import verbs
 from universal_agent.store.checkpoint import Checkpoint
+from universal_agent.store.store import Store
+
+if TYPE_CHECKING:
+    from universal_agent.store.values import ProjectionPage
 
 _log = structlog.get_logger(__name__)
 
@@ -91,7 +96,7 @@ class Projector:
 
     async def run(self) -> None:
         """Follow the log while the projection is wanted."""
-        self.position = await self._store.projection_position()
+        self.position = await self._store.read(verbs.projection.projection_position)
         if self._wanted():
             await self._follow()
         async for _ in self._store.appended(after_seq=self.position):
@@ -115,7 +120,7 @@ class Projector:
         """Fold everything that is in the log."""
         async with self._folding:
             if not self.position:
-                self.position = await self._store.projection_position()
+                self.position = await self._store.read(verbs.projection.projection_position)
             async for position in self._fold(self._store, after=self.position):
                 self._metrics.count("projection_applied", position - self.position)
                 self.position = position
@@ -135,7 +140,7 @@ class Projector:
             before = position
             is_end = False
             if events[0].seq == position + 1:
-                position = await into.project(events)
+                position = await into.write(verbs.projection.project, events)
                 # Events that came while it was folded wait for more: each batch has its cost.
                 is_end = len(events) < limit
             else:
@@ -154,12 +159,12 @@ class Projector:
 
         Raises Conflict, and leaves it as it is, when the checkpoint does not reach that far.
         """
-        bounds = await self._store.log_bounds()
+        bounds = await self._store.read(verbs.event_log.log_bounds)
         if bounds.oldest_seq == 1:
             await self._clear(into)
             return 0
         async with self._checkpoint.opened(bounds.stream_id) as checkpoint:
-            reached = await checkpoint.projection_position()
+            reached = await checkpoint.read(verbs.projection.projection_position)
             if reached < bounds.oldest_seq - 1:
                 raise Conflict(
                     f"The event log begins with event {bounds.oldest_seq}, and the checkpoint of "
@@ -169,18 +174,18 @@ class Projector:
                 )
             await self._clear(into)
             await self._copy(checkpoint, into)
-        return await into.projection_position()
+        return await into.read(verbs.projection.projection_position)
 
     async def _clear(self, projection: Store) -> None:
         if projection is self._store:
             self._on_rebuild()
-        await projection.clear_projection()
+        await projection.write(verbs.projection.clear_projection)
 
     @staticmethod
     async def _copy(source: Store, into: Store) -> None:
         page: ProjectionPage | None = None
-        while page := await source.read_projection(after=page, limit=PAGE):
-            await into.write_projection(page)
+        while page := await source.read(verbs.projection.read_projection, after=page, limit=PAGE):
+            await into.write(verbs.projection.write_projection, page)
 
     async def is_caught_up(self) -> bool:
         """Whether the projection has every event up to now; waits while few are missing.
@@ -190,9 +195,9 @@ class Projector:
         """
         if self._is_replaced:
             return False
-        newest = (await self._store.log_bounds()).newest_seq
+        newest = (await self._store.read(verbs.event_log.log_bounds)).newest_seq
         if not self.position:
-            self.position = await self._store.projection_position()
+            self.position = await self._store.read(verbs.projection.projection_position)
         if newest - self.position > PATIENCE_EVENTS:
             return False
         if newest > self.position:
@@ -219,7 +224,7 @@ class Projector:
             if not verdict.ok:
                 await self._replace(aside)
         self._on_rebuild()
-        sizes = await self._store.sizes()
+        sizes = await self._store.read(verbs.event_log.sizes)
         self._metrics.count("projection_seed_count")
         self._metrics.count("projection_seed_jobs", sizes.jobs)
         self._metrics.count("projection_seed_runs", sizes.runs)
@@ -249,11 +254,11 @@ class Projector:
         """The verdict at one event, whatever comes in meanwhile."""
         for _ in range(_ATTEMPTS):
             await self.catch_up()
-            held = await self._store.projection_digest()
-            position = await aside.projection_position()
+            held = await self._store.read(verbs.projection.projection_digest)
+            position = await aside.read(verbs.projection.projection_position)
             async for _position in self._fold(aside, after=position, until=held.position):
                 pass
-            expected = await aside.projection_digest()
+            expected = await aside.read(verbs.projection.projection_digest)
             # It is ahead where the log's beginning went while it was made.
             if expected.position == held.position:
                 break
@@ -266,6 +271,6 @@ class Projector:
             async with self._folding:
                 await self._clear(self._store)
                 await self._copy(aside, self._store)
-                self.position = await self._store.projection_position()
+                self.position = await self._store.read(verbs.projection.projection_position)
         finally:
             self._is_replaced = False

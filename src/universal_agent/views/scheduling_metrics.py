@@ -5,7 +5,8 @@ from typing import Any
 
 from universal_agent.domain.continuity import Thresholds, continuity_document
 from universal_agent.metrics import COUNTERS, Metrics
-from universal_agent.store.base import Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
 from universal_agent.views.event_feed import EventFeed
 from universal_agent.views.projection import Projector
 
@@ -38,8 +39,8 @@ class SchedulingMetrics:
     async def document(self, *, now: datetime, projection_enabled: bool) -> dict[str, Any]:
         """The wire form (docs/contract.md, Health and metrics)."""
         metrics = self._metrics
-        bounds = await self._store.log_bounds()
-        sizes = await self._store.sizes()
+        bounds = await self._store.read(verbs.event_log.log_bounds)
+        sizes = await self._store.read(verbs.event_log.sizes)
         newest = bounds.newest_seq
         position = self._projector.position
         return {

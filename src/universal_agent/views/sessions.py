@@ -7,7 +7,8 @@ from typing import Any
 from universal_agent.domain.run import JobId, Run
 from universal_agent.domain.session import Session, SessionStatus
 from universal_agent.errors import SessionNotFound
-from universal_agent.store.base import Store
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
 from universal_agent.views.cron import run_document
 from universal_agent.views.filled import BATCH, fill
 
@@ -73,7 +74,9 @@ class SessionView:
         async def read(after: str, wanted: int) -> Sequence[Session]:
             found: list[Session] = []
             while len(found) < wanted:
-                batch = await self._store.list_sessions(limit=BATCH, cursor=after)
+                batch = await self._store.read(
+                    verbs.sessions.list_sessions, limit=BATCH, cursor=after
+                )
                 found += filter(fits, batch)
                 if len(batch) < BATCH:
                     break
@@ -91,13 +94,13 @@ class SessionView:
         shown = found.documents[:limit]
         return {
             "sessions": shown,
-            "total": await self._store.count_sessions(),
+            "total": await self._store.read(verbs.sessions.count_sessions),
             "next_cursor": shown[-1]["session_id"] if more else None,
         }
 
     async def session(self, session_id: str) -> dict[str, Any]:
         """The session; looking at it does not resume it. Raises SessionNotFound."""
-        session = await self._store.get_session(session_id)
+        session = await self._store.read(verbs.sessions.get_session, session_id)
         if session is None:
             raise SessionNotFound(f"There is no session {session_id!r}.")
         return self.document(session)
@@ -105,16 +108,23 @@ class SessionView:
     async def latest_run(self, session_id: str) -> Run | None:
         """Its latest turn or beat, or None before the first. Raises SessionNotFound."""
         await self.session(session_id)
-        runs = await self._store.list_runs(job_id=JobId(session_id), source=None, limit=1)
+        runs = await self._store.read(
+            verbs.runs.list_runs, job_id=JobId(session_id), source=None, limit=1
+        )
         return runs[0] if runs else None
 
     async def with_turns(self, session_id: str) -> dict[str, Any]:
         """The session with its latest runs, turns and beats alike. Raises SessionNotFound."""
         document = await self.session(session_id)
-        runs = await self._store.list_runs(job_id=JobId(session_id), source=None, limit=_RUNS)
+        runs = await self._store.read(
+            verbs.runs.list_runs, job_id=JobId(session_id), source=None, limit=_RUNS
+        )
         return {**document, "runs": [run_document(run) for run in runs]}
 
     async def counts(self) -> dict[str, int]:
         """How many there are, and how many of them have a client or run something."""
-        active = self._attached() | set(await self._store.busy_sessions())
-        return {"active": len(active), "total": await self._store.count_sessions()}
+        active = self._attached() | set(await self._store.read(verbs.sessions.busy_sessions))
+        return {
+            "active": len(active),
+            "total": await self._store.read(verbs.sessions.count_sessions),
+        }

@@ -17,6 +17,7 @@ from universal_agent.domain.stasis import MissedRecord
 from universal_agent.runners.workspace_watch import Unwatched
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings
+from universal_agent.store import verbs
 from universal_agent.testing import ManualClock, ManualStore, RecordingRunner
 
 SECOND = timedelta(seconds=1)
@@ -90,7 +91,7 @@ class Gateway:
 
     async def job(self, job: Job) -> Job:
         """The job as it is now."""
-        found = await self.store.get_job(job.job_id)
+        found = await self.store.read(verbs.jobs.get_job, job.job_id)
         assert found is not None
         return found
 
@@ -99,7 +100,9 @@ class Gateway:
     async def runs(self, job: Job | None = None) -> list[Run]:
         """Runs, oldest first."""
         job_id = None if job is None else job.job_id
-        found = await self.store.list_runs(job_id=job_id, source=None, limit=100_000)
+        found = await self.store.read(
+            verbs.runs.list_runs, job_id=job_id, source=None, limit=100_000
+        )
         return list(reversed(found))
 
     async def statuses(self, job: Job | None = None) -> list[RunStatus]:
@@ -114,7 +117,9 @@ class Gateway:
 
     async def pending(self) -> Sequence[MissedRecord]:
         """Missed spans that wait for an operator, oldest first."""
-        spans = await self.store.missed_spans(status=MissedStatus.PENDING, limit=1000)
+        spans = await self.store.read(
+            verbs.stasis.missed_spans, status=MissedStatus.PENDING, limit=1000
+        )
         return sorted(spans, key=lambda missed: missed.span.first_at)
 
     async def ledger(
@@ -123,8 +128,11 @@ class Gateway:
         """The account of everything since the beginning."""
         start, now = start or self.began, self.clock.now()
         end = max(end or now, start + SECOND)
-        facts = await self.store.ledger_facts(
-            start=start, end=end, job_id=None if job is None else JobId(job.job_id)
+        facts = await self.store.read(
+            verbs.ledger.ledger_facts,
+            start=start,
+            end=end,
+            job_id=None if job is None else JobId(job.job_id),
         )
         return reckon(facts, start=start, end=end, now=now)
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway, slots_after
+from tests.integration.stand_in import stand_in
 from universal_agent.domain.events import Event
 from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.job import Job, OffLabel
@@ -14,6 +15,7 @@ from universal_agent.domain.run import RunStatus
 from universal_agent.domain.slot import SlotKey
 from universal_agent.domain.stasis import Scope, StasisAction
 from universal_agent.errors import StoreUnavailable
+from universal_agent.store import verbs
 from universal_agent.testing import ManualClock, RecordingRunner
 
 #: Seconds within which a jump is noticed.
@@ -107,7 +109,7 @@ class TestAJobGoesOn:
         assert await gateway.pending() == []
         await clock.advance(1800)
         assert await starts(gateway, job) == [gateway.began + 30 * MINUTE]
-        assert await gateway.store.get_job(job.job_id) is None
+        assert await gateway.store.read(verbs.jobs.get_job, job.job_id) is None
 
     async def test_and_people_are_told_once(
         self, gateway: Gateway, clock: ManualClock, wrong: Wrong
@@ -122,12 +124,14 @@ class TestAJobGoesOn:
         assert (told.data["jobs"], told.data["slots"]) == (3, 15)
         (notification,) = [
             one
-            for one in await gateway.store.list_notifications(limit=100)
+            for one in await gateway.store.read(verbs.notifications.list_notifications, limit=100)
             if one.kind == "clock_set_back"
         ]
         assert "3 jobs were planned again: 15 slots are expected again" in notification.message
         (misses,) = [
-            one for one in await gateway.store.list_notifications(limit=9) if one.kind == "missed"
+            one
+            for one in await gateway.store.read(verbs.notifications.list_notifications, limit=9)
+            if one.kind == "missed"
         ]
         assert (misses.is_open, misses.status) == (False, "read")
         again = await events_of(gateway, "calendar_replanned")
@@ -323,14 +327,16 @@ class TestWithoutNoise:
             await gateway.create(every=every, overlap="allow")
         await clock.advance(120.5)
         versions = {
-            job.job_id: job.version for job in (await gateway.store.list_jobs(limit=9)).jobs
+            job.job_id: job.version
+            for job in (await gateway.store.read(verbs.jobs.list_jobs, limit=9)).jobs
         }
         clock.step(step)
         await clock.advance(NOTICED)
         kinds = await gateway.kinds()
         assert (kinds["clock_set_back"], kinds["calendar_replanned"]) == (0, 0)
         assert versions == {
-            job.job_id: job.version for job in (await gateway.store.list_jobs(limit=9)).jobs
+            job.job_id: job.version
+            for job in (await gateway.store.read(verbs.jobs.list_jobs, limit=9)).jobs
         }
         await clock.advance(60)
         assert len(runner.requests) == len(runs_of(gateway))
@@ -366,14 +372,15 @@ class TestCutShort:
         clock.step(86_400)
         await clock.advance(NOTICED)
         monkeypatch.setattr("universal_agent.engine.replanning.BATCH", 1)
-        replan = gateway.store.replan
 
-        async def fails_after_the_first(job_ids: Sequence[str], *, now: datetime) -> object:
+        async def fails_after_the_first(
+            replan: Callable[..., Awaitable[object]], job_ids: Sequence[str], *, now: datetime
+        ) -> object:
             if job_ids[0] != min(job.job_id for job in jobs):
                 raise StoreUnavailable("killed")
             return await replan(job_ids, now=now)
 
-        monkeypatch.setattr(gateway.store, "replan", fails_after_the_first)
+        stand_in(monkeypatch, gateway.store, verbs.replanning.replan, fails_after_the_first)
         clock.step(-86_400)
         await clock.advance(NOTICED)
         await gateway.kill()

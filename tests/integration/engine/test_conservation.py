@@ -34,7 +34,9 @@ from universal_agent.domain.run import Trigger
 from universal_agent.domain.slot import SlotKey
 from universal_agent.domain.stasis import Scope, StasisAction
 from universal_agent.errors import UniversalAgentError
+from universal_agent.store import verbs
 from universal_agent.testing import FAILURE, SUCCESS, ManualClock
+from universal_agent.views.calendar_provider import both_calendars
 from universal_agent.views.calendar_text import RowWriter
 
 HOUR = timedelta(hours=1)
@@ -95,7 +97,7 @@ class World:
         """What was promised before, and is owed by now; what is promised next."""
         now = self.clock.now()
         self.owed |= {(ref, at) for ref, at in self.promised.items() if at <= now}
-        live = (await self.gateway.store.list_jobs(limit=1000)).jobs
+        live = (await self.gateway.store.read(verbs.jobs.list_jobs, limit=1000)).jobs
         self.jobs |= {job.job_id: job for job in live}
         self.promised = {job.job_id: job.next_run_at for job in live if job.next_run_at is not None}
 
@@ -123,7 +125,7 @@ class World:
         await self.gateway.runtime.jobs.delete(self.one(which).job_id)
 
     async def make_exception(self, which: int, kind: int, minutes: int) -> None:
-        job = await self.gateway.store.get_job(self.one(which).job_id)
+        job = await self.gateway.store.read(verbs.jobs.get_job, self.one(which).job_id)
         if job is not None and job.next_run_at is not None:
             kinds = list(ExceptionKind)
             chosen = kinds[kind % len(kinds)]
@@ -201,10 +203,12 @@ class World:
             slot = SlotKey(self.jobs[ref].source, ref, at)
             if at + self.jobs[ref].jitter + 2 * MINUTE > now:
                 continue
-            outcome = explain(slot, await store.slot_history(slot), now=now).outcome
+            outcome = explain(
+                slot, await store.read(verbs.ledger.slot_history, slot), now=now
+            ).outcome
             assert outcome not in ("not_expected", "scheduled", "due"), (slot.event_id, outcome)
         start, end = now - timedelta(days=4), now
-        facts = await store.ledger_facts(start=start, end=end, job_id=None)
+        facts = await store.read(verbs.ledger.ledger_facts, start=start, end=end, job_id=None)
         ledger = reckon(facts, start=start, end=end, now=now)
         by_hand = reckon_one_by_one(facts, start=start, end=end, now=now)
         ledger.unaccounted.sort()
@@ -219,7 +223,7 @@ class World:
         window = Window(start=now - 2 * HOUR, end=now + 12 * HOUR, zone=zone, include_resolved=True)
         scan, projection = (
             RowWriter().write(build_feed(facts, window), zone)
-            for facts in await self.gateway.store.both_calendars(window)
+            for facts in await both_calendars(self.gateway.store, window)
         )
         assert scan.differences(projection) == []
 

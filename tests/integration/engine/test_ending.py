@@ -17,7 +17,9 @@ from universal_agent.domain.run import RetryAdvice, Run, RunId, RunStatus, Trigg
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.errors import Conflict, InvalidInput, JobNotFound, RunNotFound
 from universal_agent.runners.shortage import ResourceShortage
+from universal_agent.store import verbs
 from universal_agent.testing import FAILURE, SUCCESS, ManualClock, RecordingRunner
+from universal_agent.views.calendar_provider import both_calendars
 
 
 class TestTimeLimit:
@@ -456,7 +458,7 @@ class TestRetryThatIsNotMade:
         await clock.advance(1201)
         now = clock.now()
         window = Window(start=now - HOUR, end=now + HOUR, zone=ZoneInfo("UTC"))
-        scanned, projected = await gateway.store.both_calendars(window)
+        scanned, projected = await both_calendars(gateway.store, window)
         assert scanned.slots == projected.slots
         assert "retry_dropped:next_slot" in {slot.reason for slot in scanned.slots}
 
@@ -512,7 +514,7 @@ class TestDeleteAfterRun:
     ) -> None:
         await gateway.create(run_at="1m", delete_after_run=True)
         await clock.advance(60)
-        assert await gateway.store.count_jobs() == 0
+        assert await gateway.store.read(verbs.jobs.count_jobs) == 0
         assert (await gateway.ledger()).ran["success"] == 1
 
     async def test_it_goes_after_the_attempt_that_ran_well(
@@ -521,9 +523,9 @@ class TestDeleteAfterRun:
         await gateway.create(run_at="1m", delete_after_run=True, retries=1, retry_backoff=[10])
         runner.answer(FAILURE)
         await clock.advance(65)
-        assert await gateway.store.count_jobs() == 1
+        assert await gateway.store.read(verbs.jobs.count_jobs) == 1
         await clock.advance(5)
-        assert await gateway.store.count_jobs() == 0
+        assert await gateway.store.read(verbs.jobs.count_jobs) == 0
 
     async def test_jobs_that_went_by_themselves_leave_room_for_others(
         self, gateway: Gateway, clock: ManualClock
@@ -534,4 +536,4 @@ class TestDeleteAfterRun:
         for _ in range(5):
             await gateway.create(run_at="1s", delete_after_run=True)
             await clock.advance(1)
-        assert await gateway.store.count_jobs() == 0
+        assert await gateway.store.read(verbs.jobs.count_jobs) == 0

@@ -1,17 +1,23 @@
 """The store fails for a while, or something in it for good: the loops go on, and health tells."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from tests.integration.engine.gateway import MINUTE, SECOND, Gateway, slots_after
+from tests.integration.stand_in import stand_in
 from universal_agent.domain.job import Job
 from universal_agent.domain.judge import Cause
 from universal_agent.domain.run import RunStatus
 from universal_agent.engine.scheduler import Scheduler
 from universal_agent.errors import StoreUnavailable
-from universal_agent.store.base import Decision, Finished
+from universal_agent.store import verbs
+from universal_agent.store.values import Decision, Finished
 from universal_agent.testing import ManualClock, RecordingRunner
+
+#: The call that a stand-in stands in for.
+Really = Callable[..., Awaitable[object]]
 
 
 class TestOutage:
@@ -138,14 +144,13 @@ class TestOneBadJob:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         bad, good = await gateway.create(), await gateway.create()
-        admit = gateway.store.admit
 
-        async def failing(decisions: list[Decision], **more: Any) -> object:
+        async def failing(admit: Really, decisions: list[Decision], **more: Any) -> object:
             if any(decision.job.job_id == bad.job_id for decision in decisions):
                 raise ValueError("not JSON")
             return await admit(decisions, **more)
 
-        monkeypatch.setattr(gateway.store, "admit", failing)
+        stand_in(monkeypatch, gateway.store, verbs.admission.admit, failing)
         await clock.advance(180)
         assert [request.job_id for request in runner.requests] == [good.job_id] * 3
         assert gateway.runtime.health().ok
@@ -158,14 +163,13 @@ class TestOneBadJob:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         bad, good = await gateway.create(run_at="1m"), await gateway.create(run_at="1m")
-        finish = gateway.store.finish
 
-        async def failing(ended: list[Finished], **more: Any) -> object:
+        async def failing(finish: Really, ended: list[Finished], **more: Any) -> object:
             if any(end.claimed.run.source_ref == bad.job_id for end in ended):
                 raise ValueError("not JSON")
             return await finish(ended, **more)
 
-        monkeypatch.setattr(gateway.store, "finish", failing)
+        stand_in(monkeypatch, gateway.store, verbs.execution.finish, failing)
         await clock.advance(70)
         assert await gateway.statuses(good) == [RunStatus.SUCCESS]
         assert await gateway.statuses(bad) == [RunStatus.RUNNING]
@@ -184,19 +188,18 @@ class TestOneBadJob:
             await gateway.create(run_at="1m")
         runner.seconds = 5
         await clock.advance(61)
-        finish = gateway.store.finish
 
-        async def failing_finish(ended: list[Finished], **more: Any) -> object:
+        async def failing_finish(finish: Really, ended: list[Finished], **more: Any) -> object:
             if more["free_workers"]:
                 raise ValueError("a run that cannot be read")
             return await finish(ended, **more)
 
-        async def failing_claim(**more: Any) -> object:
+        async def failing_claim(*_: Any, **more: Any) -> object:
             raise ValueError("a run that cannot be read")
 
         with monkeypatch.context() as patch:
-            patch.setattr(gateway.store, "finish", failing_finish)
-            patch.setattr(gateway.store, "claim", failing_claim)
+            stand_in(patch, gateway.store, verbs.execution.finish, failing_finish)
+            stand_in(patch, gateway.store, verbs.execution.claim, failing_claim)
             await clock.advance(9)
             assert (await gateway.statuses()).count(RunStatus.SUCCESS) == 8
         await clock.advance(30)
@@ -217,7 +220,7 @@ class TestSupervision:
             raise RuntimeError("out of luck")
 
         with monkeypatch.context() as patch:
-            patch.setattr(gateway.store, "due", failing)
+            stand_in(patch, gateway.store, verbs.admission.due, failing)
             await clock.advance(65)
             health = gateway.runtime.health()
             assert not health.ok
@@ -235,16 +238,16 @@ class TestSupervision:
     ) -> None:
         """Nobody edits a job, no clock jumps: nothing but the loop itself can look again."""
         await gateway.create(run_at="10m")
-        due, calls = gateway.store.due, 0
+        calls = 0
 
-        async def failing_once(**more: Any) -> object:
+        async def failing_once(due: Really, **more: Any) -> object:
             nonlocal calls
             calls += 1
             if calls == 1:
                 raise RuntimeError("out of luck")
             return await due(**more)
 
-        monkeypatch.setattr(gateway.store, "due", failing_once)
+        stand_in(monkeypatch, gateway.store, verbs.admission.due, failing_once)
         await clock.advance(700)
         assert calls > 1
         assert runner.slots == [gateway.began + 10 * MINUTE]

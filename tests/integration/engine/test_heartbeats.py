@@ -15,6 +15,7 @@ from universal_agent.domain.stasis import StasisAction
 from universal_agent.domain.system_event import WAKE, WakeMode
 from universal_agent.errors import EngineOff, InvalidInput, JobNotFound, SessionNotFound
 from universal_agent.runners.base import RunResult
+from universal_agent.store import verbs
 from universal_agent.testing import FAILURE, SUCCESS, ManualClock, RecordingRunner
 
 QUIET = RunResult(status=RunStatus.SKIPPED, reason="quiet_hours")
@@ -131,7 +132,7 @@ class TestWake:
         assert (request.run_id, request.trigger) == (run.run_id, Trigger.WAKE)
         (note,) = request.notes
         assert (note.event_type, note.payload) == (WAKE, {"mode": "now", "reason": "door bell"})
-        assert await gateway.store.system_events("s1") == []
+        assert await gateway.store.read(verbs.beats.system_events, "s1") == []
         assert (await gateway.kinds())["heartbeat_wake_requested"] == 1
 
     async def test_a_busy_session_is_woken_once_however_often_it_is_asked(
@@ -175,7 +176,7 @@ class TestWake:
         await clock.advance(120)
         assert [request.trigger for request in beats.requests] == [Trigger.SCHEDULE] * 2
         assert [len(request.notes) for request in beats.requests] == [1, 1]
-        assert await gateway.store.system_events("s1") == []
+        assert await gateway.store.read(verbs.beats.system_events, "s1") == []
 
     @pytest.mark.parametrize(
         ("metadata", "started", "told"),
@@ -204,7 +205,7 @@ class TestWake:
         await gateway.create(run_at="10s", user_id="somebody", metadata=metadata)
         await clock.advance(20)
         assert len(beats.requests) == started
-        waiting = await gateway.store.system_events("s1")
+        waiting = await gateway.store.read(verbs.beats.system_events, "s1")
         assert bool(waiting or beats.requests) is told
 
     @pytest.mark.parametrize("key", ["session_id", "target_session", "wake_session_id"])
@@ -216,7 +217,7 @@ class TestWake:
         await gateway.create(run_at="10s", user_id="somebody else", metadata=metadata)
         await clock.advance(20)
         assert beats.requests == []
-        assert await gateway.store.system_events("s1") == []
+        assert await gateway.store.read(verbs.beats.system_events, "s1") == []
 
     @pytest.mark.parametrize("key", ["session_id", "wake_session_id"])
     async def test_a_job_that_names_no_owner_belongs_to_the_owner_of_its_session(
@@ -246,7 +247,7 @@ class TestSystemEvents:
         await clock.advance(60)
         heard = [[note.payload["from"] for note in request.notes] for request in beats.requests]
         assert heard == [["a"], ["a"], ["a", "b"]]
-        assert await gateway.store.system_events("s1") == []
+        assert await gateway.store.read(verbs.beats.system_events, "s1") == []
 
     async def test_what_comes_while_a_beat_runs_is_for_the_next_one(
         self, gateway: Gateway, beats: RecordingRunner, clock: ManualClock
@@ -280,7 +281,7 @@ class TestSystemEvents:
         await gateway.session()
         for number in range(5):
             await gateway.runtime.heartbeats.tell("s1", "n", {"n": number}, by="me", wake=None)
-        kept = await gateway.store.system_events("s1")
+        kept = await gateway.store.read(verbs.beats.system_events, "s1")
         assert [event.payload["n"] for event in kept] == [2, 3, 4]
 
     async def test_without_a_session_they_are_for_every_one(self, gateway: Gateway) -> None:
@@ -398,12 +399,12 @@ class TestConfiguration:
         assert "config_error" in now.spec.metadata
         assert await gateway.job(other) is not None
         assert len(beats.requests) == 4
-        (told,) = await gateway.store.list_notifications(limit=10)
+        (told,) = await gateway.store.read(verbs.notifications.list_notifications, limit=10)
         assert (told.kind, told.session_id, told.is_open) == (Kind.CONFIG_REFUSED, "s1", True)
         gateway.overrides("s1", {"every": "1m"})
         await clock.advance(61)
         assert "config_error" not in (await gateway.job(job)).spec.metadata
-        (told,) = await gateway.store.list_notifications(limit=10)
+        (told,) = await gateway.store.read(verbs.notifications.list_notifications, limit=10)
         assert not told.is_open
 
     async def test_settings_that_changed_while_it_was_down_are_in_force_at_the_start(
@@ -428,7 +429,7 @@ class TestConfiguration:
         sessions = gateway.runtime.sessions
         assert await sessions.get(session.session_id) == session
         await sessions.delete(session.session_id, by="me")
-        assert await gateway.store.get_session(session.session_id) is None
+        assert await gateway.store.read(verbs.sessions.get_session, session.session_id) is None
 
     async def test_a_session_is_deleted_whole_or_not_at_all(
         self, gateway: Gateway, beats: RecordingRunner, clock: ManualClock
@@ -462,8 +463,8 @@ class TestConfiguration:
         beats.release()
         await gateway.start()
         await clock.advance(3600)
-        assert await gateway.store.get_session(session_id) is None
-        assert await gateway.store.list_beats() == []
+        assert await gateway.store.read(verbs.sessions.get_session, session_id) is None
+        assert await gateway.store.read(verbs.beats.list_beats) == []
         assert {run.run_id: run.status for run in await gateway.runs()} == {
             beats.requests[0].run_id: RunStatus.INTERRUPTED,
             waiting.run_id: RunStatus.CANCELLED,
@@ -473,7 +474,9 @@ class TestConfiguration:
     async def test_two_at_once_give_a_session_its_beats_once(self, gateway: Gateway) -> None:
         one, other = await asyncio.gather(gateway.session(), gateway.session())
         assert one.job_id == other.job_id
-        assert [beats.job_id for beats in await gateway.store.list_beats()] == ["s1"]
+        assert [beats.job_id for beats in await gateway.store.read(verbs.beats.list_beats)] == [
+            "s1"
+        ]
 
     async def test_what_a_person_set_stays_until_the_files_say_something_new(
         self, gateway: Gateway, beats: RecordingRunner, clock: ManualClock
@@ -543,8 +546,8 @@ class TestSwitches:
         job = await gateway.session()
         with pytest.raises(JobNotFound):
             await gateway.runtime.jobs.edit(job.job_id, {"title": "x"})
-        assert (await gateway.store.list_jobs(limit=10)).jobs == ()
-        assert await gateway.store.count_jobs() == 0
+        assert (await gateway.store.read(verbs.jobs.list_jobs, limit=10)).jobs == ()
+        assert await gateway.store.read(verbs.jobs.count_jobs) == 0
 
 
 async def test_a_restart_goes_on_at_the_sessions_own_cadence(

@@ -10,6 +10,7 @@ from universal_agent.domain.calendar_facts import Window
 from universal_agent.domain.job import OffLabel
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.testing import FAILURE, ManualClock, RecordingRunner
+from universal_agent.views.calendar_provider import both_calendars
 
 
 class TestFailureInARow:
@@ -115,6 +116,6 @@ class TestFailureInARow:
         await clock.advance(3600)
         now = clock.now()
         window = Window(start=now - HOUR, end=now + HOUR, zone=ZoneInfo("UTC"))
-        scanned, projected = await gateway.store.both_calendars(window)
+        scanned, projected = await both_calendars(gateway.store, window)
         assert (scanned.slots, scanned.jobs) == (projected.slots, projected.jobs)
         assert "paused_after_failures" in {slot.reason for slot in scanned.slots}

@@ -25,6 +25,7 @@ from universal_agent.domain.run import RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.domain.stasis import Scope, StasisAction
 from universal_agent.errors import Conflict, InvalidInput, NotFound
+from universal_agent.store import verbs
 from universal_agent.testing import FAILURE, ManualClock
 
 T = TypeVar("T")
@@ -287,14 +288,16 @@ class Life(RuleBasedStateMachine):
                 del missed[missed_id]
         assert runs == {run.run_id: run.status for run in self.do(self.gateway.runs())}
         for job_id in self.jobs:
-            job = self.do(self.gateway.store.get_job(self.jobs[job_id].job_id))
+            job = self.do(self.gateway.store.read(verbs.jobs.get_job, self.jobs[job_id].job_id))
             if job is not None:
                 mark = job.next_run_at
                 assert marks[job_id] == (None if mark is None else int(mark.timestamp()))
         kept = {
             record.missed_id: record.span.status
             for status in MissedStatus
-            for record in self.do(self.gateway.store.missed_spans(status=status, limit=10_000))
+            for record in self.do(
+                self.gateway.store.read(verbs.stasis.missed_spans, status=status, limit=10_000)
+            )
         }
         assert missed == kept
 

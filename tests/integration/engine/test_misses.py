@@ -9,6 +9,7 @@ from universal_agent.domain.run import JobId
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.domain.stasis import StasisAction
 from universal_agent.errors import AlreadyResolved, Conflict, SlotNotFound
+from universal_agent.store import verbs
 from universal_agent.testing import FAILURE, ManualClock, RecordingRunner
 
 
@@ -43,7 +44,7 @@ class TestFinding:
         await down(gateway, clock, 3600)
         assert (await gateway.kinds())["cron_run_missed"] == 1
         await clock.advance(1)
-        (told,) = await gateway.store.list_notifications(limit=100)
+        (told,) = await gateway.store.read(verbs.notifications.list_notifications, limit=100)
         assert told.kind == "missed"
 
     async def test_reading_finds_nothing_and_tells_nobody(
@@ -60,7 +61,7 @@ class TestFinding:
         await gateway.ledger(start=now - 30 * 24 * HOUR)
         await clock.advance(1)
         assert len(await gateway.events()) == before
-        assert await gateway.store.list_notifications(limit=100) == []
+        assert await gateway.store.read(verbs.notifications.list_notifications, limit=100) == []
 
     async def test_a_run_beside_a_missed_slot_does_not_hide_it(
         self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
@@ -115,10 +116,10 @@ class TestDecidedOnce:
         await gateway.create(every="1m")
         await down(gateway, clock, 600)
         await clock.advance(1)
-        before = await gateway.store.list_notifications(limit=100)
+        before = await gateway.store.read(verbs.notifications.list_notifications, limit=100)
         await down(gateway, clock, 1)
         await clock.advance(1)
-        assert await gateway.store.list_notifications(limit=100) == before
+        assert await gateway.store.read(verbs.notifications.list_notifications, limit=100) == before
         assert len(before) == 1
 
     async def test_approving_twice_runs_once(

@@ -11,6 +11,7 @@ from universal_agent.domain.explain import explain
 from universal_agent.domain.job import Job, OffLabel
 from universal_agent.domain.slot import SlotKey
 from universal_agent.domain.stasis import StasisAction
+from universal_agent.store import verbs
 from universal_agent.testing import ManualClock, RecordingRunner
 
 Change = Callable[[Gateway, Job], Awaitable[object]]
@@ -56,7 +57,9 @@ async def jittered(gateway: Gateway, every: str = "1m") -> Job:
 
 
 async def outcome(gateway: Gateway, job: Job, at: datetime) -> str:
-    history = await gateway.store.slot_history(SlotKey(job.source, job.job_id, at))
+    history = await gateway.store.read(
+        verbs.ledger.slot_history, SlotKey(job.source, job.job_id, at)
+    )
     explanation = explain(SlotKey(job.source, job.job_id, at), history, now=gateway.clock.now())
     return f"{explanation.outcome}: {explanation.sentences[-1]}"
 
@@ -199,7 +202,7 @@ class TestMovedSlots:
         )
         await clock.advance(2 * 3600 + 60)
         assert runner.slots == [gateway.began + MINUTE, slot]
-        assert await gateway.store.get_job(job.job_id) is None
+        assert await gateway.store.read(verbs.jobs.get_job, job.job_id) is None
 
 
 class TestSlotsRunEarly:

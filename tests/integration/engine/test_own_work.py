@@ -1,14 +1,16 @@
 """The gateway is busy, or its disk is slow: that is no suspend, and no reason for an alarm."""
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from tests.integration.engine.gateway import SECOND, Gateway, slots_after
+from tests.integration.stand_in import stand_in
 from universal_agent.domain.judge import Cause
 from universal_agent.errors import StoreUnavailable
+from universal_agent.store import verbs
 from universal_agent.testing import ManualClock, RecordingRunner
 
 
@@ -28,13 +30,12 @@ def commit_seconds(
 ) -> list[float]:
     """How long the next commits of the scheduler take, in their order; then none takes any time."""
     seconds: list[float] = []
-    admit = gateway.store.admit
 
-    async def slow(*args: Any, **kwargs: Any) -> Any:
+    async def slow(admit: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
         await clock.sleep(seconds.pop(0) if seconds else 0)
         return await admit(*args, **kwargs)
 
-    monkeypatch.setattr(gateway.store, "admit", slow)
+    stand_in(monkeypatch, gateway.store, verbs.admission.admit, slow)
     return seconds
 
 
@@ -81,7 +82,7 @@ async def test_tries_of_a_database_that_fails_slowly_are_not_a_suspend(
 
     await gateway.create(every="10s", misfire_grace_seconds=5)
     with monkeypatch.context() as patch:
-        patch.setattr(gateway.store, "admit", full)
+        stand_in(patch, gateway.store, verbs.admission.admit, full)
         await clock.advance(60)
     await clock.advance(20)
     assert await causes(gateway) == {Cause.STORE_UNAVAILABLE}

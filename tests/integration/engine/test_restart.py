@@ -1,17 +1,20 @@
 """The gateway is killed, stopped, switched off: what a start makes of what happened meanwhile."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway, slots_after
+from tests.integration.stand_in import stand_in
 from universal_agent.clock import SystemClock
 from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.run import RunId, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source
-from universal_agent.store.base import Admission
+from universal_agent.store import verbs
+from universal_agent.store.values import Admission
 from universal_agent.testing import ManualClock, RecordingRunner
 
 
@@ -220,7 +223,7 @@ class TestPolicyAtTheStart:
             Cause.INTERRUPTED,
             gateway.began + MINUTE,
         )
-        told = await gateway.store.list_notifications(limit=9)
+        told = await gateway.store.read(verbs.notifications.list_notifications, limit=9)
         assert [(one.kind, one.title) for one in told] == [("missed", "1 run was interrupted")]
         ledger = await gateway.ledger()
         assert (ledger.interrupted, ledger.in_flight, ledger.unaccounted) == (1, 0, [])
@@ -306,19 +309,24 @@ class TestStop:
         assert {run.status for run in runs if run.run_id not in begun} <= {RunStatus.SUCCESS}
 
     async def test_what_its_last_commit_started_goes_back_to_the_queue(
-        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+        self,
+        gateway: Gateway,
+        runner: RecordingRunner,
+        clock: ManualClock,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         job = await gateway.create(run_at="1m")
         started, go_on = asyncio.Event(), asyncio.Event()
-        admit = gateway.store.admit
 
-        async def slowly(*args: Any, **kwargs: Any) -> Admission:
+        async def slowly(
+            admit: Callable[..., Awaitable[Admission]], *args: Any, **kwargs: Any
+        ) -> Admission:
             admission = await admit(*args, **kwargs)
             started.set()
             await go_on.wait()
             return admission
 
-        gateway.store.admit = slowly  # type: ignore[method-assign]
+        stand_in(monkeypatch, gateway.store, verbs.admission.admit, slowly)
         advancing = asyncio.create_task(clock.advance(60))
         await started.wait()
         stopping = asyncio.create_task(gateway.stop())
@@ -339,8 +347,10 @@ class TestStop:
     ) -> None:
         job = await gateway.create(every="1h")
         runtime, now = gateway.runtime, gateway.clock.now()
-        run = await runtime.store.add_run(job, RunId("run_1"), now=now)
-        settled = await runtime.store.claim(free_workers=1, host=runtime.host, now=now)
+        run = await runtime.store.write(verbs.admission.add_run, job, RunId("run_1"), now=now)
+        settled = await runtime.store.write(
+            verbs.execution.claim, free_workers=1, host=runtime.host, now=now
+        )
         runtime.executor.launch(settled.claimed)
         assert runtime.executor.cancel(run.run_id, "not this one")
         await gateway.stop()

@@ -3,12 +3,13 @@
 import asyncio
 import threading
 from datetime import timedelta
+from functools import wraps
 from typing import Any
 
 import pytest
 
 from tests.integration.engine.gateway import Gateway
-from universal_agent.store import calendar_rows
+from universal_agent.store import verbs
 from universal_agent.testing import ManualClock
 from universal_agent.views.calendar import FeedQuery
 
@@ -24,16 +25,17 @@ async def test_the_stasis_queue_does_not_wait_for_feeds_that_are_being_made(
     await gateway.start()
     await gateway.runtime.projector.catch_up()
     name = "projected_calendar" if projected else "scan_calendar"
-    read = getattr(calendar_rows, name)
+    read = getattr(verbs.calendar, name)
     begun, released = threading.Event(), threading.Event()
 
+    @wraps(read)
     def blocked(tx: Any, window: Any, *args: Any, **kwargs: Any) -> Any:
         if window.start != window.end:
             begun.set()
             released.wait()
         return read(tx, window, *args, **kwargs)
 
-    monkeypatch.setattr(calendar_rows, name, blocked)
+    monkeypatch.setattr(verbs.calendar, name, blocked)
     now = clock.now()
     feeds = [
         asyncio.ensure_future(

@@ -17,7 +17,9 @@ from universal_agent.domain.job import Job
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.run import RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source
+from universal_agent.store import verbs
 from universal_agent.testing import FAILURE, ManualClock, RecordingRunner
+from universal_agent.views.calendar_provider import both_calendars
 
 #: Cron alone is off, or heartbeats as well.
 OFF: list[dict[str, Any]] = [
@@ -126,7 +128,7 @@ async def test_at_switch_on_the_policy_is_applied_once_to_the_whole_outage(
     assert ledger.unaccounted == []
     assert ledger.skipped == ({"on_miss": 353} if on_miss == "skip" else {})
     window = Window(start=gateway.began, end=clock.now() + HOUR, zone=ZoneInfo("UTC"))
-    scanned, projected = await gateway.store.both_calendars(replace(window, include_resolved=True))
+    scanned, projected = await both_calendars(gateway.store, replace(window, include_resolved=True))
     assert (scanned.slots, scanned.missed) == (projected.slots, projected.missed)
 
 
@@ -200,11 +202,11 @@ async def test_a_kill_at_switch_on_decides_nothing_twice(
     await clock.advance(3600 + 120)
     await gateway.stop()
 
-    async def die(*_: object) -> None:
+    def die(*_: object) -> None:
         raise RuntimeError("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr("universal_agent.store.sql_off.SqlOff.switched_on", die)
+        patch.setattr("universal_agent.store.verbs.switched_off.switched_on", die)
         with pytest.raises(RuntimeError, match="killed"):
             await gateway.start(**ON)
     await gateway.kill()
@@ -228,7 +230,7 @@ async def test_what_was_queued_before_is_missed_and_decided_with_the_rest(
     await gateway.start(**off)
     await clock.advance(600)
     assert await gateway.statuses(job) == [RunStatus.SKIPPED]
-    cancelled = await gateway.store.get_run(extra.run_id)
+    cancelled = await gateway.store.read(verbs.runs.get_run, extra.run_id)
     assert cancelled is not None
     assert (cancelled.status, cancelled.reason) == (RunStatus.CANCELLED, "engine_off")
     await restart(gateway, **ON)

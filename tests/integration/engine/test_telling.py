@@ -17,6 +17,7 @@ from universal_agent.domain.notifications import Kind, Notification
 from universal_agent.engine.delivery import apprise_targets
 from universal_agent.engine.watchdog import STALLED_SECONDS, Watchdog
 from universal_agent.errors import SettingsError
+from universal_agent.store import verbs
 from universal_agent.testing import FAILURE, ManualClock
 
 
@@ -168,9 +169,12 @@ async def fail_twice(gateway: Gateway, clock: ManualClock, title: str = "backup"
 
 async def until_all_have_ended(gateway: Gateway, clock: ManualClock) -> list[DeliveryStatus]:
     """How every delivery has ended."""
-    while DeliveryStatus.PENDING in (await gateway.store.delivery_statuses()).values():
+    while (
+        DeliveryStatus.PENDING
+        in (await gateway.store.read(verbs.deliveries.delivery_statuses)).values()
+    ):
         await clock.advance(1)
-    return sorted((await gateway.store.delivery_statuses()).values())
+    return sorted((await gateway.store.read(verbs.deliveries.delivery_statuses)).values())
 
 
 def titles(receiver: LocalServer, path: str) -> list[str]:
@@ -280,7 +284,7 @@ class TestDelivery:
 
 async def told(gateway: Gateway, kind: Kind) -> list[Notification]:
     """The notifications of a kind."""
-    found = await gateway.store.list_notifications(limit=100)
+    found = await gateway.store.read(verbs.notifications.list_notifications, limit=100)
     return [notification for notification in found if notification.kind is kind]
 
 

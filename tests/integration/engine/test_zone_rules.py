@@ -18,6 +18,7 @@ from universal_agent.domain.explain import explain
 from universal_agent.domain.job import OffLabel
 from universal_agent.domain.local_time import forget_zones
 from universal_agent.domain.slot import SlotKey, Source
+from universal_agent.store import verbs
 from universal_agent.testing import ManualClock
 
 DAY = timedelta(days=1)
@@ -86,7 +87,7 @@ async def test_the_ledger_does_not_judge_the_past_by_the_new_rules(
         await restart(gateway, rules, rule, after=MINUTE)
         ledger = await gateway.ledger(job, end=before.end)
         assert (ledger.expected, ledger.ran, ledger.unaccounted) == (1, {"success": 1}, [])
-        history = await gateway.store.slot_history(past)
+        history = await gateway.store.read(verbs.ledger.slot_history, past)
         assert explain(past, history, now=clock.now()).outcome == "success"
     assert (await gateway.job(job)).version == 4
 
@@ -122,7 +123,10 @@ async def test_people_are_told_once_and_each_job_says_why(
     assert all(event.data["changed"] == ["zone_rules"] for event in updated)
     assert all(TOWN in event.data["reason"] for event in updated)
     assert [(await gateway.job(job)).version for job in (other, every)] == [1, 1]
-    told = [one.kind for one in await gateway.store.list_notifications(limit=9)]
+    told = [
+        one.kind
+        for one in await gateway.store.read(verbs.notifications.list_notifications, limit=9)
+    ]
     assert told == ["zone_rules_changed"]
     await restart(gateway, rules, AN_HOUR_EAST, after=MINUTE)
     assert (await gateway.kinds())["zone_rules_changed"] == 1
@@ -214,7 +218,9 @@ async def test_a_slot_of_the_past_is_explained_in_the_time_that_it_was_planned_i
     job = await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
     await clock.advance(3 * 3600)
     await restart(gateway, rules, AN_HOUR_EAST, after=10 * MINUTE)
-    history = await gateway.store.slot_history(SlotKey(Source.CRON, job.job_id, NOON + 2 * HOUR))
+    history = await gateway.store.read(
+        verbs.ledger.slot_history, SlotKey(Source.CRON, job.job_id, NOON + 2 * HOUR)
+    )
     story = explain(SlotKey(Source.CRON, job.job_id, NOON + 2 * HOUR), history, now=clock.now())
     assert "2026-01-14 15:00:00 in Test/Town" in story.sentences[0]
 

@@ -10,7 +10,7 @@ from universal_agent.cli.client import ADDRESS_FILE, Gateway, address, address_o
 from universal_agent.cli.failure import CommandFailed, ExitCode, RequestRefused
 from universal_agent.cli.invocation import Invocation
 from universal_agent.settings import Settings
-from universal_agent.store.data_lock import DataLock
+from universal_agent.store.databases.data_lock import DataLock
 
 URL = "http://gateway"
 

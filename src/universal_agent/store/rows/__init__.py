@@ -1,0 +1,1 @@
+"""Domain values, decoded from rows."""

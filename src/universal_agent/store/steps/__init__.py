@@ -1,0 +1,1 @@
+"""Parts of transactions that several verbs share."""

@@ -1,0 +1,117 @@
+"""How are missed spans kept and found?"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from universal_agent.domain import events
+from universal_agent.domain.job import JobSpec
+from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus
+from universal_agent.domain.run import Run
+from universal_agent.domain.slot import epoch
+from universal_agent.domain.stasis import MissedRecord
+from universal_agent.store.encoding import stamp
+from universal_agent.store.rows.decoding import decoded
+from universal_agent.store.rows.missed import missed_from_row
+from universal_agent.store.tx import Tx
+
+#: The note on spans that were closed because their job is gone.
+JOB_DELETED = "the job was deleted"
+
+
+def put_missed(tx: Tx, records: Sequence[MissedRecord]) -> None:
+    """Keep spans as they now are."""
+    tx.many(
+        "put_missed",
+        [
+            {
+                "missed_id": record.missed_id,
+                "source": record.source,
+                "source_ref": record.source_ref,
+                "job_version": record.job_version,
+                "first_at": epoch(record.span.first_at),
+                "last_at": epoch(record.span.last_at),
+                "count": record.span.count,
+                "cause": record.cause,
+                "outage_id": record.outage_id,
+                "status": record.span.status,
+                "created_at": record.created_at.timestamp(),
+                "updated_at": record.updated_at.timestamp(),
+                "useful_until": stamp(record.useful_until),
+                "note": record.note,
+                "decided_by": record.decided_by,
+                "run_id": record.run_id,
+            }
+            for record in records
+        ],
+    )
+
+
+def move_to_missed(
+    tx: Tx,
+    run: Run,
+    spec_in: Callable[[int], JobSpec],
+    missed_id: str,
+    cause: Cause,
+    *,
+    outcome: str,
+    outage_id: str,
+    now: datetime,
+    gone: bool = False,
+) -> None:
+    """Account for an admitted slot as missed: it waits for an operator, unless its job is `gone`.
+
+    `spec_in` is asked for the spec of the version that expected the slot: an approved run has the
+    version that is in force.
+    """
+    slot = tx.one(
+        "miss_slot",
+        source=run.source,
+        source_ref=run.source_ref,
+        scheduled_at=epoch(run.scheduled_at),
+        run_id=run.run_id,
+        outcome=outcome,
+        reason=cause,
+        missed_id=missed_id,
+    )
+    assert slot is not None, f"the slot of {run.run_id} is gone"
+    (job_version,) = slot
+    spec = spec_in(job_version)
+    useful = spec.policy.useful_for_seconds
+    missed = MissedRecord(
+        missed_id=missed_id,
+        source=spec.source,
+        source_ref=run.source_ref,
+        job_version=job_version,
+        span=MissedSpan(run.scheduled_at, run.scheduled_at, MissedStatus.PENDING, 1),
+        cause=cause,
+        outage_id=outage_id,
+        created_at=now,
+        updated_at=now,
+        useful_until=None if useful is None else run.scheduled_at + timedelta(seconds=useful),
+    )
+    if gone:
+        missed = missed.decided(MissedStatus.DELETED, by=None, note=JOB_DELETED, now=now)
+    put_missed(tx, [missed])
+    tx.append(events.slots_missed(missed, spec, now=now))
+
+
+def close_missed_of_job(tx: Tx, job_id: str, spec: JobSpec, *, now: datetime) -> None:
+    """A job that is deleted leaves nothing to decide."""
+    rows = tx.all("pending_of_job", job_id=job_id)
+    pending = decoded(tx, "missed", rows, missed_from_row)
+    if not pending:
+        return
+    closed = [r.decided(MissedStatus.DELETED, by=None, note=JOB_DELETED, now=now) for r in pending]
+    put_missed(tx, closed)
+    tx.append(
+        events.missed_resolved(
+            job_id,
+            spec,
+            now=now,
+            action="job_deleted",
+            by="",
+            note=JOB_DELETED,
+            spans=closed,
+            event_id=closed[-1].event_id,
+        )
+    )

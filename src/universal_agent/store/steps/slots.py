@@ -1,0 +1,100 @@
+"""What every verb does to slots and runs: claim, insert, bring to an outcome; many in one go."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from universal_agent.domain import events
+from universal_agent.domain.job import PRIORITY_ORDER, JobSpec, Overlap, spec_to_record
+from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
+from universal_agent.domain.slot import epoch
+from universal_agent.store.encoding import stamp, to_json
+from universal_agent.store.tx import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run that is to be kept."""
+
+    run: Run
+    spec: JobSpec
+    #: Seconds that it may wait for a worker; None: as long as it takes.
+    patience: int | None = None
+
+
+def insert_runs(tx: Tx, new: Sequence[NewRun]) -> None:
+    """Keep runs."""
+    tx.many("insert_run", [_run_params(item) for item in new])
+
+
+def queue_extra(
+    tx: Tx,
+    run_id: RunId,
+    spec: JobSpec,
+    *,
+    source: str,
+    source_ref: str,
+    version: int,
+    trigger: Trigger,
+    now: datetime,
+) -> Run:
+    """Queue a run that no slot asks for, but somebody does, now."""
+    run = Run(
+        run_id=run_id,
+        source=source,
+        source_ref=source_ref,
+        status=RunStatus.QUEUED,
+        trigger=trigger,
+        attempt=1,
+        scheduled_at=now,
+        has_slot=False,
+        job_version=version,
+        queued_at=now,
+    )
+    insert_runs(tx, [NewRun(run, spec)])
+    tx.append(events.run_changed(run, spec, now=now))
+    return run
+
+
+def _run_params(item: NewRun) -> dict[str, object]:
+    run, spec = item.run, item.spec
+    queued_at = run.queued_at.timestamp()
+    return {
+        "run_id": run.run_id,
+        "source": run.source,
+        "source_ref": run.source_ref,
+        "scheduled_at": run.scheduled_at.timestamp(),
+        "has_slot": run.has_slot,
+        "job_version": run.job_version,
+        "status": run.status,
+        "trigger": run.trigger,
+        "attempt": run.attempt,
+        "priority": PRIORITY_ORDER[spec.priority],
+        "serial": spec.policy.overlap is not Overlap.ALLOW,
+        "queued_at": queued_at,
+        "queue_until": None if item.patience is None else queued_at + item.patience,
+        "started_at": stamp(run.started_at),
+        "host": run.host,
+        "approved_by": run.approved_by,
+        "spec": to_json(spec_to_record(spec)) if run.brings_spec else None,
+    }
+
+
+def set_outcomes(tx: Tx, runs: Sequence[tuple[Run, datetime | None]]) -> None:
+    """Bring the slots of runs to the runs' status, each with the time of its retry."""
+    tx.many(
+        "set_slot_outcome",
+        [
+            {
+                "source": run.source,
+                "source_ref": run.source_ref,
+                "scheduled_at": epoch(run.scheduled_at),
+                "run_id": run.run_id,
+                "outcome": run.status,
+                "reason": run.reason,
+                "retry_at": stamp(retry_at),
+            }
+            for run, retry_at in runs
+            if run.has_slot
+        ],
+    )

@@ -1,0 +1,56 @@
+"""Verbs by duty: functions of a transaction, for `Store.write` and `Store.read`.
+
+A verb that changes something commits the change and its event in one transaction, or does nothing.
+"""
+
+from universal_agent.store.verbs import (
+    admission,
+    beat_reports,
+    beats,
+    calendar,
+    deliveries,
+    event_log,
+    execution,
+    flags,
+    idempotency,
+    jobs,
+    ledger,
+    misses,
+    notifications,
+    projection,
+    proposals,
+    replanning,
+    runs,
+    sessions,
+    slot_overrides,
+    starts,
+    stasis,
+    switched_off,
+    zones,
+)
+
+__all__ = [
+    "admission",
+    "beat_reports",
+    "beats",
+    "calendar",
+    "deliveries",
+    "event_log",
+    "execution",
+    "flags",
+    "idempotency",
+    "jobs",
+    "ledger",
+    "misses",
+    "notifications",
+    "projection",
+    "proposals",
+    "replanning",
+    "runs",
+    "sessions",
+    "slot_overrides",
+    "starts",
+    "stasis",
+    "switched_off",
+    "zones",
+]

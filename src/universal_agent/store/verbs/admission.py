@@ -1,0 +1,377 @@
+"""How does a slot get from due to admitted? Each verb is one transaction, many slots in one go."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from universal_agent.domain import events
+from universal_agent.domain.job import (
+    BUSY,
+    PAUSED_AFTER_FAILURES,
+    PRIORITY_ORDER,
+    Job,
+    Overlap,
+)
+from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
+from universal_agent.domain.slot import SlotKey, Source, epoch, from_epoch
+from universal_agent.failpoint import Failpoint, passing
+from universal_agent.store.encoding import stamp, to_json
+from universal_agent.store.rows.decoding import readable
+from universal_agent.store.rows.jobs import job_from_row
+from universal_agent.store.rows.runs import run_from_row
+from universal_agent.store.steps.decided_slots import heed
+from universal_agent.store.steps.holds import take_probe
+from universal_agent.store.steps.retries import Dropped, drop_retries
+from universal_agent.store.steps.slots import NewRun, insert_runs, queue_extra
+from universal_agent.store.tx import Lane, Tx, in_lane
+from universal_agent.store.values import (
+    ANY_RUN,
+    Admission,
+    Claimed,
+    ClaimRules,
+    Decision,
+    Due,
+    Once,
+    SlotStart,
+)
+from universal_agent.store.verbs.beats import hand_over
+from universal_agent.store.verbs.idempotency import recall
+from universal_agent.store.verbs.misses import insert_missed
+from universal_agent.store.verbs.runs import cancel_queued, drop_queued
+
+#: When it is looked for something due again, at the latest.
+_FAR = timedelta(days=1)
+
+
+@in_lane(Lane.ENGINE)
+def due(tx: Tx, *, until: datetime, limit: int, without: Source | None = None) -> Due:
+    """Jobs with `due_at` up to `until`, earliest first, at most `limit`.
+
+    Nothing is said of jobs whose source is `without`.
+    """
+    at = until.timestamp()
+    others = without or ""
+    rows = tx.all("due_jobs", until=at, limit=limit, without=others)
+    read = readable(tx, "jobs", rows, lambda row: job_from_row(row, tx.specs))
+    bad = () if len(read) == len(rows) else {row[:2] for row in rows} - {row[:2] for row, _ in read}
+    row = tx.one("next_due", until=at, without=others)
+    assert row is not None
+    waiting = [when for when in row if when is not None]
+    _, retry_at, queue_until, useful_until = row
+    return Due(
+        jobs=tuple(job for _, job in read),
+        starts=retry_at is not None and retry_at <= at,
+        overdue=queue_until is not None and queue_until <= at,
+        expired=useful_until is not None and useful_until <= at,
+        next_at=_soon(min(waiting), until) if waiting else None,
+        unreadable=tuple(sorted(bad)),
+    )
+
+
+def _soon(at: float, until: datetime) -> datetime:
+    """The instant, but for one that no clock shows: it is dealt with like any that is due."""
+    try:
+        return from_epoch(at)
+    except (ValueError, OverflowError, OSError):
+        return until + _FAR if at > 0 else until
+
+
+def admit(
+    tx: Tx,
+    decisions: Sequence[Decision],
+    *,
+    free_workers: int,
+    host: str,
+    now: datetime,
+    rules: ClaimRules = ANY_RUN,
+) -> Admission:
+    """Apply decisions: claim slots under their key, advance the jobs, record what was missed.
+
+    Up to `free_workers` slots start (`running`), those on time first; the others wait
+    (`queued`), or are skipped where the job's overlap policy says so.
+    """
+    applied = heed(tx, _advance(tx, decisions))
+    for decision in applied:
+        for missed in decision.missed:
+            mark = events.high_water(decision.next_run_at)
+            insert_missed(tx, missed, decision.job.spec, now=now, mark=mark)
+    starts = [(decision, start) for decision in applied for start in decision.starts]
+    desk = _Desk(
+        _active_runs(tx, applied),
+        starts,
+        free_workers,
+        rules,
+        probes=_probes(tx, starts, now=now),
+        host=host,
+        now=now,
+    )
+    for decision, start in sorted(starts, key=_rank):
+        desk.place(decision, start)
+    desk.record(tx)
+    passing(Failpoint.BEFORE_ADMIT_COMMIT)
+    return Admission(
+        started=tuple(desk.started),
+        queued_count=desk.queued_count,
+        cancel=tuple(desk.cancel),
+        stale_count=len(decisions) - len(applied),
+    )
+
+
+def _rank(pair: tuple[Decision, SlotStart]) -> tuple[bool, int]:
+    """Slots on time before missed ones, then the most urgent first: the order of the queue.
+
+    Slots of one job and one rank stay in the order of their times.
+    """
+    decision, start = pair
+    return start.trigger.is_late, PRIORITY_ORDER[decision.job.spec.priority]
+
+
+def _advance(tx: Tx, decisions: Sequence[Decision]) -> list[Decision]:
+    """Move the high-water marks; the decisions whose job was still where they were made.
+
+    From here on these jobs' rows are held: nobody else decides their slots in between.
+    """
+    rows = []
+    for decision in decisions:
+        job, then = decision.job, decision.next_run_at
+        assert job.next_run_at is not None
+        next_run_at = None if then is None else epoch(then)
+        due_at = None if then is None else stamp(then + job.jitter)
+        rows.append((job.job_id, job.version, epoch(job.next_run_at), next_run_at, due_at))
+    moved = {job_id for (job_id,) in tx.all("advance_jobs", rows=to_json(rows))}
+    return [decision for decision in decisions if decision.job.job_id in moved]
+
+
+def _probes(
+    tx: Tx, starts: Sequence[tuple[Decision, SlotStart]], *, now: datetime
+) -> Collection[RunId]:
+    """The runs of held jobs that are to start all the same, to see whether they work again."""
+    newest = {
+        decision.job.job_id: (decision.job, start)
+        for decision, start in starts
+        if decision.job.spec.is_held and start.missed_id is None
+    }
+    return {
+        start.run_id
+        for job, start in newest.values()
+        if take_probe(tx, job, start.scheduled_at, now=now)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Active:
+    """A run that waits or is in execution."""
+
+    run_id: RunId
+    status: RunStatus
+    trigger: Trigger
+
+
+def _active_runs(tx: Tx, decisions: Iterable[Decision]) -> dict[str, list[_Active]]:
+    """The runs that wait or are in execution, of each job that minds."""
+    refs = [
+        decision.job.job_id
+        for decision in decisions
+        if decision.job.spec.policy.overlap is not Overlap.ALLOW
+    ]
+    active: dict[str, list[_Active]] = {ref: [] for ref in refs}
+    for ref, run_id, status, trigger in tx.all("active_runs", refs=to_json(refs)):
+        active[ref].append(_Active(RunId(run_id), RunStatus(status), Trigger(trigger)))
+    return active
+
+
+def _goes_before(run: _Active, *, late: bool) -> bool:
+    """Whether a new slot of the same job starts after the run; `late`: the slot was missed."""
+    return run.status is RunStatus.RUNNING or late or not run.trigger.is_late
+
+
+#: Of several slots that wait, or come at once, only the latest is of use.
+_LATEST_COUNTS = (Overlap.CANCEL_PREVIOUS, Overlap.DEFER)
+
+
+def _reason(overlap: Overlap) -> str:
+    """Why a slot does not run because of others."""
+    return BUSY if overlap is Overlap.DEFER else "overlap"
+
+
+class _Desk:
+    """Gives each slot its place: started, queued or skipped; then records all of them at once."""
+
+    def __init__(
+        self,
+        active: dict[str, list[_Active]],
+        starts: Sequence[tuple[Decision, SlotStart]],
+        free_workers: int,
+        rules: ClaimRules,
+        *,
+        probes: Collection[RunId],
+        host: str,
+        now: datetime,
+    ) -> None:
+        self._active = active
+        self._newest = {decision.job.job_id: start for decision, start in starts}
+        self._free_workers = free_workers
+        self._late_workers = free_workers if rules.late_workers is None else rules.late_workers
+        self._probes = probes
+        self._host = host
+        self._now = now
+        self._new: list[NewRun] = []
+        self._slots: list[dict[str, object]] = []
+        self._events: list[events.NewEvent] = []
+        self._replaced: list[tuple[RunId, Overlap]] = []
+        self.started: list[Claimed] = []
+        self.queued_count = 0
+        self.cancel: list[RunId] = []
+
+    def place(self, decision: Decision, start: SlotStart) -> None:
+        job = decision.job
+        policy = job.spec.policy
+        mark = events.high_water(decision.next_run_at)
+        # A slot that runs late by policy has been waited for: it is never skipped again.
+        late_by_policy = start.missed_id is not None
+        if not late_by_policy and self._gives_way(job, start):
+            self._skip(job, start, _reason(policy.overlap), mark)
+            return
+        if job.spec.is_held and not late_by_policy and start.run_id not in self._probes:
+            self._skip(job, start, PAUSED_AFTER_FAILURES, mark)
+            return
+        free = len(self.started) < self._free_workers
+        if late_by_policy:
+            free = free and self._late_workers > 0
+        if policy.overlap is not Overlap.ALLOW:
+            active = self._active[job.job_id]
+            if policy.overlap in _LATEST_COUNTS and not late_by_policy:
+                self._stop_previous(active, policy.overlap)
+            free = free and not any(_goes_before(run, late=late_by_policy) for run in active)
+            status = RunStatus.RUNNING if free else RunStatus.QUEUED
+            active.append(_Active(start.run_id, status, start.trigger))
+        run = Run(
+            run_id=start.run_id,
+            source=job.source,
+            source_ref=job.job_id,
+            status=RunStatus.RUNNING if free else RunStatus.QUEUED,
+            trigger=start.trigger,
+            attempt=1,
+            scheduled_at=start.scheduled_at,
+            has_slot=True,
+            job_version=job.version,
+            queued_at=self._now,
+            started_at=self._now if free else None,
+            host=self._host if free else None,
+        )
+        patience = None if late_by_policy else policy.queue_limit_seconds
+        self._new.append(NewRun(run, job.spec, patience))
+        self._slot(job, start, run.status, run_id=run.run_id)
+        self._events.append(events.run_changed(run, job.spec, now=self._now, mark=mark))
+        if free:
+            self._late_workers -= late_by_policy
+            self.started.append(Claimed(run=run, spec=job.spec))
+        else:
+            self.queued_count += 1
+
+    def _gives_way(self, job: Job, start: SlotStart) -> bool:
+        """Whether the slot is skipped because of the job's other runs."""
+        match job.spec.policy.overlap:
+            case Overlap.SKIP:
+                return any(_goes_before(run, late=False) for run in self._active[job.job_id])
+            case Overlap.QUEUE_ONE:
+                return any(
+                    run.status is RunStatus.QUEUED and not run.trigger.is_late
+                    for run in self._active[job.job_id]
+                )
+            case Overlap.CANCEL_PREVIOUS | Overlap.DEFER:
+                return start is not self._newest[job.job_id]
+            case Overlap.ALLOW:
+                return False
+
+    def _stop_previous(self, active: list[_Active], overlap: Overlap) -> None:
+        """Close earlier slots that wait, else they would pile up; cancel what runs, or let it."""
+        for run in list(active):
+            if run.status is RunStatus.RUNNING:
+                if overlap is Overlap.CANCEL_PREVIOUS:
+                    self.cancel.append(run.run_id)
+            elif run.trigger is Trigger.SCHEDULE:
+                self._replaced.append((run.run_id, overlap))
+                active.remove(run)
+
+    def _skip(self, job: Job, start: SlotStart, reason: str, mark: dict[str, Any]) -> None:
+        self._slot(job, start, RunStatus.SKIPPED, reason=reason)
+        slot = SlotKey(job.source, job.job_id, start.scheduled_at)
+        self._events.append(
+            events.slot_skipped(
+                slot, job.spec, reason, job_version=job.version, now=self._now, mark=mark
+            )
+        )
+
+    def _slot(
+        self,
+        job: Job,
+        start: SlotStart,
+        outcome: RunStatus,
+        *,
+        run_id: RunId | None = None,
+        reason: str | None = None,
+    ) -> None:
+        self._slots.append(
+            {
+                "source": job.source,
+                "source_ref": job.job_id,
+                "scheduled_at": epoch(start.scheduled_at),
+                "job_version": job.version,
+                "outcome": outcome,
+                "reason": reason,
+                "run_id": run_id,
+                "missed_id": start.missed_id,
+            }
+        )
+
+    def record(self, tx: Tx) -> None:
+        for run_id, overlap in self._replaced:
+            reason = _reason(overlap)
+            if overlap is Overlap.DEFER:
+                skipped = RunStatus.SKIPPED
+                drop_queued(tx, run_id, skipped, error=None, reason=reason, now=self._now)
+            else:
+                cancel_queued(tx, run_id, now=self._now, reason=reason)
+        admitted = {item.run.source_ref: item.spec for item in self._new}
+        drop_retries(tx, admitted, Dropped.NEXT_SLOT, now=self._now)
+        tx.many("claim_slot", self._slots)
+        insert_runs(tx, self._new)
+        tx.append_all(self._events)
+        self.started = [hand_over(tx, claimed) for claimed in self.started]
+
+
+def postpone(tx: Tx, job: Job, *, due_at: datetime) -> None:
+    """Look at the job again at `due_at`: a job that cannot be decided must not stop others."""
+    postpone_unreadable(tx, [(job.job_id, job.version)], due_at=due_at)
+
+
+def postpone_unreadable(tx: Tx, jobs: Sequence[tuple[str, int]], *, due_at: datetime) -> None:
+    """The same for jobs that cannot be read, by id and version."""
+    tx.many(
+        "postpone_job",
+        [
+            {"job_id": ref, "version": version, "due_at": due_at.timestamp()}
+            for ref, version in jobs
+        ],
+    )
+
+
+def add_run(tx: Tx, job: Job, run_id: RunId, *, now: datetime, once: Once | None = None) -> Run:
+    """Queue an extra run without a slot. With a known `once`, the run it made before."""
+    made = recall(tx, once, run_id, now=now)
+    if made is not None:
+        row = tx.one("get_run", run_id=made)
+        assert row is not None
+        return run_from_row(row)
+    return queue_extra(
+        tx,
+        run_id,
+        job.spec,
+        source=job.source,
+        source_ref=job.job_id,
+        version=job.version,
+        trigger=Trigger.MANUAL,
+        now=now,
+    )

@@ -1,0 +1,76 @@
+"""What happened, read back: the event log, runs, the ledger's facts."""
+
+from uuid import uuid4
+
+from universal_agent.domain.events import AUDITED, Event
+from universal_agent.domain.slot import from_epoch
+from universal_agent.store.encoding import to_json
+from universal_agent.store.rows.events import events_from
+from universal_agent.store.tx import Lane, Tx, in_lane
+from universal_agent.store.values import LogBounds, Sizes
+
+_LIVED_TIME = "lived_time"
+
+
+def read_events(tx: Tx, *, after_seq: int, limit: int) -> list[Event]:
+    return events_from(tx, tx.all("read_events", after_seq=after_seq, limit=limit))
+
+
+def log_bounds(tx: Tx) -> LogBounds:
+    """Where the event log begins and ends."""
+    row = tx.one("log_bounds")
+    assert row is not None
+    stream_id, oldest, newest = row
+    newest = newest or 0
+    return LogBounds(
+        stream_id=stream_id,
+        oldest_seq=newest + 1 if oldest is None else oldest,
+        newest_seq=newest,
+    )
+
+
+@in_lane(Lane.LONG)
+def audit(tx: Tx, *, limit: int, before_seq: int | None) -> list[Event]:
+    """Events of what people decided and changed, newest first."""
+    rows = tx.all(
+        "audit_events",
+        types=to_json(AUDITED),
+        before_seq=2**53 if before_seq is None else before_seq,
+        limit=limit,
+    )
+    return events_from(tx, rows)
+
+
+def sizes(tx: Tx) -> Sizes:
+    """How much there is."""
+    row = tx.one("sizes")
+    assert row is not None
+    jobs, beats, runs, last_event_at = row
+    return Sizes(
+        jobs=jobs - beats,
+        sessions_with_beats=beats,
+        runs=runs,
+        last_event_at=None if last_event_at is None else from_epoch(last_event_at),
+    )
+
+
+def forget_events(tx: Tx, *, until: int) -> None:
+    """Delete the events up to that seq. The newest one stays, whatever its seq."""
+    tx.run("forget_events", until=until)
+
+
+def name_stream(tx: Tx) -> None:
+    """Give a new database its stream id, by which clients tell it from another one."""
+    if tx.one("get_meta", name="stream_id") is None:
+        tx.run("set_meta", name="stream_id", value=uuid4().hex)
+
+
+def lived_time(tx: Tx) -> str | None:
+    """What `keep_lived_time` kept; None when there has been nothing."""
+    row = tx.one("get_meta", name=_LIVED_TIME)
+    return None if row is None else str(row[0])
+
+
+def keep_lived_time(tx: Tx, text: str) -> None:
+    """Keep what retention knows of the clock."""
+    tx.run("set_meta", name=_LIVED_TIME, value=text)

@@ -1,0 +1,301 @@
+"""How does a run get from admitted to done? Each verb is one transaction, many runs in one go."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from universal_agent.domain import events
+from universal_agent.domain.beat import BeatReport
+from universal_agent.domain.job import Job, JobSpec
+from universal_agent.domain.run import RetryAdvice, Run, RunId, RunStatus, Trigger
+from universal_agent.domain.slot import Source
+from universal_agent.domain.system_event import WakeMode
+from universal_agent.failpoint import Failpoint, passing
+from universal_agent.store.encoding import stamp, to_json
+from universal_agent.store.rows.runs import RUN_WIDTH, run_from_row
+from universal_agent.store.steps.holds import after_failure, after_success
+from universal_agent.store.steps.job_versions import spec_of
+from universal_agent.store.steps.slots import set_outcomes
+from universal_agent.store.steps.unreadable_runs import close_unreadable
+from universal_agent.store.tx import Row, Tx
+from universal_agent.store.values import ANY_RUN, Claimed, ClaimRules, Finished, Settled
+from universal_agent.store.verbs.beat_reports import keep_report
+from universal_agent.store.verbs.beats import acknowledge, hand_over, queue_wake
+from universal_agent.store.verbs.jobs import delete_job, get_job
+
+_FAILED = (RunStatus.ERROR, RunStatus.TIMEOUT)
+
+
+def claim(
+    tx: Tx, *, free_workers: int, host: str, now: datetime, rules: ClaimRules = ANY_RUN
+) -> Settled:
+    """Mark queued runs running: those on time first, of equals the most urgent first."""
+    claimed: list[Claimed] = []
+    busy: set[str] = set()
+    for row in _claimable(tx, free_workers, rules):
+        serial, text, own = row[RUN_WIDTH:]
+        try:
+            run = run_from_row(row)
+            spec = tx.specs.of_run(run, text, own)
+        except Exception as error:
+            close_unreadable(tx, row, RunStatus.ERROR, error, now=now)
+            continue
+        if serial and run.source_ref in busy:
+            continue
+        busy.add(run.source_ref)
+        run = replace(run, status=RunStatus.RUNNING, started_at=now, host=host)
+        claimed.append(Claimed(run=run, spec=spec))
+    started = [{"run_id": c.run.run_id, "now": now.timestamp(), "host": host} for c in claimed]
+    tx.many("start_run", started)
+    set_outcomes(tx, [(c.run, None) for c in claimed])
+    tx.append_all([events.run_changed(c.run, c.spec, now=now) for c in claimed])
+    claimed = [hand_over(tx, c) for c in claimed]
+    waiting = tx.one("any_queued")
+    return Settled(claimed=tuple(claimed), more_queued=bool(waiting and waiting[0]))
+
+
+def requeue(tx: Tx, run_ids: Sequence[RunId], *, now: datetime) -> None:
+    """Put runs that were claimed and have not begun back into the queue, as they were."""
+    for run_id in run_ids:
+        row = tx.one("requeue_run", run_id=run_id)
+        if row is not None:
+            run = run_from_row(row)
+            set_outcomes(tx, [(run, None)])
+            tx.append(events.run_changed(run, spec_of(tx, run), now=now))
+
+
+def _claimable(tx: Tx, free_workers: int, rules: ClaimRules) -> list[Row]:
+    """The queued runs to start: those on time, then those of missed slots.
+
+    While the latter are overdue, one of them goes first.
+    """
+
+    def ask(limit: int, *, late: bool, overdue: bool = False) -> list[Row]:
+        if limit <= 0:
+            return []
+        return tx.all(
+            "claimable_runs", limit=limit, late=late, overdue=overdue, off=to_json(rules.off)
+        )
+
+    late_workers = free_workers if rules.late_workers is None else rules.late_workers
+    first = rules.late_overdue and min(free_workers, late_workers, 1)
+    ahead = ask(int(first), late=True, overdue=True)
+    on_time = ask(free_workers - len(ahead), late=False)
+    late_workers = min(late_workers, free_workers - len(on_time))
+    return ahead + on_time + [row for row in ask(late_workers, late=True) if row not in ahead]
+
+
+def finish(
+    tx: Tx,
+    ended: Sequence[Finished],
+    *,
+    free_workers: int,
+    host: str,
+    now: datetime,
+    rules: ClaimRules = ANY_RUN,
+) -> Settled:
+    """Record how runs ended (each once), plan retries, and claim queued runs.
+
+    A run that is no longer `running` is left as it is.
+    """
+    runs = [(_ended_run(end), end.claimed.spec) for end in ended]
+    closed = end_runs(tx, [run for run, _ in runs])
+    runs = [(run, spec) for run, spec in runs if run.run_id in closed]
+    # Most runs end well and nothing follows: only the others look at the job as it is now.
+    advice = {end.claimed.run.run_id: end.retry for end in ended}
+    jobs = _read_jobs(tx, [run for run, _ in runs if run.status in _FAILED])
+    retries = [
+        _retry_at(run, spec, jobs.get(run.source_ref), advice[run.run_id], now)
+        for run, spec in runs
+    ]
+    _count(tx, runs, retries)
+    concerned = [
+        run for run, spec in runs if run.status in _FAILED or spec.delete_after_run
+    ] + _well_again(tx, runs)
+    jobs = _read_jobs(tx, concerned)
+    set_outcomes(tx, [(run, at) for (run, _), at in zip(runs, retries, strict=True)])
+    reports = _keep_reports(tx, ended, closed, now=now)
+    for run, _ in runs:
+        acknowledge(tx, run)
+    tx.append_all(
+        [
+            events.run_changed(
+                run,
+                spec,
+                now=now,
+                retry_at=at,
+                consecutive_failures=_failures(run, jobs.get(run.source_ref)),
+                report=reports.get(run.run_id),
+            )
+            for (run, spec), at in zip(runs, retries, strict=True)
+        ]
+    )
+    for (run, spec), at in zip(runs, retries, strict=True):
+        job = jobs.get(run.source_ref)
+        if job is not None and _follow_up(tx, run, spec, job, at, now=now):
+            jobs[run.source_ref] = None  # held, released or gone: once is enough
+    _wake(
+        tx,
+        ended,
+        {run.run_id for (run, _), at in zip(runs, retries, strict=True) if not at},
+        beats_off=Source.HEARTBEAT in rules.off,
+        now=now,
+    )
+    passing(Failpoint.BEFORE_FINISH_COMMIT)
+    settled = claim(tx, free_workers=free_workers, host=host, now=now, rules=rules)
+    return replace(settled, next_retry_at=min((at for at in retries if at), default=None))
+
+
+def _read_jobs(tx: Tx, runs: Sequence[Run]) -> dict[str, Job | None]:
+    """The jobs of these runs as they are now."""
+    refs = {run.source_ref for run in runs if not run.brings_spec}
+    return {ref: get_job(tx, ref) for ref in sorted(refs)}
+
+
+def _counts(run: Run) -> bool:
+    """Whether a failure of the run is one of its job: an extra run by a person is not."""
+    return run.has_slot or run.trigger is Trigger.WAKE
+
+
+def _count(tx: Tx, runs: Sequence[tuple[Run, JobSpec]], retries: Sequence[datetime | None]) -> None:
+    """Count failed slots in a row: each once, after its last attempt. A success ends the row."""
+    tx.many(
+        "count_outcome",
+        [
+            {"job_id": run.source_ref, "failed": run.status in _FAILED}
+            for (run, _), retry_at in zip(runs, retries, strict=True)
+            if not run.brings_spec
+            and (
+                run.status is RunStatus.SUCCESS
+                or (run.status in _FAILED and retry_at is None and _counts(run))
+            )
+        ],
+    )
+
+
+def _well_again(tx: Tx, runs: Sequence[tuple[Run, JobSpec]]) -> list[Run]:
+    """The runs that went well and whose job is held."""
+    well = [run for run, _ in runs if run.status is RunStatus.SUCCESS and not run.brings_spec]
+    if not well:
+        return []
+    refs = to_json([run.source_ref for run in well])
+    held = {job_id for (job_id,) in tx.all("held_among", refs=refs)}
+    return [run for run in well if run.source_ref in held]
+
+
+def _keep_reports(
+    tx: Tx, ended: Sequence[Finished], closed: Collection[str], *, now: datetime
+) -> dict[str, BeatReport]:
+    """Keep what the beats among them had to say; it, by run."""
+    reports: dict[str, BeatReport] = {}
+    for end in ended:
+        run = end.claimed.run
+        if end.report is not None and run.run_id in closed and run.source == Source.HEARTBEAT:
+            keep_report(tx, _ended_run(end), end.report, now=now)
+            reports[run.run_id] = end.report
+    return reports
+
+
+def _wake(
+    tx: Tx,
+    ended: Sequence[Finished],
+    done: Collection[str],
+    *,
+    beats_off: bool,
+    now: datetime,
+) -> None:
+    """Wake the sessions that the ends of these runs are news to.
+
+    A job wakes sessions of its own user only. While heartbeats are off no beat is queued: the news
+    waits for the next one.
+    """
+    for end in ended:
+        if end.wake is not None and end.claimed.run.run_id in done:
+            job = get_job(tx, end.wake.session_id)
+            own = job is not None and job.spec.user_id == end.claimed.spec.user_id
+            if job is not None and own and job.source is Source.HEARTBEAT:
+                wake = replace(end.wake, mode=WakeMode.NEXT) if beats_off else end.wake
+                queue_wake(tx, job, wake, now=now)
+
+
+def _failures(run: Run, job: Job | None) -> int | None:
+    """How often the job has failed in a row; None for a run that did not fail."""
+    return job.consecutive_failures if job is not None and run.status in _FAILED else None
+
+
+def _ended_run(end: Finished) -> Run:
+    return replace(
+        end.claimed.run,
+        status=end.status,
+        started_at=end.started_at,
+        finished_at=end.finished_at,
+        error=end.error,
+        reason=end.reason,
+        exit_code=end.exit_code,
+        output_preview=end.output_preview,
+    )
+
+
+def end_runs(tx: Tx, runs: Sequence[Run]) -> set[str]:
+    """Record how runs ended; the ids of those that were `running` until now."""
+    rows = [
+        (
+            run.run_id,
+            run.status,
+            stamp(run.started_at),
+            stamp(run.finished_at),
+            run.error,
+            run.exit_code,
+            run.output_preview,
+            run.reason,
+        )
+        for run in runs
+    ]
+    return {run_id for (run_id,) in tx.all("end_runs", rows=to_json(rows))}
+
+
+def _retry_at(
+    run: Run, spec: JobSpec, job: Job | None, advice: RetryAdvice | None, now: datetime
+) -> datetime | None:
+    """When the run's slot is tried again; None when it is not."""
+    advice = advice or RetryAdvice()
+    if (
+        run.status is RunStatus.ERROR
+        and run.has_slot
+        and run.attempt <= spec.policy.retries
+        and job is not None
+        and job.spec.enabled
+        and advice.is_useful
+    ):
+        return now + max(spec.policy.backoff(run.attempt), advice.after)
+    return None
+
+
+def _follow_up(
+    tx: Tx,
+    run: Run,
+    spec: JobSpec,
+    job: Job,
+    retry_at: datetime | None,
+    *,
+    now: datetime,
+) -> bool:
+    """What the run's end means for its job: held, released, deleted; whether it is one of these."""
+    if run.status in _FAILED:
+        return _counts(run) and after_failure(tx, run, job, now=now)
+    if run.status is RunStatus.SUCCESS:
+        if job.spec.is_held:
+            after_success(tx, job, now=now)
+            return True
+        if spec.delete_after_run and run.has_slot:
+            return _delete_when_done(tx, run, job, now=now)
+    return False
+
+
+def _delete_when_done(tx: Tx, run: Run, job: Job, *, now: datetime) -> bool:
+    """Delete a job whose last slot has run well."""
+    if job.next_run_at is not None or job.version != run.job_version:
+        return False
+    if tx.one("has_waiting_start", job_id=job.job_id):
+        return False  # its slot was moved, and is still to come
+    return delete_job(tx, job, closed_at=job.end(now), now=now)

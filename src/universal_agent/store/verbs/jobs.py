@@ -1,0 +1,264 @@
+"""How are jobs made, changed and deleted? Each verb is one transaction."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from universal_agent.domain import events
+from universal_agent.domain.exceptions import OPERATOR
+from universal_agent.domain.job import Job
+from universal_agent.domain.run import RunId
+from universal_agent.domain.slot import Source, epoch, from_epoch
+from universal_agent.errors import Conflict
+from universal_agent.store.encoding import stamp
+from universal_agent.store.rows.decoding import decoded
+from universal_agent.store.rows.jobs import job_from_row
+from universal_agent.store.steps.decided_slots import first_open, put_mark
+from universal_agent.store.steps.job_versions import insert_version, put_version
+from universal_agent.store.steps.missed import close_missed_of_job
+from universal_agent.store.steps.open_slots import (
+    JOB_DELETED,
+    close_open_slots,
+    reason_of,
+    void_exceptions,
+)
+from universal_agent.store.steps.retries import Dropped, drop_retries
+from universal_agent.store.steps.zone_rules import keep_zone
+from universal_agent.store.tx import Row, Tx
+from universal_agent.store.values import Once, Page
+from universal_agent.store.verbs.idempotency import answer_of, recall
+from universal_agent.store.verbs.runs import cancel_queued
+
+
+def get_job(tx: Tx, job_id: str) -> Job | None:
+    """The job, or None when there is none or it was deleted."""
+    row = tx.one("get_job", job_id=job_id)
+    return None if row is None else job_from_row(row, tx.specs)
+
+
+def list_jobs(
+    tx: Tx, *, limit: int, cursor: str | None = None, owner_id: str | None = None
+) -> Page:
+    """Jobs oldest first, from after `cursor`."""
+    rows = tx.all("list_jobs", limit=limit + 1, cursor=cursor or "", owner_id=owner_id)
+    jobs = decoded(tx, "jobs", rows[:limit], lambda row: job_from_row(row, tx.specs))
+    return Page(
+        jobs=tuple(jobs),
+        total=_number(tx.one("count_jobs", owner_id=owner_id)),
+        next_cursor=rows[limit - 1][0] if len(rows) > limit else None,
+    )
+
+
+def next_jobs(tx: Tx, *, limit: int) -> list[Job]:
+    """The jobs whose next slot comes first, earliest first."""
+    rows = tx.all("next_jobs", limit=limit)
+    return decoded(tx, "jobs", rows, lambda row: job_from_row(row, tx.specs))
+
+
+def count_jobs(tx: Tx) -> int:
+    """How many jobs there are."""
+    return _number(tx.one("count_jobs", owner_id=None))
+
+
+def count_enabled_jobs(tx: Tx) -> int:
+    """How many of them are enabled."""
+    return _number(tx.one("count_enabled_jobs"))
+
+
+def _number(row: Row | None) -> int:
+    return 0 if row is None else int(row[0])
+
+
+def held_jobs(tx: Tx) -> list[str]:
+    """The jobs, beats among them, that are held because they failed too often in a row."""
+    return [str(job_id) for (job_id,) in tx.all("held_jobs")]
+
+
+def job_made(tx: Tx, once: Once) -> Job | None:
+    """The job that `once` made before, or None. Raises Conflict when it is another request's,
+    or the job was deleted since.
+    """
+    made = answer_of(tx, once)
+    return None if made is None else _still_there(tx, made)
+
+
+def _still_there(tx: Tx, job_id: str) -> Job:
+    job = get_job(tx, job_id)
+    if job is None:
+        raise Conflict("The job that this Idempotency-Key made was deleted since.")
+    return job
+
+
+def create_job(tx: Tx, job: Job, *, now: datetime, once: Once | None = None) -> Job:
+    """Keep a new job (version 1). With a known `once`, the job it made before.
+
+    Raises Conflict when a session has its beats already, or had them before.
+    """
+    made = recall(tx, once, job.job_id, now=now)
+    if made is not None:
+        return _still_there(tx, made)
+    # A job's id is new, but a session's beats have the session's.
+    if job.source is Source.HEARTBEAT and tx.one("job_ends", job_id=job.job_id):
+        raise Conflict(f"There is a job {job.job_id!r}, or was one before.")
+    _require_own_workspace(tx, job)
+    keep_zone(tx, job.spec.schedule)
+    tx.put(
+        "insert_job",
+        {
+            "job_id": job.job_id,
+            "source": job.source,
+            "version": job.version,
+            "enabled": job.spec.enabled,
+            "owner_id": job.spec.user_id,
+            "created_at": job.created_at.timestamp(),
+            "effective_from": job.effective_from.timestamp(),
+            "next_run_at": _mark(job),
+            "due_at": stamp(job.due_at),
+        },
+    )
+    insert_version(tx, job)
+    tx.append(events.job_created(job, now=now))
+    return job
+
+
+def _require_own_workspace(tx: Tx, job: Job, *, replaces: Job | None = None) -> None:
+    """Raise Conflict when the job would work in a folder that is or was another user's session's.
+
+    The folder itself, one in it, or one around it. A job that keeps its folder and its owner, and
+    one that has the folder made for its id, are not looked at.
+    """
+    where = (job.spec.workspace_dir, job.spec.user_id)
+    if job.spec.source is not Source.CRON or where[0] == f"cron_{job.job_id}":
+        return
+    if replaces is not None and where == (replaces.spec.workspace_dir, replaces.spec.user_id):
+        return
+    if tx.one("workspace_of_others", workspace_dir=where[0], user_id=where[1]):
+        raise Conflict(
+            f"The workspace {where[0]!r} belongs to a session of another user. Give the job that "
+            "user's user_id, or another workspace_dir.",
+            field="workspace_dir",
+        )
+
+
+def _mark(job: Job) -> int | None:
+    """The job's high-water mark as it is stored."""
+    return None if job.next_run_at is None else epoch(job.next_run_at)
+
+
+def update_job(
+    tx: Tx,
+    job: Job,
+    *,
+    replaces: Job,
+    closed_at: datetime,
+    changed: list[str],
+    now: datetime,
+) -> Job | None:
+    """Put `job` (its new version) in place of `replaces`, which ends at `closed_at`.
+
+    None when `replaces` is no longer how the job is (its version or its high-water mark), or
+    when it has slots due that are not yet decided.
+    """
+    _require_own_workspace(tx, job, replaces=replaces)
+    keep_zone(tx, job.spec.schedule)
+    replaced = tx.run(
+        "replace_job",
+        job_id=job.job_id,
+        version=job.version,
+        enabled=job.spec.enabled,
+        owner_id=job.spec.user_id,
+        effective_from=job.effective_from.timestamp(),
+        next_run_at=_mark(job),
+        due_at=stamp(job.due_at),
+        begins_anew=job.consecutive_failures < replaces.consecutive_failures,
+        held=job.spec.is_held,
+        replaces=replaces.version,
+        mark=_mark(replaces),
+        now=now.timestamp(),
+    )
+    if not replaced:
+        return None
+    void: list[int] = []
+    if job.spec.expects_as(replaces.spec):
+        put_version(tx, job, replaces=replaces, closed_at=closed_at)
+    else:
+        void = end_version(tx, job, replaces=replaces, closed_at=closed_at, now=now)
+    mark = first_open(tx, job, job.next_run_at)
+    if mark != job.next_run_at:
+        job = replace(job, next_run_at=put_mark(tx, job, mark))
+    tx.append(
+        events.job_updated(job, now=now, changed=changed, effective_until=closed_at, void=void)
+    )
+    return job
+
+
+def end_version(
+    tx: Tx,
+    job: Job,
+    *,
+    replaces: Job,
+    closed_at: datetime,
+    now: datetime,
+    reason: str | None = None,
+) -> list[int]:
+    """Begin a version with other slots than the last one, or none, and close what that left open.
+
+    The slots whose skip or move no longer holds. `reason` says why open slots are skipped, where
+    the new version does not.
+    """
+    reason = reason or reason_of(job.spec)
+    close_open_slots(tx, replaces, until=closed_at, reason=reason, now=now)
+    if not job.spec.enabled:
+        drop_retries(tx, {job.job_id: job.spec}, Dropped.JOB_OFF, now=now)
+        for (run_id,) in tx.all("waiting_early_runs", job_id=job.job_id):
+            cancel_queued(tx, RunId(run_id), now=now, reason=reason)
+    put_version(tx, job, replaces=replaces, closed_at=closed_at)
+    return void_exceptions(tx, job, after=closed_at)
+
+
+def first_decided_ahead(tx: Tx, job_id: str, *, after: datetime) -> datetime | None:
+    """The job's first slot after `after` that a person decided ahead of its time, or None."""
+    row = tx.one("first_decided_ahead", job_id=job_id, after=after.timestamp(), reason=OPERATOR)
+    return None if row is None or row[0] is None else from_epoch(row[0])
+
+
+def delete_job(tx: Tx, job: Job, *, closed_at: datetime, now: datetime) -> bool:
+    """Delete the job at that version; its waiting runs are cancelled, its history stays.
+
+    False under the same conditions as `update_job`.
+    """
+    deleted = tx.run(
+        "delete_job",
+        job_id=job.job_id,
+        version=job.version,
+        mark=_mark(job),
+        now=now.timestamp(),
+    )
+    if not deleted:
+        return False
+    close_job(tx, job, closed_at=closed_at, now=now)
+    return True
+
+
+def close_job(tx: Tx, job: Job, *, closed_at: datetime, now: datetime) -> None:
+    """Everything that ends with a job: its expectation, its retries, what waits for a worker."""
+    tx.run(
+        "close_job_version",
+        job_id=job.job_id,
+        version=job.version,
+        effective_until=closed_at.timestamp(),
+    )
+    close_open_slots(tx, job, until=closed_at, reason=JOB_DELETED, now=now)
+    drop_retries(tx, {job.job_id: job.spec}, Dropped.JOB_DELETED, now=now)
+    tx.run(
+        "drop_exceptions_after",
+        job_id=job.job_id,
+        after=closed_at.timestamp(),
+        reason=OPERATOR,
+    )
+    for (run_id,) in tx.all("waiting_of_job", job_id=job.job_id):
+        cancel_queued(tx, RunId(run_id), now=now, reason=JOB_DELETED)
+    close_missed_of_job(tx, job.job_id, job.spec, now=now)
+    if job.source is Source.HEARTBEAT:
+        tx.run("forget_system_events", session_id=job.job_id)
+        tx.run("forget_reports", session_id=job.job_id)
+    tx.append(events.job_deleted(job, now=now, effective_until=closed_at))

@@ -1,0 +1,220 @@
+"""What becomes of slots that did not run: missed, or interrupted. Each verb is one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from universal_agent.domain import events
+from universal_agent.domain.job import JobSpec
+from universal_agent.domain.judge import Cause
+from universal_agent.domain.run import Run, RunId, RunStatus
+from universal_agent.domain.slot import Source
+from universal_agent.domain.stasis import MissedRecord
+from universal_agent.store.rows.decoding import readable
+from universal_agent.store.rows.runs import RUN_WIDTH, run_from_row
+from universal_agent.store.steps.each import for_each
+from universal_agent.store.steps.job_versions import read_spec, spec_of
+from universal_agent.store.steps.missed import move_to_missed, put_missed
+from universal_agent.store.steps.slots import set_outcomes
+from universal_agent.store.steps.unreadable_runs import close_unreadable, run_or_stand_in
+from universal_agent.store.tx import Row, Tx
+from universal_agent.store.verbs.execution import end_runs
+from universal_agent.store.verbs.jobs import get_job
+from universal_agent.store.verbs.runs import cancel_queued
+
+#: How often a slot whose run was interrupted is tried again, where the job's policy allows it.
+INTERRUPTED_RETRIES = 2
+
+
+def insert_missed(
+    tx: Tx,
+    missed: MissedRecord,
+    spec: JobSpec,
+    *,
+    now: datetime,
+    mark: dict[str, Any] | None = None,
+) -> None:
+    """Record a span of missed slots."""
+    put_missed(tx, [missed])
+    tx.append(events.slots_missed(missed, spec, now=now, mark=mark))
+
+
+def miss_queued(
+    tx: Tx,
+    *,
+    now: datetime,
+    cause: Cause,
+    outage_id: str,
+    missed_ids: Sequence[str],
+    after_grace: bool,
+    of: Source | None = None,
+) -> int:
+    """Turn runs that waited too long into missed slots; at most one for each of `missed_ids`.
+
+    Too long is past the job's queue limit, or with `after_grace` past its misfire grace (a
+    gateway that was down does not start late work by itself). With `of` it is everything of
+    that source, for its engine was switched off.
+    """
+    if of is not None:
+        rows = [row for row in tx.all("queued_runs") if row[1] == of]
+    elif after_grace:
+        queued = tx.all("queued_runs")
+        # What cannot be read is closed when a worker is free for it.
+        late = readable(tx, "runs", queued, lambda row: _is_past_grace(tx, row, now))
+        rows = [row for row, is_late in late if is_late]
+    else:
+        rows = tx.all("overdue_runs", now=now.timestamp(), limit=len(missed_ids))
+
+    def drop(pair: tuple[str, Row]) -> None:
+        missed_id, row = pair
+        run = run_from_row(row)
+        _drop_late(tx, run, missed_id, cause, outage_id=outage_id, now=now)
+
+    pairs = list(zip(missed_ids, rows, strict=False))
+    for_each(
+        tx,
+        "runs",
+        pairs,
+        drop,
+        key=lambda pair: pair[1][0],
+        put_off=lambda pair, error: close_unreadable(tx, pair[1], RunStatus.ERROR, error, now=now),
+    )
+    return len(pairs)
+
+
+def _is_past_grace(tx: Tx, row: Row, now: datetime) -> bool:
+    run = run_from_row(row)
+    queue_until, text, own = row[RUN_WIDTH:]
+    if run.has_slot and queue_until is None:
+        return False  # it was late already, by policy or approval: it goes on waiting
+    policy = tx.specs.of_run(run, text, own).policy
+    return run.queued_at + timedelta(seconds=policy.misfire_grace_seconds) < now
+
+
+def _drop_late(
+    tx: Tx,
+    run: Run,
+    missed_id: str,
+    cause: Cause,
+    *,
+    outage_id: str,
+    now: datetime,
+) -> None:
+    """A run that waited too long is not started; its slot is missed."""
+    if not run.has_slot:
+        cancel_queued(tx, run.run_id, now=now, reason=cause)
+        return
+    row = tx.one(
+        "drop_queued_run",
+        run_id=run.run_id,
+        status=RunStatus.SKIPPED,
+        error=None,
+        reason=f"missed:{cause}",
+        now=now.timestamp(),
+    )
+    assert row is not None
+    tx.append(events.run_changed(run_from_row(row), spec_of(tx, run), now=now))
+    _move_to_missed(tx, run, missed_id, cause, outcome="missed", outage_id=outage_id, now=now)
+
+
+def _move_to_missed(
+    tx: Tx,
+    run: Run,
+    missed_id: str,
+    cause: Cause,
+    *,
+    outcome: str,
+    outage_id: str,
+    now: datetime,
+) -> None:
+    """Account for an admitted slot as missed, under the version that expected it."""
+    move_to_missed(
+        tx,
+        run,
+        lambda version: read_spec(tx, run.source_ref, version),
+        missed_id,
+        cause,
+        outcome=outcome,
+        outage_id=outage_id,
+        now=now,
+        gone=get_job(tx, run.source_ref) is None,
+    )
+
+
+def _is_on(tx: Tx, run: Run) -> bool:
+    job = get_job(tx, run.source_ref)
+    return job is not None and job.spec.enabled
+
+
+def _may_try_again(tx: Tx, run: Run, spec: JobSpec) -> bool:
+    """Whether the slot of an interrupted run is tried again without asking anybody.
+
+    A run that ends its own gateway does so at each attempt, so there are few.
+    """
+    if not (run.has_slot and spec.policy.retry_interrupted and _is_on(tx, run)):
+        return False
+    row = tx.one(
+        "interruptions_of_slot",
+        source=run.source,
+        source_ref=run.source_ref,
+        scheduled_at=run.scheduled_at.timestamp(),
+    )
+    assert row is not None
+    return int(row[0]) <= INTERRUPTED_RETRIES
+
+
+def left_running(tx: Tx, *, host: str, limit: int) -> list[Run]:
+    """Runs that are `running`, though only a dead process of this host can have had them."""
+    rows = tx.all("left_running", host=host, limit=limit)
+    return [run_or_stand_in(tx, row) for row in rows]
+
+
+def interrupt_runs(
+    tx: Tx,
+    *,
+    host: str,
+    now: datetime,
+    outage_id: str,
+    missed_ids: Sequence[str],
+) -> tuple[RunId, ...]:
+    """Close runs that a dead process left `running`; at most one for each of `missed_ids`."""
+    rows = tx.all("left_running", host=host, limit=len(missed_ids))
+
+    def close(pair: tuple[str, Row]) -> None:
+        missed_id, row = pair
+        was = run_from_row(row)
+        run = replace(
+            was,
+            status=RunStatus.INTERRUPTED,
+            finished_at=now,
+            error="the gateway stopped while it ran; what became of it is unknown",
+        )
+        end_runs(tx, [run])
+        spec = spec_of(tx, run)
+        again = _may_try_again(tx, run, spec)
+        retry_at = now if again else None
+        set_outcomes(tx, [(run, retry_at)])
+        tx.append(events.run_changed(run, spec, now=now, retry_at=retry_at))
+        if run.has_slot and not again:
+            _move_to_missed(
+                tx,
+                run,
+                missed_id,
+                Cause.INTERRUPTED,
+                outcome=RunStatus.INTERRUPTED,
+                outage_id=outage_id,
+                now=now,
+            )
+
+    for_each(
+        tx,
+        "runs",
+        list(zip(missed_ids, rows, strict=False)),
+        close,
+        key=lambda pair: pair[1][0],
+        put_off=lambda pair, error: close_unreadable(
+            tx, pair[1], RunStatus.INTERRUPTED, error, now=now
+        ),
+    )
+    return tuple(RunId(row[0]) for row in rows)
