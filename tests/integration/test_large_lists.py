@@ -75,10 +75,11 @@ async def test_large_events_are_all_reached_by_replay(client: httpx.AsyncClient)
 
 async def test_the_audit_of_large_changes_is_all_reached(client: httpx.AsyncClient) -> None:
     seqs: list[int] = []
-    while True:
+    more, pages = True, 0
+    while more:
         before = {"before_seq": seqs[-1]} if seqs else {}
-        entries = (await page(client, "/api/v1/ops/audit", limit=1000, **before))["entries"]
-        if not entries:
-            break
-        seqs += [entry["seq"] for entry in entries]
+        found = await page(client, "/api/v1/ops/audit", limit=1000, **before)
+        seqs += [entry["seq"] for entry in found["entries"]]
+        more, pages = found["has_more"], pages + 1
+    assert pages == 2
     assert seqs == list(range(JOBS, 0, -1))

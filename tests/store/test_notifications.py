@@ -364,23 +364,43 @@ class TestDeliveries:
             ("ntf_1", "mail"): DeliveryStatus.PENDING,
         }
 
-    async def test_a_notification_that_is_forgotten_has_no_delivery_left(
+    async def test_a_notification_is_not_forgotten_before_its_deliveries_have_ended(
         self, store: Store
     ) -> None:
-        for number in range(3):
-            job = await a_job(store, f"job_{number}")
-            record = a_miss(job, FIRST, FIRST, outage_id=f"out_{number}")
-            await admit(store, decide(job, missed=[record]))
-        ids = (f"ntf_{number}" for number in range(3))
-        await store.write(
-            verbs.notifications.fold_notifications,
-            limit=100,
-            new_id=lambda: next(ids),
-            keep=1,
-            targets=["chat"],
-            now=FIRST,
-        )
-        assert list(await store.read(verbs.deliveries.delivery_statuses)) == [("ntf_2", "chat")]
+        ids = (f"ntf_{number}" for number in range(4))
+
+        async def outages(*numbers: int) -> None:
+            for number in numbers:
+                job = await a_job(store, f"job_{number}")
+                record = a_miss(job, FIRST, FIRST, outage_id=f"out_{number}")
+                await admit(store, decide(job, missed=[record]))
+            await store.write(
+                verbs.notifications.fold_notifications,
+                limit=100,
+                new_id=lambda: next(ids),
+                keep=1,
+                targets=["chat"],
+                now=FIRST,
+            )
+
+        await outages(0, 1, 2)
+        assert list(await store.read(verbs.deliveries.delivery_statuses)) == [
+            (f"ntf_{n}", "chat") for n in range(3)
+        ]
+        for status in (DeliveryStatus.DELIVERED, DeliveryStatus.GIVEN_UP):
+            delivery = await store.read(verbs.deliveries.next_delivery, "chat")
+            assert delivery is not None
+            await store.write(verbs.deliveries.delivery_attempted, delivery, status, now=FIRST)
+        await outages(3)
+        kept = [
+            told.notification_id
+            for told in await store.read(verbs.notifications.list_notifications, limit=10)
+        ]
+        assert kept == ["ntf_3", "ntf_2"]
+        assert list(await store.read(verbs.deliveries.delivery_statuses)) == [
+            ("ntf_2", "chat"),
+            ("ntf_3", "chat"),
+        ]
 
 
 @pytest.mark.parametrize(

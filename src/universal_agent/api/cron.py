@@ -160,6 +160,7 @@ class RunEnvelope(Answer):
 
 class RunPage(Answer):
     runs: list[RunDocument]
+    has_more: bool
 
 
 class Deleted(Answer):

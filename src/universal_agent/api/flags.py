@@ -23,6 +23,7 @@ class FlagChanges(RootModel[dict[str, Literal["0", "1"] | None]]):
 
 class Audit(Answer):
     entries: list[dict[str, Any]]
+    has_more: bool
 
 
 def _document(states: dict[str, FlagState]) -> Response:
@@ -73,5 +74,5 @@ async def audit(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     before_seq: Annotated[int | None, Query(ge=1, le=2**53)] = None,
 ) -> Response:
-    events = await audit_of(runtime_of(request).store, limit=limit, before_seq=before_seq)
-    return answer_events({"entries": events}, "entries")
+    page = await audit_of(runtime_of(request).store, limit=limit, before_seq=before_seq)
+    return answer_events(page, "entries")

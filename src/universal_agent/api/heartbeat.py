@@ -77,6 +77,7 @@ class LastBeat(Answer):
 
 class SuppressedPage(Answer):
     suppressed: list[dict[str, Any]]
+    has_more: bool
 
 
 @router.get(
@@ -111,7 +112,7 @@ async def suppressed(
     found = await runtime.heartbeat_view.suppressed(
         session_id=session_id, limit=limit, before=before
     )
-    return answer({"suppressed": found})
+    return answer(found)
 
 
 @router.get(

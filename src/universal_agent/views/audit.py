@@ -6,14 +6,18 @@ from typing import Any
 from universal_agent.domain.events import Event
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
-from universal_agent.views.filled import fill
+from universal_agent.views.filled import fill, has_more
 
 
-async def audit(store: Store, *, limit: int, before_seq: int | None) -> list[dict[str, Any]]:
-    """Events of it, newest first; at most `limit`, fewer where they do not fit into an answer."""
+async def audit(store: Store, *, limit: int, before_seq: int | None) -> dict[str, Any]:
+    """A page of events of it, newest first; at most `limit`, fewer where they do not fit."""
 
     async def read(before: int | None, wanted: int) -> Sequence[Event]:
         return await store.read(verbs.event_log.audit, limit=wanted, before_seq=before)
 
-    found = await fill(read, Event.envelope, lambda event: event.seq, after=before_seq, limit=limit)
-    return found.documents
+    def place(event: Event) -> int | None:
+        return event.seq
+
+    found = await fill(read, Event.envelope, place, after=before_seq, limit=limit)
+    more = await has_more(found, read, place, limit=limit)
+    return {"entries": found.documents, "has_more": more}

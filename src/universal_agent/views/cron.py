@@ -19,7 +19,7 @@ from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.errors import JobNotFound, RunNotFound, SlotNotFound
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
-from universal_agent.views.filled import fill
+from universal_agent.views.filled import fill, has_more
 
 if TYPE_CHECKING:
     from universal_agent.store.values import Page
@@ -115,10 +115,14 @@ class CronView:
                 before=after,
             )
 
-        found = await fill(read, run_document, lambda run: run.run_id, after=before, limit=limit)
+        def place(run: Run) -> str | None:
+            return run.run_id
+
+        found = await fill(read, run_document, place, after=before, limit=limit)
         if job_id is not None and not found.entries:
             await self.job(job_id)
-        return {"runs": found.documents}
+        more = await has_more(found, read, place, limit=limit)
+        return {"runs": found.documents, "has_more": more}
 
     async def run(self, run_id: str) -> Run:
         """A run. Raises RunNotFound."""

@@ -57,6 +57,19 @@ async def fill(
     return Filled(entries, documents, is_full=False)
 
 
+async def has_more(
+    found: Filled[T],
+    read: Callable[[C, int], Awaitable[Sequence[T]]],
+    place: Callable[[T], C],
+    *,
+    limit: int,
+) -> bool:
+    """Whether there are entries after those that were found."""
+    if found.is_full or len(found.entries) < limit:
+        return found.is_full
+    return bool(await read(place(found.entries[-1]), 1))
+
+
 def _length(document: dict[str, Any]) -> int:
     try:
         return len(orjson.dumps(document))

@@ -1,5 +1,6 @@
 """The heartbeats of sessions: the last, the next, what was not delivered, and the files."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from universal_agent.runners.heartbeat_files import read_files
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
 from universal_agent.threads import FILES
+from universal_agent.views.filled import fill, has_more
 
 
 class HeartbeatView:
@@ -68,12 +70,23 @@ class HeartbeatView:
 
     async def suppressed(
         self, *, session_id: str | None, limit: int, before: str | None
-    ) -> list[dict[str, Any]]:
-        """What was not delivered, newest first, each with its reason."""
-        found = await self._store.read(
-            verbs.beat_reports.suppressed_reports, session_id=session_id, limit=limit, before=before
-        )
-        return [kept.summary() for kept in found]
+    ) -> dict[str, Any]:
+        """A page of what was not delivered, newest first, each with its reason."""
+
+        async def read(after: str | None, wanted: int) -> Sequence[KeptReport]:
+            return await self._store.read(
+                verbs.beat_reports.suppressed_reports,
+                session_id=session_id,
+                limit=wanted,
+                before=after,
+            )
+
+        def place(kept: KeptReport) -> str | None:
+            return kept.run_id
+
+        found = await fill(read, KeptReport.summary, place, after=before, limit=limit)
+        more = await has_more(found, read, place, limit=limit)
+        return {"suppressed": found.documents, "has_more": more}
 
     def _document(self, job: Job, report: KeptReport | None) -> dict[str, Any]:
         spec = job.spec

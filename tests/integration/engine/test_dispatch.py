@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway, slots_after
 from universal_agent.domain.run import RunStatus, Trigger
 from universal_agent.testing import ManualClock, RecordingRunner
@@ -166,3 +168,13 @@ async def test_a_long_run_does_not_hold_up_other_jobs(
     await clock.advance(1)
     assert await gateway.statuses(slow) == [RunStatus.RUNNING]
     assert [await gateway.statuses(job) for job in others] == [[RunStatus.RUNNING]] * 3
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4])
+async def test_a_page_of_runs_says_whether_there_are_more(
+    gateway: Gateway, clock: ManualClock, limit: int
+) -> None:
+    await gateway.create()
+    await clock.advance(180)
+    found = await gateway.runtime.cron.runs(limit=limit)
+    assert (len(found["runs"]), found["has_more"]) == (min(limit, 3), limit < 3)

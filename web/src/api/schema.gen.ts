@@ -933,6 +933,8 @@ export interface components {
             entries: {
                 [key: string]: unknown;
             }[];
+            /** Has More */
+            has_more: boolean;
         } & {
             [key: string]: unknown;
         };
@@ -1910,6 +1912,8 @@ export interface components {
         RunPage: {
             /** Runs */
             runs: components["schemas"]["RunDocument"][];
+            /** Has More */
+            has_more: boolean;
         } & {
             [key: string]: unknown;
         };
@@ -2063,6 +2067,8 @@ export interface components {
             suppressed: {
                 [key: string]: unknown;
             }[];
+            /** Has More */
+            has_more: boolean;
         } & {
             [key: string]: unknown;
         };

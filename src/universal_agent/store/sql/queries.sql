@@ -684,7 +684,8 @@ WHERE notification_id = :notification_id;
 
 -- trim_notifications --
 DELETE FROM notifications WHERE notification_id <= (
-  SELECT notification_id FROM notifications ORDER BY notification_id DESC LIMIT 1 OFFSET :keep);
+  SELECT notification_id FROM notifications ORDER BY notification_id DESC LIMIT 1 OFFSET :keep)
+  AND notification_id NOT IN (SELECT notification_id FROM deliveries WHERE next_at IS NOT NULL);
 
 -- open_incident --
 SELECT notification_id, kind, severity, title, message, source_ref, session_id, incident, is_open,

@@ -155,7 +155,10 @@ def mark_notifications(
 
 
 def trim(tx: Tx, *, keep: int) -> None:
-    """Forget all notifications but the latest ones, and the deliveries of what is forgotten."""
+    """Forget all notifications but the latest ones, and the deliveries of what is forgotten.
+
+    One that is still to be delivered stays until its deliveries have ended, which is within a day.
+    """
     if tx.run("trim_notifications", keep=keep):
         tx.run("trim_deliveries")
 
