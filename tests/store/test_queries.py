@@ -46,7 +46,7 @@ def _names(argument: ast.expr) -> Iterator[str]:
 
 
 def headings() -> list[tuple[str, str]]:
-    """(name, dialect) of every statement; those of feed.sql are asked for by computed names."""
+    """(name, dialect) of every statement; those of feed.sql may be asked for by computed names."""
     text = "\n".join(
         path.read_text(encoding="utf-8")
         for path in STORE.joinpath("sql").glob("*.sql")

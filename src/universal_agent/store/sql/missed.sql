@@ -1,0 +1,82 @@
+-- Missed spans.
+
+-- {missed_columns} --
+missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
+created_at, updated_at, useful_until, note, decided_by, run_id
+
+-- put_missed --
+INSERT INTO missed (missed_id, source, source_ref, job_version, first_at, last_at, count, cause,
+                    outage_id, status, created_at, updated_at, useful_until, note, decided_by,
+                    run_id)
+VALUES (:missed_id, :source, :source_ref, :job_version, :first_at, :last_at, :count, :cause,
+        :outage_id, :status, :created_at, :updated_at, :useful_until, :note, :decided_by, :run_id)
+ON CONFLICT (missed_id) DO UPDATE
+SET first_at = excluded.first_at, last_at = excluded.last_at, count = excluded.count,
+    status = excluded.status, updated_at = excluded.updated_at, note = excluded.note,
+    decided_by = excluded.decided_by, run_id = excluded.run_id;
+
+-- get_missed --
+SELECT {missed_columns}
+FROM missed WHERE missed_id = :missed_id;
+
+-- missed_with_slot --
+SELECT {missed_columns}
+FROM missed WHERE source_ref = :source_ref AND first_at <= :at AND last_at >= :at
+  AND status <> 'withdrawn'
+ORDER BY status = 'pending' DESC, created_at DESC, missed_id DESC;
+
+-- missed_after --
+SELECT {missed_columns}
+FROM missed WHERE source_ref = :source_ref AND last_at > :after AND status <> 'withdrawn'
+ORDER BY first_at, missed_id;
+
+-- missed_spans --
+SELECT {missed_columns}
+FROM missed WHERE status = :status AND (:job_id IS NULL OR source_ref = :job_id)
+ORDER BY created_at, missed_id LIMIT :limit;
+
+-- pending_group --
+SELECT {missed_columns}
+FROM missed
+WHERE source_ref = :source_ref AND outage_id = :outage_id AND status = 'pending';
+
+-- pending_of_job --
+SELECT {missed_columns}
+FROM missed WHERE source_ref = :job_id AND status = 'pending' ORDER BY last_at;
+
+-- pending_in_outage --
+SELECT EXISTS (SELECT 1 FROM missed WHERE outage_id = :outage_id AND status = 'pending');
+
+-- refs_in_outage --
+SELECT DISTINCT source_ref FROM missed WHERE status = 'pending' AND outage_id = :outage_id;
+
+-- decided_together --
+SELECT {missed_columns}
+FROM missed
+WHERE source_ref = :source_ref AND outage_id = :outage_id AND status = :status
+  AND updated_at = :updated_at;
+
+-- useless_missed --
+SELECT {missed_columns}
+FROM missed WHERE status = 'pending' AND useful_until <= :now
+ORDER BY useful_until LIMIT :limit;
+
+-- expire_at --
+UPDATE missed SET useful_until = :useful_until WHERE missed_id = :missed_id AND status = 'pending';
+
+-- expired_too_early --
+SELECT {missed_columns}
+FROM missed WHERE source_ref = :source_ref AND status = 'expired' AND useful_until > :now
+ORDER BY first_at, missed_id;
+
+-- judged_ahead --
+SELECT source_ref FROM missed
+WHERE (last_at > :since AND status <> 'withdrawn')
+   OR (status = 'expired' AND useful_until > :now)
+UNION
+SELECT source_ref FROM slots
+WHERE scheduled_at > :since AND run_id IS NULL AND outcome = 'skipped'
+  AND reason IN (SELECT value FROM json_each(:skips))
+UNION
+SELECT job_id FROM jobs WHERE effective_from > :begun_after AND deleted_at IS NULL
+ORDER BY 1;

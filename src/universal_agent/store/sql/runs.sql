@@ -1,0 +1,120 @@
+-- Runs.
+
+-- {run_columns} --
+run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot, job_version,
+queued_at, started_at, finished_at, error, reason, exit_code, output_preview, host, approved_by
+
+-- insert_run --
+INSERT INTO runs (run_id, source, source_ref, scheduled_at, has_slot, job_version, status, trigger,
+                  attempt, priority, serial, queued_at, queue_until, started_at, host,
+                  approved_by, spec)
+VALUES (:run_id, :source, :source_ref, :scheduled_at, :has_slot, :job_version, :status, :trigger,
+        :attempt, :priority, :serial, :queued_at, :queue_until, :started_at, :host, :approved_by,
+        :spec);
+
+-- active_runs --
+-- CROSS JOIN fixes the join order in SQLite: the few keys first, then the index.
+SELECT r.source_ref, r.run_id, r.status, r.trigger FROM json_each(:refs) d
+CROSS JOIN runs r ON r.source_ref = d.value AND r.finished_at IS NULL;
+
+-- claimable_runs --
+SELECT {r.run_columns}, r.serial, v.spec, r.spec
+FROM runs r LEFT JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
+WHERE r.status = 'queued' AND (r.trigger IN ('catch_up', 'approved')) = :late
+  AND r.source NOT IN (SELECT value FROM json_each(:off))
+  AND NOT (r.serial AND EXISTS (
+    SELECT 1 FROM runs x
+    WHERE x.source_ref = r.source_ref AND x.finished_at IS NULL AND (
+      x.status = 'running'
+      OR ((x.trigger IN ('catch_up', 'approved')) < :late AND NOT :overdue)
+      OR ((x.trigger IN ('catch_up', 'approved')) = :late
+          AND (x.priority, x.scheduled_at, x.run_id)
+              < (r.priority, r.scheduled_at, r.run_id)))))
+ORDER BY r.priority, r.scheduled_at, r.run_id LIMIT :limit;
+
+-- any_queued --
+SELECT EXISTS (SELECT 1 FROM runs WHERE status = 'queued');
+
+-- queued_runs --
+SELECT {r.run_columns}, r.queue_until, v.spec, r.spec
+FROM runs r LEFT JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
+WHERE r.status = 'queued' ORDER BY r.priority, r.scheduled_at, r.run_id;
+
+-- overdue_runs --
+SELECT {r.run_columns}, r.queue_until, v.spec, r.spec
+FROM runs r LEFT JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
+WHERE r.status = 'queued' AND r.queue_until <= :now LIMIT :limit;
+
+-- start_run --
+UPDATE runs SET status = 'running', started_at = :now, host = :host
+WHERE run_id = :run_id AND status = 'queued';
+
+-- requeue_run --
+UPDATE runs SET status = 'queued', started_at = NULL, host = NULL
+WHERE run_id = :run_id AND status = 'running'
+RETURNING {run_columns};
+
+-- end_runs --
+UPDATE runs
+SET status = json_extract(d.value, '$[1]'), started_at = json_extract(d.value, '$[2]'),
+    finished_at = json_extract(d.value, '$[3]'), error = json_extract(d.value, '$[4]'),
+    exit_code = json_extract(d.value, '$[5]'), output_preview = json_extract(d.value, '$[6]'),
+    reason = json_extract(d.value, '$[7]')
+FROM json_each(:rows) d
+WHERE runs.run_id = json_extract(d.value, '$[0]') AND runs.status = 'running'
+RETURNING run_id;
+
+-- drop_queued_run --
+UPDATE runs SET status = :status, finished_at = :now, error = :error, reason = :reason
+WHERE run_id = :run_id AND status = 'queued'
+RETURNING {run_columns};
+
+-- close_run --
+UPDATE runs SET status = :status, finished_at = :now, error = :error
+WHERE run_id = :run_id AND finished_at IS NULL;
+
+-- left_running --
+SELECT {run_columns}
+FROM runs WHERE finished_at IS NULL AND status = 'running' AND host = :host LIMIT :limit;
+
+-- left_running [sqlite] --
+-- One process owns a SQLite file: every run that it finds running is its own, under any host name.
+SELECT {run_columns}
+FROM runs WHERE finished_at IS NULL AND status = 'running' LIMIT :limit;
+
+-- waiting_of_job --
+SELECT run_id FROM runs
+WHERE source_ref = :job_id AND finished_at IS NULL AND status = 'queued';
+
+-- waiting_early_runs --
+SELECT run_id FROM runs
+WHERE source_ref = :job_id AND finished_at IS NULL AND status = 'queued' AND trigger = 'early';
+
+-- get_run --
+SELECT {run_columns}
+FROM runs WHERE run_id = :run_id;
+
+-- interruptions_of_slot --
+SELECT count(*) FROM runs
+WHERE source_ref = :source_ref AND source = :source AND scheduled_at = :scheduled_at AND has_slot
+  AND status = 'interrupted';
+
+-- list_runs --
+SELECT {run_columns}
+FROM runs
+WHERE run_id < :before AND (:source IS NULL OR source = :source)
+  AND (:status IS NULL OR status = :status)
+ORDER BY run_id DESC LIMIT :limit;
+
+-- list_runs_of_job --
+SELECT {run_columns}
+FROM runs
+WHERE source_ref = :job_id AND run_id < :before AND (:source IS NULL OR source = :source)
+  AND (:status IS NULL OR status = :status)
+ORDER BY run_id DESC LIMIT :limit;
+
+-- runs_of_slot --
+SELECT {run_columns}
+FROM runs
+WHERE source_ref = :source_ref AND source = :source AND scheduled_at = :scheduled_at AND has_slot
+ORDER BY run_id;
