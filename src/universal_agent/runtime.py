@@ -13,13 +13,16 @@ import structlog
 
 from universal_agent.clock import Clock, SystemClock
 from universal_agent.domain.continuity import Thresholds
-from universal_agent.domain.events import Event
+from universal_agent.domain.events import (
+    Event,
+)
 from universal_agent.domain.heartbeat import OVERRIDES_FILE, config_from
-from universal_agent.domain.notifications import Kind, Notification
+from universal_agent.domain.notifications import Kind
 from universal_agent.domain.slot import Source
 from universal_agent.engine.alarms import Alarms, Trouble
 from universal_agent.engine.beat_delivery import BeatDelivery
 from universal_agent.engine.beats import Beats
+from universal_agent.engine.capacity import Capacity
 from universal_agent.engine.changes import Changes
 from universal_agent.engine.continuity import Continuity
 from universal_agent.engine.delivery import Deliverer, apprise_targets
@@ -32,14 +35,17 @@ from universal_agent.engine.held_jobs import HeldJobs
 from universal_agent.engine.hub import Hub
 from universal_agent.engine.instance import own_key
 from universal_agent.engine.jobs import Jobs
+from universal_agent.engine.live_turns import LiveTurns
 from universal_agent.engine.notify import Notifier
 from universal_agent.engine.off import OffEngine
 from universal_agent.engine.operator_token import OperatorToken
 from universal_agent.engine.presence import Presence
+from universal_agent.engine.push_switch import PushSwitch
 from universal_agent.engine.recovery import Recovery
 from universal_agent.engine.rephrasing import PATIENCE_SECONDS, Rephraser
 from universal_agent.engine.retention import Retention
 from universal_agent.engine.run_ends import RunEnds
+from universal_agent.engine.run_queue import RunQueue
 from universal_agent.engine.running import RunningRuns
 from universal_agent.engine.scheduler import Scheduler
 from universal_agent.engine.sessions import Sessions
@@ -146,32 +152,30 @@ class Runtime:
         self._watched = watched
         self.timer = Timer(self.clock) if watched else Timer(self.clock, longest_sleep=_DAY)
         run_ends = RunEnds(self.store, self.clock)
-        self.executor = Executor(
-            self.store,
+        self.hub = Hub(self.clock)
+        live_turns = LiveTurns(self.hub)
+        work = asyncio.Event()
+        self.running = RunningRuns(
             self.clock,
             self.metrics,
-            run_ends,
-            lambda on_end: RunningRuns(
-                self.clock,
-                self.metrics,
-                self.runners,
-                host=self.host,
-                run_logs_dir=settings.run_logs_dir,
-                workspaces_root=settings.workspaces_root,
-                on_beat=lambda session_id: self._heartbeats.notice(session_id),
-                on_turn=lambda run: self.turns.listen(run),
-                on_end=on_end,
-                system_events_max=settings.system_events_max,
-            ),
-            concurrency=settings.cron_max_concurrency,
+            self.runners,
+            live_turns,
+            work,
             host=self.host,
-            on_retry=self.timer.bring_forward,
-            on_report=lambda: self.beat_delivery.look(),
-            off=self._off,
+            run_logs_dir=settings.run_logs_dir,
+            workspaces_root=settings.workspaces_root,
+            system_events_max=settings.system_events_max,
         )
-        scheduler = partial(
-            Scheduler, self.store, self.clock, self.executor, self.timer, host=self.host
+        self.capacity = Capacity(
+            self.clock, self.running, concurrency=settings.cron_max_concurrency, off=self._off
         )
+        self.run_queue = RunQueue(
+            self.store, self.clock, self.running, self.capacity, work, host=self.host
+        )
+        self.executor = Executor(
+            self.store, self.clock, self.metrics, self.run_queue, self.running, work
+        )
+        scheduler = partial(Scheduler, self.store, self.clock, self.run_queue, self.timer)
         self.scheduler = scheduler(without=self._off[0] if len(self._off) == 1 else None)
         self._engines = {
             source: OffEngine(self.store, self.clock, scheduler(), source) for source in Source
@@ -179,7 +183,7 @@ class Runtime:
         self.recovery = Recovery(self.store, self.clock, self.scheduler, host=self.host)
         self.supervisor = Supervisor(self.clock, self.metrics)
         shortest_interval = timedelta(seconds=settings.min_interval_seconds)
-        parts = (self.store, self.clock, self.scheduler, self.executor)
+        parts = (self.store, self.clock, self.scheduler, run_ends)
         commands: dict[str, Any] = {
             "default_runner": "agent" if settings.has_agent else "shell",
             "max_jobs": settings.max_jobs,
@@ -198,14 +202,12 @@ class Runtime:
         self._heartbeats = Heartbeats(
             self.store,
             self.clock,
-            self.scheduler,
             self._beats,
             workspaces_root=settings.workspaces_root,
             watch=self._watch,
             shortest_interval=shortest_interval,
             enabled=settings.enable_heartbeat,
         )
-        self.hub = Hub(self.clock)
         self.beat_delivery = BeatDelivery(self.store, self.clock, self.hub)
         self.deliverer = Deliverer(self.store, self.clock, apprise_targets(settings.notify_urls))
         self.notifier = Notifier(
@@ -215,7 +217,7 @@ class Runtime:
             snooze_default=timedelta(minutes=settings.notification_snooze_minutes_default),
             snooze_max=timedelta(minutes=settings.notification_snooze_minutes_max),
             deliverer=self.deliverer,
-            on_news=self._tell_clients,
+            hub=self.hub,
         )
         self.alarms = Alarms(self.store, self.clock, self.notifier, self.deliverer, self._troubles)
         self.continuity = Continuity(
@@ -233,15 +235,12 @@ class Runtime:
             self.store,
             self.clock,
             self.metrics,
-            self.executor,
             self.hub,
+            live_turns,
             agent=self.runners.get(AGENT),
             run_logs_dir=settings.run_logs_dir,
         )
         self.held_jobs = HeldJobs(self.store)
-        self.dispatcher = Dispatcher(
-            self.store, run_ends.notice, self.turns.notice, self.held_jobs.notice
-        )
         self.sessions = Sessions(
             self.store,
             self.clock,
@@ -266,12 +265,10 @@ class Runtime:
         self.stasis = Stasis(
             self.store,
             self.clock,
-            self.scheduler,
-            self.executor,
             self._beats,
             require=self.require,
         )
-        self.exceptions = Exceptions(self.store, self.clock, self.scheduler, self.executor)
+        self.exceptions = Exceptions(self.store, self.clock)
         self._rephraser = _rephraser(settings, self.clock)
         self.changes = Changes(
             self.store,
@@ -281,7 +278,6 @@ class Runtime:
             self._rephraser,
         )
         self.flags = Flags(self.store, self.clock, settings)
-        self.flags.on_change(self._flag_changed)
         self.event_feed = EventFeed(
             self.store, self.clock, self.metrics, size=settings.sched_event_bus_max
         )
@@ -339,6 +335,20 @@ class Runtime:
                 "event loop", Trouble(Kind.LOOP_DOWN, f"{reason}.".capitalize())
             ),
         )
+        self.dispatcher = Dispatcher(self.store, self.clock)
+        self.dispatcher.subscribe(
+            self.flags,
+            PushSwitch(self.flags, self.event_feed),
+            self.scheduler,
+            self.run_queue,
+            self.executor,
+            run_ends,
+            self.turns,
+            self._heartbeats,
+            self.beat_delivery,
+            self.held_jobs,
+            self.notifier,
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._journal = journal
         #: The seq of the last event that the journal has had.
@@ -392,11 +402,10 @@ class Runtime:
         self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.settings.workspaces_root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.instance_key = own_key(self.settings.data_dir)
-        await self.flags.load()
         await self.event_feed.start()
         await self.dispatcher.start()
-        await self.held_jobs.load()
         self.supervisor.keep("dispatcher", self.dispatcher.run)
+        self.supervisor.keep("dispatcher's looks", self.dispatcher.run_looks)
         self.supervisor.keep("event feed", self.event_feed.run)
         self.supervisor.keep("projector", self.projector.run)
         if self._journal is not None:
@@ -423,7 +432,6 @@ class Runtime:
             self.supervisor.keep("heartbeats", self._heartbeats.run)
             self.supervisor.keep("workspace watch", self._heartbeats.follow_files)
         self.supervisor.keep("executor", self.executor.run)
-        self.executor.look_for_work()
         for source in self._off:
             self.supervisor.keep(f"{source} switched off", self._engines[source].run)
         if self._on:
@@ -461,25 +469,10 @@ class Runtime:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self.timer.bring_forward, self.clock.now())
 
-    def _tell_clients(self, notification: Notification) -> None:
-        """Send a notification to the clients of its session; the inbox keeps it for the others.
-
-        But for an alert of a beat: its summary has been sent, or withheld for a reason.
-        """
-        if notification.session_id is not None and notification.kind is not Kind.ALERT:
-            document = notification.document(now=self.clock.now())
-            data = {"type": "notification", "payload": document}
-            self.hub.publish(notification.session_id, "system_event", data)
-
     def end_streams(self) -> None:
         """Let go of everybody who follows something: the gateway stops."""
         self.event_feed.close_all()
         self.hub.close_all("the gateway stops")
-
-    def _flag_changed(self, name: str, value: bool) -> None:
-        """Push that is switched off ends what is open."""
-        if name == "UA_SCHED_PUSH_ENABLED" and not value:
-            self.event_feed.close_all()
 
     async def dashboard_summary(self) -> dict[str, Any]:
         """The overview's counts."""

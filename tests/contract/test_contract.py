@@ -8,7 +8,9 @@ from tests.contract.document import code, rows, words
 from universal_agent import errors
 from universal_agent.api.calendar import ACTIONS
 from universal_agent.api.problems import EVERYWHERE
-from universal_agent.domain.events import EventType
+from universal_agent.domain.event_types import (
+    EventType,
+)
 from universal_agent.domain.flags import FLAGS
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.run import RunStatus

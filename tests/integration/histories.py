@@ -69,10 +69,11 @@ class History:
         )
         await runtime.store.open()
         history = cls(runtime, clock)
-        executor: Any = runtime.executor
-        executor.reserve = lambda: history.workers
-        executor.release = lambda count: None
-        executor.launch = history.running.extend
+        capacity: Any = runtime.capacity
+        capacity.reserve = lambda: history.workers
+        capacity.release = lambda count: None
+        running: Any = runtime.running
+        running.start = history.running.append
         return history
 
     async def end(self) -> None:
@@ -210,7 +211,7 @@ class History:
             finished_at=self.clock.now(),
         )
         settled = await self.runtime.store.write(
-            verbs.execution.finish,
+            verbs.execution.settle,
             [ended],
             free_workers=workers % 2,
             host="here",
@@ -248,7 +249,11 @@ class History:
         if runs:
             run = runs[which % len(runs)]
             await self.runtime.store.write(
-                verbs.runs.cancel_queued, run.run_id, now=self.clock.now()
+                verbs.cancels.cancel_run,
+                run.run_id,
+                reason="cancelled by ada",
+                by="ada",
+                now=self.clock.now(),
             )
 
     async def resolve(self, which: int, action: int, scope: int) -> None:

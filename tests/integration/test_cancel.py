@@ -23,14 +23,12 @@ async def runtime(tmp_path: Path) -> AsyncIterator[Runtime]:
 async def test_a_run_that_is_cancelled_before_it_has_begun_has_an_end_all_the_same(
     runtime: Runtime,
 ) -> None:
-    store, executor, now = runtime.store, runtime.executor, runtime.clock.now()
+    store, now = runtime.store, runtime.clock.now()
     job = await runtime.jobs.create({"command": "true", "every": "1h", "runner": "shell"})
     run = await store.write(verbs.admission.add_run, job, RunId("run_1"), now=now)
     settled = await store.write(verbs.execution.claim, free_workers=1, host=runtime.host, now=now)
-    executor.launch(settled.claimed)
-    assert executor.cancel(run.run_id, "another came")
-    await executor.wait(run, seconds=30)
-    ended = await store.read(verbs.runs.get_run, run.run_id)
-    assert ended is not None
+    runtime.running.start(settled.claimed[0])
+    assert runtime.running.stop(run.run_id, RunStatus.CANCELLED, "another came")
+    ended = await runtime.jobs.wait_for(run, seconds=30)
     assert (ended.status, ended.error) == (RunStatus.CANCELLED, "another came")
-    assert executor.running_count == 0
+    assert len(runtime.running) == 0

@@ -191,7 +191,7 @@ async def finish(
     now: datetime = FIRST,
 ) -> Settled:
     return await store.write(
-        verbs.execution.finish,
+        verbs.execution.settle,
         [ended(one, status, now=now) for one in claimed],
         free_workers=workers,
         host=HOST,

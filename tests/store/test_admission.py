@@ -33,6 +33,7 @@ from universal_agent.domain.slot import SlotKey, Source, epoch
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
 from universal_agent.store.values import Admission
+from universal_agent.store.verbs.admission import NEXT_SLOT
 
 SECOND_SLOT = FIRST + MINUTE
 THIRD_SLOT = SECOND_SLOT + MINUTE
@@ -332,7 +333,9 @@ class TestOverlapCancelPrevious:
         job = await a_job(store, overlap="cancel_previous")
         previous = await running(store, job)
         admission = await admit(store, decide(await fresh(store)), now=SECOND_SLOT)
-        assert admission.cancel == (previous.run.run_id,)
+        assert await store.read(verbs.cancels.cancels_requested) == [
+            (previous.run.run_id, NEXT_SLOT)
+        ]
         assert (admission.started, admission.queued_count) == ((), 1)
         settled = await finish(
             store, previous, status=RunStatus.CANCELLED, workers=1, now=SECOND_SLOT
@@ -344,8 +347,10 @@ class TestOverlapCancelPrevious:
         job = await a_job(store, overlap="cancel_previous")
         previous = await running(store, job)
         second = await waiting(store, await fresh(store), now=SECOND_SLOT)
-        admission = await admit(store, decide(await fresh(store)), now=THIRD_SLOT)
-        assert admission.cancel == (previous.run.run_id,)
+        await admit(store, decide(await fresh(store)), now=THIRD_SLOT)
+        assert await store.read(verbs.cancels.cancels_requested) == [
+            (previous.run.run_id, NEXT_SLOT)
+        ]
         run = await store.read(verbs.runs.get_run, second)
         assert run is not None
         assert (run.status, run.reason) == (RunStatus.CANCELLED, "overlap")
@@ -355,7 +360,7 @@ class TestOverlapCancelPrevious:
         job = await a_job(store, overlap="cancel_previous")
         admission = await admit(store, decide(job, FIRST, SECOND_SLOT, THIRD_SLOT))
         assert [c.run.scheduled_at for c in admission.started] == [THIRD_SLOT]
-        assert admission.cancel == ()
+        assert await store.read(verbs.cancels.cancels_requested) == []
         assert (await kinds(store))[-3:].count("run_skipped") == 2
 
     async def test_an_extra_run_that_waits_is_left_alone(self, store: Store) -> None:
@@ -424,7 +429,7 @@ class TestLateByPolicy:
         slots = (FIRST, SECOND_SLOT, THIRD_SLOT)
         late = decide(job, *slots, missed=[miss], trigger=Trigger.CATCH_UP)
         admission = await admit(store, late, now=THIRD_SLOT)
-        assert admission.cancel == ()
+        assert await store.read(verbs.cancels.cancels_requested) == []
         ran = []
         claimed = admission.started
         while claimed:
@@ -482,7 +487,7 @@ async def test_ends_and_claims_of_one_commit_do_not_mix_up_their_jobs(store: Sto
     wait_a = await waiting(store, await fresh(store, "job_a"), now=SECOND_SLOT)
     wait_b = await waiting(store, await fresh(store, "job_b"), now=SECOND_SLOT)
     settled = await store.write(
-        verbs.execution.finish, [ended(a), ended(b)], free_workers=8, host=HOST, now=SECOND_SLOT
+        verbs.execution.settle, [ended(a), ended(b)], free_workers=8, host=HOST, now=SECOND_SLOT
     )
     claimed: set[RunId] = {one.run.run_id for one in settled.claimed}
     assert claimed == {wait_a, wait_b}

@@ -17,7 +17,9 @@ from universal_agent.domain.beat import (
     KeptReport,
     SuppressedReason,
 )
-from universal_agent.domain.events import EventType
+from universal_agent.domain.event_types import (
+    EventType,
+)
 from universal_agent.domain.heartbeat import DeliveryMode
 from universal_agent.domain.job import Job, OffLabel
 from universal_agent.domain.notifications import Kind, NotificationStatus
@@ -75,7 +77,7 @@ async def beat(
         **given,
     )
     await store.write(
-        verbs.execution.finish, [end], free_workers=0, host="here", now=job.next_run_at
+        verbs.execution.settle, [end], free_workers=0, host="here", now=job.next_run_at
     )
     return job.next_run_at
 
@@ -126,7 +128,7 @@ async def test_a_beat_that_had_ended_before_leaves_no_second_report(store: Store
         report=alert(),
     )
     for _ in range(2):
-        await store.write(verbs.execution.finish, [end], free_workers=0, host="here", now=FIRST)
+        await store.write(verbs.execution.settle, [end], free_workers=0, host="here", now=FIRST)
     assert len(await store.read(verbs.beat_reports.undecided_reports, limit=10)) == 1
 
 

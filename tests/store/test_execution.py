@@ -30,11 +30,12 @@ from tests.store.making import (
     switch_off,
     waiting,
 )
+from universal_agent.domain.event_types import RUN_ENDED
 from universal_agent.domain.job import OffLabel
 from universal_agent.domain.judge import Cause
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus, Trigger
 from universal_agent.domain.schedule import make_interval, make_once
-from universal_agent.domain.slot import epoch
+from universal_agent.domain.slot import epoch, from_epoch
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
 from universal_agent.store.values import Claimed
@@ -137,7 +138,7 @@ class TestFinish:
             started_at=FIRST + SECOND,
         )
         await store.write(
-            verbs.execution.finish, [end], free_workers=0, host=HOST, now=FIRST + 6 * SECOND
+            verbs.execution.settle, [end], free_workers=0, host=HOST, now=FIRST + 6 * SECOND
         )
         run = await the_run(store, claimed.run.run_id)
         assert (run.status, run.error, run.exit_code, run.output_preview) == (
@@ -205,6 +206,13 @@ class TestFinish:
         assert (await kinds(store)).count("run_completed") == 50
 
 
+async def planned_retry(store: Store) -> datetime | None:
+    """When the latest run that ended is tried again."""
+    ends = [event for event in await events(store) if event.type in RUN_ENDED]
+    retry_at = ends[-1].data.get("retry_at")
+    return None if retry_at is None else from_epoch(retry_at)
+
+
 class TestRetry:
     async def failed(self, store: Store, **policy: Any) -> Claimed:
         job = await a_job(store, **{"retries": 2, "retry_backoff": (30, 60), **policy})
@@ -214,8 +222,7 @@ class TestRetry:
 
     async def test_the_next_attempt_is_planned_after_the_wait(self, store: Store) -> None:
         claimed = await running(store, await a_job(store, retries=1, retry_backoff=(30,)))
-        settled = await finish(store, claimed, status=RunStatus.ERROR)
-        assert settled.next_retry_at == FIRST + 30 * SECOND
+        await finish(store, claimed, status=RunStatus.ERROR)
         assert (await events(store))[-1].data["retry_at"] == (FIRST + 30 * SECOND).timestamp()
         due = await store.read(verbs.admission.due, until=FIRST + 29 * SECOND, limit=9)
         assert (due.starts, due.next_at) == (False, FIRST + 30 * SECOND)
@@ -237,12 +244,12 @@ class TestRetry:
         await self.failed(store)
         await make_starts(store, now=FIRST + 30 * SECOND)
         (second,) = (await claim(store, now=FIRST + 30 * SECOND)).claimed
-        settled = await finish(store, second, status=RunStatus.ERROR, now=FIRST + 31 * SECOND)
-        assert settled.next_retry_at == FIRST + 91 * SECOND
+        await finish(store, second, status=RunStatus.ERROR, now=FIRST + 31 * SECOND)
+        assert await planned_retry(store) == FIRST + 91 * SECOND
         await make_starts(store, now=FIRST + 91 * SECOND)
         (third,) = (await claim(store, now=FIRST + 91 * SECOND)).claimed
-        settled = await finish(store, third, status=RunStatus.ERROR, now=FIRST + 92 * SECOND)
-        assert settled.next_retry_at is None
+        await finish(store, third, status=RunStatus.ERROR, now=FIRST + 92 * SECOND)
+        assert await planned_retry(store) is None
         assert not (await store.read(verbs.admission.due, until=NOON + 90 * MINUTE, limit=0)).starts
 
     async def test_it_is_made_once_by_many(self, store: Store) -> None:
@@ -256,14 +263,16 @@ class TestRetry:
     @pytest.mark.parametrize("status", [RunStatus.SUCCESS, RunStatus.TIMEOUT, RunStatus.CANCELLED])
     async def test_only_an_error_is_tried_again(self, store: Store, status: RunStatus) -> None:
         claimed = await running(store, await a_job(store, retries=3))
-        assert (await finish(store, claimed, status=status)).next_retry_at is None
+        await finish(store, claimed, status=status)
+        assert await planned_retry(store) is None
 
     async def test_an_extra_run_is_not_tried_again(self, store: Store) -> None:
         await store.write(
             verbs.admission.add_run, await a_job(store, retries=3), run_id(), now=NOON
         )
         (claimed,) = (await claim(store)).claimed
-        assert (await finish(store, claimed, status=RunStatus.ERROR)).next_retry_at is None
+        await finish(store, claimed, status=RunStatus.ERROR)
+        assert await planned_retry(store) is None
 
     async def test_the_next_slot_cancels_it(self, store: Store) -> None:
         await self.failed(store, retry_backoff=(600,))
@@ -300,8 +309,8 @@ class TestRetry:
     ) -> None:
         claimed = await running(store, await a_job(store, retries=3))
         await switch_off(store, await fresh(store), now=FIRST + SECOND)
-        settled = await finish(store, claimed, status=RunStatus.ERROR, now=FIRST + 2 * SECOND)
-        assert settled.next_retry_at is None
+        await finish(store, claimed, status=RunStatus.ERROR, now=FIRST + 2 * SECOND)
+        assert await planned_retry(store) is None
 
     async def test_one_that_is_late_beyond_the_grace_is_dropped(self, store: Store) -> None:
         """After a night off nobody asked for it any more; the failed attempt stands."""
@@ -531,32 +540,6 @@ class TestDeleteAfterRun:
         await store.write(verbs.admission.add_run, job, run_id(), now=NOON)
         await finish(store, *(await claim(store)).claimed)
         assert (await fresh(store)).next_run_at == job.next_run_at
-
-
-class TestCancelQueued:
-    async def test_a_waiting_run_is_cancelled_with_its_slot(self, store: Store) -> None:
-        wait = await waiting(store, await a_job(store))
-        assert await store.write(verbs.runs.cancel_queued, wait, now=FIRST + SECOND)
-        run = await the_run(store, wait)
-        assert (run.status, run.finished_at) == (RunStatus.CANCELLED, FIRST + SECOND)
-        facts = await store.read(
-            verbs.ledger.ledger_facts, start=NOON, end=NOON + HOUR, job_id=None
-        )
-        assert [slot.outcome for slot in facts.slots] == ["cancelled"]
-        assert (await claim(store)).claimed == ()
-
-    async def test_of_a_cancel_and_a_claim_one_wins(self, store: Store) -> None:
-        wait = await waiting(store, await a_job(store))
-        settled, cancelled = await asyncio.gather(
-            claim(store), store.write(verbs.runs.cancel_queued, wait, now=FIRST)
-        )
-        assert cancelled != bool(settled.claimed)
-
-    async def test_what_runs_or_has_ended_is_not_cancelled_here(self, store: Store) -> None:
-        claimed = await running(store, await a_job(store))
-        assert not await store.write(verbs.runs.cancel_queued, claimed.run.run_id, now=FIRST)
-        await finish(store, claimed)
-        assert not await store.write(verbs.runs.cancel_queued, claimed.run.run_id, now=FIRST)
 
 
 class TestRunLists:

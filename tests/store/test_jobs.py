@@ -434,7 +434,7 @@ async def test_a_verb_that_changes_nothing_logs_nothing(store: Store) -> None:
     assert await edit(store, job, "false") is None
     assert not await delete(store, job)
     assert (await admit(store, decide(job))).stale_count == 1
-    assert not await store.write(verbs.runs.cancel_queued, run_id(), now=NOON)
+    await store.write(verbs.execution.requeue, [run_id()], now=NOON)
     assert await newest(store) == before
 
 

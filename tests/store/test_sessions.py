@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from tests.store.making import NOON, SECOND, run_id
-from universal_agent.domain.events import EventType
+from universal_agent.domain.event_types import (
+    EventType,
+)
 from universal_agent.domain.job import JobSpec
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.schedule import make_once
@@ -44,7 +46,7 @@ async def end_what_runs(store: Store) -> None:
         Finished(claimed=item, status=RunStatus.SUCCESS, started_at=NOON, finished_at=NOON)
         for item in claimed
     ]
-    await store.write(verbs.execution.finish, ended, free_workers=0, host=HERE, now=NOON)
+    await store.write(verbs.execution.settle, ended, free_workers=0, host=HERE, now=NOON)
 
 
 class TestKeeping:

@@ -16,7 +16,9 @@ import orjson
 import structlog
 
 from universal_agent.api.tracebacks import TracebackWriter
-from universal_agent.domain.events import Event
+from universal_agent.domain.events import (
+    Event,
+)
 from universal_agent.masking import mask
 
 _log = structlog.get_logger(__name__)

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from universal_agent.domain.events import RETRY_DROPPED, Event
+from universal_agent.domain.event_types import (
+    RETRY_DROPPED,
+)
+from universal_agent.domain.events import (
+    Event,
+)
 from universal_agent.domain.exceptions import MOVED, OPERATOR
 from universal_agent.domain.job import BUSY, PAUSED_AFTER_FAILURES, JobVersion, OffLabel
 from universal_agent.domain.judge import Cause, MissedStatus

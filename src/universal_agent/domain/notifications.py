@@ -10,7 +10,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from universal_agent.domain.events import Event, EventType
+from universal_agent.domain.event_types import (
+    EventType,
+)
+from universal_agent.domain.events import (
+    Event,
+)
 from universal_agent.domain.heartbeat import OVERRIDES_FILE
 from universal_agent.domain.job import OffLabel
 from universal_agent.domain.judge import MissedStatus
@@ -140,6 +145,23 @@ class Notification:
             "note": self.note,
             "metadata": self.metadata,
         }
+
+
+#: Events that may open, change or close a notification.
+NOTABLE = (
+    EventType.CRON_RUN_MISSED,
+    EventType.CRON_RUN_FAILED,
+    EventType.CRON_RUN_COMPLETED,
+    EventType.CRON_JOB_UPDATED,
+    EventType.HEARTBEAT_MISSED,
+    EventType.HEARTBEAT_FAILED,
+    EventType.HEARTBEAT_COMPLETED,
+    EventType.HEARTBEAT_SCHEDULED,
+    EventType.CALENDAR_MISSED_RESOLVED,
+    EventType.CALENDAR_REPLANNED,
+    EventType.CLOCK_SET_BACK,
+    EventType.ZONE_RULES_CHANGED,
+)
 
 
 class IncidentFold:

@@ -8,14 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from universal_agent.domain.events import (
+from universal_agent.domain.event_types import (
     ASIDE,
     JOB_GONE,
     JOB_PUT,
     SLOT_SKIPPED,
     SLOTS_MISSED,
-    Event,
     EventType,
+)
+from universal_agent.domain.events import (
+    Event,
 )
 from universal_agent.domain.exceptions import MOVED, OPERATOR, ExceptionKind
 from universal_agent.domain.judge import Cause

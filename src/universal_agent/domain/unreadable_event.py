@@ -7,7 +7,9 @@ wrong.
 from collections.abc import Mapping
 from typing import Any
 
-from universal_agent.domain.events import EventType
+from universal_agent.domain.event_types import (
+    EventType,
+)
 
 _PROBLEM_CHARS = 200
 

@@ -1,8 +1,8 @@
-"""Who is told what a beat had to say, and when?
+"""Delivery of beats' reports to the clients of their sessions.
 
-Reports are taken from the store, where the commit that ended their beat put them. Each is told
-and then recorded as told, in that order: when the gateway dies in between, it is told again,
-rather than not at all. What nobody was there for waits for the next client that attaches.
+Reports are read from the store, where the commit that ended their beat put them. Each is sent and
+then recorded as sent, in that order: after a crash in between it is sent again, rather than lost.
+A report that no client was there for waits for the next one that attaches.
 """
 
 import asyncio
@@ -19,6 +19,8 @@ from universal_agent.domain.beat import (
     is_hidden,
     reason_to_withhold,
 )
+from universal_agent.domain.event_types import RUN_ENDED
+from universal_agent.domain.events import Event
 from universal_agent.domain.run import JobId
 from universal_agent.domain.slot import Source
 from universal_agent.engine.hub import Hub
@@ -31,7 +33,9 @@ _BATCH = 50
 
 
 class BeatDelivery:
-    """Tells clients what beats had to say."""
+    """Sends reports to clients."""
+
+    event_types = RUN_ENDED
 
     def __init__(self, store: Store, clock: Clock, hub: Hub) -> None:
         self._store = store
@@ -41,12 +45,17 @@ class BeatDelivery:
         # A client that attaches while a report is decided gets it once: now, or from what waits.
         self._lock = asyncio.Lock()
 
-    def look(self) -> None:
-        """There may be new reports."""
+    def notice(self, event: Event) -> None:
+        """A run has ended; if it was a beat with a report, decide that."""
+        if "beat" in event.data:
+            self._news.set()
+
+    async def look(self) -> None:
+        """Ask the store for reports."""
         self._news.set()
 
     async def run(self) -> None:
-        """Decide every report, oldest first, for ever."""
+        """Decide every report, oldest first, until cancelled."""
         while True:
             self._news.clear()
             reports = await self._store.read(verbs.beat_reports.undecided_reports, limit=_BATCH)
@@ -57,13 +66,13 @@ class BeatDelivery:
                 await self._news.wait()
 
     async def attached(self, session_id: str) -> None:
-        """Somebody has attached to a session: they get the alerts that nobody was there for."""
+        """A client has attached to a session: it gets the alerts that no client was there for."""
         async with self._lock:
             for kept in await self._store.read(verbs.beat_reports.waiting_reports, session_id):
                 if session_id not in await self._own_targets(kept):
                     continue
                 if not self._tell(kept, [session_id]):
-                    return  # and has gone again
+                    return  # the client has gone again
                 await self._store.write(verbs.beat_reports.report_sent, kept.run_id, to=session_id)
 
     async def _deliver(self, kept: KeptReport) -> None:
@@ -111,7 +120,7 @@ class BeatDelivery:
         return [target for target in kept.report.targets if target not in foreign]
 
     async def _owner(self, session_id: str) -> str | None:
-        """Who has the session; None when there is no such session."""
+        """The owner of the session; None if there is no such session."""
         session = await self._store.read(verbs.sessions.get_session, session_id)
         if session is not None:
             return session.user_id

@@ -1,6 +1,6 @@
-"""Commands on a session's beats: as on a job, with what a heartbeat makes of them.
+"""Commands on a session's beats: those of a job, with a heartbeat's meaning.
 
-Whoever pauses a heartbeat wants no beats and to be told nothing; whoever runs one now wakes it.
+To pause a heartbeat is to expect no beats and to deliver nothing; to run one now is to wake it.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from universal_agent.store.values import Once, SessionEnd, Wake
 #: Up to this late a beat just runs, unless its interval is shorter.
 _GRACE = timedelta(seconds=60)
 
-#: What a beat may take beyond its own limit, to end by itself.
+#: The time beyond its own limit that a beat has to end without being stopped.
 _TO_END = timedelta(seconds=30)
 
 
@@ -66,7 +66,7 @@ class Beats(Jobs):
         try:
             return self.config if text is None else overridden(self.config, text)
         except InvalidInput:
-            return self.config  # it was fine for an earlier version of this product
+            return self.config  # an earlier version of this product accepted it
 
     async def end_session(self, session_id: str, *, by: str) -> SessionEnd:
         """Delete a session and its beats in one transaction. Raises SessionNotFound."""
@@ -98,7 +98,7 @@ class Beats(Jobs):
         )
 
     async def run_now(self, job_id: JobId, *, once: Once | None = None) -> Run:
-        """Wake the session at once. However often it is asked for, one beat waits at the most."""
+        """Wake the session now. However often that is requested, at most one beat waits."""
         made = None if once is None else await self._store.read(verbs.idempotency.answer_of, once)
         run = None if made is None else await self._store.read(verbs.runs.get_run, RunId(made))
         if run is not None:
@@ -113,15 +113,12 @@ class Beats(Jobs):
     async def wake(
         self, session_id: str, mode: WakeMode, *, reason: str | None, by: str
     ) -> Run | None:
-        """Ask for a session's beat; the run that will be it, when it is asked for at once.
+        """Request a session's beat; return its run if it is requested for now.
 
         Raises SessionNotFound.
         """
         wish = self.wish(session_id, mode, reason=reason, by=by)
-        run = await self._store.write(verbs.beats.wake_beat, wish, now=self._clock.now())
-        if run is not None:
-            self.look_for_work()
-        return run
+        return await self._store.write(verbs.beats.wake_beat, wish, now=self._clock.now())
 
     def wish(self, session_id: str, mode: WakeMode, *, reason: str | None, by: str) -> Wake:
         """A wake with the id that its run would have."""
@@ -133,10 +130,6 @@ class Beats(Jobs):
             by=by,
             keep=self.system_events_max,
         )
-
-    def look_for_work(self) -> None:
-        """A beat waits for a worker."""
-        self._executor.look_for_work()
 
 
 def timely(spec: JobSpec) -> JobSpec:
@@ -150,7 +143,7 @@ def timely(spec: JobSpec) -> JobSpec:
         spec.policy,
         misfire_grace_seconds=grace,
         useful_for_seconds=useful,
-        # The next beat takes the place of one that waits: later than that, nobody is left to.
+        # The next beat replaces one that waits: after that, none is left to run.
         queue_limit_seconds=useful + grace,
     )
     return replace(spec, policy=policy)

@@ -8,9 +8,7 @@ from universal_agent.domain.job import Job
 from universal_agent.domain.phrases import parse_instant
 from universal_agent.domain.run import JobId, Run, RunId
 from universal_agent.domain.slot import SlotKey
-from universal_agent.engine.executor import Executor
 from universal_agent.engine.ids import new_id
-from universal_agent.engine.scheduler import Scheduler
 from universal_agent.errors import InvalidSchedule, JobNotFound
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
@@ -19,13 +17,9 @@ from universal_agent.store.store import Store
 class Exceptions:
     """What a person may do to one slot ahead of its time."""
 
-    def __init__(
-        self, store: Store, clock: Clock, scheduler: Scheduler, executor: Executor
-    ) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._scheduler = scheduler
-        self._executor = executor
 
     async def make(
         self,
@@ -47,13 +41,9 @@ class Exceptions:
             at = await self._move_to(slot, move_to, timezone, now)
             exception = SlotException(kind=kind, move_to=at)
         run_id = RunId(new_id("run", now))
-        run = await self._store.write(
+        return await self._store.write(
             verbs.slot_overrides.make_exception, slot, exception, run_id=run_id, by=by, now=now
         )
-        if run is not None:
-            self._executor.look_for_work()
-        self._scheduler.bring_forward(exception.move_to)
-        return run
 
     async def _move_to(
         self, slot: SlotKey, given: str | float | None, timezone: str | None, now: datetime
@@ -71,8 +61,6 @@ class Exceptions:
 
     async def undo(self, slot: SlotKey, *, by: str) -> Job:
         """Take back a skip or a move that has not come to pass. Raises SlotNotFound, Conflict."""
-        job = await self._store.write(
+        return await self._store.write(
             verbs.slot_overrides.undo_exception, slot, by=by, now=self._clock.now()
         )
-        self._scheduler.bring_forward(slot.scheduled_at + job.jitter)
-        return job

@@ -1,13 +1,15 @@
 """The staged rollout's flags: from the environment, overridden durably at run time.
 
-An override takes effect at once and is an event in the log. It remembers the environment's value
-that it covered: when that differs at a start, the override is dropped, so that a rollback by
+An override takes effect immediately and is an event in the log. It remembers the environment's
+value that it covered: if that differs at a start, the override is dropped, so that a rollback by
 environment always works.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from universal_agent.clock import Clock
+from universal_agent.domain.event_types import EventType
+from universal_agent.domain.events import Event
 from universal_agent.domain.flags import FLAGS, FlagOverride, FlagState
 from universal_agent.errors import InvalidInput
 from universal_agent.settings import Settings
@@ -18,16 +20,13 @@ from universal_agent.store.store import Store
 class Flags:
     """The flags in force."""
 
+    event_types = (EventType.FLAG_CHANGED,)
+
     def __init__(self, store: Store, clock: Clock, settings: Settings) -> None:
         self._store = store
         self._clock = clock
         self._settings = settings
         self._overrides: dict[str, FlagOverride] = {}
-        self._listeners: list[Callable[[str, bool], None]] = []
-
-    def on_change(self, listener: Callable[[str, bool], None]) -> None:
-        """Call `listener(name, value)` after each change."""
-        self._listeners.append(listener)
 
     def __getitem__(self, name: str) -> bool:
         """The value of a flag by its environment name."""
@@ -37,14 +36,29 @@ class Flags:
     def _from_environment(self, name: str) -> bool:
         return bool(getattr(self._settings, FLAGS[name]))
 
-    async def load(self) -> None:
-        """Take up the overrides of the last process, but for those the environment outdates."""
-        for override in await self._store.read(verbs.flags.flag_overrides):
-            if override.name not in FLAGS:
-                continue
-            if override.covered == self._from_environment(override.name):
-                self._overrides[override.name] = override
-            else:
+    def notice(self, event: Event) -> None:
+        """An override was set or taken back."""
+        name, value, by = event.data["name"], event.data["value"], event.data["by"]
+        if not event.data["override"]:
+            self._overrides.pop(name, None)
+        elif name in FLAGS:
+            self._overrides[name] = FlagOverride(
+                name=name,
+                value=value,
+                covered=self._from_environment(name),
+                changed_at=event.timestamp,
+                changed_by=by,
+            )
+
+    async def look(self) -> None:
+        """Read the overrides that are stored, and drop those that the environment outdates."""
+        overrides = [
+            one for one in await self._store.read(verbs.flags.flag_overrides) if one.name in FLAGS
+        ]
+        self._overrides = {one.name: one for one in overrides}
+        for override in overrides:
+            if override.covered != self._from_environment(override.name):
+                del self._overrides[override.name]
                 await self._store.write(
                     verbs.flags.set_flag,
                     override.name,
@@ -97,6 +111,4 @@ class Flags:
                 self._overrides.pop(name, None)
             else:
                 self._overrides[name] = override
-            for listener in self._listeners:
-                listener(name, effective)
         return self.states()

@@ -1,10 +1,10 @@
-"""When do sessions' hearts beat, and what wakes them?
+"""Heartbeats of sessions: which sessions have beats, by which configuration, and their wakes.
 
 A session's beats are a job with the session's id, so that the one scheduler decides them. This
-keeps those jobs in line with the settings and with each session's HEARTBEAT.json: it is looked at
-when the system tells that it was written, when a beat starts, when somebody attaches, and when the
-session is woken. A file that cannot be accepted harms its own session alone, and there the last
-good one stays in force.
+module keeps these jobs in line with the settings and with each session's HEARTBEAT.json. The file
+is read when the system reports a write, when a beat starts, when a client attaches, and when the
+session is woken. A file that cannot be accepted affects only its own session, where the last good
+one stays in force.
 """
 
 import asyncio
@@ -18,6 +18,8 @@ import structlog
 
 from universal_agent.clock import Clock
 from universal_agent.domain.draft import Draft
+from universal_agent.domain.event_types import EventType
+from universal_agent.domain.events import Event
 from universal_agent.domain.heartbeat import (
     CHECKLIST_FILE,
     OVERRIDES_CHARS,
@@ -32,7 +34,6 @@ from universal_agent.domain.slot import Source
 from universal_agent.domain.system_event import SystemEvent, WakeMode
 from universal_agent.engine.beats import Beats, beat_policy, timely
 from universal_agent.engine.jobs import new_job
-from universal_agent.engine.scheduler import Scheduler
 from universal_agent.errors import (
     Conflict,
     InvalidInput,
@@ -50,13 +51,13 @@ from universal_agent.threads import FILES
 
 _log = structlog.get_logger(__name__)
 
-#: Sessions that are read at once.
+#: Sessions that are read in one page.
 _PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What a session's files say, or said when they last could be read."""
+    """What a session's files say, or said when they could last be read."""
 
     config: HeartbeatConfig
     #: The HEARTBEAT.json in force.
@@ -68,11 +69,12 @@ class _Read:
 class Heartbeats:
     """The heartbeats of all sessions."""
 
+    event_types = (EventType.HEARTBEAT_STARTED, EventType.HEARTBEAT_WAKE_REQUESTED)
+
     def __init__(
         self,
         store: Store,
         clock: Clock,
-        scheduler: Scheduler,
         beats: Beats,
         *,
         workspaces_root: Path,
@@ -82,14 +84,13 @@ class Heartbeats:
     ) -> None:
         self._store = store
         self._clock = clock
-        self._scheduler = scheduler
         self._beats = beats
         self._workspaces_root = workspaces_root
         self._watch = watch
         self._shortest_interval = shortest_interval
         self._enabled = enabled
-        #: Sessions whose files are to be looked at.
-        self._noticed: set[str] = set()
+        #: Sessions whose files are to be read.
+        self._to_read: set[str] = set()
         self._woken = asyncio.Event()
 
     # -- which sessions have beats
@@ -105,7 +106,7 @@ class Heartbeats:
         job_id = JobId(session_id)
         job = await self._store.read(verbs.jobs.get_job, job_id)
         if job is not None and job.source is Source.HEARTBEAT:
-            return await self.look(session_id)
+            return await self.bring_in_line(session_id)
         now = self._clock.now()
         new = JobSpec(
             command=CHECKLIST_FILE,
@@ -124,19 +125,18 @@ class Heartbeats:
                 verbs.jobs.create_job, new_job(job_id, spec, now=now), now=now
             )
         except Conflict:
-            # Somebody else was first, or they were ended, and the session's own end is to come.
+            # Another call made them first, or they were deleted with the session.
             return await self._store.read(verbs.jobs.get_job, job_id)
-        self._scheduler.bring_forward(made.due_at)
         return made
 
     async def end_session(self, session_id: str, *, by: str) -> SessionEnd:
-        """Delete a session with its beats, and follow its files no more. Raises SessionNotFound."""
+        """Delete a session with its beats and stop watching its files. Raises SessionNotFound."""
         ended = await self._beats.end_session(session_id, by=by)
         self._watch.forget(session_id)
         return ended
 
     async def remove(self, session_id: str) -> None:
-        """End a session's beats, and what waits to be told to it; harmless when it has none."""
+        """Delete a session's beats and the messages that wait for them, if it has any."""
         self._watch.forget(session_id)
         try:
             await self._beats.delete(JobId(session_id))
@@ -144,11 +144,11 @@ class Heartbeats:
             return
 
     async def pause(self, session_id: str) -> Job:
-        """Expect no beats, and tell nobody. Raises JobNotFound."""
+        """Expect no beats, and deliver nothing. Raises JobNotFound."""
         return await self._beats.switch_off(JobId(session_id), OffLabel.PAUSED)
 
     async def resume(self, session_id: str) -> Job:
-        """Expect beats again from now on, and tell of them as configured. Raises JobNotFound."""
+        """Expect beats again from now on, and deliver as configured. Raises JobNotFound."""
         return await self._beats.resume(JobId(session_id))
 
     # -- what a session's files say
@@ -160,7 +160,7 @@ class Heartbeats:
         """
         beating = {job.job_id for job in await self._store.read(verbs.beats.list_beats)}
         for session_id in beating:
-            await self._sync_one(session_id, self.look(session_id))
+            await self._sync_one(session_id, self.bring_in_line(session_id))
         cursor = ""
         while sessions := await self._store.read(
             verbs.sessions.list_sessions, limit=_PAGE, cursor=cursor
@@ -176,7 +176,7 @@ class Heartbeats:
             cursor = sessions[-1].session_id
 
     async def _sync_one(self, session_id: str, syncing: Awaitable[object]) -> None:
-        """A session that cannot be read keeps neither others nor the gateway from starting."""
+        """Sync one session. A failure stops neither the other sessions nor the start."""
         try:
             await syncing
         except (UniversalAgentError, OSError):
@@ -184,34 +184,42 @@ class Heartbeats:
         except Exception:
             _log.exception("session_not_synced", action="session_not_synced", session_id=session_id)
 
-    def notice(self, session_id: str) -> None:
-        """A session's files may have changed: look at them soon."""
-        self._noticed.add(session_id)
-        self._woken.set()
+    def notice(self, event: Event) -> None:
+        """A beat starts, or was requested: read the session's files."""
+        self.read_soon(event.source_ref)
+
+    async def look(self) -> None:
+        """Do nothing: files are compared with what is stored whenever they are read."""
+
+    def read_soon(self, session_id: str) -> None:
+        """A session's files may have changed: read them soon."""
+        if self._enabled:
+            self._to_read.add(session_id)
+            self._woken.set()
 
     async def follow_files(self) -> None:
-        """Notice every session whose HEARTBEAT.json is written, for ever."""
+        """Read the files of every session whose HEARTBEAT.json is written, until cancelled."""
         while True:
             for session_id in await self._watch.changed():
-                self.notice(session_id)
+                self.read_soon(session_id)
 
     async def run(self) -> None:
-        """Look at the files of sessions that were noticed, for ever."""
+        """Read the files of sessions whose turn it is, until cancelled."""
         while True:
             await self._woken.wait()
             self._woken.clear()
-            while self._noticed:
+            while self._to_read:
                 try:
-                    await self.look(self._noticed.pop())
+                    await self.bring_in_line(self._to_read.pop())
                 except JobNotFound:
-                    continue  # it was deleted meanwhile
+                    continue  # it was deleted since
 
-    async def look(self, session_id: str) -> Job:
+    async def bring_in_line(self, session_id: str) -> Job:
         """Bring a session's beats in line with its files; they change only where those did."""
         return await self._beats.change(JobId(session_id), self._in_line)
 
     def _in_line(self, spec: JobSpec, now: datetime) -> Draft:
-        """The spec as it is to be. What a person set stays until the files say something new."""
+        """The spec that the files ask for. What a person set stays until the files change."""
         read = self._read(spec)
         config = read.config
         metadata: dict[str, Any] = {
@@ -239,7 +247,7 @@ class Heartbeats:
 
     def _read(self, spec: JobSpec) -> _Read:
         workspace = self._workspaces_root / spec.workspace_dir
-        # First: what is written while it is read is told.
+        # First, so that a write during the read is reported.
         self._watch.follow(spec.metadata["session_id"], workspace)
         try:
             text = read_workspace_file(
@@ -281,20 +289,18 @@ class Heartbeats:
         await FILES.run(
             replace_files, self._workspaces_root, job.spec.workspace_dir, texts, version=version
         )
-        return await self.look(session_id)
+        return await self.bring_in_line(session_id)
 
-    # -- waking, and what is to be told
+    # -- waking, and messages for the next beat
 
     async def wake(
         self, session_id: str, mode: WakeMode, *, reason: str | None, by: str
     ) -> Run | None:
-        """Ask for a session's beat: at once, or word of it with the next one.
+        """Request a session's beat: a run now, or a message with the next one.
 
-        The run that will be it, when it is asked for at once. Raises SessionNotFound.
+        Returns the run if it is requested for now. Raises SessionNotFound.
         """
-        run = await self._beats.wake(session_id, mode, reason=reason, by=by)
-        self.notice(session_id)
-        return run
+        return await self._beats.wake(session_id, mode, reason=reason, by=by)
 
     async def wake_all(self, mode: WakeMode, *, reason: str | None, by: str) -> Told:
         """Wake every session that has beats."""
@@ -345,9 +351,4 @@ class Heartbeats:
         now = self._clock.now()
         wakes = [self._beats.wish(session_id, mode, reason=reason, by=by) for session_id in woken]
         keep = self._beats.system_events_max
-        told = await self._store.write(verbs.beats.tell_beats, events, wakes, keep=keep, now=now)
-        if told.runs:
-            self._beats.look_for_work()
-        for session_id in woken:
-            self.notice(session_id)
-        return told
+        return await self._store.write(verbs.beats.tell_beats, events, wakes, keep=keep, now=now)

@@ -1,7 +1,8 @@
 """Commands on jobs: create, edit, pause, delete, run now, cancel.
 
 Each is all or nothing, and none of them touches a slot that has come due: slots that are due are
-decided first, under the version they were expected by.
+decided first, under the version that expected them. A command ends with its commit: the scheduler
+and the run queue read in the log what there is to do.
 """
 
 import os
@@ -17,8 +18,8 @@ from universal_agent.domain.job import Job, JobSpec, OffLabel, spec_to_record
 from universal_agent.domain.run import JobId, Run, RunId
 from universal_agent.domain.schedule import OneShotSchedule
 from universal_agent.domain.slot import Source
-from universal_agent.engine.executor import Executor
 from universal_agent.engine.ids import new_id
+from universal_agent.engine.run_ends import RunEnds
 from universal_agent.engine.scheduler import Scheduler
 from universal_agent.errors import (
     Conflict,
@@ -36,6 +37,9 @@ from universal_agent.store.values import Once
 #: How often a command is tried again when the job changes under it.
 TRIES = 20
 
+#: How long a cancel waits for the run to end.
+_CANCEL_SECONDS = 30.0
+
 
 class Jobs:
     """What people may do to jobs of one source."""
@@ -48,7 +52,7 @@ class Jobs:
         store: Store,
         clock: Clock,
         scheduler: Scheduler,
-        executor: Executor,
+        ends: RunEnds,
         runners: Mapping[str, Runner],
         *,
         default_runner: str,
@@ -59,13 +63,13 @@ class Jobs:
         self._store = store
         self._clock = clock
         self._scheduler = scheduler
-        self._executor = executor
+        self._ends = ends
         self._runners = runners
         self._default_runner = default_runner
         self._max_jobs = max_jobs
         self._shortest_interval = shortest_interval
         self._workspaces_root = workspaces_root
-        #: About as many as there are, or more; counted anew before anybody is refused for it.
+        #: At least the number of jobs; counted again before a job is refused for it.
         self._job_count = max_jobs
 
     async def get(self, job_id: JobId) -> Job:
@@ -99,10 +103,9 @@ class Jobs:
     async def create(self, fields: Mapping[str, Any], *, once: Once | None = None) -> Job:
         """Make a job. Raises InvalidInput, or LimitReached at UA_MAX_JOBS.
 
-        A job that names no owner belongs to the owner of the session it is bound to.
-
-        A request that comes again is answered before it is judged: what it asked for may have
-        passed meanwhile, and it was granted.
+        A job that names no owner belongs to the owner of the session it is bound to. A repeated
+        request is answered before it is judged: the time that it named may have passed since, and
+        it was granted.
         """
         if (
             once is not None
@@ -118,11 +121,7 @@ class Jobs:
         if not spec.workspace_dir:
             spec = replace(spec, workspace_dir=f"cron_{job_id}")
         job = new_job(job_id, spec, now=now)
-        try:
-            made = await self._store.write(verbs.jobs.create_job, job, now=now, once=once)
-        finally:
-            # Also for a caller that is cancelled while the job is committed.
-            self._scheduler.bring_forward(job.due_at)
+        made = await self._store.write(verbs.jobs.create_job, job, now=now, once=once)
         self._job_count += made.job_id == job_id
         return made
 
@@ -163,7 +162,7 @@ class Jobs:
         *,
         version: int | None = None,
     ) -> Job:
-        """Put what `draft` makes of a job's spec in its place, unless that is the same."""
+        """Replace a job's spec with what `draft` makes of it, unless that is the same."""
 
         async def put(job: Job, now: datetime) -> Job | None:
             if version is not None and version != job.version:
@@ -189,18 +188,14 @@ class Jobs:
             # A one-shot of "now" may begin before this second is over; no slot is expected twice.
             ends_at = undecided.end(now) if drafted.schedule_changed else undecided.boundary(now)
             closed_at = min(ends_at, edited.effective_from)
-            try:
-                stored = await self._store.write(
-                    verbs.jobs.update_job,
-                    edited,
-                    replaces=job,
-                    closed_at=closed_at,
-                    changed=changed,
-                    now=now,
-                )
-            finally:
-                self._scheduler.bring_forward(edited.due_at)
-            return stored
+            return await self._store.write(
+                verbs.jobs.update_job,
+                edited,
+                replaces=job,
+                closed_at=closed_at,
+                changed=changed,
+                now=now,
+            )
 
         return await self._apply(job_id, put)
 
@@ -213,7 +208,7 @@ class Jobs:
         return await self.edit(job_id, {"enabled": True})
 
     async def delete(self, job_id: JobId) -> None:
-        """Delete a job; its history stays, a run in execution goes on to its end."""
+        """Delete a job. Its history stays, and a run in execution continues to its end."""
 
         async def drop(job: Job, now: datetime) -> Job | None:
             closed_at = (await self._undecided(job, now)).end(now)
@@ -232,7 +227,7 @@ class Jobs:
     async def _apply(
         self, job_id: JobId, change: Callable[[Job, datetime], Awaitable[Job | None]]
     ) -> Job:
-        """Try `change` on the job as it is now, until nothing came in between."""
+        """Apply `change` to the job as it is now; again if another change came in between."""
         for _ in range(TRIES):
             job = await self.get(job_id)
             now = self._clock.now()
@@ -247,40 +242,30 @@ class Jobs:
     # -- runs
 
     async def run_now(self, job_id: JobId, *, once: Once | None = None) -> Run:
-        """Queue an extra run, beside the schedule. Raises JobNotFound."""
+        """Queue an extra run, outside the schedule. Raises JobNotFound."""
         job = await self.get(job_id)
         now = self._clock.now()
-        try:
-            return await self._store.write(
-                verbs.admission.add_run, job, RunId(new_id("run", now)), now=now, once=once
-            )
-        finally:
-            self._executor.look_for_work()
+        return await self._store.write(
+            verbs.admission.add_run, job, RunId(new_id("run", now)), now=now, once=once
+        )
 
-    async def cancel_run(self, run_id: RunId, *, once: Once | None = None) -> Run:
+    async def cancel_run(
+        self, run_id: RunId, *, by: str = "an operator", once: Once | None = None
+    ) -> Run:
         """Cancel a run that waits or is in execution, and return it as it then is.
 
-        Raises RunNotFound, or Conflict when it has ended, unless `once` has cancelled it before.
+        Raises RunNotFound, or Conflict if it has ended, unless `once` has cancelled it before.
         """
-        now = self._clock.now()
-        if once is not None:
-            # The end of a run in execution is recorded elsewhere: the wish is kept before it.
-            asked = once.part("asked")
-            if await self._store.read(verbs.idempotency.answer_of, asked) is None:
-                run = await self._run(run_id)
-                if not run.status.is_final:
-                    await self._store.write(verbs.idempotency.keep_answer, asked, run_id, now=now)
-            elif (run := await self._run(run_id)).status.is_final:
-                return run
-        if await self._store.write(verbs.runs.cancel_queued, run_id, now=now):
-            return await self._run(run_id)
-        run = await self._run(run_id)
-        if run.status.is_final:
-            raise Conflict(f"expected a run that waits or runs, got one that ended: {run.status}")
-        self._executor.cancel(run_id, "cancelled by an operator")
-        if self._executor.has(run_id):
-            await self._executor.wait(run, seconds=30)
-        return await self._run(run_id)
+        asked = None if once is None else once.part("asked")
+        run = await self._store.write(
+            verbs.cancels.cancel_run,
+            run_id,
+            reason=f"cancelled by {by}",
+            by=by,
+            now=self._clock.now(),
+            once=asked,
+        )
+        return await self.wait_for(run, _CANCEL_SECONDS)
 
     async def _run(self, run_id: RunId) -> Run:
         run = await self._store.read(verbs.runs.get_run, run_id)
@@ -289,9 +274,9 @@ class Jobs:
         return run
 
     async def wait_for(self, run: Run, seconds: float) -> Run:
-        """The run when it has ended, or as it is after `seconds`."""
+        """The run once it has ended, or as it is after `seconds`."""
         if not run.status.is_final and seconds > 0:
-            await self._executor.wait(run, seconds)
+            await self._ends.wait(run.run_id, seconds)
         return await self._run(run.run_id)
 
 

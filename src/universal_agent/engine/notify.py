@@ -1,15 +1,18 @@
 """Notifications: folded from the event log, kept, and marked by people.
 
-Each event is folded once, whatever restarts come in between. Delivery beyond the dashboard is in
+Each event is folded once, over any number of restarts. Delivery beyond the dashboard is in
 delivery.py.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from universal_agent.clock import Clock
-from universal_agent.domain.notifications import Notification, NotificationStatus
+from universal_agent.domain.events import Event
+from universal_agent.domain.notifications import NOTABLE, Kind, Notification, NotificationStatus
 from universal_agent.engine.delivery import Deliverer
+from universal_agent.engine.hub import Hub
 from universal_agent.engine.ids import new_id
 from universal_agent.errors import InvalidInput
 from universal_agent.store import verbs
@@ -17,12 +20,14 @@ from universal_agent.store.store import Store
 
 _BATCH = 500
 
-#: Between two looks at the log: many events share one.
+#: The pause between two reads of the log: many events share one.
 _PAUSE_SECONDS = 0.5
 
 
 class Notifier:
-    """Folds, delivers, and takes people's answers."""
+    """Folds events, delivers notifications, and takes people's answers."""
+
+    event_types = NOTABLE
 
     def __init__(
         self,
@@ -33,25 +38,35 @@ class Notifier:
         snooze_default: timedelta,
         snooze_max: timedelta,
         deliverer: Deliverer,
-        on_news: Callable[[Notification], None] = lambda _: None,
+        hub: Hub,
     ) -> None:
-        """`on_news` is called with each notification that is new or says something new."""
         self._store = store
         self._clock = clock
         self._keep = keep
         self._snooze_default = snooze_default
         self._snooze_max = snooze_max
         self._deliverer = deliverer
-        self._on_news = on_news
+        self._hub = hub
+        self._events = asyncio.Event()
 
-    # -- the loops
+    # -- the loop
+
+    def notice(self, event: Event) -> None:
+        """An event may be worth a notification."""
+        self._events.set()
+
+    async def look(self) -> None:
+        """Read the log from where it was last folded."""
+        self._events.set()
 
     async def run(self) -> None:
-        """Fold every new event."""
+        """Fold every new event, until cancelled."""
         seen = (await self._store.read(verbs.event_log.log_bounds)).newest_seq
         await self._fold()
-        async for _ in self._store.appended(after_seq=seen):
-            # Most events are no news: a look costs no write.
+        while True:
+            await self._events.wait()
+            self._events.clear()
+            # Most of these events change nothing: to ask first costs no write.
             notable, seen = await self._store.read(
                 verbs.notifications.has_notable_events, after_seq=seen
             )
@@ -71,33 +86,43 @@ class Notifier:
                 now=now,
             )
             for notification in changed:
-                self._on_news(notification)
+                self._publish(notification)
             if changed:
                 self._deliverer.look()
             if count < _BATCH:
                 return
 
     async def tell(self, notification: Notification, *, deliver: bool = True) -> Notification:
-        """Keep a notification, and deliver it as any other unless it reached people already.
+        """Keep a notification, and deliver it unless it reached people already.
 
-        While its incident is open already, what is said of that changes.
+        If its incident is open, the text of the open notification changes instead.
         """
         targets = self._deliverer.target_ids if deliver else ()
         told = await self._store.write(
             verbs.notifications.add_notification, notification, targets=targets
         )
-        self._on_news(told)
+        self._publish(told)
         self._deliverer.look()
         return told
 
     async def close(self, incident: str) -> Notification | None:
-        """Close the open notification of an incident; None when none is open."""
+        """Close the open notification of an incident; None if none is open."""
         closed = await self._store.write(
             verbs.notifications.close_incident, incident, now=self._clock.now()
         )
         if closed is not None:
-            self._on_news(closed)
+            self._publish(closed)
         return closed
+
+    def _publish(self, notification: Notification) -> None:
+        """Send a notification to the clients of its session; the inbox keeps it for the others.
+
+        An alert of a beat is not sent: its summary was, or was withheld for a reason.
+        """
+        if notification.session_id is not None and notification.kind is not Kind.ALERT:
+            document = notification.document(now=self._clock.now())
+            data = {"type": "notification", "payload": document}
+            self._hub.publish(notification.session_id, "system_event", data)
 
     # -- commands
 
@@ -109,7 +134,7 @@ class Notifier:
         note: str | None = None,
         snooze_minutes: float | None = None,
     ) -> Sequence[Notification | None]:
-        """Mark notifications, in one transaction; None in the place of an id that is not known.
+        """Mark notifications in one transaction; None for each id that is unknown.
 
         Raises InvalidInput for a snooze out of bounds.
         """

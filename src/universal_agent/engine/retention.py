@@ -14,7 +14,9 @@ import orjson
 import structlog
 
 from universal_agent.clock import Clock
-from universal_agent.domain.events import Event
+from universal_agent.domain.events import (
+    Event,
+)
 from universal_agent.domain.lived_time import LivedTime
 from universal_agent.errors import Conflict, UniversalAgentError
 from universal_agent.store import verbs

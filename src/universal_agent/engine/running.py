@@ -1,7 +1,8 @@
 """Runs in execution: one task each, with its workspace, log, time limit and runner."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache, partial
@@ -10,17 +11,17 @@ from pathlib import Path
 import structlog
 
 from universal_agent.clock import Cancellable, Clock
-from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
+from universal_agent.domain.run import RunId, RunStatus, Trigger
 from universal_agent.domain.schedule import stable_jitter
-from universal_agent.domain.slot import Source
 from universal_agent.domain.system_event import asks_now
 from universal_agent.domain.wake import woken_by
 from universal_agent.engine.ids import new_id
+from universal_agent.engine.live_turns import LiveTurns
 from universal_agent.masking import mask
 from universal_agent.metrics import Metrics
 from universal_agent.runners.base import GATEWAY_STOPS, Runner, RunRequest, RunResult
 from universal_agent.runners.failure_rules import WatchedOutput
-from universal_agent.runners.output import ReplyListener, RunOutput, run_log_path
+from universal_agent.runners.output import RunOutput, run_log_path
 from universal_agent.runners.shortage import ResourceShortage
 from universal_agent.store.values import Claimed, Finished, Wake
 
@@ -38,7 +39,7 @@ class _Worker:
 
     task: asyncio.Task[None]
     item: Claimed
-    #: What the run is to be called when its task is cancelled.
+    #: The status that the run ends in when its task is cancelled.
     stop_status: RunStatus | None = None
     stop_reason: str | None = None
     #: None until the run has begun.
@@ -53,15 +54,15 @@ class RunningRuns:
         clock: Clock,
         metrics: Metrics,
         runners: Mapping[str, Runner],
+        live_turns: LiveTurns,
+        work: asyncio.Event,
         *,
         host: str,
         run_logs_dir: Path,
         workspaces_root: Path,
-        on_beat: Callable[[str], None],
-        on_turn: Callable[[Run], ReplyListener],
-        on_end: Callable[[Finished], None],
         system_events_max: int,
     ) -> None:
+        """`work` is set whenever a run has ended and its end is to be recorded."""
         self._clock = clock
         self._metrics = metrics
         self._runners = runners
@@ -69,10 +70,11 @@ class RunningRuns:
         self._run_logs_dir = run_logs_dir
         self._workspaces_root = workspaces_root
         self._workspace = lru_cache(maxsize=10_000)(workspaces_root.joinpath)
-        self._on_beat = on_beat
-        self._on_turn = on_turn
-        self._on_end = on_end
+        self._live_turns = live_turns
+        self._work = work
         self._system_events_max = system_events_max
+        #: Ends that are still to be recorded, oldest first.
+        self.ended: deque[Finished] = deque()
         self._workers: dict[RunId, _Worker] = {}
         #: When a shortage was logged last, by the monotonic clock.
         self._short_at = -_SHORTAGE_LOG_SECONDS
@@ -86,8 +88,21 @@ class RunningRuns:
 
     @property
     def late_count(self) -> int:
-        """How many of them make up for missed slots."""
+        """How many of the runs make up for missed slots."""
         return sum(worker.item.run.trigger.is_late for worker in self._workers.values())
+
+    # -- ends
+
+    def take_ended(self, count: int | None = None) -> list[Finished]:
+        """Remove the oldest ends, all of them unless `count` says how many, and return them."""
+        count = len(self.ended) if count is None else min(count, len(self.ended))
+        return [self.ended.popleft() for _ in range(count)]
+
+    def put_back(self, ended: Sequence[Finished]) -> None:
+        """Keep ends that could not be recorded, before all others."""
+        self.ended.extendleft(reversed(ended))
+
+    # -- starting and stopping
 
     def start(self, item: Claimed) -> None:
         """Execute a run that the store has marked running."""
@@ -97,22 +112,22 @@ class RunningRuns:
         self._workers[item.run.run_id] = _Worker(task, item)
 
     def stop(self, run_id: RunId, status: RunStatus, reason: str) -> bool:
-        """Stop a run, which then ends in `status`; False when it is not in execution here."""
+        """Stop a run, which then ends in `status`; False if it is not in execution here."""
         worker = self._workers.get(run_id)
         if worker is None:
             return False
         if worker.stop_status is None:
             worker.stop_status = status
             worker.stop_reason = reason
-            # A task that is cancelled before its first step never gets to record its end.
+            # A task that is cancelled before its first step could not record its end.
             if worker.deadline is not None:
                 worker.task.cancel()
         return True
 
     def take_back(self) -> list[Claimed]:
-        """Those of the runs that have not begun: nothing of them is executed any more.
+        """Remove the runs that have not begun, and return them.
 
-        One that was stopped before it has begun is not among them; it ends as it was told to.
+        A run that was stopped before it has begun is not among them: it ends as stopped.
         """
         unbegun = [
             worker
@@ -125,7 +140,7 @@ class RunningRuns:
         return [worker.item for worker in unbegun]
 
     async def cut(self) -> None:
-        """Stop every run, and return when nothing is left of them.
+        """Stop every run, and return when their processes have ended.
 
         A run whose work had ended by then has its own end; the others have none.
         """
@@ -139,14 +154,12 @@ class RunningRuns:
         run, spec = item.run, item.spec
         worker = self._workers[run.run_id]
         started_at = self._clock.now()
-        if run.source == Source.HEARTBEAT:
-            self._on_beat(run.source_ref)
         if run.trigger is Trigger.SCHEDULE:
             lag = started_at - run.scheduled_at
             if spec.policy.jitter_seconds:
                 lag -= stable_jitter(run.source_ref, spec.policy.jitter_seconds)
             self._metrics.lag(max(0.0, lag.total_seconds()))
-        listener = self._on_turn(run) if run.brings_spec else None
+        listener = self._live_turns.listen(run) if run.brings_spec else None
         output = RunOutput(
             partial(run_log_path, self._run_logs_dir, run.run_id, run.queued_at),
             listen=listener and listener.hear,
@@ -177,7 +190,7 @@ class RunningRuns:
                     dropped_bytes=output.dropped_bytes,
                 )
             self._workers.pop(run.run_id, None)
-        self._on_end(
+        self.ended.append(
             Finished(
                 claimed=item,
                 status=result.status,
@@ -192,11 +205,12 @@ class RunningRuns:
                 retry=result.retry,
             )
         )
+        self._work.set()
 
     async def _try(
         self, worker: _Worker, output: RunOutput, started_at: datetime
     ) -> RunResult | None:
-        """Execute a run; None when the gateway lacked what it takes, so that it has not begun."""
+        """Execute a run; None if the gateway lacked the resources, so that it has not begun."""
         if worker.stop_status is not None:
             raise asyncio.CancelledError  # stopped before it had begun
         run, seconds = worker.item.run, worker.item.spec.policy.timeout_seconds

@@ -1,9 +1,9 @@
-"""The loop: what is due is judged, admitted and handed to the executor.
+"""The scheduler's loop: judges the slots that are due and offers them to the run queue.
 
-Each turn takes the jobs whose next slot has come due, decides all their slots up to now at once,
-and commits the decisions. A start after a night off, a suspend and a busy moment are the same
-turn over a longer range; only the cause that misses are recorded with differs. What comes due
-within a second is decided ahead, so that only the commit is left when its time has come.
+Each turn takes the jobs whose next slot has come due, decides all their slots up to now, and
+commits the decisions. A start after a night off, a suspend and a busy moment are the same turn
+over a longer range; only the cause that misses are recorded with differs. What comes due within a
+second is decided ahead, so that only the commit is left when its time has come.
 """
 
 from collections.abc import Sequence
@@ -14,18 +14,19 @@ from datetime import datetime, timedelta
 import structlog
 
 from universal_agent.clock import TOLERANCE, Clock, ClockGap, ClockJump
+from universal_agent.domain.due_events import DUE_CHANGED, due_instants
+from universal_agent.domain.events import Event
 from universal_agent.domain.job import Job, OnMiss
 from universal_agent.domain.judge import Cause, MissedStatus, judge
 from universal_agent.domain.run import RunId, Trigger
 from universal_agent.domain.slot import Source, from_epoch
 from universal_agent.domain.stasis import MissedRecord
-from universal_agent.engine.executor import Executor
 from universal_agent.engine.ids import new_id
 from universal_agent.engine.lookahead import AHEAD, LIMIT, Lookahead
 from universal_agent.engine.replanning import plan_again
+from universal_agent.engine.run_queue import RunQueue
 from universal_agent.engine.timer import Timer
 from universal_agent.errors import StoreUnavailable
-from universal_agent.failpoint import Failpoint, passing
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
 from universal_agent.store.values import Decision, SlotStart
@@ -36,10 +37,10 @@ _log = structlog.get_logger(__name__)
 #: while the next are decided, and that the event loop stays responsive.
 BATCH = 250
 
-#: A start that is this long after the last event may have a clock that is ahead.
+#: If a start is this long after the last event, its clock may be ahead.
 _LEAP = timedelta(minutes=1)
 
-#: How long a job that cannot be decided is left alone.
+#: The time after which a job that cannot be decided is tried again.
 _POSTPONE = timedelta(minutes=1)
 
 #: Capacity misses less than this apart are one outage.
@@ -57,23 +58,23 @@ _GAP_CAUSES = {
 class Scheduler:
     """The scheduler of record, of cron jobs and heartbeats alike."""
 
+    event_types = DUE_CHANGED
+
     def __init__(
         self,
         store: Store,
         clock: Clock,
-        executor: Executor,
+        queue: RunQueue,
         timer: Timer,
         *,
-        host: str,
         without: Source | None = None,
     ) -> None:
+        """`without` is a source whose slots are decided elsewhere."""
         self._store = store
-        #: Whose slots are not for this one to decide.
         self._without = without
         self._clock = clock
-        self._executor = executor
+        self._queue = queue
         self._timer = timer
-        self._host = host
         self._ahead = Lookahead()
         self._cause = Cause.CAPACITY
         self._outage_id = ""
@@ -84,17 +85,30 @@ class Scheduler:
         #: What it showed after it was set forward, until that is recorded.
         self._leapt_to: datetime | None = None
 
-    def bring_forward(self, due_at: datetime | None) -> None:
-        """Something is due at `due_at`: be awake then, and ahead of it to decide what it is."""
+    # -- waking
+
+    def notice(self, event: Event) -> None:
+        """Be awake when the slots are due that the event tells of."""
+        for due_at in due_instants(event):
+            self._wake_for(due_at)
+
+    async def look(self) -> None:
+        """Ask the store now what is due."""
+        self._timer.bring_forward(self._clock.now())
+
+    def _wake_for(self, due_at: datetime | None) -> None:
+        """Be awake at `due_at`, and ahead of it to decide what is due then."""
         if due_at is not None:
             early = due_at - AHEAD
             self._timer.bring_forward(due_at if early <= self._clock.now() else early)
 
+    # -- deciding
+
     async def catch_up(self, cause: Cause) -> None:
-        """Decide everything that is due by now; what is missed is missed because of `cause`."""
+        """Decide everything that is due by now; `cause` is recorded with misses."""
         self._begin_outage(cause)
         try:
-            with self._executor.starts_first():
+            with self._queue.admitting():
                 while decisions := self._ahead.take(now=(now := self._clock.now()), limit=BATCH):
                     await self._admit(decisions, now=now)
                 await self._clock.sleep(0)  # what was admitted starts before more is looked for
@@ -105,7 +119,7 @@ class Scheduler:
             self._begin_outage(Cause.CAPACITY)
 
     async def plan_again_if_ahead(self) -> None:
-        """At a start: plan all jobs again if the store has seen a later time than it is now."""
+        """At a start: plan all jobs again if the store has seen a later time than now."""
         acted_at, now = await self._store.read(verbs.replanning.acted_at), self._clock.now()
         if acted_at - now > TOLERANCE:
             self._ahead_until = acted_at
@@ -123,10 +137,10 @@ class Scheduler:
             self._ahead_until = None
 
     async def run(self) -> None:
-        """Decide and wait, for ever.
+        """Decide and wait, until cancelled.
 
         It begins with a look at what is due: a loop that is started again after a failure does
-        not know what its predecessor forgot.
+        not know what was left undone.
         """
         cause = Cause.CAPACITY
         while True:
@@ -155,7 +169,7 @@ class Scheduler:
             self._begin_outage(Cause.CAPACITY)
 
     async def _survive(self, cause: Cause) -> None:
-        """Catch up; when the store fails, go on trying, and name that as the cause."""
+        """Catch up; while the store fails, keep trying, with that as the cause of misses."""
         while True:
             try:
                 await self._plan_again()
@@ -174,7 +188,7 @@ class Scheduler:
         self._outage_id = outage_id
 
     def _outage(self, now: datetime) -> str:
-        """The outage that misses of this moment belong to; its id is made at the first of them.
+        """The outage that misses of this moment belong to; its id is made at the first miss.
 
         Misses for lack of capacity come one by one: those that follow closely are one outage.
         """
@@ -196,15 +210,15 @@ class Scheduler:
         )
 
     async def _turn(self) -> bool:
-        """Decide one batch; whether there may be more that is due already."""
+        """Decide one batch, and return whether more may be due already."""
         now = self._clock.now()
         self._timer.tick()
         self._timer.forget()
         due = await self._store.read(
             verbs.admission.due, until=now, limit=BATCH, without=self._without
         )
-        self.bring_forward(due.next_at)
-        # All of them go before the slots of their jobs, which would take their place.
+        self._wake_for(due.next_at)
+        # All of them go before the slots of their jobs, which would replace them.
         if due.starts and await self._make_starts(now) == BATCH:
             return True
         if due.unreadable:
@@ -235,7 +249,7 @@ class Scheduler:
         return decisions
 
     async def _postpone(self, job: Job, now: datetime) -> None:
-        """Leave a job alone for a while: what fails for it must not stop the others."""
+        """Decide about a job later: a failure of one must not stop the others."""
         _log.exception("job_undecidable", action="job_undecidable", job_id=job.job_id)
         await self._store.write(verbs.admission.postpone, job, due_at=now + _POSTPONE)
 
@@ -251,15 +265,15 @@ class Scheduler:
         for number, job in enumerate(due.jobs):
             if job.due_at is None or job.due_at <= now:
                 continue
-            with suppress(Exception):  # it is told, and postponed, when its time has come
+            with suppress(Exception):  # logged, and postponed, when its time has come
                 self._ahead.keep(self._decide(job, job.due_at))
             if number % BATCH == 0:
                 await self._clock.sleep(0)
 
     async def _admit(self, decisions: Sequence[Decision], *, now: datetime) -> None:
-        """Commit what was decided, each by itself where that cannot be done together."""
+        """Commit decisions; one by one if they cannot be committed together."""
         try:
-            await self._admit_together(decisions, now=now)
+            await self._offer(decisions, now=now)
         except StoreUnavailable:
             raise
         except Exception:
@@ -269,33 +283,15 @@ class Scheduler:
             for decision in decisions:
                 await self._admit([decision], now=now)
 
-    async def _admit_together(self, decisions: Sequence[Decision], *, now: datetime) -> None:
-        """Commit what was decided, and hand what was admitted to the executor."""
-        reserved = self._executor.reserve() if any(one.starts for one in decisions) else 0
-        try:
-            admission = await self._store.write(
-                verbs.admission.admit,
-                decisions,
-                free_workers=reserved,
-                host=self._host,
-                now=now,
-                rules=self._executor.claim_rules(),
-            )
-        finally:
-            self._executor.release(reserved)
+    async def _offer(self, decisions: Sequence[Decision], *, now: datetime) -> None:
+        await self._queue.offer(decisions, now=now)
         self._timer.tick()
-        passing(Failpoint.AFTER_ADMIT_COMMIT)
-        self._executor.launch(admission.started)
-        for run_id in admission.cancel:
-            self._executor.cancel(run_id, "cancelled by the job's next slot")
-        if admission.queued_count:
-            self._executor.look_for_work()
 
     def _decide(self, job: Job, now: datetime, *, admitting: bool = True) -> Decision:
         assert job.next_run_at is not None
         policy = job.spec.policy
         if job.spec.is_held and policy.on_miss is OnMiss.RUN_ALL:
-            # One is enough to see whether it works again.
+            # One run shows whether the job works again.
             policy = replace(policy, on_miss=OnMiss.RUN_LATEST)
         verdict = judge(
             job.spec.schedule,
@@ -347,8 +343,8 @@ class Scheduler:
         )
 
     async def _make_starts(self, now: datetime) -> int:
-        """Queue slots that wait for a time of their own; how many were dealt with."""
-        count = await self._store.write(
+        """Queue slots that wait for a time of their own, and return how many there were."""
+        return await self._store.write(
             verbs.starts.make_starts,
             [RunId(new_id("run", now)) for _ in range(BATCH)],
             missed_ids=[new_id("mis", now) for _ in range(BATCH)],
@@ -357,11 +353,9 @@ class Scheduler:
             now=now,
             without=self._without,
         )
-        self._executor.look_for_work()
-        return count
 
     async def _miss_queued(self, now: datetime) -> None:
-        """Runs that waited for a worker longer than their job allows are missed, not run late."""
+        """Record runs as missed that waited for a worker longer than their job allows."""
         await self._store.write(
             verbs.misses.miss_queued,
             now=now,

@@ -1,7 +1,7 @@
-"""Which sessions are there, and who may have which workspace?
+"""Commands on sessions: make, resume, attach, take a turn, cancel, delete.
 
 A session outlives the process: one that is asked for and not in memory is resumed, which gives it
-its workspace and its beats again. A deleted one never comes back. Nothing here waits for a run.
+its workspace and its beats again. A deleted session never comes back. Nothing here waits for a run.
 """
 
 from collections.abc import Mapping
@@ -38,15 +38,17 @@ class SessionBeats(Protocol):
         """Delete the session with them. Raises SessionNotFound."""
         ...
 
-    def notice(self, session_id: str) -> None:
-        """Look soon whether its files have changed."""
+    def read_soon(self, session_id: str) -> None:
+        """Read its files soon, in case they have changed."""
         ...
 
 
-class Listener(Protocol):
-    """Somebody who has something for a client that attaches."""
+class Reports(Protocol):
+    """What waits for a client that attaches."""
 
-    async def attached(self, session_id: str) -> None: ...
+    async def attached(self, session_id: str) -> None:
+        """Tell the session's clients what waits for them."""
+        ...
 
 
 class Sessions:
@@ -60,7 +62,7 @@ class Sessions:
         hub: Hub,
         turns: Turns,
         beats: SessionBeats,
-        reports: Listener,
+        reports: Reports,
         *,
         workspaces_root: Path,
     ) -> None:
@@ -133,18 +135,17 @@ class Sessions:
         return session
 
     async def delete(self, session_id: str, *, by: str) -> list[RunId]:
-        """Delete a session: its beats end, and what runs is stopped; its workspace stays.
+        """Delete a session with its beats, and cancel its runs; its workspace stays.
 
-        The runs that were stopped. Raises SessionNotFound.
+        Returns the runs that were cancelled. Raises SessionNotFound.
         """
         ended = await self._beats.end_session(session_id, by=by)
         self._in_memory.discard(session_id)
-        stopped = self._turns.stop(ended.running, f"its session was deleted by {by}")
         self._hub.close(session_id, "the session was deleted")
-        return [*ended.cancelled, *stopped]
+        return [*ended.cancelled, *ended.running]
 
     async def _furnish(self, session: Session) -> None:
-        """Give a session its folder and its beats. Raises Unavailable when the folder is bad."""
+        """Give a session its folder and its beats. Raises Unavailable if the folder is unusable."""
         try:
             with open_workspace(self._workspaces_root, session.workspace_dir, create=True):
                 pass
@@ -165,26 +166,26 @@ class Sessions:
     # -- clients
 
     async def attach(self, session: Session, hello: Mapping[str, Any]) -> Attachment:
-        """A new client of the session, told of `hello`, of the turn that is under way, and of all
-        that nobody was there for. Raises LimitReached.
+        """A new client of the session. It is told `hello`, the turn that is under way, and what no
+        client was there for. Raises LimitReached.
         """
         session_id = session.session_id
         attachment = self._hub.attach(session_id)
-        # Together, so that no text of the turn is told twice or left out.
+        # In one step of the event loop, so that no text of the turn is repeated or left out.
         turn = self._turns.state(session_id)
         attachment.put(self._hub.message("connected", {**hello, "turn": turn}))
         try:
             await self._store.write(verbs.sessions.touch_session, session_id, now=self._clock.now())
             await self._turns.catch_up(attachment)
             await self._reports.attached(session_id)
-            self._beats.notice(session_id)
+            self._beats.read_soon(session_id)
         except BaseException:
             self._hub.detach(attachment)
             raise
         return attachment
 
     def detach(self, attachment: Attachment) -> None:
-        """The client has gone; what runs goes on."""
+        """The client has gone; its turn continues."""
         self._hub.detach(attachment)
 
     # -- turns
@@ -206,27 +207,18 @@ class Sessions:
     async def cancel(
         self, session_id: str, *, by: str, beats: bool, once: Once | None = None
     ) -> list[RunId]:
-        """Stop a session's turn, with `beats` what else it runs; which runs those were.
+        """Cancel a session's turn, and with `beats` its beats; return these runs.
 
-        With a known `once`, the runs that it was about, and no others. Raises SessionNotFound.
+        With a known `once`, the runs of the first request, and no others. Raises SessionNotFound.
         """
-        session = await self.get(session_id)
-        only = None
-        if once is not None:
-            only = await self._runs_meant(session_id, beats=beats, once=once)
-        stopped = await self._turns.cancel(
-            session.session_id, f"cancelled by {by}", beats=beats, only=only
+        await self.get(session_id)
+        cancelled = await self._store.write(
+            verbs.cancels.cancel_open_runs,
+            session_id,
+            beats=beats,
+            reason=f"cancelled by {by}",
+            by=by,
+            now=self._clock.now(),
+            once=None if once is None else once.part("runs"),
         )
-        return stopped if only is None else only
-
-    async def _runs_meant(self, session_id: str, *, beats: bool, once: Once) -> list[RunId]:
-        """The runs that were open when the key came first."""
-        part = once.part("runs")
-        kept = await self._store.read(verbs.idempotency.answer_of, part)
-        if kept is None:
-            runs = await self._store.read(verbs.sessions.open_runs, session_id)
-            kept = " ".join(run.run_id for run in runs if beats or run.brings_spec)
-            await self._store.write(
-                verbs.idempotency.keep_answer, part, kept, now=self._clock.now()
-            )
-        return [RunId(run_id) for run_id in kept.split()]
+        return list(cancelled)

@@ -1,7 +1,7 @@
 """Commands on missed slots: approve, reschedule, delete, take back.
 
-The store decides races; this makes the ids, the one-shot job that a rescheduled slot becomes, and
-wakes whoever has work to do.
+The store decides races; this module makes the ids, and the one-shot job that a rescheduled slot
+becomes.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,9 +19,7 @@ from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.domain.stasis import MissedRecord, Scope, StasisAction
 from universal_agent.domain.system_event import WakeMode
 from universal_agent.engine.beats import Beats
-from universal_agent.engine.executor import Executor
 from universal_agent.engine.ids import new_id
-from universal_agent.engine.scheduler import Scheduler
 from universal_agent.errors import (
     Conflict,
     InvalidInput,
@@ -34,7 +32,7 @@ from universal_agent.store import verbs
 from universal_agent.store.store import Store
 from universal_agent.store.values import Once, Resolution, Resolved
 
-#: When a rescheduled slot runs, unless the operator says otherwise.
+#: When a rescheduled slot runs, unless the operator names a time.
 DEFAULT_DELAY = timedelta(hours=1)
 
 #: Groups that one bulk decision closes.
@@ -57,8 +55,6 @@ class Stasis:
         self,
         store: Store,
         clock: Clock,
-        scheduler: Scheduler,
-        executor: Executor,
         beats: Beats,
         *,
         require: Callable[[Source], None],
@@ -66,8 +62,6 @@ class Stasis:
         """`require` raises EngineOff for a source whose engine is switched off."""
         self._store = store
         self._clock = clock
-        self._scheduler = scheduler
-        self._executor = executor
         self._beats = beats
         self._require = require
 
@@ -87,8 +81,8 @@ class Stasis:
 
         Raises SlotNotFound, AlreadyResolved, Conflict when its job is gone, InvalidInput for a
         `run_at` that is not understood or is past, and EngineOff for anything but a deletion
-        while the engine of the slot's source is switched off. A request that comes again is
-        answered before it is judged.
+        while the engine of the slot's source is switched off. A repeated request is answered
+        before it is judged.
         """
         if (
             once is not None
@@ -115,7 +109,7 @@ class Stasis:
             resolution = replace(resolution, job=job)
         elif run_at is not None:
             raise InvalidInput("expected run_at only with reschedule", field="run_at")
-        resolved = await self._store.write(
+        return await self._store.write(
             verbs.stasis.resolve_missed,
             slot,
             resolution,
@@ -123,11 +117,6 @@ class Stasis:
             now=now,
             once=once,
         )
-        if resolved.run is not None:
-            self._executor.look_for_work()
-        if resolved.job is not None:
-            self._scheduler.bring_forward(resolved.job.due_at)
-        return resolved
 
     async def _one_shot(
         self,
@@ -188,10 +177,10 @@ class Stasis:
         timezone: str | None = None,
         once: Once | None = None,
     ) -> list[BulkOutcome]:
-        """Decide many groups, each on its own: one that fails does not hold up the others.
+        """Decide many groups, each on its own: one that fails does not stop the others.
 
-        With `once`, what is meant and each decision are kept under the key: a repeat after a crash
-        goes on where it broke off, and answers as the first would have.
+        With `once`, the slots and each decision are kept under the key: a repeat after a crash
+        continues where the first request ended, and answers as that would have.
         """
         slots = await self._meant(event_ids, outage_id, once)
         if not slots:
@@ -222,7 +211,7 @@ class Stasis:
     async def _meant(
         self, event_ids: Sequence[str], outage_id: str | None, once: Once | None
     ) -> list[SlotKey]:
-        """The slots that a bulk decision is about, as they were when its key came first."""
+        """The slots of a bulk decision, as they were at the first request with its key."""
         part = None if once is None else once.part("items")
         kept = None if part is None else await self._store.read(verbs.idempotency.answer_of, part)
         if kept is not None:

@@ -1,46 +1,37 @@
-"""How is a turn taken in a session, and how do its clients hear of it?
+"""Turns of sessions: taken as runs of the agent, and told to the session's clients.
 
-A turn is a run of the agent: queued, executed, recorded and recovered as any other. While it goes
-on, what it says is passed on to the clients as it comes. How it ended is told to those who are
-there; when nobody is, it waits in the store for the next one that attaches.
+A turn is queued, executed, recorded and recovered like any other run. While it runs, its text goes
+to the clients as it comes (`live_turns.py`). Its end is told to the clients that are attached; if
+there are none, it waits in the store for the next one that attaches.
 """
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from universal_agent.clock import Clock
+from universal_agent.domain.event_types import EventType
 from universal_agent.domain.events import Event
 from universal_agent.domain.job import JobSpec, Priority
 from universal_agent.domain.run import Run, RunId, RunStatus
 from universal_agent.domain.schedule import make_once
 from universal_agent.domain.session import Admitted, Session, Turn
-from universal_agent.engine.executor import Executor
 from universal_agent.engine.hub import Attachment, Hub
 from universal_agent.engine.ids import new_id
+from universal_agent.engine.live_turns import REPLY_CHARS, LiveTurn, LiveTurns
 from universal_agent.engine.run_ends import ended_run
 from universal_agent.errors import InvalidInput
 from universal_agent.metrics import Metrics
 from universal_agent.runners.base import Runner
-from universal_agent.runners.output import (
-    ReplyListener,
-    plain_text,
-    read_log,
-    reply_path,
-    run_log_path,
-)
+from universal_agent.runners.output import plain_text, read_log, reply_path, run_log_path
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
 from universal_agent.store.values import Once
 
-#: Who answers a turn. Never a shell: what is said is words.
+#: The runner of turns. Never a shell: what is said is words.
 AGENT = "agent"
-
-#: How much of a reply a client that comes later is given.
-REPLY_CHARS = 256 * 1024
 
 _COUNTERS = {
     Admitted.BUSY: "turn_busy_rejected",
@@ -49,27 +40,18 @@ _COUNTERS = {
 }
 
 
-@dataclass(slots=True)
-class _Live:
-    """A turn that waits or runs."""
-
-    run_id: RunId
-    session_id: str
-    client_turn_id: str | None
-    #: What it has said so far.
-    text: str = ""
-
-
 class Turns:
     """The turns of all sessions."""
+
+    event_types = (EventType.SESSION_TURN_COMPLETED, EventType.SESSION_TURN_FAILED)
 
     def __init__(
         self,
         store: Store,
         clock: Clock,
         metrics: Metrics,
-        executor: Executor,
         hub: Hub,
+        live: LiveTurns,
         *,
         agent: Runner | None,
         run_logs_dir: Path,
@@ -77,14 +59,10 @@ class Turns:
         self._store = store
         self._clock = clock
         self._metrics = metrics
-        self._executor = executor
         self._hub = hub
+        self._live = live
         self._agent = agent
         self._run_logs_dir = run_logs_dir
-        #: Turns that were asked for here, or started here, and whose end was not told yet.
-        self._live: dict[RunId, _Live] = {}
-        #: The turn that is under way, by session.
-        self._under_way: dict[str, RunId] = {}
         #: Turns whose end was told, until that is recorded.
         self._told: list[tuple[str, RunId]] = []
         self._news = asyncio.Event()
@@ -101,8 +79,8 @@ class Turns:
     ) -> Turn:
         """Take a turn, unless it was taken before or another one is under way.
 
-        Raises InvalidInput when it could not be answered, SessionNotFound, or Conflict when the
-        client's id is that of other words.
+        Raises InvalidInput if it could not be answered, SessionNotFound, or Conflict if the
+        client's id belongs to another text.
         """
         if self._agent is None:
             raise InvalidInput("the runner `agent` is not installed", field="runner")
@@ -117,7 +95,7 @@ class Turns:
             workspace_dir=session.workspace_dir,
             metadata={
                 "session_id": session.session_id,
-                # Somebody waits for it.
+                # A person waits for it.
                 "priority": Priority.CRITICAL,
                 "turn": dict(metadata),
             },
@@ -128,96 +106,67 @@ class Turns:
                 key=f"turn {session.session_id} {client_turn_id}",
                 fingerprint=hashlib.blake2b(text.encode(), digest_size=16).hexdigest(),
             )
-        # Before it is kept: it may be executed, and even end, before this goes on.
-        self._live[run_id] = _Live(run_id, session.session_id, client_turn_id)
+        self._live.expect(LiveTurn(run_id, session.session_id, client_turn_id))
         try:
             turn = await self._store.write(
                 verbs.sessions.add_turn, session.session_id, run_id, spec, now=now, once=once
             )
         except Exception:
-            self._live.pop(run_id, None)
+            self._live.drop(run_id)
             raise
-        finally:
-            # Also for a caller that is cancelled while the turn is committed.
-            self._executor.look_for_work()
-        if turn.admitted is not Admitted.NEW:
-            self._live.pop(run_id, None)
+        if turn.admitted is Admitted.NEW:
+            self._live.admitted(run_id)
+        else:
+            self._live.drop(run_id)
             self._metrics.count(_COUNTERS[turn.admitted])
-        elif run_id in self._live:
-            self._under_way[session.session_id] = run_id
         return turn
 
-    async def cancel(
-        self,
-        session_id: str,
-        reason: str,
-        *,
-        beats: bool,
-        only: Collection[RunId] | None = None,
-    ) -> list[RunId]:
-        """Stop the turn that waits or runs, with `beats` those too; which runs those were.
-
-        With `only`, no other runs than these.
-        """
-        stopped = []
-        for run in await self._store.read(verbs.sessions.open_runs, session_id):
-            if not (beats or run.brings_spec) or (only is not None and run.run_id not in only):
-                continue
-            if run.status is RunStatus.QUEUED:
-                now = self._clock.now()
-                if await self._store.write(
-                    verbs.runs.cancel_queued, run.run_id, now=now, error=reason
-                ):
-                    stopped.append(run.run_id)
-            elif self._executor.cancel(run.run_id, reason):
-                stopped.append(run.run_id)
-        return stopped
-
-    def stop(self, run_ids: Sequence[RunId], reason: str) -> list[RunId]:
-        """Stop runs that are in execution; which of them were."""
-        return [run_id for run_id in run_ids if self._executor.cancel(run_id, reason)]
-
-    # -- hearing: the executor calls these, and is not held up
-
-    def listen(self, run: Run) -> ReplyListener:
-        """Passes on what a turn says to its session's clients, from its start on."""
-        session_id = run.source_ref
-        live = self._live.setdefault(run.run_id, _Live(run.run_id, session_id, None))
-        self._under_way[session_id] = run.run_id
-        self._hub.publish(
-            session_id,
-            "status",
-            {"status": "running", "run_id": live.run_id, "client_turn_id": live.client_turn_id},
-        )
-
-        def pass_on(text: str) -> None:
-            said = plain_text(text)
-            live.text = (live.text + said)[-REPLY_CHARS:]
-            self._hub.publish(session_id, "text", {"run_id": live.run_id, "text": said})
-
-        def restart() -> None:
-            live.text = ""
-            message = {"run_id": live.run_id, "text": "", "restart": True}
-            self._hub.publish(session_id, "text", message)
-
-        return ReplyListener(pass_on, restart)
+    # -- telling how turns ended
 
     def notice(self, event: Event) -> None:
-        """A turn has ended, in whatever way, and that is recorded: tell its session's clients."""
-        run_id = ended_run(event) if event.source == "session" else None
+        """A turn has ended, and that is recorded: tell its session's clients."""
+        run_id, run = ended_run(event), event.data["run"]
         if run_id is None:
             return
-        session_id, run = event.source_ref, event.data["run"]
-        live = self._live.pop(run_id, None) or _Live(run_id, session_id, None)
-        if self._under_way.get(session_id) == run_id:
-            del self._under_way[session_id]
         began, ended = run["started_at"], run["finished_at"]
-        result = self._result(
+        self._tell(
             run_id,
-            client_turn_id=live.client_turn_id,
+            event.source_ref,
             status=RunStatus(run["status"]),
             error=run["error"],
             duration_seconds=None if began is None else ended - began,
+        )
+
+    async def look(self) -> None:
+        """Tell how turns ended that are still kept as live."""
+        for run_id in self._live.run_ids():
+            run = await self._store.read(verbs.runs.get_run, run_id)
+            if run is not None and run.status.is_final and run_id in self._live:
+                duration = run.duration
+                self._tell(
+                    run_id,
+                    run.source_ref,
+                    status=run.status,
+                    error=run.error,
+                    duration_seconds=None if duration is None else duration.total_seconds(),
+                )
+
+    def _tell(
+        self,
+        run_id: RunId,
+        session_id: str,
+        *,
+        status: RunStatus,
+        error: str | None,
+        duration_seconds: float | None,
+    ) -> None:
+        live = self._live.drop(run_id) or LiveTurn(run_id, session_id)
+        result = self._result(
+            run_id,
+            client_turn_id=live.client_turn_id,
+            status=status,
+            error=error,
+            duration_seconds=duration_seconds,
             text=live.text,
         )
         if self._hub.publish(session_id, "query_complete", result):
@@ -225,7 +174,7 @@ class Turns:
             self._news.set()
 
     async def run(self) -> None:
-        """Record which ends were told, for ever; one that is not recorded is told again."""
+        """Record which ends were told, until cancelled; one that is not recorded is told again."""
         while True:
             await self._news.wait()
             self._news.clear()
@@ -236,8 +185,8 @@ class Turns:
     # -- catching up
 
     def state(self, session_id: str) -> dict[str, Any] | None:
-        """The turn that is under way, with what it has said so far; None when there is none."""
-        live = self._live_in(session_id)
+        """The turn that is under way, with its text so far; None if there is none."""
+        live = self._live.of_session(session_id)
         if live is None:
             return None
         return {
@@ -246,17 +195,13 @@ class Turns:
             "text": live.text,
         }
 
-    def _live_in(self, session_id: str) -> _Live | None:
-        run_id = self._under_way.get(session_id)
-        return None if run_id is None else self._live.get(run_id)
-
     async def catch_up(self, attachment: Attachment) -> None:
-        """Tell a client that has attached how the last turn ended, when nobody was told."""
+        """Tell a client that has attached how the last turn ended, if no client was told."""
         session_id = attachment.session_id
         run = await self._store.read(verbs.sessions.untold_turn, session_id)
-        live = self._live_in(session_id)
+        live = self._live.of_session(session_id)
         if run is None or (live is not None and live.run_id == run.run_id):
-            return  # of one that is about to be told, everybody hears
+            return  # every client is about to be told
         result = self.result(run, client_turn_id=None)
         if attachment.put(self._hub.message("query_complete", {**result, "replayed": True})):
             await self._store.write(verbs.sessions.turn_told, session_id, run.run_id)
@@ -293,7 +238,7 @@ class Turns:
         }
 
     def _reply(self, run: Run) -> str:
-        """What the run has replied, from its file or else its log; its end when it is long."""
+        """The run's reply, from its file or else its log; the end of it if it is long."""
         log = run_log_path(self._run_logs_dir, run.run_id, run.queued_at)
         for path in (reply_path(log), log):
             try:

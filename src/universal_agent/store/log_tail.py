@@ -8,7 +8,10 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
-from universal_agent.domain.events import Event, NewEvent
+from universal_agent.domain.events import (
+    Event,
+    NewEvent,
+)
 
 #: Events kept: more than a follower ever lags behind, unless it hangs.
 KEPT_EVENTS = 4096

@@ -113,8 +113,6 @@ class Admission:
     started: tuple[Claimed, ...] = ()
     #: How many slots wait for a worker.
     queued_count: int = 0
-    #: Running runs that a newer slot asks to cancel.
-    cancel: tuple[RunId, ...] = ()
     #: Jobs whose decision no longer applied; they are looked at again.
     stale_count: int = 0
 
@@ -156,13 +154,11 @@ ANY_RUN = ClaimRules()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What `finish` did, and which waiting runs it claimed in the same commit."""
+    """Which waiting runs `settle` or `claim` claimed."""
 
     claimed: tuple[Claimed, ...] = ()
     #: Runs are still waiting in the queue.
     more_queued: bool = False
-    #: The earliest retry that was planned.
-    next_retry_at: datetime | None = None
 
 
 # -- missed slots
@@ -219,7 +215,7 @@ class SessionEnd:
 
     #: Runs that waited, and are cancelled.
     cancelled: tuple[RunId, ...]
-    #: Runs that are in execution.
+    #: Runs that are in execution; they were asked to end.
     running: tuple[RunId, ...]
 
 

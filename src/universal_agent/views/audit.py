@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from universal_agent.domain.events import Event
+from universal_agent.domain.events import (
+    Event,
+)
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
 from universal_agent.views.filled import fill, has_more

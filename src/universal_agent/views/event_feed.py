@@ -17,7 +17,9 @@ import orjson
 import structlog
 
 from universal_agent.clock import Clock
-from universal_agent.domain.events import Event
+from universal_agent.domain.events import (
+    Event,
+)
 from universal_agent.domain.unreadable_event import stub_of
 from universal_agent.metrics import Metrics
 from universal_agent.store import verbs

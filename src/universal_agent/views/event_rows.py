@@ -12,13 +12,15 @@ from typing import Any
 
 from universal_agent.domain.calendar_row import JobFact, Row, job_part, row_document, status_of
 from universal_agent.domain.calendar_slots import is_frequent
-from universal_agent.domain.events import (
+from universal_agent.domain.event_types import (
     ASIDE,
     JOB_GONE,
     JOB_PUT,
     SLOT_SKIPPED,
-    Event,
     EventType,
+)
+from universal_agent.domain.events import (
+    Event,
 )
 from universal_agent.domain.exceptions import MOVED, ExceptionKind
 from universal_agent.domain.job import spec_from_record

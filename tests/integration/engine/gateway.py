@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from universal_agent.domain.events import Event
+from universal_agent.domain.events import (
+    Event,
+)
 from universal_agent.domain.job import Job
 from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.ledger import Ledger, reckon

@@ -164,12 +164,12 @@ class TestOneBadJob:
     ) -> None:
         bad, good = await gateway.create(run_at="1m"), await gateway.create(run_at="1m")
 
-        async def failing(finish: Really, ended: list[Finished], **more: Any) -> object:
+        async def failing(settle: Really, ended: list[Finished], **more: Any) -> object:
             if any(end.claimed.run.source_ref == bad.job_id for end in ended):
                 raise ValueError("not JSON")
-            return await finish(ended, **more)
+            return await settle(ended, **more)
 
-        stand_in(monkeypatch, gateway.store, verbs.execution.finish, failing)
+        stand_in(monkeypatch, gateway.store, verbs.execution.settle, failing)
         await clock.advance(70)
         assert await gateway.statuses(good) == [RunStatus.SUCCESS]
         assert await gateway.statuses(bad) == [RunStatus.RUNNING]
@@ -189,16 +189,16 @@ class TestOneBadJob:
         runner.seconds = 5
         await clock.advance(61)
 
-        async def failing_finish(finish: Really, ended: list[Finished], **more: Any) -> object:
+        async def failing_settle(settle: Really, ended: list[Finished], **more: Any) -> object:
             if more["free_workers"]:
                 raise ValueError("a run that cannot be read")
-            return await finish(ended, **more)
+            return await settle(ended, **more)
 
         async def failing_claim(*_: Any, **more: Any) -> object:
             raise ValueError("a run that cannot be read")
 
         with monkeypatch.context() as patch:
-            stand_in(patch, gateway.store, verbs.execution.finish, failing_finish)
+            stand_in(patch, gateway.store, verbs.execution.settle, failing_settle)
             stand_in(patch, gateway.store, verbs.execution.claim, failing_claim)
             await clock.advance(9)
             assert (await gateway.statuses()).count(RunStatus.SUCCESS) == 8

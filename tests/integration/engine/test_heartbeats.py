@@ -368,7 +368,7 @@ class TestConfiguration:
         job = await gateway.session()
         await clock.advance(90)
         gateway.overrides("s1", {"every": "10s"})
-        gateway.runtime.heartbeats.notice("s1")
+        gateway.runtime.heartbeats.read_soon("s1")
         await clock.settle()
         await clock.advance(30)
         seconds = [(slot - gateway.began) // SECOND for slot in beats.slots]
@@ -466,7 +466,7 @@ class TestConfiguration:
         assert await gateway.store.read(verbs.sessions.get_session, session_id) is None
         assert await gateway.store.read(verbs.beats.list_beats) == []
         assert {run.run_id: run.status for run in await gateway.runs()} == {
-            beats.requests[0].run_id: RunStatus.INTERRUPTED,
+            beats.requests[0].run_id: RunStatus.CANCELLED,
             waiting.run_id: RunStatus.CANCELLED,
         }
         assert len(beats.requests) == 1

@@ -351,8 +351,8 @@ class TestStop:
         settled = await runtime.store.write(
             verbs.execution.claim, free_workers=1, host=runtime.host, now=now
         )
-        runtime.executor.launch(settled.claimed)
-        assert runtime.executor.cancel(run.run_id, "not this one")
+        runtime.running.start(settled.claimed[0])
+        assert runtime.running.stop(run.run_id, RunStatus.CANCELLED, "not this one")
         await gateway.stop()
         await gateway.start()
         assert await gateway.statuses(job) == [RunStatus.CANCELLED]

@@ -21,7 +21,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from universal_agent.domain.events import NewEvent
+from universal_agent.domain.events import (
+    NewEvent,
+)
 from universal_agent.errors import StartupError, StoreUnavailable
 from universal_agent.store.databases.acknowledged import SETTLED, YES
 from universal_agent.store.databases.data_lock import DataLock

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from universal_agent.domain.events import Event, EventType
+from universal_agent.domain.event_types import EventType
+from universal_agent.domain.events import Event
 from universal_agent.domain.slot import from_epoch
 from universal_agent.domain.unreadable_event import problem_of
 from universal_agent.store.encoding import from_json

@@ -49,9 +49,21 @@ WHERE r.status = 'queued' AND r.queue_until <= :now LIMIT :limit;
 UPDATE runs SET status = 'running', started_at = :now, host = :host
 WHERE run_id = :run_id AND status = 'queued';
 
+-- running_run --
+SELECT {run_columns}, cancel_reason
+FROM runs WHERE run_id = :run_id AND status = 'running';
+
+-- request_cancel --
+UPDATE runs SET cancel_reason = :reason
+WHERE run_id = :run_id AND status = 'running' AND cancel_reason IS NULL;
+
+-- cancels_requested --
+SELECT run_id, cancel_reason FROM runs
+WHERE finished_at IS NULL AND status = 'running' AND cancel_reason IS NOT NULL;
+
 -- requeue_run --
 UPDATE runs SET status = 'queued', started_at = NULL, host = NULL
-WHERE run_id = :run_id AND status = 'running'
+WHERE run_id = :run_id AND status = 'running' AND cancel_reason IS NULL
 RETURNING {run_columns};
 
 -- end_runs --
@@ -74,12 +86,12 @@ UPDATE runs SET status = :status, finished_at = :now, error = :error
 WHERE run_id = :run_id AND finished_at IS NULL;
 
 -- left_running --
-SELECT {run_columns}
+SELECT {run_columns}, cancel_reason
 FROM runs WHERE finished_at IS NULL AND status = 'running' AND host = :host LIMIT :limit;
 
 -- left_running [sqlite] --
 -- One process owns a SQLite file: every run that it finds running is its own, under any host name.
-SELECT {run_columns}
+SELECT {run_columns}, cancel_reason
 FROM runs WHERE finished_at IS NULL AND status = 'running' LIMIT :limit;
 
 -- waiting_of_job --

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from universal_agent.domain import events
+from universal_agent.domain.event_types import RETRY_DROPPED
 from universal_agent.domain.job import JobSpec
 from universal_agent.domain.judge import Cause
 from universal_agent.domain.run import Run, RunStatus
@@ -46,7 +47,7 @@ def drop_retry(
 
 
 def _reason(why: Dropped) -> str:
-    return f"{events.RETRY_DROPPED}:{why}"
+    return f"{RETRY_DROPPED}:{why}"
 
 
 def _record(

@@ -36,9 +36,13 @@ from universal_agent.store.values import (
     SlotStart,
 )
 from universal_agent.store.verbs.beats import hand_over
+from universal_agent.store.verbs.cancels import request_cancel
 from universal_agent.store.verbs.idempotency import recall
 from universal_agent.store.verbs.misses import insert_missed
 from universal_agent.store.verbs.runs import cancel_queued, drop_queued
+
+#: Why a run ends early whose job's next slot takes its place.
+NEXT_SLOT = "cancelled by the job's next slot"
 
 #: When it is looked for something due again, at the latest.
 _FAR = timedelta(days=1)
@@ -109,11 +113,12 @@ def admit(
     for decision, start in sorted(starts, key=_rank):
         desk.place(decision, start)
     desk.record(tx)
+    for run_id in desk.cancel:
+        request_cancel(tx, run_id, reason=NEXT_SLOT, by="scheduler", now=now)
     passing(Failpoint.BEFORE_ADMIT_COMMIT)
     return Admission(
         started=tuple(desk.started),
         queued_count=desk.queued_count,
-        cancel=tuple(desk.cancel),
         stale_count=len(decisions) - len(applied),
     )
 

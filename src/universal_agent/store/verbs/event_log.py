@@ -2,7 +2,8 @@
 
 from uuid import uuid4
 
-from universal_agent.domain.events import AUDITED, Event
+from universal_agent.domain.event_types import AUDITED
+from universal_agent.domain.events import Event
 from universal_agent.domain.slot import from_epoch
 from universal_agent.store.encoding import to_json
 from universal_agent.store.rows.events import events_from

@@ -85,7 +85,7 @@ def _claimable(tx: Tx, free_workers: int, rules: ClaimRules) -> list[Row]:
     return ahead + on_time + [row for row in ask(late_workers, late=True) if row not in ahead]
 
 
-def finish(
+def settle(
     tx: Tx,
     ended: Sequence[Finished],
     *,
@@ -94,7 +94,16 @@ def finish(
     now: datetime,
     rules: ClaimRules = ANY_RUN,
 ) -> Settled:
-    """Record how runs ended (each once), plan retries, and claim queued runs.
+    """Record how runs ended (each once), plan retries, then claim queued runs.
+
+    The worker that an end frees is given away in the same commit.
+    """
+    finish(tx, ended, beats_off=Source.HEARTBEAT in rules.off, now=now)
+    return claim(tx, free_workers=free_workers, host=host, now=now, rules=rules)
+
+
+def finish(tx: Tx, ended: Sequence[Finished], *, beats_off: bool, now: datetime) -> None:
+    """Record how runs ended, and plan their retries.
 
     A run that is no longer `running` is left as it is.
     """
@@ -138,12 +147,10 @@ def finish(
         tx,
         ended,
         {run.run_id for (run, _), at in zip(runs, retries, strict=True) if not at},
-        beats_off=Source.HEARTBEAT in rules.off,
+        beats_off=beats_off,
         now=now,
     )
     passing(Failpoint.BEFORE_FINISH_COMMIT)
-    settled = claim(tx, free_workers=free_workers, host=host, now=now, rules=rules)
-    return replace(settled, next_retry_at=min((at for at in retries if at), default=None))
 
 
 def _read_jobs(tx: Tx, runs: Sequence[Run]) -> dict[str, Job | None]:

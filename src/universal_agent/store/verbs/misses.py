@@ -183,7 +183,13 @@ def interrupt_runs(
 
     def close(pair: tuple[str, Row]) -> None:
         missed_id, row = pair
-        was = run_from_row(row)
+        was, cancel_reason = run_from_row(row), row[RUN_WIDTH]
+        if cancel_reason is not None:
+            run = replace(was, status=RunStatus.CANCELLED, finished_at=now, error=cancel_reason)
+            end_runs(tx, [run])
+            set_outcomes(tx, [(run, None)])
+            tx.append(events.run_changed(run, spec_of(tx, run), now=now))
+            return
         run = replace(
             was,
             status=RunStatus.INTERRUPTED,

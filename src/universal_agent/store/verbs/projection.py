@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from universal_agent.domain.calendar_slots import is_frequent
-from universal_agent.domain.events import Event
+from universal_agent.domain.events import (
+    Event,
+)
 from universal_agent.domain.job import schedule_from_record
 from universal_agent.domain.projection import (
     ProjectedJob,

@@ -14,6 +14,7 @@ from universal_agent.store.rows.runs import run_from_row
 from universal_agent.store.steps.slots import queue_extra
 from universal_agent.store.tx import Row, Tx
 from universal_agent.store.values import Once, SessionEnd
+from universal_agent.store.verbs.cancels import request_cancel
 from universal_agent.store.verbs.idempotency import answer_of, recall
 from universal_agent.store.verbs.jobs import delete_job, get_job
 from universal_agent.store.verbs.runs import cancel_queued
@@ -125,6 +126,7 @@ def delete_session(
     for run in open_runs:
         # Those of the beats' job are cancelled with it.
         cancel_queued(tx, run.run_id, now=now, reason="session_deleted")
+        request_cancel(tx, run.run_id, reason=f"its session was deleted by {by}", by=by, now=now)
     tx.run("delete_session", session_id=session_id, now=now.timestamp())
     tx.append(events.session_deleted(session, by=by, now=now))
     return SessionEnd(

@@ -1,0 +1,174 @@
+"""The queue of runs that wait for a worker, and the only place where runs are claimed.
+
+The queue itself is the store's. Here are the number of free workers, the rules of who goes first,
+and the claims that share a commit with what made them possible: a slot that finds a free worker
+starts in the commit that admits it (`offer`), and the worker that an end frees is given away in
+the commit that records the end (`take`). ADR 7 has the measurements.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from universal_agent.clock import Clock
+from universal_agent.domain.event_types import RUN_QUEUED
+from universal_agent.domain.events import Event
+from universal_agent.domain.run import RunId
+from universal_agent.engine.capacity import Capacity
+from universal_agent.engine.running import RunningRuns
+from universal_agent.failpoint import Failpoint, passing
+from universal_agent.store import verbs
+from universal_agent.store.store import Store
+from universal_agent.store.values import Claimed, Decision, Finished, Settled
+
+
+class RunQueue:
+    """Claims waiting runs and starts them."""
+
+    event_types = RUN_QUEUED
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        running: RunningRuns,
+        capacity: Capacity,
+        work: asyncio.Event,
+        *,
+        host: str,
+    ) -> None:
+        """`work` is set whenever there may be runs to claim."""
+        self._store = store
+        self._clock = clock
+        self._running = running
+        self._capacity = capacity
+        self._work = work
+        self._host = host
+        #: Whether runs may be waiting; if not, ends are recorded without a claim.
+        self.may_have_runs = True
+        #: Whether slots are being admitted right now.
+        self.is_admitting = False
+        #: During a stop: runs that were claimed and are not to begin any more.
+        self._unbegun: list[Claimed] = []
+
+    def notice(self, event: Event) -> None:
+        """A run was queued."""
+        self._look()
+
+    async def look(self) -> None:
+        """Runs may be waiting."""
+        self._look()
+
+    def _look(self) -> None:
+        self.may_have_runs = True
+        self._work.set()
+
+    @property
+    def has_free_workers(self) -> bool:
+        return self._capacity.free > 0
+
+    # -- claiming
+
+    @contextmanager
+    def admitting(self) -> Iterator[None]:
+        """Defer recording ends while slots are admitted.
+
+        Start latency is visible to users, end latency is not. A run that waits for a worker is
+        not delayed by it, and only so many ends may wait (`Executor`).
+        """
+        self.is_admitting = True
+        try:
+            yield
+        finally:
+            self.is_admitting = False
+            self._work.set()
+
+    async def offer(self, decisions: Sequence[Decision], *, now: datetime) -> None:
+        """Admit slots. Those that find a free worker start in the same commit; the rest waits."""
+        with self._reserved(wanted=any(decision.starts for decision in decisions)) as workers:
+            admission = await self._store.write(
+                verbs.admission.admit,
+                decisions,
+                free_workers=workers,
+                host=self._host,
+                now=now,
+                rules=self._capacity.rules(),
+            )
+        passing(Failpoint.AFTER_ADMIT_COMMIT)
+        self._start(admission.started)
+
+    async def take(self, ended: Sequence[Finished] = (), *, claim: bool = True) -> bool:
+        """Record `ended` and, with `claim`, start as many waiting runs as there are free workers.
+
+        Returns whether a further call would find more. Whatever fails, nothing was claimed.
+        """
+        with self._reserved(wanted=claim and self.may_have_runs) as workers:
+            if not ended and not workers:
+                return False
+            if workers:
+                self.may_have_runs = False
+            try:
+                settled = await self._settle(ended, workers)
+            except BaseException:
+                self.may_have_runs = True
+                raise
+        if ended:
+            passing(Failpoint.AFTER_FINISH_COMMIT)
+        self._start(settled.claimed)
+        self.may_have_runs = self.may_have_runs or settled.more_queued
+        # If a worker was left over, the runs that wait do so for another run of their own job.
+        return self.may_have_runs and len(settled.claimed) == workers and self.has_free_workers
+
+    async def _settle(self, ended: Sequence[Finished], workers: int) -> Settled:
+        now, rules = self._clock.now(), self._capacity.rules()
+        if ended:
+            return await self._store.write(
+                verbs.execution.settle,
+                ended,
+                free_workers=workers,
+                host=self._host,
+                now=now,
+                rules=rules,
+            )
+        return await self._store.write(
+            verbs.execution.claim, free_workers=workers, host=self._host, now=now, rules=rules
+        )
+
+    @contextmanager
+    def _reserved(self, *, wanted: bool) -> Iterator[int]:
+        """Keep every free worker for a commit that may claim as many runs.
+
+        The runs are started in the same step of the event loop in which the workers are given
+        back.
+        """
+        workers = self._capacity.reserve() if wanted else 0
+        try:
+            yield workers
+        finally:
+            self._capacity.release(workers)
+            if workers and self.may_have_runs:
+                self._work.set()  # a run may have been refused one of these workers
+
+    def _start(self, claimed: Sequence[Claimed]) -> None:
+        """Start runs that the store has marked running; keep them for the queue during a stop."""
+        if self._capacity.is_closed:
+            self._unbegun += claimed
+            return
+        for item in claimed:
+            self._running.start(item)
+            if item.run.trigger.is_late:
+                self._capacity.late_has_started()
+
+    # -- stopping
+
+    async def close(self) -> None:
+        """Claim nothing more; returns when commits that may claim runs have ended."""
+        self._capacity.close()
+        self._unbegun += self._running.take_back()
+        await self._capacity.until_nothing_is_reserved()
+
+    @property
+    def unbegun(self) -> list[RunId]:
+        """After `close`: runs that were claimed, have not begun, and belong back into the queue."""
+        return [item.run.run_id for item in self._unbegun]

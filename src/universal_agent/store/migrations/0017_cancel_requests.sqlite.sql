@@ -1,0 +1,3 @@
+-- Why a run in execution is to end before its time. NULL: nobody asked for that.
+
+ALTER TABLE runs ADD COLUMN cancel_reason TEXT;
