@@ -75,11 +75,6 @@ def read_checklist(text: str) -> Checklist:
     return _Reading(text).checklist()
 
 
-def lint(text: str) -> tuple[Finding, ...]:
-    """Findings about a HEARTBEAT.md that may not do what its author expects, by line."""
-    return read_checklist(text).findings
-
-
 @dataclass(slots=True)
 class _Reading:
     """The state of reading a checklist."""

@@ -15,9 +15,6 @@ TRIED_FOR = timedelta(hours=24)
 #: Refusals in a row after which a delivery is given up: the first may be transient.
 MOST_REFUSALS = 3
 
-#: The target of deliveries that were made before each target had its own: all of them.
-EVERY_TARGET = ""
-
 
 class DeliveryStatus(StrEnum):
     """The state of a delivery."""

@@ -11,8 +11,6 @@ class ProposalStatus(StrEnum):
     """The state of a proposal; the values are the wire's."""
 
     PENDING = "pending_confirmation"
-    #: It was confirmed, and the change is being made.
-    APPLYING = "applying"
     APPLIED = "applied"
     REJECTED = "rejected"
     #: The change could not be made; nothing was changed.

@@ -1,7 +1,8 @@
 """Runs and the states that they pass through.
 
-A run is one attempt at executing a slot, or a manual run without a slot. The store applies
-`may_become` as a compare-and-set, so a run ends exactly once.
+A run is one attempt at executing a slot, or a manual run without a slot. Statuses only go forward:
+queued, running, one that is final. The store records each change as a compare-and-set, so a run
+ends exactly once.
 """
 
 from dataclasses import dataclass
@@ -49,26 +50,6 @@ class RetryAdvice:
     after: timedelta = timedelta()
     #: False: a further attempt would fail as well until a person acts.
     is_useful: bool = True
-
-
-_NEXT: dict[RunStatus, frozenset[RunStatus]] = {
-    RunStatus.QUEUED: frozenset({RunStatus.RUNNING, RunStatus.CANCELLED, RunStatus.SKIPPED}),
-    RunStatus.RUNNING: frozenset(
-        {
-            RunStatus.SUCCESS,
-            RunStatus.ERROR,
-            RunStatus.TIMEOUT,
-            RunStatus.CANCELLED,
-            RunStatus.SKIPPED,
-            RunStatus.INTERRUPTED,
-        }
-    ),
-}
-
-
-def may_become(status: RunStatus, then: RunStatus) -> bool:
-    """Whether a run in `status` may go to `then`; final states go nowhere."""
-    return then in _NEXT.get(status, frozenset())
 
 
 class Trigger(StrEnum):

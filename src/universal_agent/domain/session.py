@@ -11,8 +11,6 @@ from enum import StrEnum
 from typing import Any
 
 from universal_agent.domain.run import Run
-from universal_agent.domain.slot import REF_PATTERN
-from universal_agent.errors import InvalidInput
 
 #: The longest text of one turn, in characters.
 TURN_CHARS = 64 * 1024
@@ -64,13 +62,3 @@ class Turn:
 
     run: Run
     admitted: Admitted
-
-
-def check_session_id(session_id: str) -> str:
-    """The id. Raises InvalidInput when it cannot be one: ids name events and are part of paths."""
-    if not REF_PATTERN.fullmatch(session_id):
-        raise InvalidInput(
-            f"expected an id of letters, digits, _ and -, 64 at most, got {session_id[:100]!r}",
-            field="session_id",
-        )
-    return session_id

@@ -193,11 +193,6 @@ class RunOutput:
         return plain_text(self._head.decode("utf-8", "replace"))[:PREVIEW_CHARS]
 
     @property
-    def is_blank(self) -> bool:
-        """Whether nothing but white space came at the beginning and at the end."""
-        return not (self._head.strip() or self._tail.strip())
-
-    @property
     def last_line(self) -> str:
         """The last line that is not blank, as plain text; empty when there is none."""
         return next(iter(self.last_lines(1)), "")

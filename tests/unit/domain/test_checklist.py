@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from universal_agent.domain.checklist import Check, Checklist, Finding, lint, read_checklist
+from universal_agent.domain.checklist import Check, Checklist, Finding, read_checklist
 
 
 def checklist(text: str) -> Checklist:
@@ -129,15 +129,15 @@ def test_a_url_in_front_of_the_command_does_not_end_the_name() -> None:
 def test_lint_says_by_line_what_will_not_do_what_it_seems_to(
     text: str, line: int, words: str
 ) -> None:
-    (finding,) = lint(text)
+    (finding,) = read_checklist(text).findings
     assert finding.line == line
     assert words in finding.sentence
 
 
 def test_findings_come_in_the_order_of_their_lines() -> None:
     text = "- [ ] a: `x`\n- [ ] a: `y`\n- [ ] `z`\n<!-- open"
-    assert [finding.line for finding in lint(text)] == [2, 3, 4]
-    assert all(isinstance(finding, Finding) for finding in lint(text))
+    assert [finding.line for finding in read_checklist(text).findings] == [2, 3, 4]
+    assert all(isinstance(finding, Finding) for finding in read_checklist(text).findings)
 
 
 lines = st.sampled_from(

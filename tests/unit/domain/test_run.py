@@ -1,9 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
-from universal_agent.domain.run import JobId, Run, RunId, RunStatus, Trigger, may_become
+from universal_agent.domain.run import JobId, Run, RunId, RunStatus, Trigger
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -19,29 +17,6 @@ RUN = Run(
     job_version=1,
     queued_at=NOON,
 )
-
-ALLOWED = {
-    (RunStatus.QUEUED, RunStatus.RUNNING),
-    (RunStatus.QUEUED, RunStatus.CANCELLED),
-    (RunStatus.QUEUED, RunStatus.SKIPPED),
-    (RunStatus.RUNNING, RunStatus.SUCCESS),
-    (RunStatus.RUNNING, RunStatus.ERROR),
-    (RunStatus.RUNNING, RunStatus.TIMEOUT),
-    (RunStatus.RUNNING, RunStatus.CANCELLED),
-    (RunStatus.RUNNING, RunStatus.SKIPPED),
-    (RunStatus.RUNNING, RunStatus.INTERRUPTED),
-}
-
-
-@pytest.mark.parametrize("then", RunStatus)
-@pytest.mark.parametrize("status", RunStatus)
-def test_a_run_goes_forward_only_and_ends_once(status: RunStatus, then: RunStatus) -> None:
-    assert may_become(status, then) == ((status, then) in ALLOWED)
-
-
-@pytest.mark.parametrize("status", RunStatus)
-def test_final_is_what_leads_nowhere(status: RunStatus) -> None:
-    assert status.is_final == (not any(may_become(status, then) for then in RunStatus))
 
 
 def test_a_run_that_never_started_has_no_duration() -> None:

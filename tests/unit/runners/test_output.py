@@ -25,7 +25,7 @@ def test_a_silent_run_leaves_no_file(path: Path) -> None:
     output.write(b"")
     output.close()
     assert not path.parent.exists()
-    assert (output.preview, output.last_line, output.is_blank) == ("", "", True)
+    assert (output.preview, output.last_line) == ("", "")
 
 
 def test_output_can_be_read_while_it_grows_and_only_by_its_owner(path: Path) -> None:
@@ -62,7 +62,6 @@ def test_the_first_and_the_last_bytes_are_kept_and_those_between_counted(
     assert output.total_bytes == len(whole)
     left_out = max(0, len(whole) - cap - end)
     assert output.dropped_bytes == left_out
-    assert output.is_blank == (not whole.strip())
     output.close()
     mark = b"\n[%d bytes were left out here]\n" % left_out if left_out else b""
     last = whole[cap + left_out :]
