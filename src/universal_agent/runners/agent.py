@@ -1,8 +1,8 @@
 """The runner `agent`: a program or an endpoint that answers prompts.
 
-UA_AGENT_COMMAND is the argv of a program; `{prompt}` and `{model}` are put into its elements, and
-no shell sees it. Otherwise UA_AGENT_BASE_URL is an OpenAI-compatible endpoint (chat.py). With
-both, the program is asked.
+UA_AGENT_COMMAND is the argv of a program: `{prompt}` and `{model}` are replaced in its elements,
+and no shell interprets it. UA_AGENT_BASE_URL is an OpenAI-compatible endpoint (chat.py). If both
+are set, the program is used.
 """
 
 import os
@@ -32,7 +32,7 @@ _PLACEHOLDER = re.compile(r"\{(prompt|model)\}")
 
 
 def late_line(request: RunRequest) -> str:
-    """The line ahead of the prompt of a run that is late on purpose; empty for one on time."""
+    """The line before the prompt of a run that is late on purpose; empty for a run on time."""
     if request.late_seconds is None:
         return ""
     late = describe_duration(timedelta(seconds=max(0, request.late_seconds)))
@@ -44,17 +44,17 @@ def late_line(request: RunRequest) -> str:
 
 
 class AgentState(StrEnum):
-    """Which agent there is, for health and the doctor."""
+    """The kind of agent that is configured, for health and `ua doctor`."""
 
     NONE = "none"
     ENDPOINT = "endpoint"
     PROGRAM = "program"
-    #: A program is configured, and it cannot be found.
+    #: A program is configured but cannot be found.
     MISSING = "missing"
 
 
 def agent_state(settings: Settings) -> tuple[AgentState, str | None]:
-    """Which agent there is, and what is wrong with it; None when nothing is known to be."""
+    """The kind of agent, and what is wrong with it; None when no problem is known."""
     if not settings.agent_command:
         return (AgentState.ENDPOINT if settings.agent_base_url else AgentState.NONE), None
     program = shlex.split(settings.agent_command)[0]
@@ -71,7 +71,7 @@ def agent_state(settings: Settings) -> tuple[AgentState, str | None]:
 
 
 class AgentRunner:
-    """Has prompts answered; a complete reply is success."""
+    """Sends prompts to the agent; a complete reply is success."""
 
     name = "agent"
 
@@ -132,7 +132,7 @@ class AgentRunner:
         finally:
             reply.end()
         if result.exit_code is None:
-            return result  # it was not started
+            return result  # the program did not start
         problem = reply.problem()
         if result.status is not RunStatus.SUCCESS:
             if reply.is_json and problem is not None and result.exit_code > 0:
@@ -149,6 +149,6 @@ class AgentRunner:
         return RunResult(status=RunStatus.ERROR, error=problem, exit_code=result.exit_code)
 
     def _filled(self, prompt: str, model: str) -> list[str]:
-        """The argv for one prompt. In one pass: a prompt that says `{model}` keeps saying it."""
+        """The argv for one prompt, filled in one pass: `{model}` inside a prompt stays as it is."""
         values = {"prompt": prompt, "model": model}
         return [_PLACEHOLDER.sub(lambda found: values[found[1]], part) for part in self._argv]

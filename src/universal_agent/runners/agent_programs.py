@@ -1,9 +1,9 @@
-"""Agent programs whose output is understood: claude, codex, gemini, opencode.
+"""Parsers for the output of known agent programs: claude, codex, gemini, opencode.
 
-Each has two forms. Plain text is the reply as it is, unless its first line is one of the sentences
-with which the program says that it failed. With the program's JSON option, the reply is taken out
-of the JSON, and the run fails unless the program says that the reply is complete.
-What was seen of these programs, and with which versions, is in docs/runners.md.
+Each program has two output formats. Plain text is the reply itself, unless its first line is one
+of the program's error messages. With the program's JSON option, the reply is extracted from the
+JSON, and the run fails unless the program reports that the reply is complete.
+docs/runners.md lists the versions that this was verified with.
 """
 
 import json
@@ -17,14 +17,14 @@ from universal_agent.runners.answers import reason_in
 from universal_agent.runners.output import RunOutput, one_line
 from universal_agent.runners.thoughts import AnswerWriter
 
-#: Words of an argv that name a program, beside the preset's own name.
+#: Package names in an argv, and the preset of each.
 _PACKAGES = {
     "@anthropic-ai/claude-code": "claude",
     "@openai/codex": "codex",
     "@google/gemini-cli": "gemini",
     "opencode-ai": "opencode",
 }
-#: Programs that start another one, named later in the argv.
+#: Programs that start another program, named later in the argv.
 _LAUNCHERS = frozenset(
     {
         "npx",
@@ -43,7 +43,7 @@ _LAUNCHERS = frozenset(
 )
 _JSON_WORDS = frozenset({"json", "stream-json", "--json"})
 
-#: How the first line of a plain reply begins when it is the program's own complaint; lower case.
+#: Prefixes of the first line of a plain reply that mark it as an error message; lower case.
 _COMPLAINTS: Mapping[str, tuple[str, ...]] = {
     "claude": (
         "not logged in",
@@ -76,9 +76,9 @@ _JSON_BYTES = 4 * 1024 * 1024
 
 
 class ProgramReply(ABC):
-    """Receives a program's stdout and passes its reply on."""
+    """Receives a program's stdout and forwards the reply in it."""
 
-    #: Whether the reply is inside JSON, so that the words of a failure are too.
+    #: Whether the reply, and so the reason of a failure, is inside JSON.
     is_json = False
 
     def __init__(self, name: str, output: RunOutput) -> None:
@@ -99,16 +99,16 @@ class ProgramReply(ABC):
         """Take the next piece of stdout."""
 
     def end(self) -> None:
-        """Stdout has ended."""
+        """Mark the end of stdout."""
         self._answer.end()
 
     @abstractmethod
     def problem(self) -> str | None:
-        """Why this is no complete reply, in one sentence; None when nothing is known against it."""
+        """Why this is not a complete reply, in one sentence; None when no problem is known."""
 
 
 class PlainReply(ProgramReply):
-    """Stdout as it is."""
+    """A reply in plain text: stdout itself."""
 
     def __init__(self, name: str, output: RunOutput) -> None:
         super().__init__(name, output)
@@ -126,16 +126,16 @@ class PlainReply(ProgramReply):
 
 
 class JsonReply(ProgramReply):
-    """The reply inside JSON: one document, or one event a line."""
+    """A reply inside JSON: one document, or one event per line."""
 
     is_json = True
 
     def __init__(self, name: str, output: RunOutput) -> None:
         super().__init__(name, output)
-        #: What has come of the document, or of the line, that is not complete yet.
+        #: The part received so far of an incomplete document or line.
         self._buffer = bytearray()
         self._is_document = False
-        #: The last line that is not JSON, such as a complaint in words.
+        #: The last line that is not JSON, such as an error message in plain text.
         self._stray = ""
         self.is_complete = False
         self.failure: str | None = None
@@ -149,7 +149,7 @@ class JsonReply(ProgramReply):
             if self._take_text(bytes(self._buffer[:end]), may_go_on=True):
                 del self._buffer[: end + 1]
             else:
-                self._is_document = True  # over many lines: it is read at its end
+                self._is_document = True  # it spans several lines and is parsed at the end
         if len(self._buffer) > _JSON_BYTES:
             self._fail(f"more than {_JSON_BYTES} bytes of JSON")
             self._buffer.clear()
@@ -168,7 +168,7 @@ class JsonReply(ProgramReply):
         return None
 
     def _take_text(self, text: bytes, *, may_go_on: bool) -> bool:
-        """Take the events in a piece of JSON; False when it is only the beginning of one."""
+        """Process the events in a piece of JSON; False when the piece is incomplete."""
         try:
             document = json.loads(text)
         except (ValueError, RecursionError):
@@ -250,9 +250,9 @@ class JsonReply(ProgramReply):
 
 
 def recognized(argv: Sequence[str]) -> str | None:
-    """The preset of the program that an argv starts, also through npx and the like."""
+    """The preset of the program that an argv starts, directly or through a launcher such as npx."""
     for place, word in enumerate(argv):
-        # A package may have a version: @openai/codex@0.171.0.
+        # A package may carry a version: @openai/codex@0.171.0.
         package = word.rpartition("@")[0] if word.rfind("@") > 0 else word
         name = _PACKAGES.get(package) or PurePath(package).stem
         if name in _COMPLAINTS:
@@ -263,7 +263,7 @@ def recognized(argv: Sequence[str]) -> str | None:
 
 
 def reply_of(argv: Sequence[str], preset: str | None, output: RunOutput) -> ProgramReply:
-    """Where the stdout of a program goes: by the preset, or else by the program's name."""
+    """The receiver of a program's stdout, chosen by the preset or else by the program's name."""
     name = preset or recognized(argv) or NO_PRESET
     words = {word.rpartition("=")[2] for word in argv}
     if name != NO_PRESET and words & _JSON_WORDS:

@@ -1,4 +1,4 @@
-"""What an HTTP answer says about a failure: its message, and when to try again."""
+"""The reason and the retry delay in the HTTP response of a failed request."""
 
 import json
 import re
@@ -9,14 +9,14 @@ from html import unescape
 
 from universal_agent.runners.output import one_line
 
-#: The longest wait that a server may ask for.
+#: The upper limit of a delay that a server asks for.
 LONGEST_WAIT = timedelta(days=1)
 
-#: Where servers put the reason, the most telling first.
+#: Keys that hold the reason, the most specific first.
 _REASON_KEYS = ("error", "errors", "message", "detail", "msg", "error_description", "title")
 _NESTED_KEYS = ("message", "msg", "detail", "description", "reason", "error")
 
-#: Codes and types of errors that end only when a person pays.
+#: Codes and types of errors that last until a person pays.
 _QUOTA = frozenset(
     {
         "insufficient_quota",
@@ -36,7 +36,7 @@ _TAG = re.compile(r"<[^>]*>")
 
 
 def parse_json(text: str) -> object:
-    """The value; None when the text is not JSON."""
+    """The parsed value; None when the text is not JSON."""
     try:
         answer: object = json.loads(text)
     except (ValueError, RecursionError):
@@ -45,7 +45,7 @@ def parse_json(text: str) -> object:
 
 
 def reason_in(answer: object) -> str:
-    """The reason that an error body gives, on one line; empty when it gives none."""
+    """The reason in an error body, on one line; empty when there is none."""
     if isinstance(answer, list) and answer:
         answer = answer[0]
     if not isinstance(answer, dict):
@@ -58,7 +58,7 @@ def reason_in(answer: object) -> str:
 
 
 def body_words(text: str) -> str:
-    """What the body of an error says, on one line: its reason, a page's title, or its beginning."""
+    """A summary of an error body on one line: its reason, a page's title, or its beginning."""
     if text.lstrip("\ufeff \t\r\n").startswith("<"):
         return page_words(text)
     return reason_in(parse_json(text)) or one_line(text)
@@ -72,7 +72,7 @@ def page_words(html: str) -> str:
 
 
 def is_quota(answer: object) -> bool:
-    """Whether an error says that the account has no credit left."""
+    """Whether an error reports that the account has no credit left."""
     if isinstance(answer, list) and answer:
         answer = answer[0]
     if not isinstance(answer, dict):
@@ -83,10 +83,10 @@ def is_quota(answer: object) -> bool:
 
 
 def retry_after(headers: Mapping[str, str], *, now: datetime) -> timedelta | None:
-    """How long a server asks to wait, capped; None when it does not say.
+    """The delay that a server asks for, capped at LONGEST_WAIT; None when it asks for none.
 
-    `headers` compares names without case, as those of httpx do. A proxy of litellm passes on what
-    its upstream said under a prefix.
+    `headers` must compare names case-insensitively, as those of httpx do. A litellm proxy forwards
+    the headers of its upstream under a prefix.
     """
     for prefix in ("", "llm_provider-"):
         wait = _milliseconds(headers.get(f"{prefix}retry-after-ms"))
@@ -116,14 +116,14 @@ def _seconds_or_date(value: str | None, now: datetime) -> timedelta | None:
 
 
 def _number(value: str | None) -> float | None:
-    """A plain decimal number, at most what a timedelta can hold."""
+    """A plain decimal number that fits into a timedelta; None for anything else."""
     if value is None or not re.fullmatch(r"\s*\d{1,12}(\.\d{0,9})?\s*", value):
         return None
     return float(value)
 
 
 def _words(value: object, depth: int = 4) -> str:
-    """The words of one part of an error body."""
+    """The text of one part of an error body."""
     if isinstance(value, list) and value:
         value = value[0]
     if isinstance(value, dict) and depth:

@@ -1,11 +1,11 @@
-"""What must a runner do, and how is one found?
+"""The interface of a runner, and the discovery of installed runners.
 
-A runner executes one run and says how it ended. It knows nothing of schedules, slots or the
-store. The executor owns time limits and cancelling: it cancels the runner's task, and the runner
-stops whatever it started before it lets the cancellation through.
+A runner executes one run and reports how it ended. It knows nothing of schedules, slots or the
+store. The executor owns time limits and cancellation: it cancels the runner's task, and the runner
+stops every process it started before CancelledError propagates.
 
-A runner is found by name through the entry-point group `universal_agent.runners`; the entry
-point is a callable `(Settings) -> Runner`.
+Runners are discovered through the entry-point group `universal_agent.runners`; an entry point is a
+callable `(Settings) -> Runner`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,53 +34,53 @@ COMMAND_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """What a runner is told about the run it executes."""
+    """The run that a runner executes."""
 
     run_id: str
     job_id: str
     event_id: str
-    #: What to do, in the runner's own terms: a shell line, a prompt, a URL. Never interpolated.
+    #: The work, in the runner's own terms: a shell line, a prompt, a URL. Never interpolated.
     command: str
     workspace_dir: Path
-    #: The folder that every workspace lies under; None: the workspace's own parent.
+    #: The folder that contains all workspaces; None means the parent of this workspace.
     workspaces_root: Path | None = None
-    #: Where output goes: capped, and readable while the run goes on.
+    #: Receives the output: capped, and readable while the run is active.
     output: RunOutput
     scheduled_at: datetime
     attempt: int = 1
     trigger: str = "schedule"
-    #: Seconds between the slot and the start, told to the child only when it runs late on
-    #: purpose: a person approved it, or the job's `on_miss` policy did.
+    #: Seconds between the slot and the start. Set only when the run is late on purpose: a person
+    #: approved it, or the job's `on_miss` policy did.
     late_seconds: int | None = None
     approved_by: str | None = None
     model: str | None = None
     title: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    #: What the job says of failure; the executor applies the rules about output.
+    #: The job's rules of failure; the executor applies those about output.
     fail_on: FailOn | None = None
-    #: What is to be told to a session's beat: system events that wait, and who woke it.
+    #: For a session's beat: the pending system events, and what woke the session.
     notes: Sequence[SystemEvent] = ()
 
     @contextmanager
     def open_workspace(self, *, create: bool = False) -> Iterator[int]:
-        """A descriptor of the workspace, reached from the workspaces folder without any link.
+        """A descriptor of the workspace, opened from the workspaces folder without following links.
 
-        Use it, not `workspace_dir`, for whatever is read, written or run there: the path may have
-        come to lead elsewhere. Raises OSError that names the part which is no folder.
+        Use it, not `workspace_dir`, for everything that is read, written or run there: the path may
+        lead elsewhere by now. Raises OSError that names the part which is not a folder.
         """
         with open_workspace(*self.workspace, create=create) as descriptor:
             yield descriptor
 
     @property
     def workspace(self) -> tuple[Path, Path]:
-        """The folder that every workspace lies under, and the path of this one."""
+        """The folder that contains all workspaces, and the path of this workspace."""
         if self.workspaces_root is not None:
             return self.workspaces_root, self.workspace_dir
         top = self.workspace_dir.parent.resolve()
         return top, top / self.workspace_dir.name
 
     def facts(self) -> dict[str, str]:
-        """The slot's facts as the child sees them in its environment (docs/runners.md)."""
+        """The environment variables that describe the slot to the child (docs/runners.md)."""
         facts = {
             "UA_JOB_ID": self.job_id,
             "UA_RUN_ID": self.run_id,
@@ -98,19 +98,19 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """How a run ended, as its runner saw it."""
+    """The end of a run, as its runner reports it."""
 
-    #: SUCCESS, ERROR, or SKIPPED with a reason; TIMEOUT and CANCELLED are the executor's to say.
+    #: SUCCESS, ERROR, or SKIPPED with a reason; TIMEOUT and CANCELLED are set by the executor.
     status: RunStatus
     #: One sentence for people; None on success.
     error: str | None = None
-    #: Why there was nothing to do, in one word.
+    #: Why the run was skipped, in one word.
     reason: str | None = None
     #: A process's exit code (negative: the signal that killed it), or an HTTP status.
     exit_code: int | None = None
-    #: What a session's beat had to say; kept in the same commit as its end.
+    #: The report of a session's beat; stored in the same commit as its end.
     report: BeatReport | None = None
-    #: What a server that failed the run said about trying again.
+    #: The advice of a server about a retry.
     retry: RetryAdvice | None = None
 
 

@@ -1,16 +1,16 @@
-"""The output of one part of a run, remembered while it goes on to the run's own output."""
+"""Output of one part of a run, captured while it is forwarded to the run's output."""
 
 import os
 from pathlib import Path
 
 from universal_agent.runners.output import RunOutput, plain_text
 
-#: How much of the beginning is kept as text, unless more or less is asked for.
+#: How much of the beginning is captured by default.
 _CAPTURED_BYTES = 64 * 1024
 
 
 class CapturedOutput(RunOutput):
-    """Passes everything on, and remembers the beginning and the end of this part."""
+    """Forwards everything, and captures the beginning and the end of this part."""
 
     def __init__(self, onto: RunOutput, *, captured_bytes: int = _CAPTURED_BYTES) -> None:
         super().__init__(Path(os.devnull), kept_bytes=0)  # no file of its own
@@ -42,5 +42,5 @@ class CapturedOutput(RunOutput):
 
     @property
     def text(self) -> str:
-        """The beginning, as plain text."""
+        """The captured beginning, as plain text."""
         return plain_text(self._text.decode("utf-8", "replace"))

@@ -1,7 +1,7 @@
 """An OpenAI-compatible endpoint that answers prompts.
 
 `POST {base}/chat/completions` with `stream: true`; the text goes to the run's output as it arrives.
-What counts as a complete reply is decided in chat_reply.py.
+chat_reply.py decides what counts as a complete reply.
 """
 
 from datetime import timedelta
@@ -25,7 +25,7 @@ from universal_agent.settings import check_web_address
 #: How much of an error's body is read for its message.
 _ERROR_BYTES = 8 * 1024
 
-#: The longest reply that is kept in memory, thoughts that have no opening tag included.
+#: The longest reply that is kept in memory, including thoughts without an opening tag.
 _TEXT_BYTES = 1024 * 1024
 
 _COMPLETIONS = "/chat/completions"
@@ -39,7 +39,7 @@ _REFUSED = {
 
 
 class ChatEndpoint:
-    """The endpoint that the operator configured: no target guard, and proxies are honored."""
+    """The endpoint that the operator configured: no target guard applies, and proxies are used."""
 
     def __init__(
         self,
@@ -57,12 +57,12 @@ class ChatEndpoint:
         self._silence_seconds = silence_seconds
         self._client = httpx.AsyncClient(
             headers={"authorization": f"Bearer {api_key}"} if api_key else {},
-            # Silence is judged by text, not by bytes: see _ask.
+            # The idle timeout counts text, not bytes: see _ask.
             timeout=httpx.Timeout(None, connect=connect_seconds),
         )
 
     async def answer(self, prompt: str, *, model: str | None, output: RunOutput) -> RunResult:
-        """Write the reply to `output` as it arrives, and say how it ended."""
+        """Write the reply to `output` as it arrives; the result says how it ended."""
         messages = [{"role": "user", "content": prompt}]
         try:
             status = await self._ask(messages, model or self._model, output)
@@ -76,7 +76,7 @@ class ChatEndpoint:
         return RunResult(status=RunStatus.SUCCESS, exit_code=status)
 
     async def reply(self, prompt: str, *, instructions: str, max_bytes: int) -> str:
-        """The whole reply, without thoughts. Raises ReplyFailed, also for one that is longer."""
+        """The whole reply, without thoughts. Raises ReplyFailed, also if it exceeds `max_bytes`."""
         messages = [
             {"role": "system", "content": instructions},
             {"role": "user", "content": prompt},
@@ -88,7 +88,7 @@ class ChatEndpoint:
         return text.data.decode("utf-8", "replace")
 
     async def _ask(self, messages: list[dict[str, str]], model: str, sink: ReplySink) -> int:
-        """Pass the reply on as it arrives; the status. Raises ReplyFailed if it is incomplete."""
+        """Forward the reply as it arrives; returns the status. Raises ReplyFailed if incomplete."""
         question: dict[str, Any] = {"messages": messages, "stream": True}
         if model:
             question["model"] = model
@@ -131,7 +131,7 @@ class ChatEndpoint:
         return f"{self._url.host} sent no text for {length}"
 
     async def _refusal(self, response: httpx.Response) -> ReplyFailed:
-        """The failure for a status other than 200."""
+        """The failure for a response with a status other than 200."""
         status = response.status_code
         if response.has_redirect_location:
             return ReplyFailed(f"HTTP {status} to {_redirection(response)}")
@@ -171,7 +171,7 @@ class _ReplyText:
             raise ReplyFailed(f"expected a reply of at most {_TEXT_BYTES} bytes")
 
     def write_apart(self, data: bytes) -> None:
-        """Thoughts are of no use to a program."""
+        """Discard thoughts: a program has no use for them."""
 
     def restart(self) -> None:
         self.data.clear()
@@ -184,7 +184,7 @@ def _advice(wait: timedelta | None, *, is_useful: bool = True) -> RetryAdvice | 
 
 
 def _redirection(response: httpx.Response) -> str:
-    """Where a redirect leads, and what to do: the key is not sent to another address."""
+    """The target of a redirect, and the remedy: the key is not sent to another address."""
     try:
         target = response.url.join(response.headers["location"])
     except httpx.InvalidURL:

@@ -1,7 +1,7 @@
-"""One reply of an OpenAI-compatible endpoint, as it arrives.
+"""Parser for one reply of an OpenAI-compatible endpoint, as it arrives.
 
-A reply is complete only when the endpoint says so: with a `finish_reason` that means a natural end,
-or with `[DONE]` where it gives none. Everything else is a ReplyFailed that names the reason.
+A reply is complete only if the endpoint marks it so: with a `finish_reason` that means a natural
+end, or with `[DONE]` and no finish_reason. Everything else raises ReplyFailed with the reason.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -17,11 +17,11 @@ from universal_agent.runners.thoughts import AnswerWriter, ReplySink
 
 #: The longest reply that does not come as a stream.
 _WHOLE_BYTES = 1024 * 1024
-#: How much is read of a body that is no reply.
+#: How much is read of a body that is not a reply.
 _OTHER_BYTES = 8 * 1024
 
 _DONE = "[DONE]"
-#: Every `finish_reason` that means a natural end; compared without case.
+#: Each `finish_reason` that means a natural end; compared case-insensitively.
 _COMPLETE = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence"})
 _TOKEN_LIMIT = "the reply was cut at the model's token limit"  # noqa: S105 - a sentence
 _FILTERED = "the reply was stopped by the endpoint's content filter"
@@ -37,7 +37,7 @@ _FINISHED_BADLY = {
     "function_call": _TOOL,
     "refusal": "the model refused to answer (finish_reason refusal)",
 }
-#: Where a part of a message has its text.
+#: Keys that hold the text of a part of a message.
 _TEXT_FIELDS = ("text", "content", "thinking", "refusal", "summary")
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 
@@ -46,26 +46,26 @@ _BLANK = b" \t\r\n\xef\xbb\xbf"
 
 
 class ReplyFailed(Exception):
-    """The endpoint gave no complete reply; one sentence says why."""
+    """The endpoint gave no complete reply; the message says why in one sentence."""
 
     def __init__(
         self, reason: str, status: int | None = None, retry: RetryAdvice | None = None
     ) -> None:
         super().__init__(reason)
-        #: The HTTP status of the answer; None when there was none.
+        #: The HTTP status of the response; None when there was none.
         self.status = status
         self.retry = retry
 
 
 def endpoint_failure(answer: object, said: str) -> ReplyFailed:
-    """The failure that an error object in a reply stands for."""
+    """The failure that an error object in a reply describes."""
     words = reason_in(answer) or one_line(said)
     retry = RetryAdvice(is_useful=False) if is_quota(answer) else None
     return ReplyFailed(f"the endpoint failed: {words or 'it does not say why'}", retry=retry)
 
 
 class Reply:
-    """Reads a reply, and passes it on to a sink."""
+    """Reads a reply and forwards it to a sink."""
 
     def __init__(self, sink: ReplySink, *, on_progress: Callable[[], None]) -> None:
         """`on_progress` is called for each piece of text or reasoning."""
@@ -75,16 +75,16 @@ class Reply:
         self._finish: str | None = None
         self._is_done = False
         self._is_stream = True
-        #: The first chunk that is no part of a reply as far as is known.
+        #: The first chunk that is not a known part of a reply.
         self._stray: str | None = None
 
     @property
     def has_ended(self) -> bool:
-        """Whether the endpoint has named a natural end, though the stream may go on."""
+        """Whether the endpoint has sent a natural finish_reason; the stream may still be open."""
         return self._finish is not None and self._finish.lower() in _COMPLETE
 
     async def read(self, response: httpx.Response) -> None:
-        """Read to the end. Raises ReplyFailed when that is not the end of a complete reply."""
+        """Read to the end. Raises ReplyFailed unless that is the end of a complete reply."""
         pieces = response.aiter_bytes()
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         try:
@@ -104,7 +104,7 @@ class Reply:
         self.judge()
 
     def judge(self) -> None:
-        """Raise ReplyFailed unless what was read is a complete reply."""
+        """Raise ReplyFailed unless a complete reply was read."""
         if (problem := self._problem()) is not None:
             raise ReplyFailed(problem)
 
@@ -137,9 +137,9 @@ class Reply:
         self._take(chunk, event.data, part="delta")
 
     def _take(self, chunk: object, said: str, *, part: str) -> None:
-        """One chunk of a stream (its text is in `delta`), or a whole reply (in `message`)."""
+        """Process a chunk of a stream (text in `delta`), or a whole reply (text in `message`)."""
         if isinstance(chunk, list) and chunk and isinstance(chunk[0], dict):
-            chunk = chunk[0]  # some endpoints put an error object into a list
+            chunk = chunk[0]  # some endpoints wrap an error object in a list
         if not isinstance(chunk, dict):
             raise ReplyFailed(f"expected a JSON object, got {one_line(said, 80)!r}")
         if chunk.get("error") or chunk.get("object") == "error" or chunk.get("type") == "error":
@@ -147,14 +147,14 @@ class Reply:
         if "choices" not in chunk:
             self._take_other(chunk, said)
             return
-        # The last chunk of a stream may hold only the usage, and no choice.
+        # The last chunk of a stream may contain only the usage, and no choice.
         choices = chunk["choices"]
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict):
                 self._take_choice(choice, said, part)
 
     def _take_other(self, chunk: dict[str, object], said: str) -> None:
-        """A chunk without `choices`: an error, bookkeeping, or something unknown."""
+        """Process a chunk without `choices`: an error, usage, or something unknown."""
         if reason_in(chunk):
             raise endpoint_failure(chunk, said)
         if "usage" not in chunk and self._stray is None:
@@ -167,7 +167,7 @@ class Reply:
         if choice.get("error"):
             raise endpoint_failure(choice, said)
         finish = choice.get("finish_reason")
-        # A reason that is not a natural end stays, whatever follows it.
+        # A reason that is not a natural end is final, whatever follows it.
         if finish and (self._finish is None or self._finish.lower() in _COMPLETE):
             self._finish = str(finish)
 
@@ -182,7 +182,7 @@ class Reply:
             self._on_progress()
 
     def _take_content(self, content: object) -> None:
-        """Text, or a list of parts, as the reasoning models of Mistral send it."""
+        """Process text, or a list of parts as sent by the reasoning models of Mistral."""
         for item in content if isinstance(content, list) else (content,):
             kind = item.get("type") if isinstance(item, dict) else "text"
             if kind in ("thinking", "reasoning", "reasoning_text", "summary_text"):
@@ -205,7 +205,7 @@ class Reply:
             self._answer.write(text.encode("utf-8", "replace"))
 
     def _problem(self) -> str | None:
-        """Why this is no complete reply; None when it is one."""
+        """Why this is not a complete reply; None when it is."""
         if self._refusal.strip():
             return f"the model refused: {one_line(self._refusal)}"
         if not (self.has_ended or (self._finish is None and self._is_done)):
@@ -231,21 +231,21 @@ class Reply:
 
 
 async def _beginning(pieces: AsyncIterator[bytes], media_type: str) -> tuple[bytes, str]:
-    """The first bytes of a body, and what it is: `stream`, `json` or `other`."""
+    """The first bytes of a body, and its kind: `stream`, `json` or `other`."""
     head = b""
     async for piece in pieces:
         head += piece
         if (kind := _kind(head.lstrip(_BLANK), media_type)) is not None:
             return head, kind
         if not head.strip(_BLANK):
-            head = b""  # white space that keeps the connection alive
+            head = b""  # white space sent as a keep-alive
     return head, _kind(head.lstrip(_BLANK) or b"\0", media_type) or "other"
 
 
 def _kind(start: bytes, media_type: str) -> str | None:
-    """What a body is that begins so; None while that cannot be said.
+    """The kind of a body that begins with `start`; None while it is undecided.
 
-    Servers label bodies wrongly, so the body itself counts more than its media type.
+    Servers mislabel bodies, so the content takes precedence over the media type.
     """
     if not start:
         return None
@@ -283,7 +283,7 @@ async def _text(
 
 
 def _no_reply(media_type: str, text: str) -> ReplyFailed:
-    """The failure for a 200 that is no reply: a web page, another API, nothing."""
+    """The failure for a 200 that is not a reply: a web page, another API, an empty body."""
     is_page = text.lstrip("\ufeff \t\r\n").startswith("<")
     words = page_words(text) if is_page else one_line(text, 120)
     kind = one_line(media_type, 60) or "no content type"

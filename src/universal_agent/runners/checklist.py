@@ -1,7 +1,7 @@
-"""How are the checks of a HEARTBEAT.md done? One after the other, as the `shell` runner would.
+"""Execution of the checks in a HEARTBEAT.md: one after the other, as the `shell` runner does it.
 
-Each is a process group of its own with an allow-listed environment. A check may take its share of
-the time that is left, so one that hangs does not keep the next one from being done.
+Each check has its own process group and an allow-listed environment. A check gets an equal share of
+the remaining time, so a check that hangs does not prevent the next one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,8 +17,8 @@ from universal_agent.runners.output import one_line
 from universal_agent.runners.process import run_process
 from universal_agent.runners.time_limit import time_limit
 
-#: How many of the last lines of a failed check are told.
-_LINES_TOLD = 5
+#: How many of the last lines of a failed check are reported.
+_REPORTED_LINES = 5
 
 
 async def run_checks(
@@ -30,9 +30,9 @@ async def run_checks(
     clock: Clock,
     kill_grace: float,
 ) -> list[CheckFailure]:
-    """Do every check, all within the limit; those that failed.
+    """Run all checks within the limit; returns those that failed.
 
-    Raises CancelledError once nothing that was started is left.
+    Raises CancelledError after every process that it started has ended.
     """
     failures = []
     deadline = clock.monotonic() + limit_seconds
@@ -49,7 +49,7 @@ async def run_checks(
             kill_grace=kill_grace,
         )
         if ending is not None:
-            lines = tuple(captured.last_lines(_LINES_TOLD))
+            lines = tuple(captured.last_lines(_REPORTED_LINES))
             failures.append(CheckFailure(check=check, ending=ending, last_lines=lines))
     return failures
 
@@ -63,7 +63,7 @@ async def _ending(
     clock: Clock,
     kill_grace: float,
 ) -> str | None:
-    """How the check ended, in words; None when it is fine."""
+    """How a failed check ended, in words; None when it succeeded."""
     try:
         async with time_limit(clock, limit_seconds):
             result = await run_process(

@@ -1,4 +1,4 @@
-"""Applies a job's `fail_on` rules to what its run prints."""
+"""Application of a job's `fail_on` rules to the output of its run."""
 
 import codecs
 import json
@@ -12,31 +12,31 @@ from universal_agent.runners.base import RunResult
 from universal_agent.runners.captured_output import CapturedOutput
 from universal_agent.runners.output import RunOutput, one_line, plain_text
 
-#: How much of a line is looked at, and how much of the output is read as JSON.
+#: How much of a line is matched, and how much of the output is parsed as JSON.
 _LINE_CHARS = 16 * 1024
 _JSON_BYTES = 1024 * 1024
 
 
 class WatchedOutput(CapturedOutput):
-    """Passes everything on, and remembers which rules it breaks."""
+    """Forwards everything, and records the rules that the output violates."""
 
     def __init__(self, onto: RunOutput, rules: FailOn) -> None:
         super().__init__(onto, captured_bytes=_JSON_BYTES if rules.json else 0)
         self._rules = rules
         self._lines = _Lines()
         self._stderr_lines = _Lines()
-        self._broken: str | None = None
+        self._violation: str | None = None
         self._missing = set(rules.missing)
-        #: Nothing was run: the answer was only shown.
+        #: Whether a runner gave an answer without running anything.
         self._is_shown = False
 
     def write(self, data: bytes) -> None:
         super().write(data)
-        self._look(self._lines.split(data))
+        self._scan(self._lines.split(data))
 
     def write_stderr(self, data: bytes) -> None:
         super().write_stderr(data)
-        self._look_at_stderr(self._stderr_lines.split(data))
+        self._scan_stderr(self._stderr_lines.split(data))
 
     def show(self, text: str) -> None:
         super().show(text)
@@ -45,33 +45,33 @@ class WatchedOutput(CapturedOutput):
     def restart(self) -> None:
         super().restart()
         self._lines = _Lines()
-        self._broken = None
+        self._violation = None
         self._missing = set(self._rules.missing)
 
     def judge(self, result: RunResult) -> RunResult:
-        """The result, or a failure when it is a success and breaks a rule."""
-        self._look(self._lines.end())
-        self._look_at_stderr(self._stderr_lines.end())
+        """The result; a failure instead of a success that violates a rule."""
+        self._scan(self._lines.end())
+        self._scan_stderr(self._stderr_lines.end())
         if result.status is not RunStatus.SUCCESS or self._is_shown:
             return result
-        problem = self._broken or self._without() or self._json_problem()
+        problem = self._violation or self._without() or self._json_problem()
         if problem is None:
             return result
         return RunResult(status=RunStatus.ERROR, error=problem, exit_code=result.exit_code)
 
-    def _look(self, lines: Iterator[str]) -> None:
+    def _scan(self, lines: Iterator[str]) -> None:
         for line in lines:
             self._match("output", self._rules.output, line)
             self._missing = {p for p in self._missing if not matches(p, line)}
 
-    def _look_at_stderr(self, lines: Iterator[str]) -> None:
+    def _scan_stderr(self, lines: Iterator[str]) -> None:
         for line in lines:
             self._match("stderr", self._rules.stderr, line)
 
     def _match(self, rule: str, patterns: tuple[str, ...], line: str) -> None:
         for pattern in patterns:
-            if self._broken is None and matches(pattern, line):
-                self._broken = f"fail_on.{rule} {pattern!r} was printed: {one_line(line)}"
+            if self._violation is None and matches(pattern, line):
+                self._violation = f"fail_on.{rule} {pattern!r} was printed: {one_line(line)}"
 
     def _without(self) -> str | None:
         left = [pattern for pattern in self._rules.missing if pattern in self._missing]
@@ -92,7 +92,7 @@ class WatchedOutput(CapturedOutput):
 
 
 class _Lines:
-    """Lines of text out of pieces of bytes; of a very long line only the beginning."""
+    """Splits pieces of bytes into lines of text; a very long line is truncated."""
 
     def __init__(self) -> None:
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
@@ -114,7 +114,7 @@ class _Lines:
 
 
 def _documents(text: str) -> Iterator[Any]:
-    """The JSON in an output: the whole of it, or each line that is an object."""
+    """The JSON in an output: all of it, or each line that is an object."""
     whole = parse_json(text)
     if isinstance(whole, dict | list):
         yield whole
@@ -125,7 +125,7 @@ def _documents(text: str) -> Iterator[Any]:
 
 
 def _at(document: Any, path: str) -> tuple[bool, Any]:
-    """Whether there is something at a path, and what."""
+    """Whether a value exists at a path, and the value."""
     for name in path.split("."):
         if isinstance(document, dict) and name in document:
             document = document[name]
@@ -139,5 +139,5 @@ def _at(document: Any, path: str) -> tuple[bool, Any]:
 def _means(value: Any, wanted: Any) -> bool:
     if wanted == ANYTHING:
         return bool(value)
-    # True is no 1 here: JSON tells them apart.
+    # `True == 1` in Python; JSON distinguishes them.
     return type(value) is type(wanted) and bool(value == wanted)

@@ -1,15 +1,15 @@
-"""The processes that belong to a run, and how all of them are ended.
+"""The processes that belong to a run: identification and termination.
 
-A run's child is started with a tag that every process descending from it inherits and that is in
-no environment: a soft limit of a resource that means nothing to it (RLIMIT_RTTIME, the processor
-time of real-time processes, of a length that none lives through). The tag follows from the run's
-id, so a gateway that was started after a kill knows it too. It stays with processes that leave the
-session (setsid), clear their environment (env -i) or lose their parent, and nothing else has it: a
-process that was given a copy of UA_RUN_ID by hand is a stranger.
+A run's child carries a tag that all its descendants inherit and that is not in the environment: a
+soft limit on a resource that is irrelevant to it (RLIMIT_RTTIME, the CPU time of real-time
+processes, set to a value that is never reached). The tag is derived from the run id, so a gateway
+that restarts after a kill can compute it. A process keeps the tag when it leaves the session
+(setsid), clears its environment (env -i) or loses its parent. No other process has it: a process
+that received a copy of UA_RUN_ID does not belong to the run.
 
-Besides, whatever shares a session with such a process belongs to the run, and whatever descends
-from one; so a process that changes its own limits is found while its parents live. Where there is
-no /proc only the process group of the child is known.
+Processes in the same session as a tagged process, and descendants of one, also belong to the run;
+so a process that changes its own limits is found while its parents live. Without /proc, only the
+process group of the child is known.
 """
 
 import asyncio
@@ -32,14 +32,14 @@ _log = structlog.get_logger(__name__)
 #: The limit that carries the tag; None where the system has no such limit.
 _TAG_LIMIT: int | None = getattr(resource, "RLIMIT_RTTIME", None)
 
-#: Microseconds that no process lives through: 146,000 years. Tags are from here on.
+#: The lowest tag, in microseconds: 146,000 years, which no process reaches.
 _FIRST_TAG = 1 << 62
 _TAG_BYTES = 7
 
 _PIECE_BYTES = 64 * 1024
 
-#: How often those left are looked for and killed again. Once is enough, unless something forks
-#: away from the kill.
+#: How many times surviving processes are searched for and killed. One round suffices unless a
+#: process forks during the kill.
 _KILL_ROUNDS = 10
 
 
@@ -51,14 +51,14 @@ def _pidfd_works() -> bool:
     return True
 
 
-#: Whether the kernel tells of a process's end through a file descriptor (Linux 5.3).
+#: Whether the kernel reports the exit of a process through a file descriptor (Linux 5.3).
 HAS_PIDFD = _pidfd_works()
 
 
 async def exit_of(pid: int) -> None:
-    """Return when `pid` has exited. A child of ours is not reaped by this.
+    """Return when `pid` has exited. This does not reap a child of the gateway.
 
-    Until it is, its number, and the group named after it, cannot come to mean another.
+    Until the child is reaped, its pid and its process group id cannot be reused.
     """
     try:
         descriptor = os.pidfd_open(pid)
@@ -82,10 +82,10 @@ def tag_of(run_id: str) -> int:
 
 @contextmanager
 def tagged(run_id: str) -> Iterator[None]:
-    """Have a child that is started in this block carry the run's tag.
+    """Give the run's tag to a child that is started in this block.
 
-    A child inherits its limits from this process, so they are set here for a moment: before the
-    child runs, and nothing that it does can come first. Without a tag where that is not allowed.
+    A child inherits its limits from this process, so the limit is set here temporarily, before the
+    child can execute anything. If setting it is not permitted, the child has no tag.
     """
     if _TAG_LIMIT is None:
         yield
@@ -102,17 +102,17 @@ def tagged(run_id: str) -> Iterator[None]:
 
 
 def settle(future: asyncio.Future[None]) -> None:
-    """Let whoever waits for `future` go on, if somebody still does."""
+    """Set the result of `future` unless it is done or cancelled."""
     if not future.done():
         future.set_result(None)
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Every process that was started, directly or not, for one of `run_ids`."""
+    """All processes that were started, directly or indirectly, for one of `run_ids`."""
 
     run_ids: Collection[str]
-    #: The process that leads the session and its group; None when an earlier gateway started it.
+    #: The leader of the session and the group; None when an earlier gateway started it.
     leader: int | None = None
 
     async def end(
@@ -122,21 +122,22 @@ class Family:
         grace: float,
         leader_exit: Callable[[], Awaitable[None]] | None = None,
     ) -> int:
-        """SIGTERM to all, after `grace` seconds SIGKILL to who is left; how many there were.
+        """Send SIGTERM to all, and SIGKILL after `grace` seconds; returns how many there were.
 
-        Logs a warning about what cannot be killed: it hangs in the kernel, or is another user's.
+        Logs a warning about processes that cannot be killed: they hang in the kernel, or belong to
+        another user.
         """
         found: set[int] = set()
         try:
             async with time_limit(clock, grace):
-                self._ask_group()
+                self._terminate_group()
                 found.update(await PROCESSES.run(self.living))
-                self._ask_strays(found)
+                self._terminate_strays(found)
                 if leader_exit is not None:
                     await leader_exit()
                 await _exits(found)
         except TimeoutError:
-            pass  # asked in vain
+            pass  # SIGKILL follows
         finally:
             self.kill_group()
         if left := await self._kill_rest(found, clock, grace):
@@ -144,7 +145,7 @@ class Family:
         return len(found)
 
     async def _kill_rest(self, found: set[int], clock: Clock, grace: float) -> list[int]:
-        """SIGKILL until nobody is left; who is, all the same."""
+        """Send SIGKILL until no process is left; returns the processes that survive."""
         for _ in range(_KILL_ROUNDS):
             left = await PROCESSES.run(self.living)
             found.update(left)
@@ -160,13 +161,13 @@ class Family:
         return left
 
     def living(self) -> list[int]:
-        """The processes of the family that run now. Reads all of /proc: call it in a thread."""
+        """The live processes of the family. Reads all of /proc: call it in a thread."""
         tags = {tag_of(run_id) for run_id in self.run_ids}
         stats = {pid: stat for pid in _own_pids() if (stat := _stat(pid))}
         tagged = {pid for pid in stats if _tag_of(pid) in tags}
         sessions = {int(stats[pid][_SESSION]) for pid in tagged} | {self.leader}
-        # A tagged process has left the session that the gateway was started in, unless it is a
-        # gateway itself that a run has started: that session has strangers in it.
+        # The session that this gateway belongs to is excluded: if a run started this gateway, that
+        # session also contains processes of others.
         sessions -= {None, os.getsid(0)}
         members = {
             pid for pid, stat in stats.items() if pid in tagged or int(stat[_SESSION]) in sessions
@@ -181,18 +182,18 @@ class Family:
             members |= more
         return [pid for pid in members if stats[pid][_STATE] not in (b"Z", b"X")]
 
-    # A group is signalled as one, in one call that nothing can fork away from, and only once:
-    # many programs take a second SIGTERM for "at once, without cleaning up".
+    # A group is signalled in one call, which no fork can escape, and only once: many programs
+    # interpret a second SIGTERM as "exit immediately, without cleanup".
 
     def kill_group(self) -> None:
-        """SIGKILL to whoever is left in the leader's group; only before the leader is reaped."""
+        """Send SIGKILL to the rest of the leader's group; call it before the leader is reaped."""
         self._send_to_group(signal.SIGKILL)
 
-    def _ask_group(self) -> None:
+    def _terminate_group(self) -> None:
         self._send_to_group(signal.SIGTERM)
-        self._send_to_group(signal.SIGCONT)  # a stopped process would not hear the question
+        self._send_to_group(signal.SIGCONT)  # a stopped process cannot handle SIGTERM
 
-    def _ask_strays(self, pids: Iterable[int]) -> None:
+    def _terminate_strays(self, pids: Iterable[int]) -> None:
         for pid in pids:
             if self.leader is None or _group(pid) != self.leader:
                 _send(signal.SIGTERM, pid)
@@ -200,7 +201,7 @@ class Family:
 
     def _send_to_group(self, number: signal.Signals) -> None:
         if self.leader is not None:
-            # PermissionError: only processes of other users (sudo) are left in it.
+            # PermissionError: only processes of other users (sudo) are left in the group.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.leader, number)
 
@@ -216,15 +217,15 @@ async def _exits(pids: Iterable[int]) -> None:
 
 
 def _own_pids() -> list[int]:
-    """This user's processes, but for this one and those it descends from; none where not Linux."""
+    """This user's processes without this one and its ancestors; empty if not on Linux."""
     if not HAS_PIDFD:
         return []
-    spared = _lineage()
+    ancestors = _lineage()
     user = os.geteuid()
     pids = []
     with suppress(FileNotFoundError), os.scandir("/proc") as entries:
         for entry in entries:
-            if entry.name.isdecimal() and (pid := int(entry.name)) not in spared:
+            if entry.name.isdecimal() and (pid := int(entry.name)) not in ancestors:
                 with suppress(FileNotFoundError, ProcessLookupError):
                     if entry.stat().st_uid == user:
                         pids.append(pid)
@@ -241,7 +242,7 @@ def _lineage() -> set[int]:
 
 
 def _tag_of(pid: int) -> int | None:
-    """The tag of a process; None when it is gone or not ours to look into."""
+    """The tag of a process; None when it is gone or belongs to another user."""
     if _TAG_LIMIT is None:
         return None
     try:
@@ -257,19 +258,19 @@ def _group(pid: int) -> int | None:
         return None
 
 
-#: Where the fields of /proc/PID/stat are that come after the name (proc(5)).
+#: Indexes of the fields of /proc/PID/stat that follow the name (proc(5)).
 _STATE, _PARENT, _SESSION = 0, 1, 3
 
 
 def _stat(pid: int) -> list[bytes]:
-    """State, parent and so on; empty when it is gone. The name before them may hold anything."""
+    """The fields after the name, which may contain any bytes; empty when the process is gone."""
     return _read(pid, "stat").rpartition(b")")[2].split()
 
 
 def _read(pid: int, name: str) -> bytes:
-    """A file of /proc; empty when the process is gone, or not ours to look into.
+    """A file of /proc; empty when the process is gone or belongs to another user.
 
-    Without the layers of `open`: there may be thousands of processes.
+    `os.open` is cheaper than `open`: there may be thousands of processes.
     """
     try:
         descriptor = os.open(f"/proc/{pid}/{name}", os.O_RDONLY)

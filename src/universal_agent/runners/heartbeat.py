@@ -1,13 +1,13 @@
-"""How is a session's beat run? The runner `heartbeat`.
+"""The runner `heartbeat`, which runs the beats of sessions.
 
-    HEARTBEAT.json -> the rules of this beat
-    quiet hours, no file, nothing to check -> skipped, and nobody is asked
-    no agent -> the checks of HEARTBEAT.md are done
-    an agent -> gets the prompt, HEARTBEAT.md and what has happened
+    HEARTBEAT.json -> the config of this beat
+    quiet hours, no file, nothing to check -> skipped, without a prompt
+    no agent -> the checks of HEARTBEAT.md are executed
+    an agent -> gets the prompt, HEARTBEAT.md and the pending system events
 
-A beat that found something wrong has run well: its report is an alert. A beat fails when it could
-not find out: the agent did not answer, or HEARTBEAT.md cannot be read. A HEARTBEAT.json that
-cannot be accepted is told, and the last good one stays in force.
+A beat that finds a problem succeeds: its report is an alert. A beat fails when it cannot check: the
+agent does not answer, or HEARTBEAT.md cannot be read. An invalid HEARTBEAT.json is reported, and
+the last valid one stays in force.
 """
 
 from collections.abc import Sequence
@@ -47,30 +47,30 @@ from universal_agent.threads import FILES
 
 MOCK_REPLY = "HEARTBEAT_OK"
 
-#: Beats that nobody asked for; they keep to the active hours.
-_UNASKED = frozenset({Trigger.SCHEDULE, Trigger.RETRY, Trigger.CATCH_UP})
+#: Triggers of beats that no person or event requested; these respect the active hours.
+_AUTOMATIC = frozenset({Trigger.SCHEDULE, Trigger.RETRY, Trigger.CATCH_UP})
 
-_NOBODY_TO_ASK = (
+_NOTHING_TO_RUN = (
     f"{CHECKLIST_FILE} has no check that could be run, and no agent is configured: write items as "
     "- [ ] name: `command`, or set UA_AGENT_COMMAND or UA_AGENT_BASE_URL"
 )
 
-#: How much of an alert's first line says what it is about.
+#: How much of an alert's first line names its subject.
 _ABOUT_CHARS = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Beat:
-    """What a beat goes by."""
+    """The input of a beat."""
 
     request: RunRequest
     config: HeartbeatConfig
-    #: HEARTBEAT.md as it is; None when there is none.
+    #: The content of HEARTBEAT.md; None when it does not exist.
     text: str | None
     checklist: Checklist
-    #: What has happened since the last beat that ran.
+    #: System events since the last beat that ran.
     news: tuple[SystemEvent, ...]
-    #: Why the HEARTBEAT.json that is there is not in force.
+    #: Why the present HEARTBEAT.json is not in force.
     problem: str | None
 
     @property
@@ -131,11 +131,11 @@ class HeartbeatRunner:
         report = BeatReport.of(verdict, in_force(self._config, request.metadata), request.job_id)
         return RunResult(status=RunStatus.SUCCESS, exit_code=0, report=report)
 
-    # -- what there is to do
+    # -- preparation
 
     def _beat(self, request: RunRequest) -> _Beat:
-        """Raises InvalidInput when HEARTBEAT.md is not what it should be."""
-        config, problem = self._rules(request)
+        """Read the files of a beat. Raises InvalidInput when HEARTBEAT.md cannot be read."""
+        config, problem = self._config_for(request)
         text = read_workspace_file(*request.workspace, CHECKLIST_FILE, limit=CHECKLIST_BYTES)
         return _Beat(
             request=request,
@@ -146,8 +146,8 @@ class HeartbeatRunner:
             problem=problem,
         )
 
-    def _rules(self, request: RunRequest) -> tuple[HeartbeatConfig, str | None]:
-        """The rules in force, and why they are not those of the HEARTBEAT.json that is there."""
+    def _config_for(self, request: RunRequest) -> tuple[HeartbeatConfig, str | None]:
+        """The config in force, and why the present HEARTBEAT.json is not part of it."""
         try:
             overrides = read_workspace_file(
                 *request.workspace, OVERRIDES_FILE, limit=OVERRIDES_CHARS
@@ -160,21 +160,21 @@ class HeartbeatRunner:
 
     def _reason_to_skip(self, beat: _Beat) -> str | None:
         config = beat.config
-        if beat.request.trigger in _UNASKED and not config.is_active(self._clock.now()):
+        if beat.request.trigger in _AUTOMATIC and not config.is_active(self._clock.now()):
             return "quiet_hours"
         if beat.text is None and (config.require_file or (self._agent is None and not beat.news)):
             return "no_file"
-        # Without a file an agent goes by the prompt alone; with an empty one there is nothing.
+        # Without a file, an agent gets the prompt alone; with an empty file, the beat is skipped.
         if beat.text is not None and beat.checklist.is_empty and not beat.news:
             return "empty_checklist"
         return None
 
-    # -- doing it
+    # -- execution
 
     async def _check(self, beat: _Beat) -> RunResult:
         checks = beat.checklist.checks
         if not checks and not beat.news:
-            return RunResult(status=RunStatus.ERROR, error=_NOBODY_TO_ASK)
+            return RunResult(status=RunStatus.ERROR, error=_NOTHING_TO_RUN)
         failures = await run_checks(
             checks,
             beat.request,
@@ -221,7 +221,7 @@ class HeartbeatRunner:
 def _report(
     beat: _Beat, verdict: Verdict, *, about: Sequence[str], artifacts: Artifacts | None = None
 ) -> BeatReport:
-    """What the beat has to say, with what is wrong with its own rules."""
+    """The report of a beat, including a problem with its HEARTBEAT.json."""
     if beat.problem is not None:
         problem = _of_file(beat.problem)
         text = f"{verdict.text}\n\n{problem}\nThe last good one stays in force.".strip()
@@ -231,5 +231,5 @@ def _report(
 
 
 def _of_file(message: str) -> str:
-    """The message, naming the file where it names only a key."""
+    """The message with the name of the file, which a message about a key lacks."""
     return message if message.startswith(OVERRIDES_FILE) else f"{OVERRIDES_FILE}: {message}"

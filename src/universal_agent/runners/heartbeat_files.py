@@ -1,4 +1,4 @@
-"""The two files that steer a session's beats: HEARTBEAT.md and HEARTBEAT.json."""
+"""Access to the two files that configure a session's beats: HEARTBEAT.md and HEARTBEAT.json."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ LIMITS = {CHECKLIST_FILE: CHECKLIST_BYTES, OVERRIDES_FILE: OVERRIDES_CHARS}
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatFiles:
-    """Both files as they are; a file that is missing or cannot be read is None."""
+    """The content of both files; None for a file that is missing or cannot be read."""
 
     checklist: str | None
     config: str | None
@@ -25,7 +25,7 @@ class HeartbeatFiles:
 
     @property
     def version(self) -> str:
-        """What changes when one of the two does."""
+        """A digest that changes when one of the files changes."""
         seen = "\0".join((repr(self.checklist), repr(self.config), *self.problems))
         return sha256(seen.encode()).hexdigest()[:16]
 
@@ -49,7 +49,7 @@ def replace_files(
     """Replace the named files; None removes one. Writes files: call it in a thread.
 
     Raises InvalidInput for a text that is too long or contains NUL, before anything is written, and
-    Conflict when the files are no longer those of `version`.
+    Conflict when the files no longer have `version`.
     """
     for name, text in texts.items():
         part = "checklist" if name == CHECKLIST_FILE else "config"

@@ -1,6 +1,6 @@
-"""What stands in for the runners when nothing is to be run? For soak tests and CI only.
+"""Stand-ins for the runners, for soak tests and CI only.
 
-With `UA_CRON_MOCK_RESPONSE=1` every runner's name answers `CRON_OK`, at once and successfully.
+With `UA_CRON_MOCK_RESPONSE=1` each runner answers `CRON_OK` immediately and successfully.
 """
 
 from collections.abc import Iterable
@@ -25,9 +25,9 @@ class MockRunner:
         return RunResult(status=RunStatus.SUCCESS, exit_code=0)
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no resource is held."""
 
 
 def mocked(names: Iterable[str]) -> dict[str, Runner]:
-    """A stand-in for each of the runners that are named (a mapping of runners names its keys)."""
+    """A stand-in for each of the named runners."""
     return {name: MockRunner(name) for name in names}

@@ -1,8 +1,8 @@
-"""Ends the processes that a killed gateway left behind.
+"""Termination of the processes that a killed gateway left behind.
 
-They go on, and nothing would record their end. At the next start their runs are closed as
-`interrupted`, and what still works for them is ended here first: an operator who approves such a
-run must not get it twice at the same time.
+Such processes keep running, and no gateway would record their end. The next start closes their runs
+as `interrupted` and terminates the processes first: if an operator approves such a run, two
+instances of it must not run at the same time.
 """
 
 from collections.abc import Collection
@@ -12,10 +12,10 @@ from universal_agent.runners.family import Family
 
 
 async def kill_orphans(run_ids: Collection[str], *, clock: Clock, grace: float = 2.0) -> int:
-    """End every process of these runs, with SIGTERM first; how many there were.
+    """Terminate all processes of these runs, SIGTERM first; returns how many there were.
 
-    Only this user's, never this process nor one that it descends from. They are known by the
-    runs' tags (family.py); nothing is found where there is no /proc.
+    Only processes of this user, never this process or an ancestor. They are identified by the tags
+    of the runs (family.py); without /proc none are found.
     """
     if not run_ids:
         return 0

@@ -1,7 +1,8 @@
-"""The output of a run: one append-only file, readable while it grows.
+"""The output of a run: a capped log file, and a preview for people.
 
-Past the cap only the end is kept, which is written when the output is closed: errors come last.
-The file has the bytes as they came. What people are shown of them goes through `plain_text`.
+Each run has one append-only file, readable while it grows. After the cap only the end is kept; it
+is written when the output is closed, since errors come last. The file contains the raw bytes. Text
+that is shown to people goes through `plain_text`.
 """
 
 import codecs
@@ -16,13 +17,13 @@ from typing import NamedTuple
 from universal_agent.domain.run import PREVIEW_CHARS
 from universal_agent.files import folder, open_regular, read_regular
 
-#: Bytes kept of the beginning of each run's output.
+#: Bytes kept of the beginning of a run's output.
 KEPT_BYTES = 1024 * 1024
 
-#: Bytes kept of its end, where there is more; what lies between is counted.
+#: Bytes kept of the end of longer output; the bytes between are counted.
 END_BYTES = 64 * 1024
 
-#: How much of the beginning and of the end is remembered, for the preview and the last line.
+#: How much of the beginning and of the end is kept in memory, for the preview and the last line.
 _HEAD_BYTES = PREVIEW_CHARS * 4
 _TAIL_BYTES = 1024
 
@@ -33,8 +34,7 @@ _ESCAPE_SEQUENCE = re.compile(
     r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # window titles, hyperlinks
     r"|\x1b[ -/]*[0-~]"
 )
-#: What a terminal or a reader could be misled by: control characters, and marks that turn the
-#: direction of the text around.
+#: Control characters, and marks that reverse the direction of the text: both can mislead.
 _UNPRINTABLE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
@@ -53,36 +53,36 @@ def one_line(text: str, limit: int = 200) -> str:
 
 
 class ReplyListener(NamedTuple):
-    """Follows a reply while it comes."""
+    """Receives a reply while it arrives."""
 
     hear: Callable[[str], None]
-    #: What was heard so far were thoughts.
+    #: The text so far was thoughts, not part of the reply.
     restart: Callable[[], None]
 
 
 def run_log_path(root: Path, run_id: str, queued_at: datetime) -> Path:
-    """Where a run's output is kept: a folder a day."""
+    """The path of a run's log: one folder per day."""
     return root / f"{queued_at:%Y-%m-%d}" / f"{run_id}.log"
 
 
 def reply_path(log: Path) -> Path:
-    """Where an agent's reply is kept when the log of its run holds more than the reply."""
+    """The path of an agent's reply, used when the log of its run contains more than the reply."""
     return log.with_suffix(".reply")
 
 
 class RunOutput:
-    """A capped log file that remembers its beginning and its end.
+    """A capped log file that keeps its beginning and its end in memory.
 
-    The file is made at the first byte, so a silent run costs no file; its path may be given as a
+    The file is created at the first byte, so a run without output has no file; its path may be a
     function, called only then.
 
-    An agent's reply is what is written with `write`; what is written apart (stderr of a program,
-    thoughts of a model) is in the log alone. Where the two differ and somebody listens, the reply
-    is kept in a file of its own next to the log.
+    `write` appends to an agent's reply and to the log; `write_apart` and `write_stderr` append to
+    the log only (thoughts of a model, stderr of a program). If the two differ and `listen` is
+    given, the reply is stored in a separate file next to the log.
 
-    `listen` is called with each piece of the reply that is kept, as it comes (agents stream to
-    their session through it), and `on_restart` when those pieces turn out to be thoughts; neither
-    may raise.
+    `listen` is called with each kept piece of the reply as it arrives (agents stream to their
+    session through it), and `on_restart` when those pieces turn out to be thoughts; neither may
+    raise.
     """
 
     def __init__(
@@ -96,27 +96,27 @@ class RunOutput:
     ) -> None:
         self._path = path
         self.total_bytes = 0
-        #: Why the file stopped growing before the cap, such as a full disk; None while all is well.
+        #: Why the file stopped growing before the cap, such as a full disk; None without a failure.
         self.failure: str | None = None
         self._room = kept_bytes
         self._end_bytes = end_bytes if kept_bytes else 0
-        #: The latest bytes that came after the cap.
+        #: The last bytes after the cap.
         self._end = bytearray()
         self._dropped = 0
         self._listen = listen
         self._on_restart = on_restart
-        # A character may come in two pieces.
+        # A character may be split over two pieces.
         self._decode = _Utf8Decoder("replace").decode
         self._head = b""
         self._tail = b""
         self._stderr_tail = b""
-        #: The end of the reply, while somebody listens; and whether the log holds more than it.
+        #: The reply, if `listen` is given; and whether the log contains more than the reply.
         self._reply = bytearray()
         self._is_mixed = False
         self._file: FileIO | None = None
 
     def write(self, data: bytes) -> None:
-        """Append; never raises for being over the cap, nor for a disk that is full."""
+        """Append to the reply and the log; a full disk or an exceeded cap does not raise."""
         if not data:
             return
         if len(self._head) < _HEAD_BYTES:
@@ -128,20 +128,20 @@ class RunOutput:
             self._listen(self._decode(kept))
 
     def write_apart(self, data: bytes) -> None:
-        """Append to the log what is no part of the reply; never raises, as `write`."""
+        """Append to the log only; does not raise, like `write`."""
         if data:
             self._is_mixed = True
             self._keep(data)
 
     def write_stderr(self, data: bytes) -> None:
-        """Append to the log what an agent program prints on stderr; never raises, as `write`."""
+        """Append the stderr of an agent program to the log only; does not raise, like `write`."""
         if data:
             self._is_mixed = True
             self._stderr_tail = _end_of(self._stderr_tail, data)
             self._keep(data)
 
     def restart(self) -> None:
-        """Take what was written so far as no part of the reply; the log keeps it."""
+        """Discard the reply so far; the log keeps it."""
         self._is_mixed = True
         self._head = self._tail = b""
         self._reply.clear()
@@ -150,7 +150,7 @@ class RunOutput:
             self._on_restart()
 
     def _keep(self, data: bytes) -> bytes:
-        """Append as much as there is room for; that part."""
+        """Append as much as the cap allows; returns that part."""
         self.total_bytes += len(data)
         kept, rest = data[: self._room], data[self._room :]
         if kept:
@@ -159,12 +159,12 @@ class RunOutput:
         if rest:
             self._end += rest[-self._end_bytes :] if self._end_bytes else b""
             self._dropped += len(rest)
-            if len(self._end) > 2 * self._end_bytes:  # the copying is paid for by what came
+            if len(self._end) > 2 * self._end_bytes:  # amortizes the cost of copying
                 del self._end[: -self._end_bytes]
         return kept
 
     def show(self, text: str) -> None:
-        """Set the preview without a file: for an answer that nothing has printed."""
+        """Set the preview without a file, for an answer that no process printed."""
         self._head = self._tail = text.encode()
 
     def _append(self, data: bytes) -> None:
@@ -178,13 +178,13 @@ class RunOutput:
             while data:
                 data = data[self._file.write(data) or 0 :]
         except OSError as error:
-            # The run matters more than its log: it goes on, and the loss is told.
+            # A run must not fail because of its log: the run continues, and the loss is reported.
             self.failure = error.strerror or type(error).__name__
             self._dropped += len(data)
 
     @property
     def dropped_bytes(self) -> int:
-        """How many bytes are not kept: between beginning and end, or without room on the disk."""
+        """How many bytes are not kept, because of the cap or a full disk."""
         return max(0, self._dropped - self._end_bytes) if self.failure is None else self._dropped
 
     @property
@@ -194,23 +194,23 @@ class RunOutput:
 
     @property
     def last_line(self) -> str:
-        """The last line that is not blank, as plain text; empty when there is none."""
+        """The last non-blank line, as plain text; empty when there is none."""
         return next(iter(self.last_lines(1)), "")
 
     def last_lines(self, count: int) -> list[str]:
-        """The last lines that are not blank, as plain text; as many of `count` as are known."""
+        """The last non-blank lines, as plain text; at most `count`."""
         return _last_lines(self._tail, count)
 
     @property
     def closing_words(self) -> str:
-        """What was printed last, for the end of a sentence about a failure; may be empty."""
+        """The last printed lines, as the end of a sentence about a failure; may be empty."""
         said, apart = self.last_line, next(iter(_last_lines(self._stderr_tail, 1)), "")
         if said and apart:
             return f"; last line: {said}; on stderr: {apart}"
         return f"; last line: {said or apart}" if said or apart else ""
 
     def close(self) -> None:
-        """Write the end of the output, keep the reply if the log holds more, close the file."""
+        """Write the end of the output, store the reply if the log contains more, and close."""
         if self._file is None:
             return
         if self._listen is not None and (rest := self._decode(b"", final=True)):
@@ -247,9 +247,9 @@ def _last_lines(tail: bytes, count: int) -> list[str]:
 
 
 def _open_log(path: Path, flags: int) -> int:
-    """A descriptor to write a log with; its folder and that one's are made when missing.
+    """A descriptor for writing a log; missing folders are created.
 
-    Nothing on the way may be a link. Raises OSError.
+    No part of the path may be a link. Raises OSError.
     """
     top = path.parents[2]
     with folder(top, path.parent.relative_to(top), create=True) as descriptor:
@@ -257,6 +257,6 @@ def _open_log(path: Path, flags: int) -> int:
 
 
 def read_log(path: Path) -> bytes:
-    """What a log has kept. Raises OSError also for what is no regular file or behind a link."""
+    """The content of a log. Raises OSError, also for a link or anything but a regular file."""
     with folder(path.parent) as descriptor:
         return read_regular(path.name, limit=2 * KEPT_BYTES, dir_fd=descriptor)

@@ -1,16 +1,16 @@
-"""How does a run's child process start, print, end, and get stopped?
+"""The child process of a run: start, output, exit and termination.
 
-    argv -> a session of its own, stdin empty, an environment that was allowed
-         -> stdout and stderr together, in order, into the run's output; an agent's stdout to
-            where its reply is taken from, its stderr into the log alone
-         -> its exit; what it left behind in its process group is killed
-    a cancel -> SIGTERM to everything it started, a grace period, SIGKILL
+    argv -> a separate session, empty stdin, an allow-listed environment
+         -> stdout and stderr together, in order, to the run's output; an agent's stdout to the
+            parser of its reply, its stderr to the log only
+         -> exit; processes that are left in its process group are killed
+    cancel -> SIGTERM to everything it started, a grace period, SIGKILL
 
-The child is started with `subprocess.Popen` and watched through a pidfd. Popen uses vfork, so it
-costs under a millisecond whatever the size of this process; uvloop's own fork copies the page
-tables, which takes ten times that and stops the loop meanwhile. And the exit is seen before the
-child is reaped, while its group still has its number: only then can the rest of the group be
-killed without hitting a stranger.
+The child is started with `subprocess.Popen` and watched through a pidfd. Popen uses vfork, which
+takes under a millisecond regardless of the size of this process; the fork of uvloop copies the page
+tables, which takes ten times as long and blocks the event loop. The pidfd reports the exit before
+the child is reaped, while its process group id is still reserved: only then can the rest of the
+group be killed without hitting an unrelated process.
 """
 
 import asyncio
@@ -33,20 +33,20 @@ from universal_agent.runners.family import HAS_PIDFD, Family, exit_of, settle, t
 from universal_agent.runners.output import KEPT_BYTES, RunOutput, one_line
 from universal_agent.runners.shortage import raise_shortage
 
-#: How much is read from a pipe at a time: what it holds by default.
+#: How much is read from a pipe at a time: its default capacity.
 _PIECE_BYTES = 64 * 1024
 
 
-#: A child that is younger than this when the gateway stops is stopped at that age: a process that
-#: is ended while its program loads has done nothing, and its run would be `interrupted` for that.
+#: The minimum age at which a child is stopped when the gateway stops: a process that is killed
+#: while its program loads has done nothing, and its run would be `interrupted` for that.
 _SETTLES_SECONDS = 0.5
 
 
 class ByteSink(Protocol):
-    """Receives what a child prints."""
+    """Receives the output of a child."""
 
     def write(self, data: bytes) -> None:
-        """Take the next piece."""
+        """Process the next piece."""
 
 
 async def run_process(
@@ -58,15 +58,14 @@ async def run_process(
     kill_grace: float,
     reply: ByteSink | None = None,
 ) -> RunResult:
-    """Run `argv` in the request's workspace to its end, and say how it ended.
+    """Run `argv` in the request's workspace to its end; returns how it ended.
 
-    With `reply`, stdout goes there, and stderr into the log alone. Without, both go into the
-    output, through one pipe and so in order.
+    With `reply`, stdout goes there, and stderr to the log only. Without it, both go to the output
+    through one pipe, and so in order.
 
-    Raises ResourceShortage when the gateway lacks what it takes to start a process.
-
-    When it is cancelled before the child has exited, it raises CancelledError once nothing that was
-    started is left.
+    Raises ResourceShortage when the gateway lacks the resources to start a process. If cancelled
+    before the child has exited, it raises CancelledError after every process that was started has
+    ended.
     """
     started_at = clock.monotonic()
     try:
@@ -84,7 +83,7 @@ async def run_process(
 
     async def leader_exit() -> None:
         if HAS_PIDFD:
-            with suppress(OSError):  # no descriptor is left to watch it by
+            with suppress(OSError):  # no file descriptor is left
                 await exit_of(process.pid)
                 return
         await _exit_by_thread(process)
@@ -105,16 +104,18 @@ async def run_process(
         except asyncio.CancelledError as cancelled:
             if cancelled.args == (GATEWAY_STOPS,):
                 moment = _SETTLES_SECONDS - (clock.monotonic() - started_at)
-                await _to_its_end(asyncio.create_task(_exit_within(moment, leader_exit, clock)))
-            # A child that had exited before it was to be stopped has an end of its own.
+                await _wait_uncancelled(
+                    asyncio.create_task(_exit_within(moment, leader_exit, clock))
+                )
+            # A child that exited before the cancellation keeps its own result.
             if not _has_exited(process):
-                await _to_its_end(asyncio.create_task(stop()))
+                await _wait_uncancelled(asyncio.create_task(stop()))
                 raise
         finally:
             family.kill_group()
             for pipe in pipes:
                 pipe.drain()
-            # At once, unless the stop was cut short by the end of the event loop.
+            # Returns immediately, unless the event loop ended during the stop.
             with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=1)
     return _result(process.returncode, request)
@@ -136,7 +137,7 @@ def _start(
     *,
     pipes: int,
 ) -> tuple[subprocess.Popen[bytes], list[int]]:
-    """The child, and the ends of pipes to read what it prints from: stdout's, then stderr's."""
+    """The child, and the read ends of its pipes: stdout, then stderr."""
     readers: list[int] = []
     writers: list[int] = []
     try:
@@ -150,7 +151,7 @@ def _start(
                 stdin=subprocess.DEVNULL,
                 stdout=writers[0],
                 stderr=writers[-1],
-                # By its descriptor: the path may lead elsewhere by now.
+                # By descriptor: the path may lead elsewhere by now.
                 cwd=path_of(workspace, request.workspace_dir),
                 env={**environment, **request.facts()},
                 start_new_session=True,
@@ -169,7 +170,7 @@ def _start(
 async def _exit_within(
     seconds: float, leader_exit: Callable[[], Awaitable[None]], clock: Clock
 ) -> None:
-    """Return when the child has exited, or after that time."""
+    """Return when the child has exited, or after `seconds`."""
     if seconds <= 0:
         return
     waits = [
@@ -184,7 +185,7 @@ async def _exit_within(
 
 
 def _has_exited(process: subprocess.Popen[bytes]) -> bool:
-    """Whether the child has exited. It is not reaped by this."""
+    """Whether the child has exited. Does not reap it."""
     if process.returncode is not None:
         return True
     try:
@@ -195,33 +196,32 @@ def _has_exited(process: subprocess.Popen[bytes]) -> bool:
 
 
 async def _exit_by_thread(process: subprocess.Popen[bytes]) -> None:
-    """Return when the child has exited, where there are no pidfds.
+    """Return when the child has exited, on systems without pidfds.
 
-    A thread for each run: a pool would have short runs wait behind long ones. The child is reaped
-    by it, and the group's number is free before the group is killed; it does not come up again
-    that soon.
+    Each run has its own thread: in a pool, short runs would wait for long ones. The thread reaps
+    the child, so the group id is free before the group is killed; ids are not reused that soon.
     """
     loop = asyncio.get_running_loop()
     exited: asyncio.Future[None] = loop.create_future()
 
     def wait() -> None:
         process.wait()
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(settle, exited)
 
     threading.Thread(target=wait, name=f"exit of {process.pid}", daemon=True).start()
     await exited
 
 
-async def _to_its_end(task: asyncio.Task[None]) -> None:
-    """Wait for `task` even when cancelled again: half a stop is none."""
+async def _wait_uncancelled(task: asyncio.Task[None]) -> None:
+    """Wait for `task` even if cancelled again: a stop must complete."""
     while not task.done():
         with suppress(asyncio.CancelledError):
             await asyncio.shield(task)
 
 
 class _Stderr:
-    """Receives stderr: it goes into the log alone."""
+    """Forwards stderr to the log only."""
 
     def __init__(self, output: RunOutput) -> None:
         self._output = output
@@ -231,10 +231,10 @@ class _Stderr:
 
 
 class _Pipe:
-    """Hands on what comes out of a pipe, a piece at a time.
+    """Forwards data from a pipe, one piece per iteration of the event loop.
 
-    One piece for each turn of the event loop: a child that prints without end waits in its own
-    write, and neither memory nor the other runs pay for it.
+    A child that prints without end blocks in its own write; it costs neither memory nor the time of
+    other runs.
     """
 
     def __init__(self, descriptor: int, sink: ByteSink) -> None:
@@ -257,7 +257,7 @@ class _Pipe:
         os.close(self._descriptor)
 
     def _move(self) -> int:
-        """How many bytes there were; 0 when there are none now, or there will be no more."""
+        """Forward one piece; returns its size, 0 when the pipe is empty or closed."""
         try:
             data = os.read(self._descriptor, _PIECE_BYTES)
         except BlockingIOError:
@@ -268,10 +268,10 @@ class _Pipe:
         return len(data)
 
     def drain(self) -> None:
-        """Take what is in the pipe now.
+        """Forward what the pipe contains now, up to a limit.
 
-        There may be no end to it: a daemon can hold the pipe open, and print on. What the child
-        itself printed is at most what a pipe can hold.
+        A daemon can keep the pipe open and print without end. The output of the child itself is at
+        most the capacity of the pipe.
         """
         room = KEPT_BYTES
         while room > 0 and (moved := self._move()):

@@ -1,7 +1,7 @@
-"""How is a shell line run? The runner `shell`: `/bin/sh -c`, in the job's workspace.
+"""The runner `shell`: `/bin/sh -c`, in the job's workspace.
 
-The command is one element of argv, never pasted into another text. The slot's facts come to it as
-environment variables, which a shell does not expand again.
+The command is one element of argv and is never interpolated. The slot is described in environment
+variables, whose values a shell does not expand again.
 """
 
 import shlex
@@ -13,12 +13,12 @@ from universal_agent.runners.output import one_line
 from universal_agent.runners.process import run_process
 from universal_agent.settings import Settings, inherited
 
-#: What a shell exits with when a program cannot be run.
+#: Exit codes of a shell for a program that cannot be run.
 _NOT_FOUND = (126, 127)
 
 
 def _missing_program(request: RunRequest) -> str | None:
-    """That the command's program, named relative to its workspace, is not there; else None."""
+    """An error for a program path relative to the workspace that does not exist; else None."""
     try:
         program = shlex.split(request.command)[0]
     except (ValueError, IndexError):
@@ -57,4 +57,4 @@ class ShellRunner:
         return result
 
     async def close(self) -> None:
-        """Nothing is held between runs."""
+        """Do nothing: no resource is held between runs."""

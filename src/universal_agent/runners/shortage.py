@@ -1,22 +1,22 @@
-"""What the gateway itself lacks when a run cannot be started: no fault of the job."""
+"""Resource shortages of the gateway that prevent the start of a run; not the job's fault."""
 
 import errno
 
-#: No descriptor left in this process or on this machine, no memory, no further process.
+#: No file descriptor left in this process or on this machine, no memory, no more processes.
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
 
-#: Causes of an error that are looked at.
+#: How many causes of an error are examined.
 _MOST_CAUSES = 10
 
 
 class ResourceShortage(Exception):
-    """The gateway lacks a resource, so the run has not begun; it is tried again."""
+    """The gateway lacks a resource, so the run did not start; the start is retried."""
 
 
 def raise_shortage(error: BaseException) -> None:
-    """Raise ResourceShortage when `error`, or what it was raised for, is a shortage.
+    """Raise ResourceShortage if `error`, or one of its causes, is a shortage.
 
-    For errors of a start: while a run goes on, a child's EAGAIN is its own.
+    Only for errors of a start: during a run, EAGAIN of a child is the child's own failure.
     """
     cause: BaseException | None = error
     for _ in range(_MOST_CAUSES):

@@ -1,9 +1,9 @@
-"""May a webhook connect to this target?
+"""Guard against server-side request forgery: the targets that a webhook may connect to.
 
-A job's author names a URL, and the gateway connects from where it stands: inside the network, on
-the machine itself, next to a cloud's metadata service. So a name is resolved once, every address
-is judged, and the connection goes to an address that was judged and to no other: what the name
-resolves to a moment later does not matter. UA_WEBHOOK_ALLOW opens targets one by one.
+A job's author names a URL, and the gateway connects from inside the network, from the machine
+itself, next to a cloud's metadata service. A name is resolved once, every address is checked, and
+the connection goes to a checked address only: a later change of the name (DNS rebinding) has no
+effect. UA_WEBHOOK_ALLOW allows individual targets.
 """
 
 import re
@@ -22,22 +22,22 @@ from universal_agent.threads import RESOLVING
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-#: Answers every address of a host name; raises OSError when there is none.
+#: Returns all addresses of a host name; raises OSError when there is none.
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
-#: The reason that stands in front of every refusal by this guard.
+#: The prefix of every refusal by this guard.
 SSRF_BLOCKED = "ssrf_blocked"
 
-#: Predicates of `ipaddress`, and what an address is called for which one holds.
+#: Predicates of `ipaddress`, and the description of an address that satisfies one.
 _PREDICATES = (
     ("is_unspecified", "an unspecified address"),
     ("is_loopback", "a loopback address"),
     ("is_link_local", "a link-local address"),
-    ("is_multicast", "a multicast address"),  # some of it counts as global
+    ("is_multicast", "a multicast address"),  # partly global for `ipaddress`
     ("is_reserved", "a reserved address"),
     ("is_private", "a private address"),
 )
-#: What `ipaddress` of Python 3.11 to 3.14 calls global, all of it or a part, and is refused.
+#: Refused networks that are global, in whole or in part, for `ipaddress` of a Python 3.11 to 3.14.
 _REFUSED: tuple[tuple[Network, str], ...] = tuple(
     (ip_network(network), why)
     for network, why in (
@@ -49,12 +49,12 @@ _REFUSED: tuple[tuple[Network, str], ...] = tuple(
         ("3fff::/20", "a documentation address"),  # RFC 9637; global until 3.14
     )
 )
-#: The only part of IPv6 that is given out for public use: not IPv4-mapped, NAT64, site-local.
+#: The only part of IPv6 for public use; it excludes IPv4-mapped, NAT64 and site-local addresses.
 _PUBLIC_IPV6 = ip_network("2000::/3")
 
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _LONGEST_NAME, _LONGEST_LABEL = 253, 63
-#: Old resolvers read 2130706433, 0x7f.1 and 0177.0.0.1 as 127.0.0.1. No public name ends like it.
+#: Old resolvers read 2130706433, 0x7f.1 and 0177.0.0.1 as 127.0.0.1. No public name ends so.
 _ENDS_IN_A_NUMBER = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
 
 
@@ -64,23 +64,23 @@ def blocked(why: str) -> InvalidInput:
 
 
 async def system_resolve(host: str, port: int) -> Sequence[str]:
-    """Every address that the system's resolver knows, its favourite first."""
+    """All addresses from the system's resolver, the preferred one first."""
     found = await RESOLVING.run(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(item[4][0]) for item in found))
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a URL points to, before any name is resolved."""
+    """The target of a URL, before name resolution."""
 
     host: str
     port: int
-    #: The address, when the URL names one instead of a host.
+    #: The address, if the URL contains one instead of a host name.
     address: Address | None
 
     @classmethod
     def of(cls, url: httpx.URL) -> "Target":
-        """The target of a URL. Raises InvalidInput unless it is plainly written http or https."""
+        """The target of a URL. Raises InvalidInput unless it is a plain http or https URL."""
         if url.scheme not in ("http", "https"):
             text = f"expected an http or https URL, got {str(url)[:80]!r}"
             raise blocked(text) if url.scheme else InvalidInput(text, field="command")
@@ -89,23 +89,23 @@ class Target:
         port = url.port if url.port is not None else {"http": 80, "https": 443}[url.scheme]
         if not 0 < port < 65536:
             raise InvalidInput(f"expected a port from 1 to 65535, got {port}", field="command")
-        # `raw_host` is what is sent to the resolver; `host` is a rendering of it for people.
+        # `raw_host` is sent to the resolver; `host` is its display form.
         host = url.raw_host.decode("ascii").lower().removesuffix(".")
         try:
             return cls(host, port, ip_address(host))
         except ValueError:
             pass
-        if not _NAME.fullmatch(host) or not _can_be_asked_for(host, url):
+        if not _NAME.fullmatch(host) or not _is_resolvable(host, url):
             raise InvalidInput(f"expected a host name, got {host[:80]!r}", field="command")
         if _ENDS_IN_A_NUMBER.fullmatch(host):
             raise blocked(f"{host} is no address written in the usual way")
         return cls(host, port, None)
 
 
-def _can_be_asked_for(host: str, url: httpx.URL) -> bool:
-    """Whether a host name fits into DNS, and its international labels can be read back."""
+def _is_resolvable(host: str, url: httpx.URL) -> bool:
+    """Whether a host name fits into DNS, and its international labels can be decoded."""
     try:
-        url.host  # noqa: B018 - decodes the labels, as sending a request does
+        url.host  # noqa: B018 - decodes the labels, as a request does
     except UnicodeError:
         return False
     return len(host) <= _LONGEST_NAME and all(
@@ -115,7 +115,7 @@ def _can_be_asked_for(host: str, url: httpx.URL) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Allowed:
-    """One entry of UA_WEBHOOK_ALLOW: a name, or addresses; on one port or on any."""
+    """An entry of UA_WEBHOOK_ALLOW: a name or a network, on one port or on any port."""
 
     name: str | None
     network: Network | None
@@ -123,7 +123,7 @@ class _Allowed:
 
     @classmethod
     def parse(cls, entry: str) -> "_Allowed":
-        """Raises SettingsError for what is neither a host nor a network."""
+        """Parse an entry. Raises SettingsError unless it is a host or a network."""
         if (network := _network(entry)) is not None:
             return cls(None, network, None)
         host, colon, port = entry.rpartition(":")
@@ -148,7 +148,7 @@ class _Allowed:
 
 
 class TargetGuard:
-    """Judges where webhooks may go."""
+    """Checks the targets of webhooks."""
 
     def __init__(self, settings: Settings, resolve: Resolve = system_resolve) -> None:
         self._allowed = tuple(_Allowed.parse(entry) for entry in settings.webhook_allow)
@@ -156,7 +156,7 @@ class TargetGuard:
         self._resolve = resolve
 
     def check(self, url: httpx.URL) -> None:
-        """Raise InvalidInput for what is refused whatever a name resolves to."""
+        """Raise InvalidInput for a URL that is refused regardless of name resolution."""
         target = Target.of(url)
         if target.address is not None:
             why = self._refusal(target, target.address)
@@ -169,9 +169,9 @@ class TargetGuard:
             raise blocked(why)
 
     async def addresses(self, url: httpx.URL) -> list[Address]:
-        """The addresses to try, in order; each of them was judged.
+        """The allowed addresses of a URL, in the order to try them.
 
-        Raises InvalidInput when all are refused, OSError when the name does not resolve.
+        Raises InvalidInput if all are refused, OSError if the name does not resolve.
         """
         self.check(url)
         target = Target.of(url)
@@ -179,17 +179,17 @@ class TargetGuard:
             return [target.address]
         found = [ip_address(text) for text in await self._resolve(target.host, target.port)]
         refusals = [self._refusal(target, address) for address in found]
-        judged = [address for address, why in zip(found, refusals, strict=True) if why is None]
-        if not judged:
+        allowed = [address for address, why in zip(found, refusals, strict=True) if why is None]
+        if not allowed:
             seen = f"is at {refusals[0]}" if refusals else "has no address"
             raise blocked(f"{target.host} {seen}")
-        return judged
+        return allowed
 
     def _refusal(self, target: Target, address: Address) -> str | None:
-        """Why no connection may be made; None when it may."""
+        """Why a connection is refused; None if it is allowed."""
         gateway = target.port == self._own[1] and self._is_own(address)
         for allowed in self._allowed:
-            # Opening an address does not open the gateway on it: only its port, spelt out, does.
+            # Allowing an address does not allow the gateway on it; that requires an explicit port.
             if allowed.covers(target, address) and not (gateway and allowed.port is None):
                 return None
         if gateway:
@@ -198,7 +198,7 @@ class TargetGuard:
         return None if why is None else f"{address}, {why}"
 
     def _is_own(self, address: Address) -> bool:
-        """Whether this gateway may listen on the address, when it listens on the port."""
+        """Whether the address may belong to this gateway."""
         if address.is_loopback or address.is_unspecified or str(address) == self._own[0]:
             return True
         try:
@@ -209,7 +209,7 @@ class TargetGuard:
 
 
 def _not_public(address: Address) -> str | None:
-    """What an address is that does not belong to the public internet; None when it does."""
+    """The description of an address outside the public internet; None for a public address."""
     if (why := next((why for network, why in _REFUSED if address in network), None)) is not None:
         return why
     for predicate, why in _PREDICATES:
@@ -232,10 +232,10 @@ def _is_of_this_machine(address: Address) -> bool:
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
-    """Sends a request to an address the guard has judged; the host name stays in TLS and Host.
+    """Sends requests to addresses that the guard allowed; TLS and Host keep the host name.
 
-    No connection is kept: a pool knows connections by address, and would hand one that was
-    verified for one host to another host at the same address.
+    Connections are not pooled: a pool identifies connections by address, and would reuse one that
+    was verified for one host for another host at the same address.
     """
 
     def __init__(self, guard: TargetGuard, tls: ssl.SSLContext) -> None:
@@ -258,7 +258,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             try:
                 return await self._send(request, address, extensions)
             except (httpx.ConnectError, httpx.ConnectTimeout):
-                continue  # nothing was sent yet: the next address may be reachable
+                continue  # nothing was sent; the next address may be reachable
         return await self._send(request, last, extensions)
 
     async def _send(

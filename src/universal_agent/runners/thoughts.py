@@ -1,8 +1,8 @@
-"""Separates a model's thoughts from its answer.
+"""Separation of a model's thoughts from its answer.
 
-Many models write their reasoning ahead of the answer, between `<think>` and `</think>`. Some chat
-templates put the opening tag into the prompt, so that only the closing tag is in the reply: what
-came before it is retracted then. Thoughts go to the run log and are never part of the reply.
+Many models write their reasoning before the answer, between `<think>` and `</think>`. Some chat
+templates put the opening tag into the prompt, so the reply contains only the closing tag: the text
+before it is then retracted. Thoughts go to the run log and are never part of the reply.
 """
 
 import re
@@ -19,7 +19,7 @@ _TAGS = {
     "◁think▷".encode(): "◁/think▷".encode(),
     b"<|channel|>analysis<|message|>": b"<|channel|>final<|message|>",
 }
-#: Tags whose opening one may be in the prompt, and code fences, inside which a tag is only text.
+#: Code fences, inside which a tag is plain text, and tags whose opening may be in the prompt.
 _FENCE = b"```"
 _OPENING = (b"<think>", b"<seed:think>", b"[think]", "◁think▷".encode())
 _CLOSING = tuple(_TAGS[tag] for tag in _OPENING)
@@ -30,7 +30,7 @@ _LONGEST_TAG = max(map(len, _TAGS))
 _QUOTES = b"`'\"\\"
 _BLANK = b" \t\r\n\xef\xbb\xbf"
 
-#: White space held back while it is open whether a tag follows.
+#: How much white space is held back while it is undecided whether a tag follows.
 _HELD_BYTES = 4096
 
 
@@ -44,20 +44,20 @@ class ReplySink(Protocol):
         """Append to the log only."""
 
     def restart(self) -> None:
-        """What was written so far is not part of the reply."""
+        """Retract the reply so far."""
 
 
 class AnswerWriter:
-    """Passes an answer on to `sink`, with the thoughts ahead of it written apart."""
+    """Forwards an answer to `sink`, and writes the thoughts before it apart."""
 
     def __init__(self, sink: ReplySink) -> None:
         self._sink = sink
-        #: Whether anything but white space was part of the answer so far.
+        #: Whether the answer so far contains more than white space.
         self.has_answer = False
-        #: Whether there were thoughts.
+        #: Whether there were thoughts so far.
         self.has_thoughts = False
         self._held = b""
-        #: The tag that ends the present thoughts; empty outside of them.
+        #: The tag that ends the current thoughts; empty outside of thoughts.
         self._closing = b""
         self._in_answer = False
         self._in_fence = False
@@ -66,12 +66,12 @@ class AnswerWriter:
         self._in_reasoning = False
 
     def write(self, data: bytes) -> None:
-        """Take the next piece of the reply; tags may be cut anywhere."""
+        """Process the next piece of the reply; a tag may be split over pieces."""
         self._end_reasoning()
         self._take(self._held + data, is_last=False)
 
     def reason(self, data: bytes) -> None:
-        """Take a piece of reasoning that the endpoint sends in a field of its own."""
+        """Process reasoning that the endpoint sends in a separate field."""
         if not data:
             return
         if not self._in_reasoning:
@@ -81,7 +81,7 @@ class AnswerWriter:
         self._sink.write_apart(data)
 
     def end(self) -> None:
-        """Pass on what was held back: the reply is over."""
+        """Forward what was held back, at the end of the reply."""
         self._end_reasoning()
         self._take(self._held, is_last=True)
 
@@ -101,7 +101,7 @@ class AnswerWriter:
                 data = self._take_beginning(data, is_last=is_last)
 
     def _take_beginning(self, data: bytes, *, is_last: bool) -> bytes:
-        """Decide whether thoughts or the answer begin; what is still to be taken."""
+        """Decide whether thoughts or the answer begin; returns the rest of the data."""
         text = data.lstrip(_BLANK)
         lower = text[:_LONGEST_TAG].lower()
         for opening, closing in _TAGS.items():
@@ -121,7 +121,7 @@ class AnswerWriter:
         if text:
             self._in_answer = True
             return data
-        self._sink.write(data)  # white space, and no end of it
+        self._sink.write(data)  # only white space so far
         return b""
 
     def _take_thoughts(self, data: bytes, *, is_last: bool) -> bytes:
@@ -143,8 +143,8 @@ class AnswerWriter:
             self._sink.write_apart(data)
 
     def _take_answer(self, data: bytes, *, is_last: bool) -> bytes:
-        """Pass on an answer up to a closing tag that has no opening one."""
-        # A token at the very end is held too: what follows it tells whether it is quoted.
+        """Forward the answer up to a closing tag without an opening tag; returns the rest."""
+        # A token at the end is held back as well: the next character decides whether it is quoted.
         ready = len(data) if is_last else len(data) - _open_end(data)
         for found in _TOKEN.finditer(data, 0, ready):
             token, start, end = found[0].lower(), found.start(), found.end()
@@ -178,7 +178,7 @@ class AnswerWriter:
 
 
 def _open_end(data: bytes) -> int:
-    """How many bytes at the end are the beginning of a token, or a whole one."""
+    """How many bytes at the end are a token or the beginning of one."""
     end = data[-_LONGEST_TOKEN:].lower()
     for start in range(len(end)):
         suffix = end[start:]

@@ -1,4 +1,4 @@
-"""Time limits by the injected clock."""
+"""Time limits that use the injected clock."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,8 +13,8 @@ from universal_agent.clock import Cancellable, Clock
 async def time_limit(clock: Clock, seconds: float) -> AsyncIterator[None]:
     """Raise TimeoutError in the body once `seconds` of the clock's time have passed.
 
-    `asyncio.timeout` does the work, since telling a time limit from a cancel is subtle; only the
-    alarm is the clock's, so that tests set it off by hand.
+    `asyncio.timeout` distinguishes a time limit from a cancellation; the alarm comes from the
+    clock, so that tests can trigger it.
     """
     async with asyncio.timeout(None) as timeout:
         loop = asyncio.get_running_loop()
@@ -36,13 +36,13 @@ class IdleLimit:
         self._alarm: Cancellable | None = None
 
     def renew(self) -> None:
-        """Begin the time again; costs no timer of its own."""
+        """Restart the time limit; sets no timer."""
         self._deadline = self._clock.monotonic() + self._seconds
 
     async def __aenter__(self) -> Self:
         await self._timeout.__aenter__()
         self.renew()
-        self._alarm = self._clock.call_later(self._seconds, self._look)
+        self._alarm = self._clock.call_later(self._seconds, self._check)
         return self
 
     async def __aexit__(
@@ -55,9 +55,9 @@ class IdleLimit:
             self._alarm.cancel()
         await self._timeout.__aexit__(kind, error, traceback)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         left = self._deadline - self._clock.monotonic()
         if left > 0:
-            self._alarm = self._clock.call_later(left, self._look)
+            self._alarm = self._clock.call_later(left, self._check)
         else:
             self._timeout.reschedule(asyncio.get_running_loop().time())

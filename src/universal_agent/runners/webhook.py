@@ -1,7 +1,7 @@
-"""How is a run handed to another service? The runner `http`: one signed POST of the run's facts.
+"""The runner `http`: one signed POST that describes the run.
 
-The command is the URL. The signature is that of Standard Webhooks; ssrf.py decides where a
-request may go. A 2xx answer is success, and what was answered is the run's output.
+The command is the URL. The message is signed as in Standard Webhooks; ssrf.py decides which targets
+are allowed. A 2xx response is success, and its body is the run's output.
 """
 
 import base64
@@ -31,11 +31,11 @@ from universal_agent.runners.time_limit import time_limit
 from universal_agent.settings import Settings
 from universal_agent.threads import FILES
 
-#: How much of an answer is read; the rest is left with the sender.
+#: How much of a response is read.
 ANSWER_BYTES = 64 * 1024
 MAX_REDIRECTS = 3
 
-#: All but 303 ask for the same request again; a POST that became a GET would deliver nothing.
+#: All but 303 repeat the same request; a POST that became a GET would deliver nothing.
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 _HEADERS = {
@@ -48,20 +48,21 @@ _SECRET_PREFIX = "whsec_"  # noqa: S105 - says that what follows is base64
 
 
 def signer(secret: str) -> Webhook | None:
-    """Signs messages; None without a secret. Raises SettingsError for no key after `whsec_`."""
+    """The signer of messages; None without a secret. Raises SettingsError for a bad key."""
     if not secret:
         return None
     if not secret.startswith(_SECRET_PREFIX):
         return Webhook(secret.encode())
     try:
-        # The library passes over what is not base64, so that a typo would make another key.
+        # Validated here: the library ignores characters that are not base64, so a typo would
+        # result in a different key.
         return Webhook(base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True))
     except (binascii.Error, EmptyWebhookSecretError):
         raise SettingsError("UA_WEBHOOK_SECRET: expected a key in base64 after whsec_") from None
 
 
 def message(request: RunRequest) -> bytes:
-    """The JSON that is posted."""
+    """The JSON body of the request."""
     facts: dict[str, object] = {
         "run_id": request.run_id,
         "job_id": request.job_id,
@@ -143,12 +144,12 @@ class WebhookRunner:
             try:
                 location = response.headers.get("location")
                 if response.status_code not in _REDIRECTS or location is None:
-                    await _keep_answer(response, request.output)
+                    await _store_body(response, request.output)
                     return self._verdict(response, url)
             finally:
                 await response.aclose()
             if response.status_code == httpx.codes.SEE_OTHER:
-                # It has the message; what became of it is to be read elsewhere.
+                # The receiver has the message; its result is at another address.
                 method, body, headers = "GET", b"", _HEADERS
             url = _redirected(url, location)
         return _error(f"more than {MAX_REDIRECTS} redirects, the last to {url.host}")
@@ -156,8 +157,7 @@ class WebhookRunner:
     def _signed(self, message_id: str, body: bytes) -> dict[str, str]:
         """The headers of Standard Webhooks.
 
-        The id is the slot's: every attempt at a slot has it, so a receiver can drop what it has
-        already done.
+        The id is the slot's and the same for every attempt, so a receiver can drop duplicates.
         """
         now = self._clock.now()
         headers = {"webhook-id": message_id, "webhook-timestamp": str(int(now.timestamp()))}
@@ -178,7 +178,7 @@ class WebhookRunner:
         )
 
     async def _sender(self) -> GuardedTransport:
-        """Made when first needed, and in a thread: reading the certificates takes a while."""
+        """The transport, created at first use in a thread: reading the certificates is slow."""
         if self._tls is None:
             self._tls = await FILES.run(httpx.create_ssl_context)
         if self._transport is None:
@@ -203,9 +203,9 @@ def _redirected(url: httpx.URL, location: str) -> httpx.URL:
     return target
 
 
-async def _keep_answer(response: httpx.Response, output: RunOutput) -> None:
+async def _store_body(response: httpx.Response, output: RunOutput) -> None:
     room = ANSWER_BYTES
-    # Raw: a small compressed answer could unfold to a huge one.
+    # Raw: a small compressed body could decompress to a huge one.
     async for piece in response.aiter_raw():
         output.write(piece[:room])
         room -= len(piece)

@@ -1,8 +1,8 @@
-"""What is in a session's workspace: the files that steer its beats, and what a beat changed.
+"""Files in a session's workspace: those that configure its beats, and those that a beat changed.
 
-An agent may write there whatever it likes, so nothing is followed and nothing is waited for: a
-link, a pipe or a file without end in the place of a checklist, and a link in the place of the
-workspace or of a folder on the way to it, are refused by name.
+An agent may write anything there, so links are not followed and reads do not block. A link, a pipe
+or an endless file instead of a checklist is refused by name, and so is a link instead of the
+workspace or of a folder in its path.
 """
 
 import os
@@ -14,11 +14,11 @@ from universal_agent.errors import InvalidInput
 from universal_agent.files import NotRegular, folder, open_below, open_regular, read_regular
 from universal_agent.runners.output import one_line
 
-#: How many files and folders are looked at to say what a beat changed; a workspace with more is
-#: not searched.
+#: The most files and folders of a workspace that are scanned for changes; a larger workspace is not
+#: scanned.
 _MOST_ENTRIES = 5_000
 
-#: How many of the changed files are named.
+#: The most changed files that are listed.
 _MOST_WRITES = 200
 
 _WORK_PRODUCTS = "work_products"
@@ -28,7 +28,7 @@ _WORK_PRODUCTS = "work_products"
 def open_workspace(root: Path, workspace: str | Path, *, create: bool = False) -> Iterator[int]:
     """A descriptor of a workspace under the workspaces folder `root`; no part may be a link.
 
-    Raises OSError that names the part which is no folder.
+    Raises OSError that names the part which is not a folder.
     """
     inside = (root / workspace).relative_to(root.parent)
     with folder(root.parent, inside, create=create) as descriptor:
@@ -36,9 +36,9 @@ def open_workspace(root: Path, workspace: str | Path, *, create: bool = False) -
 
 
 def read_workspace_file(root: Path, workspace: str | Path, name: str, *, limit: int) -> str | None:
-    """The text of a file right in a workspace; None when there is no such file or workspace.
+    """The text of a file in the top folder of a workspace; None if either does not exist.
 
-    Raises InvalidInput when it is no regular file of UTF-8 text of at most `limit` bytes, or when
+    Raises InvalidInput unless it is a regular file of UTF-8 text of at most `limit` bytes, or if
     the workspace cannot be reached without following a link.
     """
     try:
@@ -65,10 +65,10 @@ def read_workspace_file(root: Path, workspace: str | Path, name: str, *, limit: 
 
 
 def write_workspace_file(root: Path, workspace: str | Path, name: str, text: str | None) -> None:
-    """Replace a file right in a workspace in one step; None removes it.
+    """Replace a file in the top folder of a workspace atomically; None removes it.
 
-    Nothing is followed: what has the name, a link too, is itself replaced. Raises InvalidInput when
-    the workspace cannot be reached without following a link, or the file cannot be replaced.
+    A link of that name is itself replaced, not followed. Raises InvalidInput if the workspace
+    cannot be reached without following a link, or the file cannot be replaced.
     """
     try:
         with open_workspace(root, workspace, create=True) as descriptor:
@@ -106,9 +106,9 @@ Snapshot = Mapping[str, tuple[int, int, int]]
 
 
 def snapshot(root: Path, workspace: str | Path) -> Snapshot | None:
-    """What tells a file that was changed from one that was not; None where there is too much.
+    """Inode, mtime and size of each file of a workspace; None if there are too many.
 
-    Links and hidden folders are passed over. Reads many directories: call it in a thread.
+    Links and hidden folders are ignored. Reads many directories: call it in a thread.
     """
     found: dict[str, tuple[int, int, int]] = {}
     folders = [""]
@@ -121,7 +121,7 @@ def snapshot(root: Path, workspace: str | Path) -> Snapshot | None:
                 if seen > _MOST_ENTRIES:
                     return None
                 path = prefix + entry.name
-                with suppress(OSError):  # gone meanwhile
+                with suppress(OSError):  # removed during the scan
                     if entry.is_dir(follow_symlinks=False):
                         if not entry.name.startswith("."):
                             folders.append(f"{path}/")
@@ -132,7 +132,7 @@ def snapshot(root: Path, workspace: str | Path) -> Snapshot | None:
 
 
 def _entries(top: int, inside: str) -> Iterator["os.DirEntry[str]"]:
-    """What is in a folder of the workspace; nothing where it is gone or a link by now."""
+    """The entries of a folder of the workspace; empty if it was removed or is a link by now."""
     with suppress(OSError):
         descriptor = open_below(top, inside)
         try:
@@ -143,7 +143,7 @@ def _entries(top: int, inside: str) -> Iterator["os.DirEntry[str]"]:
 
 
 def written(before: Snapshot | None, after: Snapshot | None) -> tuple[str, ...]:
-    """The files that were made or changed between two snapshots, as plain text."""
+    """The files that were created or changed between two snapshots, as plain text."""
     if before is None or after is None:
         return ()
     changed = sorted(path for path, facts in after.items() if before.get(path) != facts)
@@ -151,10 +151,10 @@ def written(before: Snapshot | None, after: Snapshot | None) -> tuple[str, ...]:
 
 
 def _shown(path: str) -> str:
-    """A name may be any bytes."""
+    """A file name, which may be any bytes, as plain text."""
     return one_line(os.fsencode(path).decode("utf-8", "replace"), 500)
 
 
 def work_products(paths: Sequence[str]) -> tuple[str, ...]:
-    """Those of the paths that are products of work."""
+    """The paths in the folder for work products."""
     return tuple(path for path in paths if path.startswith(f"{_WORK_PRODUCTS}/"))

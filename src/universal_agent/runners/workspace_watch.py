@@ -1,6 +1,6 @@
-"""When does a file that steers a session change? The kernel tells, where it is Linux's (inotify).
+"""Notification of changes to the files that configure a session (inotify, on Linux only).
 
-Nothing is asked again and again: the file descriptor is one of the event loop's.
+There is no polling: the event loop watches the file descriptor.
 """
 
 import asyncio
@@ -20,49 +20,49 @@ _log = structlog.get_logger(__name__)
 
 
 class WorkspaceWatch(Protocol):
-    """Tells which sessions' files have changed."""
+    """Reports sessions whose files have changed."""
 
     def follow(self, session_id: str, workspace: Path) -> None:
-        """Tell of this session from now on; harmless when it is told of already."""
+        """Watch this session; idempotent."""
         ...
 
     def forget(self, session_id: str) -> None:
-        """Tell of it no more; harmless when it is not told of."""
+        """Stop watching this session; idempotent."""
         ...
 
     async def changed(self) -> Collection[str]:
-        """Wait until files have changed; the ids of the sessions that they are of."""
+        """Wait until files have changed; returns the ids of their sessions."""
         ...
 
     def close(self) -> None:
-        """Let go of what is held; harmless when called twice."""
+        """Release all resources; idempotent."""
         ...
 
 
 class Unwatched:
-    """Tells nothing: files are looked at when a beat starts, and when somebody comes."""
+    """Reports no change: files are read when a beat starts and when a client connects."""
 
     def follow(self, session_id: str, workspace: Path) -> None:
-        """Nothing is followed."""
+        """Do nothing."""
 
     def forget(self, session_id: str) -> None:
-        """Nothing was followed."""
+        """Do nothing."""
 
     async def changed(self) -> Collection[str]:
         await asyncio.get_running_loop().create_future()
         return ()
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing."""
 
 
 class InotifyWatch:
-    """Follows some files of the sessions' workspaces, right in these folders."""
+    """Watches named files in the top folders of the sessions' workspaces."""
 
     def __init__(self, names: Collection[str]) -> None:
         self._names = frozenset(names)
         self._inotify: Inotify | None = None
-        #: By the kernel's number for the folder.
+        #: Session id by the kernel's watch descriptor.
         self._sessions: dict[int, str] = {}
 
     def _open(self) -> "Inotify":
@@ -75,14 +75,14 @@ class InotifyWatch:
     def follow(self, session_id: str, workspace: Path) -> None:
         from asyncinotify import Mask
 
-        # Not when a file is made, for it is empty then: once it is written or moved to its place.
+        # Not CREATE, since a new file is empty: when it is written, or moved into place.
         changed = Mask.CLOSE_WRITE | Mask.MOVE | Mask.DELETE
         try:
             with folder(workspace) as descriptor:
                 place = path_of(descriptor, workspace)
                 watch = self._open().add_watch(place, changed | Mask.ONLYDIR)
         except FileNotFoundError:
-            return  # it is made when the session is resumed
+            return  # the folder is created when the session is resumed
         except OSError as error:
             _log.warning(
                 "workspace_not_watched",
@@ -107,7 +107,7 @@ class InotifyWatch:
         while True:
             event = await self._open().get()
             if Mask.Q_OVERFLOW in event.mask:
-                return set(self._sessions.values())  # too much has happened for it to be told
+                return set(self._sessions.values())  # the queue overflowed and events are lost
             number = event.watch.wd if event.watch is not None else -1
             if Mask.IGNORED in event.mask:
                 self._sessions.pop(number, None)
@@ -121,5 +121,5 @@ class InotifyWatch:
 
 
 def watch_workspaces(names: Collection[str]) -> WorkspaceWatch:
-    """What tells of changes on this system."""
+    """The watch that this system supports."""
     return InotifyWatch(names) if sys.platform == "linux" else Unwatched()
