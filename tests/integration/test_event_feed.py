@@ -269,7 +269,7 @@ async def test_replay_tells_of_forgotten_events(store: Store, feed: EventFeed) -
 async def test_many_readers_do_not_hold_up_what_else_there_is_to_do(
     store: Store, feed: EventFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("universal_agent.views.event_feed._WOKEN_AT_ONCE", 2)
+    monkeypatch.setattr("universal_agent.views.event_feed._WAKE_BATCH", 2)
     readers = [Reader(feed) for _ in range(9)]
     for reader in readers:
         await reader.next()

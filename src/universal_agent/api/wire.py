@@ -14,7 +14,7 @@ from universal_agent.domain.text_rules import check_json, check_text
 from universal_agent.errors import InvalidInput
 from universal_agent.runtime import Runtime
 from universal_agent.store.values import Once
-from universal_agent.views.event_feed import tellable
+from universal_agent.views.event_frames import with_stubs
 
 
 class Body(BaseModel):
@@ -42,7 +42,7 @@ def answer_events(content: Mapping[str, Any], name: str) -> Response:
     try:
         return answer(content)
     except TypeError:
-        return answer({**content, name: tellable(content[name])})
+        return answer({**content, name: with_stubs(content[name])})
 
 
 def runtime_of(request: Request) -> Runtime:

@@ -1,4 +1,4 @@
-"""What people decided and changed."""
+"""The audit: events about decisions and changes by people."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from universal_agent.views.filled import fill, has_more
 
 
 async def audit(store: Store, *, limit: int, before_seq: int | None) -> dict[str, Any]:
-    """A page of events of it, newest first; at most `limit`, fewer where they do not fit."""
+    """A page of the audit, newest first; at most `limit` events, fewer if they do not fit."""
 
     async def read(before: int | None, wanted: int) -> Sequence[Event]:
         return await store.read(verbs.event_log.audit, limit=wanted, before_seq=before)

@@ -1,4 +1,4 @@
-"""The calendar feed: what was, what is, what comes, and what waits for a decision."""
+"""The calendar feed: past, current and future slots, and missed slots that await a decision."""
 
 import asyncio
 import hashlib
@@ -26,10 +26,10 @@ LONGEST = timedelta(days=62)
 BACK = timedelta(days=30)
 AHEAD = timedelta(days=14)
 
-#: Bytes of the answers that are kept to be given again, and of the feeds that are kept to tell
-#: changes from. The largest ones are made again each time: who polls them has a tag.
+#: Limits of the cached answers, and of the cached feeds that deltas are computed from. A value that
+#: exceeds the limit is not cached: clients that poll it send an etag.
 _ANSWER_BYTES = 8_000_000
-_HELD_BYTES = 8_000_000
+_FEED_BYTES = 8_000_000
 
 _HOUR = timedelta(hours=1)
 _MINUTE = timedelta(minutes=1)
@@ -37,7 +37,7 @@ _MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedQuery:
-    """What a client asked for, as it came."""
+    """The parameters of a request, as received."""
 
     source: str = "all"
     view: View | None = None
@@ -52,18 +52,18 @@ class FeedQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedAnswer:
-    """A feed as it goes over the wire; without a body when the client has it already."""
+    """A feed in its wire form; without a body if the client has the current version."""
 
     etag: str
     body: bytes | None
 
 
-#: What a feed is made for: the query and the window it came to.
+#: Identifies a feed: the query and the window that it resolves to.
 _Key = tuple[FeedQuery, Window]
 
 
 class CalendarView:
-    """Answers for feeds: whole, what changed since a version, or that nothing did."""
+    """Answers requests for feeds: in full, as a delta, or as not modified."""
 
     def __init__(
         self,
@@ -77,17 +77,17 @@ class CalendarView:
         self._thread = thread
         self._stream_id = stream_id
         self._default_zone = default_zone
-        #: Answers to give again while nothing has changed, by their tag.
+        #: Answers by etag, reused while nothing has changed.
         self._answers: BoundedCache[str, bytes] = BoundedCache(_ANSWER_BYTES)
-        #: Feeds that clients may hold, to tell them what has changed since.
-        self._held: BoundedCache[tuple[_Key, int], FeedText] = BoundedCache(_HELD_BYTES)
-        #: Answers that are being made, by the tag that was asked for.
-        self._making: dict[str, asyncio.Task[FeedAnswer]] = {}
-        #: How often all of that was dropped: a tag from before is no tag of a feed from after.
+        #: Feeds that clients may hold, to compute deltas from.
+        self._held: BoundedCache[tuple[_Key, int], FeedText] = BoundedCache(_FEED_BYTES)
+        #: Answers in progress, by the requested etag.
+        self._in_progress: dict[str, asyncio.Task[FeedAnswer]] = {}
+        #: Incremented when the caches are cleared, so that older etags no longer match.
         self._edition = 0
 
     def forget(self) -> None:
-        """Answer from nothing that is kept: the projection was rebuilt, at the same version."""
+        """Clear the caches: the projection was rebuilt at the same version."""
         self._edition += 1
         self._answers.clear()
         self._held.clear()
@@ -101,9 +101,9 @@ class CalendarView:
         if_none_match: str | None = None,
         since_version: int | None = None,
     ) -> FeedAnswer:
-        """The feed's document, or what changed in it since the version that the client holds.
+        """The feed, or the changes since the version that the client holds.
 
-        Raises InvalidInput for a zone or window that makes no sense, and WindowTooLarge.
+        Raises InvalidInput for an invalid zone or window, and WindowTooLarge.
         """
         key = (query, self.window(query, now=now))
         version = await self._provider.version()
@@ -120,18 +120,18 @@ class CalendarView:
     async def written(
         self, key: _Key, tag: str, form: str, write: Callable[[_Key, FeedText], bytes]
     ) -> FeedAnswer:
-        """The feed in a form, as it is at the version of the tag or at a later one.
+        """The feed in a format, at the version of the etag or later.
 
-        Callers that ask for the same at the same time share one answer.
+        Concurrent requests for the same feed share one answer.
         """
         body = self._answers.get(tag)
         if body is not None:
             return FeedAnswer(etag=tag, body=body)
-        making = self._making.get(tag)
+        making = self._in_progress.get(tag)
         if making is None:
             making = asyncio.ensure_future(self._written(key, form, write))
-            self._making[tag] = making
-            making.add_done_callback(partial(self._made, tag))
+            self._in_progress[tag] = making
+            making.add_done_callback(partial(self._finished, tag))
         return await asyncio.shield(making)
 
     async def _written(
@@ -145,13 +145,13 @@ class CalendarView:
             self._answers.put(tag, body, len(body))
         return FeedAnswer(etag=tag, body=body)
 
-    def _made(self, tag: str, making: asyncio.Task[FeedAnswer]) -> None:
-        del self._making[tag]
+    def _finished(self, tag: str, making: asyncio.Task[FeedAnswer]) -> None:
+        del self._in_progress[tag]
         if not making.cancelled():
-            making.exception()  # the caller may have left
+            making.exception()  # mark it as retrieved: the caller may be gone
 
     async def tag(self, query: FeedQuery, *, now: datetime, form: str) -> tuple[_Key, str]:
-        """What a query means at this time, and the tag of its answer in a form."""
+        """The key of a query at this time, and the etag of its answer in a format."""
         key = (query, self.window(query, now=now))
         return key, self._etag(key, await self._provider.version(), form)
 
@@ -161,26 +161,26 @@ class CalendarView:
         return feed
 
     def _etag(self, key: _Key, version: int, form: str = "json") -> str:
-        """Strong: the same for the same version of the same window of the same database."""
+        """A strong etag: it identifies a version of a window of a database."""
         parts = repr((self._stream_id(), self._edition, version, form, *key))
         return f'"{hashlib.blake2b(parts.encode(), digest_size=12).hexdigest()}"'
 
     async def stasis_queue(self, *, now: datetime) -> list[orjson.Fragment]:
-        """Every group that waits, whatever the window."""
+        """All groups of missed slots that await a decision, regardless of the window."""
         moment = self.window(FeedQuery(view=View.DAY), now=now)
         feed = await self._provider.feed(replace(moment, end=moment.start))
         return [orjson.Fragment(item.json) for item in feed.stasis_queue]
 
     def window(self, query: FeedQuery, *, now: datetime) -> Window:
-        """The window that a query means."""
+        """The window that a query resolves to. Raises InvalidInput."""
         zone = self._zone(query.timezone)
         start = self._instant(query.start, "start", zone, now)
         end = self._instant(query.end, "end", zone, now)
         if end is None and query.view is not None:
             start, end = view_bounds(query.view, start or now, zone)
         else:
-            # What depends on the present is on the hour: clients that poll ask for one feed, and
-            # not for another one each minute.
+            # Bounds relative to now are rounded to the hour, so that polling clients share a feed
+            # instead of requesting a new one each minute.
             start = start or (end - BACK if end else _floor(now, _HOUR) - BACK)
             end = end or (
                 start + BACK + AHEAD if query.start else _floor(now, _HOUR) + _HOUR + AHEAD
@@ -245,7 +245,7 @@ def _head(key: _Key, feed: FeedText) -> dict[str, Any]:
 
 
 def _document(key: _Key, feed: FeedText) -> bytes:
-    """The whole feed (docs/contract.md, Calendar)."""
+    """The full feed (docs/contract.md, Calendar)."""
     window = key[1]
     return written_with(
         {
@@ -262,9 +262,9 @@ def _document(key: _Key, feed: FeedText) -> bytes:
 
 
 def _delta(key: _Key, held: FeedText, feed: FeedText) -> bytes:
-    """What turns the feed that the client holds into the present one.
+    """The difference between the feed that the client holds and the current one.
 
-    The lists that are short are there as a whole, and only when something in them has changed.
+    The short lists are included in full, and only if they changed.
     """
     before, now = dict(held.rows), dict(feed.rows)
     lists: dict[str, Sequence[Text]] = {

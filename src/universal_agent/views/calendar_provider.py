@@ -1,8 +1,8 @@
-"""The sources of what stands in the calendar.
+"""The sources of calendar entries.
 
-`CalendarProvider` is the interface: a calendar kept elsewhere is one more provider, which writes
-its own rows. The internal one reads the store, by the runtime scan (V1) or from the event
-projection (V2), as the flags say at that moment.
+`CalendarProvider` is the interface; an external calendar would be another provider. The internal
+provider reads the store, with the runtime scan (V1) or from the event projection (V2), depending on
+the current flags.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ from universal_agent.views.projection import Projector
 
 _log = structlog.get_logger(__name__)
 
-#: Differences that one log line names.
-_NAMED = 5
+#: The most differences in one log line.
+_LOGGED_DIFFERENCES = 5
 
 #: How often a snapshot is tried in which the projection has every event.
 _SNAPSHOT_TRIES = 20
@@ -36,15 +36,15 @@ class CalendarProvider(Protocol):
     """A source of calendar entries."""
 
     async def version(self) -> int:
-        """A number that is another whenever `feed` may answer something else."""
+        """A number that changes whenever the result of `feed` may change."""
         ...
 
     def forget(self) -> None:
-        """Build the next feeds from nothing that is kept."""
+        """Clear the caches."""
         ...
 
     async def feed(self, window: Window) -> FeedText:
-        """What stands in the window, written as JSON. Raises WindowTooLarge."""
+        """The entries of the window, as JSON. Raises WindowTooLarge."""
         ...
 
 
@@ -61,7 +61,7 @@ async def both_calendars(store: Store, window: Window) -> tuple[CalendarFacts, C
 
 
 class InternalCalendar:
-    """The jobs of this gateway."""
+    """The provider of this gateway's own jobs."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class InternalCalendar:
         self._thread = thread
         self._kept = KeptFeeds(store, thread)
         self._writer = RowWriter()
-        #: One feed is built at a time, so that only one takes memory.
+        #: One feed is built at a time, to limit memory.
         self._building = asyncio.Lock()
 
     def forget(self) -> None:
@@ -111,7 +111,7 @@ class InternalCalendar:
             return text
 
     async def _moment(self, window: Window) -> FeedText:
-        """A feed without slots: the missed ones that wait. It does not wait for other feeds."""
+        """A feed of pending missed slots only. It does not wait for other feeds."""
         if self._projected() and await self._projector.is_caught_up():
             facts = await self._store.read(verbs.calendar.projected_calendar, window)
         else:
@@ -131,7 +131,7 @@ class InternalCalendar:
         return await self._thread.run(self._writer.write, feed, window.zone)
 
     async def _compared(self, window: Window) -> FeedText:
-        """Built both ways from one snapshot; the answer is the one that the flag asks for."""
+        """Build both feeds from one snapshot, log differences, and return the enabled one."""
         scanned, projected = await both_calendars(self._store, window)
         scan, projection = [
             await self._written(await self._thread.run(build_feed, facts, window), window)
@@ -148,6 +148,6 @@ class InternalCalendar:
                 start=window.start.isoformat(),
                 end=window.end.isoformat(),
                 count=len(differences),
-                differences=differences[:_NAMED],
+                differences=differences[:_LOGGED_DIFFERENCES],
             )
         return projection if self._projected() else scan

@@ -1,7 +1,7 @@
-"""Feeds as JSON.
+"""Serialization of feeds to JSON.
 
-Most rows of a feed are the same as a moment ago. The text of a row is cached while it is used, so
-that a feed after one change costs the reading and one new row.
+Most rows of a feed do not change between requests. The JSON of a row is cached while it is in use,
+so that after one change only one row is serialized again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,16 +15,16 @@ import orjson
 from universal_agent.domain.calendar import Feed
 from universal_agent.domain.calendar_row import JobFact, Row, job_part, row_document
 
-#: Bytes of rows in each of the two generations of the cache: those of a busy week. Only a larger
-#: feed goes beyond, up to twice as much.
+#: The size of each of the two generations of the cache: the rows of a busy week. A larger feed may
+#: exceed it by a factor of two.
 _KEPT_BYTES = 4_000_000
 
-#: What an entry takes in memory besides its JSON.
+#: Memory of an entry in addition to its JSON.
 _OVERHEAD = 150
 
 
 class Text(NamedTuple):
-    """An entry of one of the feed's lists, by its name in it."""
+    """An entry in one of the feed's lists: its name and its JSON."""
 
     name: str
     json: bytes
@@ -32,7 +32,7 @@ class Text(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FeedText:
-    """A feed, written."""
+    """A feed whose entries are serialized."""
 
     rows: Sequence[Text]
     always_running: Sequence[Text]
@@ -42,18 +42,18 @@ class FeedText:
 
     @property
     def json_bytes(self) -> int:
-        """How long its JSON is."""
+        """The length of the JSON."""
         lists = (self.rows, self.always_running, self.stasis_queue)
         return sum(len(text.json) + 1 for texts in lists for text in texts)
 
     @property
     def held_bytes(self) -> int:
-        """What it takes in memory."""
+        """The size in memory."""
         entries = len(self.rows) + len(self.always_running) + len(self.stasis_queue)
         return self.json_bytes + _OVERHEAD * entries
 
     def differences(self, other: "FeedText") -> list[str]:
-        """What is not the same in the other's three lists, byte for byte."""
+        """The differences between the lists of both feeds, byte for byte."""
         pairs = (
             ("events", self.rows, other.rows),
             ("always_running", self.always_running, other.always_running),
@@ -79,14 +79,14 @@ def _differences(mine: Sequence[Text], others: Sequence[Text]) -> Iterator[str]:
 
 
 def dump(document: object) -> bytes:
-    """JSON to be kept. orjson's own bytes hold several times their length in memory."""
+    """JSON for a cache: a copy, since the bytes from orjson occupy several times their length."""
     return bytes(memoryview(orjson.dumps(document)))
 
 
 def written_with(document: Mapping[str, Any], lists: Mapping[str, Sequence[Text]]) -> bytes:
-    """A document as JSON, with lists of entries that are written already.
+    """A document as JSON, with lists of entries that are already serialized.
 
-    Put together in one step: the answer may be large, and is not in memory twice.
+    It is joined in one step, so that a large answer is not in memory twice.
     """
     pieces = [orjson.dumps(document).removesuffix(b"}")]
     for name, texts in lists.items():
@@ -101,18 +101,18 @@ def written_with(document: Mapping[str, Any], lists: Mapping[str, Sequence[Text]
 
 
 class RowWriter:
-    """Writes feeds, and caches the rows of the latest ones."""
+    """Serializes feeds, and caches the rows of recent ones."""
 
     def __init__(self, kept_bytes: int = _KEPT_BYTES) -> None:
         self._kept_bytes = kept_bytes
-        # Two generations: a row that is asked for moves into the young one. When that is full,
-        # the old one is dropped, with what was not asked for since.
+        # Two generations: a row that is used moves into the young one. When that is full, the old
+        # one is dropped with the rows that were not used since.
         self._young: dict[tuple[str, Row], Text] = {}
         self._old: dict[tuple[str, Row], Text] = {}
         self._young_bytes = 0
 
     def write(self, feed: Feed, zone: ZoneInfo) -> FeedText:
-        """The feed as JSON."""
+        """Serialize a feed."""
         if self._young_bytes >= self._kept_bytes:
             self._begin_generation()
         jobs = feed.jobs
@@ -158,6 +158,6 @@ class RowWriter:
 
 
 def _item(item: Mapping[str, Any], row: Text) -> Text:
-    """A stasis item, with the row of its latest slot."""
+    """A stasis item with the row of its latest slot."""
     document = {**item, "event": orjson.Fragment(row.json)}
     return Text(item["event_id"], dump(document))

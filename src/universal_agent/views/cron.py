@@ -1,4 +1,4 @@
-"""Which jobs and runs are there, as the wire shows them?"""
+"""Jobs and runs in their wire form."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -24,7 +24,7 @@ from universal_agent.views.filled import fill, has_more
 if TYPE_CHECKING:
     from universal_agent.store.values import Page
 
-#: How many coming slots an answer to a create, an edit or a preview shows.
+#: How many future slots the answer to a create, an edit or a preview contains.
 ECHO_SLOTS = 3
 
 
@@ -66,7 +66,7 @@ class CronView:
         }
 
     def echo_document(self, job: Job, *, now: datetime) -> dict[str, Any]:
-        """A job with what was understood: the schedule in words and the next slots."""
+        """A job and its echo: the schedule in words and the next slots."""
         return {"job": self.job_document(job), "echo": echo(job.spec, now=now)}
 
     async def jobs(
@@ -104,7 +104,7 @@ class CronView:
         job_id: str | None = None,
         status: RunStatus | None = None,
     ) -> dict[str, Any]:
-        """Runs, newest first. Raises JobNotFound for a job that never was."""
+        """Runs, newest first. Raises JobNotFound for a job that never existed."""
 
         async def read(after: str | None, wanted: int) -> Sequence[Run]:
             return await self._store.read(
@@ -132,14 +132,14 @@ class CronView:
         return run
 
     async def log_of(self, slot: SlotKey) -> str:
-        """Where the log of a slot's last run can be tailed. Raises SlotNotFound without one."""
+        """The address of the log of a slot's last run. Raises SlotNotFound if there is no run."""
         run_id = await self._store.read(verbs.runs.run_of_slot, slot)
         if run_id is None:
             raise SlotNotFound(f"No run has been made for the slot {slot.event_id!r}.")
         return f"/api/v1/ops/logs/tail?run_id={run_id}"
 
     async def coming(self, *, now: datetime, limit: int) -> Sequence[dict[str, Any]]:
-        """The next slots of all jobs, earliest first, one for each job."""
+        """The next slot of each job, earliest first."""
         jobs = await self._store.read(verbs.jobs.next_jobs, limit=limit)
         return [
             {

@@ -1,19 +1,17 @@
-"""Who is told of new events, and from where does each go on?
+"""The push stream of events: a ring of the latest events in front of the durable log.
 
-A ring of the latest events over the durable log. Each event is encoded once, when somebody first
-reads it, and its bytes are shared by all. A subscriber is a cursor, not a queue: it takes what
-lies between its cursor and the head whenever it can, from the ring or, behind that, from the log.
-One that cannot keep up is cut and told, and slows nobody.
+A subscriber is a cursor, not a queue: it reads the events between its cursor and the head from the
+ring, or from the log if they are no longer in the ring. A subscriber that cannot keep up gets a
+reset and is disconnected, without slowing the others.
 """
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from enum import StrEnum
 from functools import partial
 from typing import Any
 
-import orjson
 import structlog
 
 from universal_agent.clock import Clock
@@ -25,85 +23,41 @@ from universal_agent.metrics import Metrics
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
 from universal_agent.store.values import LogBounds
+from universal_agent.views.event_frames import Frame, encode_frame
 from universal_agent.views.event_rows import EventRows
 from universal_agent.views.filled import fill
 
 _log = structlog.get_logger(__name__)
 
-#: A subscriber this far behind the head, though it was being served, is cut.
+#: A subscriber that had caught up and is this far behind the head is disconnected.
 SLOW_EVENTS = 1000
 
-#: Subscribers that are written to before anything else has its turn.
-_WOKEN_AT_ONCE = 25
+#: Subscribers that are woken in one iteration of the event loop.
+_WAKE_BATCH = 25
 
-#: A round of them that takes less than this needs no pause before the next.
+#: A round of wake-ups that is shorter needs no pause before the next round.
 _SHORT_ROUND_SECONDS = 0.005
 
-#: Events read from the log in one go.
+#: Events per read of the log.
 _BATCH = 500
 
-#: Events written to a client in one go: all that is held for one that then reads no more.
+#: Events per write to a client: the most that is buffered for a client that stops reading.
 _PIECE = 64
 
 
 class ResetReason(StrEnum):
-    """Why a client must fetch anew."""
+    """Why a client must reload its data."""
 
-    #: Events between its cursor and the oldest one kept are gone.
+    #: Events after its cursor were removed from the log.
     GAP = "gap"
-    #: It did not keep up.
+    #: It could not keep up.
     SLOW_CONSUMER = "slow_consumer"
-    #: It knows another database's events.
+    #: Its cursor belongs to another database.
     NEW_STREAM = "new_stream"
 
 
-class Frame:
-    """One message of the stream: `id: <seq>` and its data, encoded when they are first asked for.
-
-    While nobody reads, a burst of events is not held up by it.
-    """
-
-    __slots__ = ("_data", "_make", "seq")
-
-    def __init__(self, seq: int, make: Callable[[], Mapping[str, Any]]) -> None:
-        self.seq = seq
-        self._make: Callable[[], Mapping[str, Any]] | None = make
-        self._data = b""
-
-    @property
-    def data(self) -> bytes:
-        """Its bytes, which all readers share."""
-        if self._make is not None:
-            self._data = _encoded(self.seq, self._make())
-            self._make = None
-        return self._data
-
-
-def _encoded(seq: int, payload: Mapping[str, Any]) -> bytes:
-    try:
-        data = orjson.dumps(payload)
-    except TypeError as error:
-        if "event" not in payload:
-            raise
-        data = orjson.dumps({**payload, "event": stub_of(payload["event"], error)})
-    return b"id: %d\ndata: %b\n\n" % (seq, data)
-
-
-def tellable(envelopes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Envelopes of events, with a stub for each that cannot be written as JSON."""
-    return [_tellable(envelope) for envelope in envelopes]
-
-
-def _tellable(envelope: Mapping[str, Any]) -> Mapping[str, Any]:
-    try:
-        orjson.dumps(envelope)
-    except TypeError as error:
-        return stub_of(envelope, error)
-    return envelope
-
-
 class Subscriber:
-    """A client's place in the stream."""
+    """The position of a client in the stream."""
 
     def __init__(self, after_seq: int) -> None:
         self.after_seq = after_seq
@@ -114,13 +68,13 @@ class Subscriber:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def woken(self) -> None:
+    async def wait(self) -> None:
         self._waiter = asyncio.get_running_loop().create_future()
         await self._waiter
 
 
 class EventFeed:
-    """The ring, its subscribers, and the loop that fills it."""
+    """The ring, its subscribers, and the loop that fills the ring."""
 
     def __init__(
         self,
@@ -135,7 +89,7 @@ class EventFeed:
         self._metrics = metrics
         self._ring: deque[Frame] = deque(maxlen=size)
         self._subscribers: set[Subscriber] = set()
-        #: Those that wait for an event, the one first that has waited longest.
+        #: Subscribers that wait for an event, the longest waiting first.
         self._idle: OrderedDict[Subscriber, None] = OrderedDict()
         self._is_waking = False
         self._rows = EventRows(store)
@@ -147,7 +101,7 @@ class EventFeed:
     # -- filling
 
     async def run(self) -> None:
-        """Take every new event from the log into the ring, for ever."""
+        """Append all new events of the log to the ring, until cancelled."""
         await self.start()
         async for newest in self._store.appended(after_seq=self._head):
             while self._head < newest:
@@ -158,7 +112,7 @@ class EventFeed:
                 self._publish(events)
 
     async def start(self) -> None:
-        """Take up where the log ends; harmless when called again."""
+        """Set the head to the end of the log; idempotent."""
         if not self._stream_id:
             bounds = await self._store.read(verbs.event_log.log_bounds)
             self._stream_id, self._head = bounds.stream_id, bounds.newest_seq
@@ -176,20 +130,20 @@ class EventFeed:
             self._wake()
 
     def _wake(self) -> None:
-        """Let everybody go on who waits for what has come up to now."""
+        """Wake all subscribers that wait for an event up to the head."""
         self._is_waking = True
         self._wake_some(self._head, self._clock.monotonic())
 
     def _wake_some(self, seq: int, began: float) -> None:
-        """Let a few of them go on, then what else there is to do.
+        """Wake a batch of subscribers, and schedule the next batch.
 
-        To write to a client costs the event loop a little. A thousand in one go would hold up a
-        slot that is due, and so would one round after the other: where events come faster than
-        they are handed on, others get as much time as the round took, and clients more at once.
+        A write to a client takes time of the event loop. A thousand writes in one iteration would
+        delay due slots, and so would rounds without a pause: if events arrive faster than they are
+        delivered, the next round waits as long as the last one took and delivers more per client.
         """
-        for _ in range(_WOKEN_AT_ONCE):
+        for _ in range(_WAKE_BATCH):
             longest = next(iter(self._idle), None)
-            # They began to wait one after the other, and each had all there was.
+            # Subscribers wait in order, and each had caught up when it began to wait.
             if longest is None or longest.after_seq >= seq:
                 break
             del self._idle[longest]
@@ -220,7 +174,7 @@ class EventFeed:
     def envelope(self, event: Event) -> dict[str, Any]:
         """An event's wire form, with the calendar rows that it changes.
 
-        Without `rows`, a client asks for those of `source_ref`.
+        Without `rows`, the client must query those of `source_ref`.
         """
         envelope = event.envelope()
         try:
@@ -249,13 +203,13 @@ class EventFeed:
 
     @property
     def stream_id(self) -> str:
-        """Tells this database's events from another's."""
+        """The identity of this database's event log."""
         return self._stream_id
 
     # -- reading
 
     def close_all(self) -> None:
-        """End every open stream: push was switched off, or the gateway stops."""
+        """End all open streams: push was switched off, or the gateway stops."""
         for subscriber in self._subscribers:
             subscriber.closed = True
             subscriber.wake()
@@ -268,9 +222,9 @@ class EventFeed:
         heartbeat_seconds: float,
         once: bool,
     ) -> AsyncGenerator[bytes, None]:
-        """Frames for one client: what it lacks, then what comes; a keep-alive in quiet times.
+        """Frames for one client: missing events, then new events; a keep-alive when idle.
 
-        A client whose place is not in this log any more, or never was, gets a reset first.
+        A client whose cursor is not in this log gets a reset first.
         """
         subscriber = Subscriber(self._head if since_seq is None else since_seq)
         self._subscribers.add(subscriber)
@@ -279,14 +233,14 @@ class EventFeed:
             bounds = await self._store.read(verbs.event_log.log_bounds)
             if since_seq == 0:
                 subscriber.after_seq = bounds.oldest_seq - 1
-            reason = _wrong_place(since_seq, stream_id, bounds)
+            reason = _reset_reason(since_seq, stream_id, bounds)
             if reason is not None:
                 yield self._reset(subscriber, reason)
                 if once:
                     return
             while since_seq is not None and self._head < bounds.newest_seq:
-                # Committed a moment ago: "nothing to tell" would be wrong.
-                if not await self._news(subscriber, heartbeat_seconds):
+                # Committed, but not in the ring yet.
+                if not await self._wait_for_event(subscriber, heartbeat_seconds):
                     break
             caught_up = False
             while not subscriber.closed:
@@ -295,7 +249,8 @@ class EventFeed:
                     return
                 frames = await self._after(subscriber.after_seq)
                 if frames and frames[0].seq > subscriber.after_seq + 1:
-                    yield self._reset(subscriber, ResetReason.GAP)  # forgotten under its eyes
+                    # The events were removed from the log during the stream.
+                    yield self._reset(subscriber, ResetReason.GAP)
                 elif frames:
                     if once:
                         frames = frames[:1]
@@ -305,7 +260,7 @@ class EventFeed:
                 elif once or not caught_up:
                     caught_up = True
                     yield self._keepalive()
-                elif not await self._news(subscriber, heartbeat_seconds):
+                elif not await self._wait_for_event(subscriber, heartbeat_seconds):
                     yield self._keepalive()
                 if once:
                     return
@@ -316,16 +271,18 @@ class EventFeed:
     def _reset(self, subscriber: Subscriber, reason: ResetReason) -> bytes:
         subscriber.after_seq = self._head
         self._metrics.count("push_stream_resets")
-        return _encoded(
+        return encode_frame(
             self._head,
-            {"kind": "reset", "reason": reason, "seq": self._head, **self._place()},
+            {"kind": "reset", "reason": reason, "seq": self._head, **self._position()},
         )
 
     def _keepalive(self) -> bytes:
         self._metrics.count("push_stream_keepalives")
-        return _encoded(self._head, {"kind": "heartbeat", "seq": self._head, **self._place()})
+        return encode_frame(
+            self._head, {"kind": "heartbeat", "seq": self._head, **self._position()}
+        )
 
-    def _place(self) -> dict[str, Any]:
+    def _position(self) -> dict[str, Any]:
         return {
             "stream_id": self._stream_id,
             "projection_version": self._head,
@@ -344,32 +301,32 @@ class EventFeed:
         await self._rows.learn(events)
         return [self._frame(event) for event in events]
 
-    async def _news(self, subscriber: Subscriber, seconds: float) -> bool:
-        """Wait for an event; False when none came for `seconds`."""
+    async def _wait_for_event(self, subscriber: Subscriber, seconds: float) -> bool:
+        """Wait for an event; False if none arrived within `seconds`."""
         timer = self._clock.call_later(seconds, subscriber.wake)
         self._idle[subscriber] = None
         try:
-            await subscriber.woken()
+            await subscriber.wait()
         finally:
             self._idle.pop(subscriber, None)
             timer.cancel()
         return subscriber.closed or subscriber.after_seq < self._head
 
-    async def _learned(self, after_seq: int, limit: int) -> Sequence[Event]:
+    async def _read(self, after_seq: int, limit: int) -> Sequence[Event]:
         events = await self._store.read_events(after_seq=after_seq, limit=limit)
         await self._rows.learn(events)
         return events
 
     async def replay(self, *, since_seq: int, limit: int) -> dict[str, Any]:
         """The first `limit` events after `since_seq`, oldest first (docs/contract.md, Events);
-        fewer, and `has_more`, where they do not fit into an answer.
+        fewer, with `has_more`, if the answer would be too large.
 
-        `gap` says that events between the reader and the first one are no longer kept, or that
-        the reader knows a seq which this log has not reached.
+        `gap` says that events after `since_seq` were removed from the log, or that the log has not
+        reached `since_seq`.
         """
         self._metrics.count("push_replay_requests")
         found = await fill(
-            self._learned, self.envelope, lambda event: event.seq, after=since_seq, limit=limit
+            self._read, self.envelope, lambda event: event.seq, after=since_seq, limit=limit
         )
         events = found.entries
         bounds = await self._store.read(verbs.event_log.log_bounds)
@@ -388,7 +345,7 @@ class EventFeed:
 
 
 def misplaced(since_seq: int, bounds: LogBounds) -> ResetReason | None:
-    """Why a reader at `since_seq` cannot go on in this log; None when it can."""
+    """Why a reader cannot continue after `since_seq` in this log; None if it can."""
     if since_seq < bounds.oldest_seq - 1:
         return ResetReason.GAP
     if since_seq > bounds.newest_seq:
@@ -396,10 +353,10 @@ def misplaced(since_seq: int, bounds: LogBounds) -> ResetReason | None:
     return None
 
 
-def _wrong_place(
+def _reset_reason(
     since_seq: int | None, stream_id: str | None, bounds: LogBounds
 ) -> ResetReason | None:
-    """Why a client cannot go on where it says that it is; None when it can."""
+    """Why a client cannot continue at its cursor; None if it can."""
     if stream_id is not None and stream_id != bounds.stream_id:
         return ResetReason.NEW_STREAM
     return misplaced(since_seq, bounds) if since_seq else None

@@ -1,7 +1,7 @@
-"""Which calendar rows does an event change?
+"""The calendar rows that an event changes.
 
-Rows are not in the log: they are made when an event is handed to clients, with the job as it then
-is. They carry no local times; the client knows its own zone, and keeps what it has of a row.
+The log contains no rows: they are computed when an event is sent to clients, from the current job.
+They contain no local times, since each client knows its own zone.
 """
 
 from collections import OrderedDict
@@ -28,16 +28,15 @@ from universal_agent.domain.run import RunStatus
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
 
-#: Jobs remembered, the latest heard of.
+#: The size of the LRU cache of jobs.
 _KEPT_JOBS = 20_000
 
-
-#: Events that tell of slots without a run.
+#: Events about slots without a run.
 _DECIDING = (*SLOT_SKIPPED, EventType.CALENDAR_CHANGE_APPLIED)
 
 
-class _Known:
-    """A job, read from its record when the first row of it is to be told."""
+class _CachedJob:
+    """A cached job, decoded from its record at first use."""
 
     def __init__(self, version: int, read: Callable[[], JobFact]) -> None:
         self.version = version
@@ -53,20 +52,20 @@ class _Known:
 
 
 class EventRows:
-    """Knows jobs, so that it can tell rows without asking for each event."""
+    """Computes rows of events from a cache of jobs, without a query per event."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._jobs: OrderedDict[str, _Known] = OrderedDict()
+        self._jobs: OrderedDict[str, _CachedJob] = OrderedDict()
 
     async def learn(self, events: Iterable[Event]) -> None:
-        """Get to know the jobs that these events are about."""
+        """Load the jobs of these events into the cache."""
         missing: set[str] = set()
         for event in events:
             if event.type in ASIDE:
                 continue
             if event.type in JOB_PUT:
-                # A record that cannot be read is noticed where its rows are made.
+                # An unreadable record is reported when its rows are computed.
                 with suppress(LookupError, TypeError):
                     self._update(event.data["job"])
             elif event.type in JOB_GONE:
@@ -75,24 +74,24 @@ class EventRows:
                 missing.add(event.source_ref)
         if missing:
             for job in await self._store.read(verbs.calendar.job_facts, sorted(missing)):
-                self._keep(job.job_id, _Known(job.version, partial(_itself, job)))
+                self._keep(job.job_id, _CachedJob(job.version, partial(_itself, job)))
 
     def _update(self, record: Mapping[str, Any]) -> None:
         known = self._jobs.get(record["job_id"])
-        if known is None or known.version < record["version"]:  # else an old event, read again
-            self._keep(record["job_id"], _Known(record["version"], partial(_of_record, record)))
+        if known is None or known.version < record["version"]:  # else it is an old event
+            self._keep(record["job_id"], _CachedJob(record["version"], partial(_of_record, record)))
 
-    def _keep(self, job_id: str, known: _Known) -> None:
+    def _keep(self, job_id: str, known: _CachedJob) -> None:
         self._jobs[job_id] = known
         self._jobs.move_to_end(job_id)
         if len(self._jobs) > _KEPT_JOBS:
             self._jobs.popitem(last=False)
 
     def of(self, event: Event) -> Sequence[dict[str, Any]] | None:
-        """The rows as they are after the event, to be put in place of those with the same id.
+        """The rows after the event, which replace those with the same id.
 
-        None when the rows of its `source_ref` must be asked for: some went away, or they are many.
-        Empty when nothing that is listed changes.
+        None if the client must query the rows of `source_ref`: some were removed, or they are many.
+        Empty if no listed row changes.
         """
         data = event.data
         if event.type in ASIDE:
@@ -106,7 +105,7 @@ class EventRows:
         job = known.job
         if run is not None:
             if run["event_id"] is None:
-                return ()  # an extra run has no slot
+                return ()  # a manual run has no slot
             row = _row_of_run(job, event.source, run)
         elif event.type in SLOT_SKIPPED:
             row = _decided(job, data, RunStatus.SKIPPED, reason=data["reason"])
@@ -117,11 +116,11 @@ class EventRows:
                 case ExceptionKind.MOVE:
                     row = _decided(job, data, MOVED)._replace(moved_to=data["move_to"])
                 case ExceptionKind.RUN_EARLY:
-                    return ()  # the run's own event comes next
+                    return ()  # the event of the run follows
                 case _:
                     return None
         if row.version != job.version:
-            return None  # the job was edited meanwhile: its rows are asked for anyhow
+            return None  # the job was edited since, so its rows are queried
         if is_frequent(job.spec.schedule):
             return ()  # its slots are counted, not listed
         return (row_document(row, job.spec, None, known.part),)
@@ -160,7 +159,7 @@ def _row_of_run(job: JobFact, source: str, run: Mapping[str, Any]) -> Row:
 def _decided(
     job: JobFact, data: Mapping[str, Any], outcome: str, *, reason: str | None = None
 ) -> Row:
-    """The row of a slot that was decided without a run."""
+    """The row of a slot whose outcome was decided without a run."""
     return Row(
         data["scheduled_at"],
         job.spec.source,

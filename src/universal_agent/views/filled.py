@@ -1,4 +1,4 @@
-"""Lists that are read in small batches until their answer is full."""
+"""Pages of lists, read in small batches up to a limit of bytes."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ import orjson
 T = TypeVar("T")
 C = TypeVar("C")
 
-#: An answer with a list goes on in a next page when it is as large as this.
+#: The most bytes of one page.
 MAX_BYTES = 8_000_000
 
-#: Entries that are read at once. One may be some 100 KB.
+#: How many entries are read at a time. An entry may have 100 KB.
 BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Filled(Generic[T]):
-    """What fits into an answer."""
+    """The content of a page."""
 
     entries: list[T]
     documents: list[dict[str, Any]]
-    #: The answer was full before there was nothing left.
+    #: Whether the page ended because of its size.
     is_full: bool
 
 
@@ -34,9 +34,10 @@ async def fill(
     after: C,
     limit: int,
 ) -> Filled[T]:
-    """Up to `limit` entries after a place, as many as fit; at least one where there is one.
+    """Up to `limit` entries after a position, as many as fit; at least one if there is one.
 
-    `read` gives entries after a place, `place` is where an entry is, and `document` its wire form.
+    `read` returns entries after a position, `place` is the position of an entry, and `document` its
+    wire form.
     """
     entries: list[T] = []
     documents: list[dict[str, Any]] = []
@@ -74,4 +75,4 @@ def _length(document: dict[str, Any]) -> int:
     try:
         return len(orjson.dumps(document))
     except TypeError:
-        return 0  # the answer has a stub in its place
+        return 0  # the answer contains a stub instead

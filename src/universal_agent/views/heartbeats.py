@@ -1,4 +1,4 @@
-"""The heartbeats of sessions: the last, the next, what was not delivered, and the files."""
+"""The heartbeats of sessions: last and next beat, undelivered reports, and files."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,7 +21,7 @@ from universal_agent.views.filled import fill, has_more
 
 
 class HeartbeatView:
-    """Answers about heartbeats; changes nothing."""
+    """Queries about heartbeats."""
 
     def __init__(self, store: Store, config: HeartbeatConfig, *, workspaces_root: Path) -> None:
         self._store = store
@@ -29,15 +29,15 @@ class HeartbeatView:
         self._workspaces_root = workspaces_root
 
     async def last(self, session_id: str) -> dict[str, Any]:
-        """How a session's heartbeat is. Raises SessionNotFound when it has none."""
+        """The state of a session's heartbeat. Raises SessionNotFound if it has none."""
         job = await self._beats_of(session_id)
         reports = await self._store.read(verbs.beat_reports.last_reports, session_id)
         return self._document(job, reports.get(session_id))
 
     async def files(self, session_id: str) -> dict[str, Any]:
-        """The files that steer a session's beats, and what a beat makes of them.
+        """The files that configure a session's beats, and how a beat interprets them.
 
-        Raises SessionNotFound when the session has no beats.
+        Raises SessionNotFound if the session has no beats.
         """
         job = await self._beats_of(session_id)
         workspace = job.spec.workspace_dir
@@ -63,7 +63,7 @@ class HeartbeatView:
         return job
 
     async def last_of_all(self) -> dict[str, dict[str, Any]]:
-        """How the heartbeats of all sessions are, by session."""
+        """The state of the heartbeats of all sessions, by session."""
         reports = await self._store.read(verbs.beat_reports.last_reports)
         jobs = await self._store.read(verbs.beats.list_beats)
         return {job.job_id: self._document(job, reports.get(job.job_id)) for job in jobs}
@@ -71,7 +71,7 @@ class HeartbeatView:
     async def suppressed(
         self, *, session_id: str | None, limit: int, before: str | None
     ) -> dict[str, Any]:
-        """A page of what was not delivered, newest first, each with its reason."""
+        """A page of undelivered reports, newest first, each with its reason."""
 
         async def read(after: str | None, wanted: int) -> Sequence[KeptReport]:
             return await self._store.read(
@@ -121,7 +121,7 @@ class HeartbeatView:
 
 
 def _cadence(schedule: Schedule) -> dict[str, float]:
-    """How often, unless a person has put a pattern in the interval's place."""
+    """The interval; empty if a person replaced it with a cron expression."""
     if isinstance(schedule, IntervalSchedule):
         return {"every_seconds": schedule.every.total_seconds()}
     return {}

@@ -1,9 +1,8 @@
-"""The calendar for calendar programs: RFC 5545, read only, the same window rules as the feed.
+"""The calendar as iCalendar (RFC 5545), read-only, with the same windows as the feed.
 
-A slot keeps its UID whatever becomes of it, so that a program that subscribes sees one entry
-change instead of two. Heartbeats and jobs that come often are one entry a day, with their counts,
-unless every slot is asked for. Times are UTC: an hour that a zone's clock repeats has no other
-name that all programs read alike.
+The UID of a slot never changes, so a subscribed program sees one entry change instead of two.
+Heartbeats and frequent jobs have one entry per day with counts, unless all slots are requested.
+Times are UTC, because programs disagree on local times in an hour that the clock repeats.
 """
 
 from collections import Counter
@@ -20,26 +19,26 @@ from universal_agent.views.calendar import CalendarView, FeedAnswer, FeedQuery
 from universal_agent.views.calendar_text import FeedText
 
 if TYPE_CHECKING:
-    # Imported when a calendar is asked for: it would be a twentieth of every start.
+    # Imported at first use: it would take a twentieth of the start-up time.
     import icalendar
 
-#: How often a calendar program is asked to look again.
+#: The refresh interval that is suggested to calendar programs.
 _REFRESH = timedelta(minutes=15)
 
-#: An entry of no length is not shown by some programs.
+#: The shortest entry: some programs do not show an entry of no length.
 _SHORTEST = timedelta(minutes=1)
 
-#: More entries than this are refused: no program can use them.
+#: The most entries: calendar programs cannot handle more.
 MOST_ENTRIES = 10_000
 
 _STATUS = {"missed": "TENTATIVE", "disabled": "CANCELLED"}
 
-#: What a program shows of a slot is its title, so the outcome is in it where it matters.
-_TOLD = {"failed", "missed", "disabled"}
+#: Outcomes that are part of the title, which is all that many programs show.
+_TITLED_OUTCOMES = {"failed", "missed", "disabled"}
 
 
 class IcsView:
-    """Writes the feed as iCalendar."""
+    """Serves the feed as iCalendar."""
 
     def __init__(self, calendar: CalendarView) -> None:
         self._calendar = calendar
@@ -47,9 +46,9 @@ class IcsView:
     async def answer(
         self, query: FeedQuery, *, now: datetime, if_none_match: str | None = None
     ) -> FeedAnswer:
-        """The calendar as iCalendar, or no body when the client has it.
+        """The calendar as iCalendar, without a body if the client has the current version.
 
-        Raises InvalidInput for a zone or window that makes no sense, and WindowTooLarge.
+        Raises InvalidInput for an invalid zone or window, and WindowTooLarge.
         """
         key, tag = await self._calendar.tag(query, now=now, form="ics")
         if if_none_match is not None and tag in if_none_match:
@@ -81,7 +80,7 @@ def to_ics(feed: FeedText, window: Window) -> bytes:
     calendar.add("X-PUBLISHED-TTL", "PT15M")
     end = b"END:VCALENDAR\r\n"
     head: bytes = calendar.to_ical().removesuffix(end)
-    # Each entry is written by itself: as objects they take fifty times their text.
+    # Entries are serialized one at a time: as objects they take fifty times the memory.
     return b"".join([head, *(entry.to_ical() for entry in _entries(feed, window)), end])
 
 
@@ -102,12 +101,12 @@ def _entries(feed: FeedText, window: Window) -> "Iterator[icalendar.Event]":
 
 def _slot(row: Mapping[str, Any], stamp: datetime) -> "icalendar.Event":
     start = datetime.fromisoformat(row.get("moved_to_utc") or row["scheduled_at_utc"])
-    # Of a run that was cut off, only the end of the outage is known.
+    # The duration of an interrupted run is unknown.
     is_known = row["duration_seconds"] is not None and row["run_status"] != "interrupted"
     length = timedelta(seconds=round(row["duration_seconds"])) if is_known else _SHORTEST
     outcome = row["run_status"] or row["status"]
     reason = f" ({row['reason']})" if row["reason"] else ""
-    told = f" ({outcome})" if row["status"] in _TOLD else ""
+    told = f" ({outcome})" if row["status"] in _TITLED_OUTCOMES else ""
     event = _entry(row, row["event_id"], stamp, told)
     event.add("DTSTART", start.astimezone(UTC))
     event.add("DTEND", start.astimezone(UTC) + max(length, _SHORTEST))
@@ -117,7 +116,7 @@ def _slot(row: Mapping[str, Any], stamp: datetime) -> "icalendar.Event":
 
 
 def _group(item: Mapping[str, Any], stamp: datetime) -> "icalendar.Event":
-    """Missed slots that wait for a decision, of a job whose slots are not listed."""
+    """Pending missed slots of a job whose slots are not listed."""
     row, count = item["event"], item["group"]["count"]
     start = datetime.fromisoformat(row["scheduled_at_utc"])
     event = _entry(row, row["event_id"], stamp, f" ({count:,} missed)")
@@ -129,7 +128,7 @@ def _group(item: Mapping[str, Any], stamp: datetime) -> "icalendar.Event":
 
 
 def _days(row: Mapping[str, Any], zone: ZoneInfo, stamp: datetime) -> "list[icalendar.Event]":
-    """An entry for each local day of a job that is counted, with what became of its slots."""
+    """One entry per local day of a frequent job, with the outcomes of its slots."""
     counts: dict[date, Counter[str]] = {}
     for hour in row["hourly"]:
         day = datetime.fromisoformat(hour["start_utc"]).astimezone(zone).date()

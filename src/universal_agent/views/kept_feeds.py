@@ -1,8 +1,7 @@
-"""Feeds that are brought up to date instead of being built again.
+"""Incremental updates of cached feeds.
 
-Everything in a feed is of one job, and an event changes nothing about other jobs than its own. So
-what has changed since a feed was built is read and built for those jobs alone, and takes the place
-of what was there about them.
+Each entry of a feed belongs to one job, and an event changes entries of its own job only. So an
+update queries and builds the entries of the changed jobs, and replaces those in the cached feed.
 """
 
 from dataclasses import dataclass
@@ -16,24 +15,24 @@ from universal_agent.store import verbs
 from universal_agent.store.store import Store
 from universal_agent.threads import Pool
 
-#: Rows and hours of kept feeds: the windows of a few dashboards, about 6 MB.
+#: The most rows and hours of cached feeds: the windows of a few dashboards, about 6 MB.
 _KEPT_ROWS = 20_000
 
-#: With more events than this, or jobs that they are about, the whole feed is built again.
+#: With more events, or more changed jobs, the whole feed is rebuilt.
 _MOST_EVENTS = 500
 _MOST_JOBS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class _Changes:
-    """The jobs that events up to the seq `until` are about."""
+    """The jobs that changed in the events up to the seq `until`."""
 
     job_ids: frozenset[str]
     until: int
 
 
 class KeptFeeds:
-    """Feeds from the projection, which the caller has brought up to the log."""
+    """Cached feeds of the projection, which the caller has brought up to date with the log."""
 
     def __init__(self, store: Store, thread: Pool) -> None:
         self._store = store
@@ -41,18 +40,18 @@ class KeptFeeds:
         self._kept: BoundedCache[Window, Feed] = BoundedCache(_KEPT_ROWS)
 
     def forget(self) -> None:
-        """Drop all of them: the projection was rebuilt."""
-        # A feed that is being built is put into the cache that nobody reads any more.
+        """Clear the cache: the projection was rebuilt."""
+        # A feed in progress is stored in the old cache, which is no longer read.
         self._kept = BoundedCache(_KEPT_ROWS)
 
     async def feed(self, window: Window) -> Feed:
-        """What stands in the window."""
+        """The feed of the window."""
         feeds = self._kept
         kept = feeds.get(window)
         changes = None if kept is None else await self._changes_after(kept.version)
         feed = None
         if kept is not None and changes is not None:
-            feed = await self._brought_up(kept, changes, window)
+            feed = await self._updated(kept, changes, window)
         if feed is None:
             facts = await self._store.read(verbs.calendar.projected_calendar, window)
             feed = await self._thread.run(build_feed, facts, window)
@@ -60,9 +59,11 @@ class KeptFeeds:
             feeds.put(window, feed, _weight(feed))
         return feed
 
-    async def _brought_up(self, kept: Feed, changes: _Changes, window: Window) -> Feed | None:
-        """None when the projection is not between the feed and the last of the changes, or when
-        not all groups of missed slots are listed: others would take the place of those that go.
+    async def _updated(self, kept: Feed, changes: _Changes, window: Window) -> Feed | None:
+        """The updated feed; None if it must be rebuilt.
+
+        That is the case if the projection is older than the feed or newer than the changes, or if
+        not all groups of missed slots are listed, so that others would replace removed groups.
         """
         if len(kept.stasis) >= MAX_GROUPS:
             return None
@@ -77,7 +78,7 @@ class KeptFeeds:
         return None if len(feed.stasis) > MAX_GROUPS else feed
 
     async def _changes_after(self, version: int) -> _Changes | None:
-        """None when they are too many, or gone from the log."""
+        """The changes after a version; None if they are too many, or removed from the log."""
         events = await self._store.read_events(after_seq=version, limit=_MOST_EVENTS + 1)
         if len(events) > _MOST_EVENTS or (events and events[0].seq != version + 1):
             return None

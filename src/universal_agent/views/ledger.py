@@ -1,4 +1,4 @@
-"""Did every expected slot end in exactly one recorded outcome, and why in that one?"""
+"""The ledger of expected slots and their outcomes, and the explanation of an outcome."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -14,11 +14,11 @@ from universal_agent.errors import InvalidInput
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
 
-#: The longest window that is reckoned in one answer.
+#: The longest window of one answer.
 LONGEST = timedelta(days=366)
 
-#: Recorded slots that are reckoned at once, or those of an hour: what a year may hold is more than
-#: fits into memory.
+#: The most recorded slots that are in memory at a time, except for a single hour with more: those
+#: of a year may not fit.
 _AT_ONCE = 200_000
 
 _RAN = ("success", "error", "timeout", "cancelled")
@@ -26,23 +26,23 @@ _MISSED = ("pending", "approved_and_run", "rescheduled", "deleted", "superseded"
 
 
 class LedgerView:
-    """Reckons the ledger from the store."""
+    """Computes ledgers from the store."""
 
     def __init__(
         self, store: Store, *, judging: Callable[[], bool], at_once: int = _AT_ONCE
     ) -> None:
-        """`judging` tells whether an engine runs, and so decides what is due."""
+        """`judging` returns whether an engine runs, which decides the outcomes of due slots."""
         self._store = store
         self._judging = judging
         self._at_once = at_once
-        #: One ledger is computed at a time: more would compete with the scheduler for the
-        #: interpreter, and gain nothing.
+        #: One ledger is computed at a time: more would compete with the scheduler for the GIL
+        #: without being faster.
         self._turn = asyncio.Lock()
 
     async def ledger(
         self, *, start: datetime, end: datetime, now: datetime, job_id: str | None = None
     ) -> dict[str, Any]:
-        """The account of (start, end]. Raises InvalidInput for an empty or too long window."""
+        """The ledger of (start, end]. Raises InvalidInput for an empty or too long window."""
         if not start < end:
             raise InvalidInput(
                 f"expected start before end, got {start.isoformat()} and {end.isoformat()}",
@@ -57,11 +57,11 @@ class LedgerView:
         ledger = Ledger(start=start, end=start)
         async with self._turn:
             for until in await self._pieces(start, end, job):
-                ledger.add(await self._reckoned(ledger.end, until, now, job))
+                ledger.add(await self._computed(ledger.end, until, now, job))
         return ledger_document(ledger)
 
     async def _pieces(self, start: datetime, end: datetime, job_id: JobId | None) -> list[datetime]:
-        """Where the parts of the window end that are reckoned by themselves."""
+        """The ends of the parts of the window, which are computed one after the other."""
         ends, held = [], 0
         for hour, count in await self._store.read(
             verbs.ledger.recorded_by_hour, start=start, end=end, job_id=job_id
@@ -72,7 +72,7 @@ class LedgerView:
             held += count
         return [*ends, end]
 
-    async def _reckoned(
+    async def _computed(
         self, start: datetime, end: datetime, now: datetime, job_id: JobId | None
     ) -> Ledger:
         facts = await self._store.read(
@@ -84,14 +84,14 @@ class LedgerView:
         )
 
     async def _undecided(self, versions: Iterable[JobVersion]) -> dict[str, int]:
-        """From where on slots of these jobs were not looked at, as epochs."""
+        """The first slot of each job that no engine has decided, as epochs."""
         jobs = await self._store.read(
             verbs.calendar.job_facts, sorted({version.job_id for version in versions})
         )
         return {job.job_id: epoch(job.next_run_at) for job in jobs if job.next_run_at is not None}
 
     async def explain(self, slot: SlotKey, *, now: datetime) -> dict[str, Any]:
-        """Why a slot ran, did not, or ran late, with the events that prove it."""
+        """Why a slot ran, ran late or did not run, with the events as evidence."""
         history = await self._store.read(verbs.ledger.slot_history, slot)
         explanation = explain(slot, history, now=now)
         return {

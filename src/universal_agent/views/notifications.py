@@ -1,4 +1,4 @@
-"""What are people told, newest first?"""
+"""Notifications, newest first."""
 
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ class NotificationView:
         status: NotificationStatus | None = None,
         session_id: str | None = None,
     ) -> list[dict[str, Any]]:
-        """Up to `limit` notifications with that status."""
+        """Up to `limit` notifications with a status."""
         found = await self._store.read(
             verbs.notifications.list_notifications, limit=self._keep, session_id=session_id
         )

@@ -1,9 +1,9 @@
-"""The calendar's projection and how it follows the event log.
+"""The projector, which keeps the calendar's projection up to date with the event log.
 
-The projector folds what was appended, in batches, each in one transaction with its position. A
-start goes on from there and never replays the log. A reader first has the projection brought up to
-the head; one that is far behind, as after an upgrade, is not waited for. A rebuild is made aside,
-and takes the projection's place only where the two differ at the same event.
+The projector folds new events in batches; each batch commits in one transaction with its position.
+A restart resumes at the position and does not replay the log. Reads wait until the projection has
+caught up, unless it is far behind, as after an upgrade. A rebuild folds the log into a separate
+database, and replaces the projection only if the two differ at the same event.
 """
 
 import asyncio
@@ -28,29 +28,29 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
-#: Events folded in one transaction. Others wait for the writer meanwhile.
+#: Events per transaction. Other writes wait for it.
 BATCH = 200
 
-#: Rows copied in one transaction.
+#: Rows copied per transaction.
 PAGE = 1000
 
-#: Beyond every seq.
-_FOR_EVER = 2**63
+#: Larger than every seq.
+_MAX_SEQ = 2**63
 
-#: A projection further behind than this is not waited for.
+#: Reads do not wait for a projection that lacks more events.
 PATIENCE_EVENTS = 5000
 
-#: How often two projections are brought to one event.
+#: How many times two projections are advanced to a common event.
 _ATTEMPTS = 5
 
-#: From an event until it is folded unasked: many share one commit, and slots that come due together
-#: are admitted, and their runs ended, before the first of them is folded.
+#: The delay between an event and its fold, unless a read needs it earlier: many events share one
+#: commit, and slots that are due together are admitted before the first of them is folded.
 _PAUSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a projection made aside came to, and what the one in use is, at the same event."""
+    """Digests of the projection and of a rebuilt one, at the same event."""
 
     position: int
     hash: str
@@ -58,12 +58,12 @@ class Verdict:
 
     @property
     def ok(self) -> bool:
-        """Whether the projection is what the log makes of it."""
+        """Whether the projection matches the log."""
         return self.hash == self.expected_hash
 
 
 class Projector:
-    """Keeps the projection."""
+    """Keeps the projection up to date, verifies it and rebuilds it."""
 
     def __init__(
         self,
@@ -83,19 +83,19 @@ class Projector:
         self._scratch = scratch
         self._folding = asyncio.Lock()
         self._on_rebuild: Callable[[], None] = lambda: None
-        #: Its rows are being replaced: readers scan the tables.
+        #: Its rows are being replaced, so reads scan the tables.
         self._is_replaced = False
-        #: It cannot follow the log, and that was logged.
+        #: It cannot follow the log, and the error was logged.
         self._is_stuck = False
-        #: The seq of the last event that is known to be in it.
+        #: The seq of the last folded event, as far as known.
         self.position = 0
 
     def on_rebuild(self, call: Callable[[], None]) -> None:
-        """Call this when the projection's rows are replaced."""
+        """Register a callback for when the projection's rows are replaced."""
         self._on_rebuild = call
 
     async def run(self) -> None:
-        """Follow the log while the projection is wanted."""
+        """Follow the log while the projection is enabled."""
         self.position = await self._store.read(verbs.projection.projection_position)
         if self._wanted():
             await self._follow()
@@ -105,7 +105,7 @@ class Projector:
                 await self._follow()
 
     async def _follow(self) -> bool:
-        """Catch up. False where what lies between is gone: feeds are scanned then."""
+        """Catch up. Returns False if required events were removed; feeds then scan the tables."""
         try:
             await self.catch_up()
         except Conflict as error:
@@ -117,7 +117,7 @@ class Projector:
         return not self._is_stuck
 
     async def catch_up(self) -> None:
-        """Fold everything that is in the log."""
+        """Fold all events of the log."""
         async with self._folding:
             if not self.position:
                 self.position = await self._store.read(verbs.projection.projection_position)
@@ -125,11 +125,11 @@ class Projector:
                 self._metrics.count("projection_applied", position - self.position)
                 self.position = position
 
-    async def _fold(self, into: Store, *, after: int, until: int = _FOR_EVER) -> AsyncIterator[int]:
-        """Fold the log into a projection; where it is after each batch.
+    async def _fold(self, into: Store, *, after: int, until: int = _MAX_SEQ) -> AsyncIterator[int]:
+        """Fold the log into a projection; yields its position after each batch.
 
-        What is gone from the log is taken from the checkpoint. Raises Conflict when that does not
-        reach the log's beginning.
+        Events that were removed from the log are taken from the checkpoint. Raises Conflict if the
+        checkpoint does not reach the log's beginning.
         """
         position = after
         while position < until:
@@ -141,7 +141,8 @@ class Projector:
             is_end = False
             if events[0].seq == position + 1:
                 position = await into.write(verbs.projection.project, events)
-                # Events that came while it was folded wait for more: each batch has its cost.
+                # Events that arrived during the fold wait for more, since each batch has a fixed
+                # cost.
                 is_end = len(events) < limit
             else:
                 position = await self._begin(into)
@@ -155,9 +156,9 @@ class Projector:
                 return
 
     async def _begin(self, into: Store) -> int:
-        """Put a projection to where the log begins; its position.
+        """Set a projection to the beginning of the log; returns its position.
 
-        Raises Conflict, and leaves it as it is, when the checkpoint does not reach that far.
+        Raises Conflict, without a change, if the checkpoint does not reach that far.
         """
         bounds = await self._store.read(verbs.event_log.log_bounds)
         if bounds.oldest_seq == 1:
@@ -169,8 +170,8 @@ class Projector:
                 raise Conflict(
                     f"The event log begins with event {bounds.oldest_seq}, and the checkpoint of "
                     f"what came before reaches event {reached}: the projection cannot be made from "
-                    "them and stays as it is. Restore the checkpoint file from a backup; it lies "
-                    "beside the database."
+                    "them and stays unchanged. Restore the checkpoint file from a backup; it is "
+                    "next to the database."
                 )
             await self._clear(into)
             await self._copy(checkpoint, into)
@@ -188,10 +189,10 @@ class Projector:
             await into.write(verbs.projection.write_projection, page)
 
     async def is_caught_up(self) -> bool:
-        """Whether the projection has every event up to now; waits while few are missing.
+        """Whether the projection contains all events up to now; waits if only few are missing.
 
-        It cannot catch up while the database takes no writes, where events that it lacks are gone
-        from the log, or while it is replaced. The tables can be read all the same.
+        It cannot catch up while the database accepts no writes, if missing events were removed from
+        the log, or while its rows are replaced. The tables remain readable.
         """
         if self._is_replaced:
             return False
@@ -207,17 +208,17 @@ class Projector:
                 return False
         return True
 
-    # -- whether it is right
+    # -- verification
 
     async def verify(self) -> Verdict:
-        """Make a projection aside, and compare. Raises Conflict when none can be made."""
+        """Compare with a separate projection. Raises Conflict if none can be built."""
         async with self._aside() as aside:
             return await self._compared(aside)
 
     async def rebuild(self) -> Verdict:
-        """Make a projection aside and put its rows in the place of others that differ.
+        """Build a separate projection, and replace the rows if they differ.
 
-        Raises Conflict, and changes nothing, when none can be made.
+        Raises Conflict, without a change, if none can be built.
         """
         async with self._aside() as aside:
             verdict = await self._compared(aside)
@@ -238,7 +239,7 @@ class Projector:
 
     @asynccontextmanager
     async def _aside(self) -> AsyncIterator[Store]:
-        """A projection in a database of its own, as far as the log reaches now."""
+        """A projection in a separate database, with all current events."""
         with tempfile.TemporaryDirectory(prefix="ua-projection-") as folder:
             scratch = self._scratch(Path(folder) / "scratch.db")
             await scratch.open()
@@ -251,7 +252,7 @@ class Projector:
                 await scratch.close()
 
     async def _compared(self, aside: Store) -> Verdict:
-        """The verdict at one event, whatever comes in meanwhile."""
+        """The verdict at a common event, while new events may arrive."""
         for _ in range(_ATTEMPTS):
             await self.catch_up()
             held = await self._store.read(verbs.projection.projection_digest)
@@ -259,13 +260,13 @@ class Projector:
             async for _position in self._fold(aside, after=position, until=held.position):
                 pass
             expected = await aside.read(verbs.projection.projection_digest)
-            # It is ahead where the log's beginning went while it was made.
+            # It is ahead if the beginning of the log was removed during the build.
             if expected.position == held.position:
                 break
         return Verdict(position=held.position, hash=held.hash, expected_hash=expected.hash)
 
     async def _replace(self, aside: Store) -> None:
-        """Take the rows of another projection. Readers scan the tables while it lasts."""
+        """Copy the rows of another projection. Reads scan the tables during the copy."""
         self._is_replaced = True
         try:
             async with self._folding:

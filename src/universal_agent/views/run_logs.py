@@ -1,6 +1,6 @@
-"""What runs have printed, continued from where a reader stopped.
+"""Tails of run logs, continued at a cursor.
 
-Reads files: call it in a thread.
+The functions read files: call them in a thread.
 """
 
 import os
@@ -22,12 +22,12 @@ def tail(
     max_bytes: int,
     file_id: str | None = None,
 ) -> dict[str, Any]:
-    """Lines of the file `inside` a folder, from byte `cursor` on; else the last `limit` lines.
+    """Lines of the file `inside` a folder, from byte `cursor`; without one, the last `limit` lines.
 
-    `cursor` of the answer is where to continue, and `partial` says that the last line is not
-    finished yet. `truncated`: lines before the first one were left out. `reset`: the file is
-    shorter than the cursor, or not the one of `file_id`, so its last lines are read instead. Raises
-    OSError for what is no regular file, or cannot be reached without following a link.
+    In the answer, `cursor` is the position to continue at, `partial` says that the last line is
+    incomplete, `truncated` that lines before the first one were omitted, and `reset` that the file
+    is shorter than the cursor or not the one of `file_id`, so that its last lines are returned.
+    Raises OSError for anything but a regular file, or if the path contains a link.
     """
     path = top / inside
     try:
@@ -47,15 +47,15 @@ def tail(
     truncated = False
     if from_end:
         if start > 0:
-            # The first line is cut; where it is the only one, its end is better than nothing.
+            # The first line is cut, and dropped unless it is the only one.
             if len(lines) > 1:
                 start, lines = start + len(lines[0]), lines[1:]
             truncated = True
-        left_out = lines[:-limit]
+        omitted = lines[:-limit]
         start, lines, truncated = (
-            start + sum(map(len, left_out)),
+            start + sum(map(len, omitted)),
             lines[-limit:],
-            truncated or bool(left_out),
+            truncated or bool(omitted),
         )
     else:
         lines = lines[:limit]
@@ -64,7 +64,7 @@ def tail(
 
 
 def _keep_ends(data: bytes) -> list[bytes]:
-    """Lines with their newline; only a newline ends one."""
+    """Lines including the newline, the only line end."""
     *whole, rest = data.split(b"\n")
     return [line + b"\n" for line in whole] + [rest]
 
@@ -109,7 +109,7 @@ class RunLogs:
         max_bytes: int,
         file_id: str | None = None,
     ) -> dict[str, Any]:
-        """The tail of a run's log; no lines while it has printed nothing, or there is no run."""
+        """The tail of a run's log; no lines if there is no run or it printed nothing."""
         if run is None:
             return _answer(Path(), "", 0, 0, [], truncated=False, reset=bool(cursor))
         path = run_log_path(self._root, run.run_id, run.queued_at)

@@ -1,4 +1,4 @@
-"""The scheduling-runtime document: what happened since the start, how late, how full."""
+"""The scheduling-runtime document: counters since the start, lateness, and fill levels."""
 
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from universal_agent.views.projection import Projector
 
 
 class SchedulingMetrics:
-    """Gathers the document from the counters, the event feed and the store."""
+    """Assembles the document from the counters, the event feed and the store."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Which sessions are there, and what is each doing?"""
+"""Sessions and their status."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,12 +12,12 @@ from universal_agent.store.store import Store
 from universal_agent.views.cron import run_document
 from universal_agent.views.filled import BATCH, fill
 
-#: Runs that are shown with a session.
+#: The most runs in the document of a session.
 _RUNS = 20
 
 
 class SessionView:
-    """Answers what is asked about sessions."""
+    """Queries about sessions."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class SessionView:
         *,
         workspaces_root: Path,
     ) -> None:
-        """`connected`: how many clients a session has; `attached`: which sessions have some."""
+        """`connected`: number of clients of a session; `attached`: sessions with clients."""
         self._store = store
         self._connected = connected
         self._attached = attached
@@ -48,7 +48,7 @@ class SessionView:
         }
 
     def status(self, session: Session) -> SessionStatus:
-        """What the session is doing."""
+        """The status of the session."""
         if session.busy:
             return SessionStatus.RUNNING
         return SessionStatus.ACTIVE if self._connected(session.session_id) else SessionStatus.IDLE
@@ -62,7 +62,7 @@ class SessionView:
         source: str | None = None,
         owner: str | None = None,
     ) -> dict[str, Any]:
-        """Sessions in the order they were made, from after `cursor`, that fit all filters."""
+        """Sessions in order of creation, after `cursor`, that match all filters."""
 
         def fits(session: Session) -> bool:
             return (
@@ -99,14 +99,14 @@ class SessionView:
         }
 
     async def session(self, session_id: str) -> dict[str, Any]:
-        """The session; looking at it does not resume it. Raises SessionNotFound."""
+        """The session; the query does not resume it. Raises SessionNotFound."""
         session = await self._store.read(verbs.sessions.get_session, session_id)
         if session is None:
             raise SessionNotFound(f"There is no session {session_id!r}.")
         return self.document(session)
 
     async def latest_run(self, session_id: str) -> Run | None:
-        """Its latest turn or beat, or None before the first. Raises SessionNotFound."""
+        """The latest turn or beat of a session; None before the first. Raises SessionNotFound."""
         await self.session(session_id)
         runs = await self._store.read(
             verbs.runs.list_runs, job_id=JobId(session_id), source=None, limit=1
@@ -114,7 +114,7 @@ class SessionView:
         return runs[0] if runs else None
 
     async def with_turns(self, session_id: str) -> dict[str, Any]:
-        """The session with its latest runs, turns and beats alike. Raises SessionNotFound."""
+        """The session with its latest runs, both turns and beats. Raises SessionNotFound."""
         document = await self.session(session_id)
         runs = await self._store.read(
             verbs.runs.list_runs, job_id=JobId(session_id), source=None, limit=_RUNS
@@ -122,7 +122,7 @@ class SessionView:
         return {**document, "runs": [run_document(run) for run in runs]}
 
     async def counts(self) -> dict[str, int]:
-        """How many there are, and how many of them have a client or run something."""
+        """The number of sessions, and of those that have a client or a run."""
         active = self._attached() | set(await self._store.read(verbs.sessions.busy_sessions))
         return {
             "active": len(active),
