@@ -190,5 +190,5 @@ async def _one_day(store: Store, jobs: list[Job]) -> list[Job]:
         )
         for claimed in admission.started
     ]
-    await store.finish(ended, free_workers=0, host="bench", now=at - _DAY)
+    await store.write(verbs.execution.finish, ended, free_workers=0, host="bench", now=at - _DAY)
     return then

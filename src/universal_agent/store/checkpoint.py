@@ -1,7 +1,7 @@
-"""What did the forgotten beginning of the event log come to?
+"""The projection of events that were deleted from the log.
 
-Before events are taken out of the log, they are folded into a projection of their own, in a file
-beside the database. From there the log goes on: together they make the whole projection anew.
+Before events are deleted, they are folded into a separate projection, in a file next to the
+database. The checkpoint and the rest of the log give the whole projection.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Checkpoint:
-    """The projection as of the last event that was forgotten, or of a later one."""
+    """The projection as of the last deleted event, or of a later one."""
 
     def __init__(self, database: Path, store_at: Callable[[Path], Store]) -> None:
         self._database = database
@@ -27,10 +27,10 @@ class Checkpoint:
 
     @asynccontextmanager
     async def opened(self, stream_id: str) -> AsyncIterator[Store]:
-        """The store that keeps it, for one user at a time; an empty one where there was none.
+        """The store that keeps it, for one user at a time; an empty one when there was none.
 
-        It has the log's name in its own, so that one database's is never taken for another's.
-        Raises Conflict when its file is damaged or is no regular file.
+        The name of its file contains the stream id, so that one database's checkpoint is never
+        taken for another's. Raises Conflict when the file is damaged or is no regular file.
         """
         path = self._database.with_name(f"{self._database.name}.checkpoint-{stream_id}")
         async with self._using:
@@ -41,7 +41,7 @@ class Checkpoint:
                 _log.error("checkpoint_unusable", action="checkpoint_unusable", error=str(error))
                 raise Conflict(
                     f"The checkpoint {path.name} cannot be read; the log has why. Nothing was "
-                    "changed. Restore the file from a backup; it lies beside the database."
+                    "changed. Restore the file from a backup; it is next to the database."
                 ) from error
             try:
                 yield store

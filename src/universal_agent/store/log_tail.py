@@ -1,7 +1,7 @@
-"""What was appended last? The end of the event log in memory, for those who follow it.
+"""The end of the event log in memory.
 
-Whoever follows the log reads each event within moments of its commit. They are served from here,
-with no trip to the database, so that being followed costs a busy gateway next to nothing.
+Followers of the log read each event within moments of its commit. They are served from here,
+without a read of the database, so that followers cost a busy gateway next to nothing.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from universal_agent.domain.events import (
     NewEvent,
 )
 
-#: Events kept: more than a follower ever lags behind, unless it hangs.
+#: Events kept: more than a follower lags behind, unless it hangs.
 KEPT_EVENTS = 4096
 
 
@@ -27,12 +27,12 @@ class LogTail:
         self._waiters: set[asyncio.Future[None]] = set()
 
     def grown(self, seq: int, events: Sequence[NewEvent]) -> None:
-        """Take what a commit has appended, the last event under `seq`; on the event loop.
+        """Take the events of a commit, the last one under `seq`. Call it on the event loop.
 
-        Followers are woken a turn of the loop later: what the commit has started goes first.
+        Followers are woken one turn of the loop later: work that the commit has started goes first.
         """
         if self._events and self._events[-1].seq != seq - len(events):
-            # A commit that was reported as failed is in the log all the same: read it from there.
+            # A commit that was reported as failed is in the log: followers read it from there.
             self._events.clear()
         for at, event in enumerate(events, start=seq - len(events) + 1):
             self._events.append(_in_log(event, at))
@@ -44,16 +44,16 @@ class LogTail:
         if not self._events or seq < self._events[0].seq - 1:
             return None
         first = seq + 1 - self._events[0].seq
-        # By index: a deque finds its ends at once, where an iterator walks there from the first.
+        # By index: a deque reaches its ends directly, where an iterator walks from the first.
         return [self._events[at] for at in range(first, min(first + limit, len(self._events)))]
 
     def forget(self, until: int) -> None:
-        """Drop the events up to that seq, all but the newest, as the log has done."""
+        """Drop the events up to that seq, except the newest, as the log has done."""
         while len(self._events) > 1 and self._events[0].seq <= until:
             self._events.popleft()
 
     def close(self) -> None:
-        """Let everybody who watches go."""
+        """End the iterators of all followers."""
         self._closed = True
         self._wake()
 

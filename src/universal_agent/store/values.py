@@ -1,4 +1,4 @@
-"""What verbs take and return."""
+"""Parameters and results of verbs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from universal_agent.domain.system_event import SystemEvent, WakeMode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Once:
-    """A caller's Idempotency-Key: the same key makes a thing once, whatever is lost on the way."""
+    """A caller's Idempotency-Key: the same key makes a thing once, whatever response is lost."""
 
     key: str
     #: Hash of the request; the same key with another request is a Conflict.
@@ -31,7 +31,7 @@ class Once:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Jobs in the order they were made, and where the next page begins."""
+    """Jobs in the order of their creation, and where the next page begins."""
 
     jobs: tuple[Job, ...]
     total: int
@@ -40,16 +40,16 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """Jobs whose next slot has come due, and when to look again."""
+    """Jobs whose next slot is due, and when to look again."""
 
     jobs: tuple[Job, ...]
-    #: Slots that wait for a time of their own have come to it: retries, moved slots.
+    #: Whether retries or moved slots are due.
     starts: bool
-    #: Waiting runs that have waited too long exist.
+    #: Whether queued runs have waited too long.
     overdue: bool
-    #: Missed slots that are no longer useful exist.
+    #: Whether missed slots are no longer useful.
     expired: bool
-    #: The earliest instant at which anything further is due; None: nothing is planned.
+    #: The earliest instant at which anything else is due; None when nothing is planned.
     next_at: datetime | None
     #: Jobs that are due and cannot be read, with their versions.
     unreadable: tuple[tuple[str, int], ...] = ()
@@ -57,7 +57,7 @@ class Due:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotStart:
-    """A slot that is to be admitted, with the id its run will have."""
+    """A slot to admit, with the id of its run."""
 
     scheduled_at: datetime
     run_id: RunId
@@ -68,9 +68,9 @@ class SlotStart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What was decided about a job's due slots.
+    """The decision about a job's due slots.
 
-    Applies only while the job still has the version and the high-water mark it was decided on.
+    It applies only while the job has the version and the high-water mark that it was made on.
     """
 
     job: Job
@@ -84,55 +84,55 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wake:
-    """Somebody, or something, that asks for a session's beat."""
+    """A request for a session's beat."""
 
     session_id: str
-    #: The id that the beat's run will have, when it is a new one.
+    #: The id of the beat's run, when it is a new one.
     run_id: RunId
     mode: WakeMode
     reason: str | None
     by: str
-    #: How much may wait to be told to the session.
+    #: The most system events that may wait for the session's next beat.
     keep: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """A run that is now `running`, with the spec it was admitted under: hand it to a runner."""
+    """A run that is now `running`, with the spec it was admitted under, for a runner."""
 
     run: Run
     spec: JobSpec
-    #: What a beat is to be told; it is acknowledged when the run ends well.
+    #: The system events of a beat; they are deleted when the run succeeds.
     notes: tuple[SystemEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """What `admit` did."""
+    """The result of `admit`."""
 
     started: tuple[Claimed, ...] = ()
     #: How many slots wait for a worker.
     queued_count: int = 0
-    #: Jobs whose decision no longer applied; they are looked at again.
+    #: Jobs whose decision no longer applied; they are decided again.
     stale_count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """How a claimed run ended, measured by the executor."""
+    """The end of a claimed run, measured by the executor."""
 
     claimed: Claimed
     status: RunStatus
     started_at: datetime
     finished_at: datetime
     error: str | None = None
-    #: Why it was skipped, in one word.
+    #: The reason of a skip, in one word.
     reason: str | None = None
     exit_code: int | None = None
     output_preview: str = ""
-    #: Whom its end wakes.
+    #: Session to wake when the run ends.
     wake: Wake | None = None
-    #: What a beat had to say.
+    #: The report of a beat.
     report: BeatReport | None = None
     retry: RetryAdvice | None = None
 
@@ -141,11 +141,11 @@ class Finished:
 class ClaimRules:
     """Which queued runs may be claimed, beyond the number of free workers."""
 
-    #: Of the free workers, how many may run missed slots; None: all of them.
+    #: How many of the free workers may run missed slots; None: all of them.
     late_workers: int | None = None
-    #: Runs of missed slots have waited so long that the first of them goes ahead of all others.
+    #: Whether runs of missed slots have waited so long that the first of them goes first.
     late_overdue: bool = False
-    #: Sources whose engine is switched off: nothing of theirs is claimed.
+    #: Sources whose engine is switched off: their runs are not claimed.
     off: tuple[Source, ...] = ()
 
 
@@ -154,10 +154,10 @@ ANY_RUN = ClaimRules()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """Which waiting runs `settle` or `claim` claimed."""
+    """The queued runs that `settle` or `claim` claimed."""
 
     claimed: tuple[Claimed, ...] = ()
-    #: Runs are still waiting in the queue.
+    #: Whether runs are still queued.
     more_queued: bool = False
 
 
@@ -166,23 +166,23 @@ class Settled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """What an operator decided about a missed slot."""
+    """An operator's decision about a missed slot."""
 
     action: StasisAction
     scope: Scope
     by: str
     note: str | None = None
-    #: The id that the run of an approved slot will have.
+    #: The id of the run of an approved slot.
     run_id: RunId | None = None
     #: The one-shot job that a rescheduled slot becomes.
     job: Job | None = None
-    #: What a rescheduled beat becomes: word with the session's next one.
+    #: The wake that a rescheduled beat becomes.
     wake: Wake | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
-    """What came of a decision."""
+    """The result of a decision."""
 
     record: MissedRecord
     run: Run | None = None
@@ -203,7 +203,7 @@ class DuePage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """Which sessions were told something or woken, and the beats that come of it right away."""
+    """The sessions that got events or wakes, and the beats that were queued for them."""
 
     session_ids: tuple[str, ...]
     runs: tuple[Run, ...]
@@ -211,7 +211,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEnd:
-    """What the deletion of a session found open."""
+    """What was open when a session was deleted."""
 
     #: Runs that waited, and are cancelled.
     cancelled: tuple[RunId, ...]
@@ -235,7 +235,7 @@ class Replanned:
 
 @dataclass(frozen=True, slots=True)
 class ChangedZone:
-    """A time zone whose rules are others than those its jobs are planned by, as fingerprints."""
+    """A time zone whose rules differ from those its jobs are planned by, as fingerprints."""
 
     timezone: str
     before: str
@@ -248,7 +248,7 @@ class ChangedZone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogBounds:
-    """The event log's ends. `stream_id` tells one database from another."""
+    """The event log's ends. `stream_id` tells two databases apart."""
 
     stream_id: str
     #: The oldest event kept; one above `newest_seq` while the log is empty.
@@ -258,7 +258,7 @@ class LogBounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """How much there is."""
+    """Counts of the main tables."""
 
     jobs: int
     #: Sessions that have heartbeats.
@@ -269,7 +269,7 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectionDigest:
-    """What the projection holds, hashed, after the event at `position`."""
+    """A hash of the projection after the event at `position`."""
 
     position: int
     hash: str
@@ -277,7 +277,7 @@ class ProjectionDigest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectionPage:
-    """Some of what the projection holds: rows of one of its tables, as they are stored."""
+    """Rows of one of the projection's tables, as they are stored."""
 
     table: str
     rows: Sequence[tuple[Any, ...]]

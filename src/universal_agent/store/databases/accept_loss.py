@@ -1,4 +1,4 @@
-"""Going on without data that were acknowledged and are gone, once an operator has accepted that."""
+"""Accepting the loss of acknowledged data, so that the gateway starts without them."""
 
 import contextlib
 import os
@@ -15,7 +15,8 @@ from universal_agent.store.statements import queries
 
 
 def find_loss(database: Path, state_dir: Path | None) -> str | None:
-    """What a start would refuse to go on without, for people; None when nothing is missing.
+    """What a start would refuse to go on without, in words for people; None when nothing is
+    missing.
 
     Raises StoreCorrupt when the database that is there cannot be read.
     """
@@ -29,11 +30,11 @@ def find_loss(database: Path, state_dir: Path | None) -> str | None:
 
 
 def accept_loss(database: Path, state_dir: Path | None) -> None:
-    """Make the next start go on with what there is, in an event stream of its own.
+    """Make the next start go on with the data there are, under a new stream id.
 
     The sequence numbers of the lost events will be given to other events, so clients that follow
-    the stream must start over: that is what another stream id tells them. Raises DataDirLocked
-    while a gateway runs.
+    the stream must start over; the new stream id tells them. Raises DataDirLocked while a gateway
+    runs.
     """
     if not database.exists():
         forget_mark(database)
@@ -57,7 +58,7 @@ def _begin_stream(database: Path, stream_id: str) -> None:
         mark = read_mark(database)
         old = None if row is None else str(row[0])
         if old is not None and (mark is None or mark.stream_id == old):
-            # What was forgotten of the log before is the past of the new stream too.
+            # The checkpoint of the old stream is the past of the new one too.
             _link_checkpoint(database, old, stream_id)
         connection.execute("BEGIN IMMEDIATE")
         if old is not None and (mark is None or mark.stream_id == old):

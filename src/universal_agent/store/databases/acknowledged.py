@@ -1,12 +1,11 @@
-"""What was acknowledged last, known beside the database and in it.
+"""The last acknowledged event, recorded in a file next to the database and in the database.
 
 `ua.db.mark` has the seq of the last event that was acknowledged. It is written after each commit,
 without a sync: it outlives the process, and after a power cut it is behind, never ahead.
 
-The database itself says whether its main file has everything. While nothing is written it does
-(`settled`), and a copy of that file alone is complete. The first commit after a quiet time takes
-the word back, in the main file too; from then on part of what was acknowledged is in the
-write-ahead log alone.
+The row `settled` says whether the main file has everything. While nothing is written it does, and a
+copy of that file alone is complete. The first commit after a quiet time withdraws that statement,
+in the main file too; from then on part of what was acknowledged is only in the write-ahead log.
 """
 
 import contextlib
@@ -18,8 +17,8 @@ from pathlib import Path
 from universal_agent.errors import DataMissing
 from universal_agent.files import open_regular, read_regular
 
-#: The row of `meta` that says whether the main file has everything. Databases of versions that did
-#: not keep it have none.
+#: The row of `meta` that says whether the main file has everything. Databases of older versions
+#: have none.
 SETTLED = "settled"
 YES, NO = "yes", "no"
 
@@ -40,7 +39,7 @@ def mark_path(database: Path) -> Path:
 
 
 def read_mark(database: Path) -> Mark | None:
-    """The mark beside a database; None when there is none that can be read."""
+    """The mark of a database; None when there is none that can be read."""
     try:
         data = read_regular(mark_path(database), limit=_MARK_BYTES)
         stream_id, seq = data.decode("ascii").split()
@@ -79,7 +78,7 @@ def forget_mark(database: Path) -> None:
 def require_everything(
     database: Path, connection: sqlite3.Connection, mark: Mark | None, *, has_log: bool
 ) -> None:
-    """Raise DataMissing when the database does not have all that was acknowledged.
+    """Raise DataMissing when the database does not have everything that was acknowledged.
 
     `mark` was read before the connection's snapshot was taken.
     """
@@ -105,7 +104,9 @@ def require_everything(
 
 
 def _state_of(connection: sqlite3.Connection) -> tuple[dict[str, str], int]:
-    """What `meta` says of the stream, and the seq of the newest event: 0 in an empty database."""
+    """The stream id and settled state in `meta`, and the seq of the newest event: 0 in an empty
+    log.
+    """
     tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('meta', 'sqlite_sequence')"
     if connection.execute(tables).fetchone() != (2,):
         return {}, 0
@@ -119,7 +120,7 @@ def _state_of(connection: sqlite3.Connection) -> tuple[dict[str, str], int]:
 
 
 def advice(database: Path) -> str:
-    """What to do about data that are missing."""
+    """What to do about missing data, in words for people."""
     return (
         f"Put back what belongs there ({database.name}, {database.name}-wal, or a backup and its "
         "mark), or accept the loss: ua accept-loss --data-dir " + str(database.parent)

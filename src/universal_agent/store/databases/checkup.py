@@ -1,4 +1,4 @@
-"""In which state is a database file? Found out without changing it."""
+"""The state of a database file, examined without changing it."""
 
 import contextlib
 import sqlite3

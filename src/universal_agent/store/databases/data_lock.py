@@ -1,8 +1,8 @@
 """The lock that keeps a second process off a database.
 
 It is held on the database file itself, so that it stays when names are removed or files are moved.
-A lock file beside it names the holder, keeps two processes from creating the database at the same
-time, and is all that earlier versions look at.
+A lock file next to the database names the holder, keeps two processes from creating the database at
+the same time, and is all that earlier versions look at.
 """
 
 import contextlib
@@ -56,7 +56,7 @@ class DataLock:
 
         Raises FileNotFoundError when there is none, DataDirLocked when another process has it.
         """
-        # A database may be a link to where it is kept: the operator's choice.
+        # The operator may have made the database a link to another place.
         descriptor = open_regular(file.resolve(), os.O_RDWR)
         try:
             if _SET_LOCK is not None:
@@ -67,7 +67,7 @@ class DataLock:
         self.descriptor = descriptor
 
     def close(self) -> None:
-        """Let another process have the database."""
+        """Release the database."""
         for descriptor in (self.descriptor, self._name):
             if descriptor is not None:
                 with contextlib.suppress(OSError):
@@ -76,10 +76,10 @@ class DataLock:
 
 
 def is_held(database: Path) -> bool:
-    """Whether a process has the database now. Takes no lock: nobody is kept from starting.
+    """Whether a process holds the database now. Takes no lock, so no start is delayed.
 
-    Call it where no connection to the database is open. A system without locks of open files says
-    yes to every lock file.
+    Call it where no connection to the database is open. A system without locks of open files
+    answers yes for every lock file.
     """
     try:
         descriptor = open_regular(database.resolve())

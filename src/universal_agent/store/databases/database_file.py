@@ -1,6 +1,6 @@
-"""Checks whether a file is a database that can be relied on, before anything is written to it.
+"""Checks of a database file before anything is written to it.
 
-A file that is not sound is left as it is; a gateway never starts empty in its place.
+A file that is damaged is left as it is; a gateway never starts empty in its place.
 """
 
 import os
@@ -14,10 +14,10 @@ from universal_agent.errors import DataMissing, StoreCorrupt
 from universal_agent.files import read_regular
 from universal_agent.store.databases.acknowledged import advice, read_mark, require_everything
 
-#: Databases up to this size are read whole at every start: half a second at the most.
+#: Databases up to this size are read whole at every start, in at most half a second.
 _READ_WHOLE_BYTES = 128 * 1024 * 1024
 
-#: The fields of the log's index that are looked at (sqlite.org/walformat.html, 2.1): whether it is
+#: The fields of the log's index that are read (sqlite.org/walformat.html, 2.1): whether it is
 #: filled in, mxFrame, the salt, nBackfill. They are in the byte order of the machine.
 _INDEX = struct.Struct("=12x?3xI12x8s56xI")
 
@@ -25,8 +25,8 @@ _INDEX = struct.Struct("=12x?3xI12x8s56xI")
 def is_fresh(path: Path) -> bool:
     """Whether there is no database yet.
 
-    Raises StoreCorrupt when there is something, and it is not sound, and DataMissing when it does
-    not have all that was acknowledged.
+    Raises StoreCorrupt when the file is damaged, and DataMissing when it does not have everything
+    that was acknowledged.
     """
     if not path.exists() and not _log_of(path).exists():
         if (mark := read_mark(path)) is not None:
@@ -46,7 +46,7 @@ def is_fresh(path: Path) -> bool:
 
 
 def require_all_of(path: Path) -> None:
-    """Raise DataMissing when a sound database does not have all that was acknowledged."""
+    """Raise DataMissing when a sound database does not have everything that was acknowledged."""
     mark = read_mark(path)
     has_log = _size(_log_of(path)) > 0
     with closing(_readable(path)) as connection:
@@ -54,9 +54,9 @@ def require_all_of(path: Path) -> None:
 
 
 def what_is_wrong(path: Path, *, read_whole: bool) -> str | None:
-    """Why the database cannot be relied on, or None; with `read_whole` every page is looked at.
+    """Why the database cannot be used, or None; with `read_whole` every page is checked.
 
-    A gateway may be writing: a connection that only reads never moves the write-ahead log into the
+    A gateway may be writing: a read-only connection never moves the write-ahead log into the
     database.
     """
     log_bytes = _size(_log_of(path))
@@ -88,24 +88,24 @@ def what_is_wrong(path: Path, *, read_whole: bool) -> str | None:
 
 
 def _readable(path: Path) -> sqlite3.Connection:
-    """A connection that only reads, and makes no file where there is no log."""
+    """A read-only connection, which creates no file where there is no log."""
     mode = "ro" if _size(_log_of(path)) else "ro&immutable=1"
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True)
 
 
 @dataclass(frozen=True, slots=True)
 class _LogIndex:
-    """What the write-ahead log's index (`-shm`) says of the log.
+    """What the write-ahead log's index (`-shm`) says about the log.
 
-    SQLite itself takes a log that lost its end for a shorter one. The index outlives a killed
-    process, and is written after the log was synced: it never knows more than the log has.
+    SQLite takes a log that lost its end for a shorter one. The index outlives a killed process, and
+    is written after the log was synced: it never counts more pages than the log has.
     """
 
     #: Changed pages that are committed in the log.
     frames: int
     #: How many of them are in the database too.
     moved: int
-    #: Which log it speaks of; another one begins each time the log is written from its beginning.
+    #: The salt of the log that it is about; a log that is written from its beginning has a new one.
     salt: bytes
 
 
@@ -122,7 +122,7 @@ def _index_of(path: Path) -> _LogIndex | None:
 
 
 def back_up(connection: sqlite3.Connection, copy: Path) -> None:
-    """Copy a database that is about to be changed, its write-ahead log included."""
+    """Copy a database with its write-ahead log, before it is changed."""
     new = copy.with_name(copy.name + ".new")
     new.unlink(missing_ok=True)
     with closing(sqlite3.connect(new)) as target:
@@ -132,7 +132,7 @@ def back_up(connection: sqlite3.Connection, copy: Path) -> None:
 
 
 def put_in_place(new: Path, path: Path) -> None:
-    """Give a database that was made aside its name, for good."""
+    """Give a new database its final name, durably."""
     new.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:

@@ -1,4 +1,4 @@
-"""Which schema does a database have, and how does it get the newest?
+"""Schemas and migrations.
 
 Migrations are numbered files, append-only. Each is applied in one transaction together with the
 record that it was, so that a process killed in one leaves the old schema or the new one.
@@ -33,7 +33,7 @@ def newest_schema(dialect: str) -> int:
 
 
 def migrate(connection: sqlite3.Connection, *, dialect: str) -> None:
-    """Apply what is missing. Raises StoreCorrupt for a database of a newer version."""
+    """Apply the missing migrations. Raises StoreCorrupt for a database of a newer version."""
     version, newest = schema_of(connection), newest_schema(dialect)
     if version > newest:
         raise StoreCorrupt(

@@ -1,14 +1,14 @@
-"""Whether the files of an open database are still those that it was opened from.
+"""Detection of database files that are removed or replaced while they are open.
 
 SQLite goes on writing to a file whose name is gone: such a commit is on the disk, and is lost with
-the process. So the names are looked at around each commit.
+the process. So the names are checked around each commit.
 """
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-#: What stands at the beginning of a database (sqlite.org/fileformat2.html, 1.3).
+#: The length of the header of a database (sqlite.org/fileformat2.html, 1.3).
 _HEADER_BYTES = 100
 
 
@@ -35,32 +35,32 @@ class OpenFiles:
         self.connection_closed()
 
     def is_in_place(self) -> bool:
-        """Whether the database's name still means the file that was opened. For any thread."""
+        """Whether the name of the database still refers to the opened file. Thread-safe."""
         try:
             return os.path.samestat(os.fstat(self._descriptor), self._database.stat())
         except OSError:
             return False
 
     def connection_opened(self) -> None:
-        """Remember all files as they are: the writer has just opened them."""
+        """Remember all files as they are now, when the writer has opened them."""
         for suffix in ("-wal", "-shm"):
             self._seen[suffix] = _seen(self._paths[suffix].stat())
         self.database_written()
 
     def connection_closed(self) -> None:
-        """Remember the database alone: SQLite may remove the other files with the connection."""
+        """Remember the database only: SQLite may remove the other files with the connection."""
         self._seen = {"": _seen(os.fstat(self._descriptor))}
         self._header = None
 
     def database_written(self) -> None:
-        """Remember the database file as it is: a checkpoint of this process has written it."""
+        """Remember the database file as a checkpoint of this process has left it."""
         self._seen[""] = _seen(os.fstat(self._descriptor))
         self._header = os.pread(self._descriptor, _HEADER_BYTES, 0)
 
     def what_is_gone(self) -> str | None:
-        """What happened to the files, for people; None while all of them are in their place.
+        """What happened to the files, in words for people; None while all of them are in place.
 
-        Raises OSError when they cannot be looked at, which says nothing about them.
+        Raises OSError when they cannot be examined, which says nothing about them.
         """
         for suffix, seen in self._seen.items():
             path = self._paths[suffix]
@@ -71,7 +71,7 @@ class OpenFiles:
             if (found.st_dev, found.st_ino) != (seen.device, seen.inode):
                 return f"{path} was replaced while the gateway ran"
             if suffix == "-wal":
-                # It only grows, or is written from its beginning; it is never cut.
+                # The log grows or is written from its beginning; it never shrinks.
                 if found.st_size < seen.size:
                     return f"{path} was cut while the gateway ran"
                 seen.size = found.st_size

@@ -13,12 +13,12 @@ from universal_agent.store.tx import Lane, Tx
 
 T = TypeVar("T")
 
-#: Threads of each lane, and so how many of its reads go on at the same time.
+#: Threads of each lane: how many of its reads run at the same time.
 _THREADS = {Lane.ENGINE: 1, Lane.SHORT: 2, Lane.LONG: 2}
 
 
 class Readers:
-    """Runs reads, each on one snapshot. Every thread has a connection of its own."""
+    """Runs reads, each on one snapshot. Every thread has its own connection."""
 
     def __init__(self, connect: Callable[[], sqlite3.Connection], memory: Memory) -> None:
         """`connect` is called in the thread that the connection is for."""

@@ -27,7 +27,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 @dataclass(frozen=True, slots=True)
 class _Note:
-    """What was known when the database was open last."""
+    """What was known when the database was last open."""
 
     database: str
     stream_id: str

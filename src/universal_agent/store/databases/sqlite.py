@@ -1,15 +1,15 @@
 """The SQLite database: one writer thread with group commit, readers in lanes, one process.
 
-Every write is a function of a transaction, run on the writer thread. Those that wait while a
-commit is on its way to the disk share the next one, so that a durable commit (synchronous=FULL)
-costs one fsync for many callers. One that fails takes back its own changes and nobody else's.
+Every write is a function of a transaction, run on the writer thread. Functions that wait while a
+commit is written to the disk share the next one, so that a durable commit (synchronous=FULL) costs
+one fsync for many callers. A function that fails is rolled back alone.
 
 The writer is the only connection that checkpoints: SQLite before 3.51.3 could lose pages when two
-connections did so at once. A lock keeps a second process out (data_lock.py).
+connections checkpointed at the same time. A lock keeps a second process out (data_lock.py).
 
-The names of the files are looked at before and after each commit, and every two seconds. When one
-of them is gone or another file has taken its place, the store takes no more writes until a restart:
-nothing that was read from it since can be trusted to be what the next process will find.
+The names of the files are checked before and after each commit, and every two seconds. When one of
+them is gone or another file has taken its place, the store takes no more writes until a restart:
+nothing that was read since is sure to be what the next process will find.
 """
 
 import asyncio
@@ -40,13 +40,13 @@ from universal_agent.store.tx import Lane, Tx
 
 T = TypeVar("T")
 
-#: Functions that share one commit at the most.
+#: The most functions that share one commit.
 GROUP_LIMIT = 256
 
-#: How often the names of the files are looked at while nothing is written.
+#: How often the names of the files are checked while nothing is written.
 _LOOK_SECONDS = 2.0
 
-#: While writes fail and nobody asks for one: how often one is tried.
+#: How often a write is tried while writes fail and no caller asks for one.
 _PROBE_SECONDS = 1.0
 
 
@@ -116,7 +116,7 @@ class SqliteDatabase:
         except BaseException:
             self._unlock()
             raise
-        # A daemon: a process that ends without `close` is not held up, and loses nothing it told.
+        # A daemon: a process that ends without `close` is not delayed and loses nothing durable.
         self._thread = threading.Thread(
             target=self._write_loop, name="ua-store-writer", daemon=True
         )
@@ -147,7 +147,7 @@ class SqliteDatabase:
             migrate(connection, dialect="sqlite")
 
     def _create(self, lock: DataLock) -> None:
-        # Under another name first, so that an empty file under the true name is never ours.
+        # Under another name first, so that an empty file under the final name is never ours.
         new = self.path.with_name(self.path.name + ".new")
         for leftover in (new, new.with_name(new.name + "-wal")):
             leftover.unlink(missing_ok=True)
@@ -160,7 +160,7 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         """Let waiting writes finish, then close every connection, the writer's last."""
-        # First of all nothing more is taken in: what came after the end would wait for ever.
+        # New calls are refused first: one that came after the end would never be answered.
         readers, self._readers = self._readers, None
         thread, self._thread = self._thread, None
         if readers is not None:
@@ -178,7 +178,7 @@ class SqliteDatabase:
             self._lock = None
 
     def _connect(self, path: Path) -> sqlite3.Connection:
-        """A connection to a file that is there: none is made in place of one that is gone."""
+        """A connection to an existing file: none is created in place of one that is gone."""
         connection = sqlite3.connect(
             f"{path.as_uri()}?mode=rw",
             uri=True,
@@ -199,10 +199,10 @@ class SqliteDatabase:
     # -- writing
 
     async def write(self, fn: Callable[[Tx], T]) -> T:
-        """Run `fn` in a transaction and return what it returned once that is on the disk.
+        """Run `fn` in a transaction; returns its result once that is durable.
 
-        Raises what `fn` raised, or StoreUnavailable when the database could not take it; either
-        way nothing of it was kept.
+        Raises what `fn` raised, or StoreUnavailable when the database could not take the write; in
+        both cases nothing was kept.
         """
         if self._loop is None or self._thread is None:
             raise StoreUnavailable("The store is closed.")
@@ -228,7 +228,7 @@ class SqliteDatabase:
         self._disconnect()
 
     def _next_job(self) -> _Job | None:
-        """Wait for the next function; None: there are no more.
+        """Wait for the next function; None when there are no more.
 
         A quiet moment is used to move the write-ahead log into the database file, so that no write
         waits for that.
@@ -252,14 +252,14 @@ class SqliteDatabase:
         return self._upkeep
 
     def _look(self) -> None:
-        """Find out whether the files are in their places, while nothing is written."""
+        """Check whether the files are in place, while nothing is written."""
         try:
             self._the_upkeep.look()
         except (FilesLost, OSError) as error:
             self.last_error = str(error)
 
     def _probe(self) -> None:
-        """Find out whether writes go through again: health must not wait for a request."""
+        """Try a write while writes fail, so that health recovers without a request."""
         try:
             self._the_upkeep.look()
             connection = self._connected()
@@ -287,7 +287,7 @@ class SqliteDatabase:
         return self._connection
 
     def _disconnect(self) -> None:
-        """Close the writer's connection: the next group begins with a fresh one.
+        """Close the writer's connection; the next group opens a new one.
 
         So the store recovers once the disk does.
         """
@@ -297,7 +297,7 @@ class SqliteDatabase:
             self._the_upkeep.disconnected()
 
     def _commit_group(self, group: list[_Job]) -> None:
-        """Run every function of the group in one transaction, then answer all of them."""
+        """Run every function of the group in one transaction, then answer all callers."""
         upkeep = self._the_upkeep
         seq, events = 0, []
         outcome = "nothing was changed. It is tried again with the next request"
@@ -314,7 +314,7 @@ class SqliteDatabase:
                 upkeep.before_commit(connection)
             connection.execute("COMMIT")
             outcome = "whether the change was kept shows at the next start"
-            with contextlib.suppress(OSError):  # seen a moment ago; the next group finds out
+            with contextlib.suppress(OSError):  # checked a moment ago; the next group finds out
                 upkeep.look()
             upkeep.committed(connection, newest_seq, changed)
             tx.committed()
@@ -327,16 +327,16 @@ class SqliteDatabase:
             for job in group:
                 job.outcome = failure
         assert self._loop is not None
-        with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed: no caller waits
             self._loop.call_soon_threadsafe(self._answer, group, seq, events)
         if self._connection is not None:
             upkeep.answered(self._connection)
 
     def _answer(self, group: list[_Job], seq: int, events: Sequence[NewEvent]) -> None:
-        """Hand every function's outcome to the caller that waits for it; followers come after."""
+        """Pass each function's outcome to its caller; followers of the log come after."""
         for job in group:
             if job.future.done():
-                continue  # the caller gave up; the change was kept or refused all the same
+                continue  # the caller gave up; the outcome stands
             if isinstance(job.outcome, Exception):
                 job.future.set_exception(job.outcome)
             else:
@@ -370,10 +370,10 @@ class SqliteDatabase:
 def _run_together(
     connection: sqlite3.Connection, group: Sequence[_Job], memory: Memory
 ) -> SqliteTx | None:
-    """Begin a transaction and run every function in it; None, and none begun, if one fails.
+    """Begin a transaction and run every function in it; None, with none begun, if one fails.
 
-    Nearly all succeed: no savepoints are set for those that do not. What a function does beside
-    the transaction it may do twice.
+    Nearly all succeed, so there are no savepoints for those that do not. A function may be run
+    twice, and must have no effect outside the transaction.
     """
     connection.execute("BEGIN IMMEDIATE")
     tx = SqliteTx(connection, memory)
@@ -391,7 +391,7 @@ def _run_together(
 def _run_one_by_one(
     connection: sqlite3.Connection, group: Sequence[_Job], memory: Memory
 ) -> SqliteTx:
-    """Begin a transaction and run each function in it; one that fails leaves nothing behind."""
+    """Begin a transaction and run each function in it; one that fails is rolled back alone."""
     connection.execute("BEGIN IMMEDIATE")
     tx = SqliteTx(connection, memory)
     for job in group:

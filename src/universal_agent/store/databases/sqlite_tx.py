@@ -1,7 +1,8 @@
-"""What does a transaction on SQLite cost? Above all, that another thread may run at each statement.
+"""A transaction on SQLite, which batches INSERTs.
 
-The interpreter lets go of its lock around every call of SQLite, and a busy event loop then keeps it
-for a while. So rows that nobody asks about go in together, many of them in one statement.
+Every statement releases the interpreter lock, and a busy event loop then keeps it for a while: that
+dominates the cost of a transaction. So rows that no query reads yet are inserted together, many in
+one statement.
 """
 
 import re
@@ -23,12 +24,12 @@ _SIZES = (32, 16, 8, 4, 2, 1)
 _INSERT = re.compile(r"(INSERT INTO [^;]* VALUES )\(([:\w, \n]*)\)([^:]*)", re.DOTALL)
 
 
-#: Errors that a verb itself causes; any other error of the database is its disk's.
+#: Errors caused by the verb. Any other sqlite3 error is treated as a storage failure.
 _VERBS_FAULTS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
 
 
 def raise_database_errors(error: Exception) -> None:
-    """Raise an error that is not the verb's own."""
+    """Raise an error that the verb did not cause."""
     if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _VERBS_FAULTS):
         raise error
 
@@ -44,7 +45,7 @@ class SqliteTx:
         self._queries = queries("sqlite")
         #: Rows that are still to be inserted, by query.
         self._later: dict[str, list[Mapping[str, object]]] = {}
-        #: The events that this transaction has put into the log, in their order.
+        #: The events that this transaction appended, in their order.
         self.appended: list[NewEvent] = []
         self._remember: list[Callable[[], object]] = []
 
@@ -77,7 +78,7 @@ class SqliteTx:
             self.append(event)
 
     def write_out(self) -> None:
-        """Insert what was put off."""
+        """Insert the rows that were put."""
         if self._later:
             later, self._later = self._later, {}
             for query, rows in later.items():
@@ -87,16 +88,16 @@ class SqliteTx:
         self._remember.append(remember)
 
     def committed(self) -> None:
-        """Call what was to be called after the commit."""
+        """Call the functions of `after_commit`."""
         for remember in self._remember:
             remember()
 
     def mark(self) -> tuple[int, int]:
-        """How far the transaction has come, for `forget`."""
+        """The progress of the transaction, for `forget`."""
         return len(self.appended), len(self._remember)
 
     def forget(self, mark: tuple[int, int]) -> None:
-        """Drop what was put off, and the events and calls since `mark`: they are rolled back."""
+        """Drop the put rows, and the events and calls since `mark`, which are rolled back."""
         self._later.clear()
         del self.appended[mark[0] :]
         del self._remember[mark[1] :]
@@ -119,7 +120,7 @@ class SqliteTx:
         self._connection.execute("RELEASE part")
 
     def newest_seq(self) -> int:
-        """The seq of the last event there is."""
+        """The seq of the newest event; 0 when there was none."""
         row = self.one("newest_seq")
         return 0 if row is None else int(row[0])
 
@@ -138,7 +139,7 @@ class SqliteTx:
 
 
 class _Insert(NamedTuple):
-    """An INSERT of one row of parameters, to be made one of many."""
+    """An INSERT of one row of parameters, to be made one of many rows."""
 
     begin: str
     names: tuple[str, ...]

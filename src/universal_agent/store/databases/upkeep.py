@@ -1,6 +1,6 @@
-"""What the writer does for its files besides writing: watch them, and keep the main file complete.
+"""The writer's care for the database files: checks that they are in place, and checkpoints.
 
-Used on the writer's thread alone.
+Used on the writer's thread only.
 """
 
 import contextlib
@@ -16,8 +16,8 @@ from universal_agent.store.statements import queries
 
 _log = structlog.get_logger(__name__)
 
-#: Changed rows in the write-ahead log that are moved into the database file after a short quiet
-#: time, and how many are moved while others wait. Fewer are moved after a longer quiet time.
+#: Changed rows after which the write-ahead log is moved into the database file in a short quiet
+#: time, and after which it is moved while writes wait. Fewer are moved after a longer quiet time.
 CHECKPOINT_WHEN_QUIET = 1_000
 CHECKPOINT_AT_ONCE = 50_000
 _QUIET_SECONDS = 0.25
@@ -25,7 +25,7 @@ _LONG_QUIET_SECONDS = 1.0
 
 
 class FilesLost(Exception):
-    """The database is not under its name any more; says what happened."""
+    """The database is no longer under its name; the message says what happened."""
 
 
 class Upkeep:
@@ -43,21 +43,21 @@ class Upkeep:
         self._unmoved = 0
         #: Whether the database, and its main file, say that the main file has everything.
         self._says_settled = self._main_says_settled = True
-        #: What happened to the files; nothing is written after that.
+        #: What happened to the files; no write follows.
         self.lost: str | None = None
 
     def connected(self, connection: sqlite3.Connection) -> None:
-        """The writer has a new connection."""
+        """Remember the files of a new connection of the writer."""
         self._files.connection_opened()
         row = connection.execute(queries("sqlite")["get_meta"], {"name": SETTLED}).fetchone()
         self._says_settled = self._main_says_settled = row != (NO,)
 
     def disconnected(self) -> None:
-        """The writer's connection is closed."""
+        """Remember that the connection is closed."""
         self._files.connection_closed()
 
     def look(self) -> None:
-        """Raise FilesLost when a file is not in its place; OSError when that cannot be seen."""
+        """Raise FilesLost when a file is not in place; OSError when it cannot be examined."""
         if self.lost is None and (gone := self._files.what_is_gone()) is not None:
             self.lost = gone
             self._seen_before.keep_loss()
@@ -69,13 +69,13 @@ class Upkeep:
             )
 
     def is_in_place(self) -> bool:
-        """Whether the database's name still means the file that was opened. For any thread."""
+        """Whether the name of the database still refers to the opened file. Thread-safe."""
         return self._files.is_in_place()
 
     # -- around a commit
 
     def before_commit(self, connection: sqlite3.Connection) -> None:
-        """In the transaction: the main file will not have everything any more."""
+        """Record in the transaction that the main file will no longer have everything."""
         if self._is_kept and self._says_settled:
             self._say(connection, NO)
 
@@ -94,7 +94,9 @@ class Upkeep:
             _log.warning("mark_not_written", action="mark_not_written", error=str(error))
 
     def answered(self, connection: sqlite3.Connection) -> None:
-        """Take the main file's word back, now that nobody waits for it."""
+        """Withdraw the main file's statement that it has everything, once the callers have their
+        answers.
+        """
         if self._main_says_settled and not self._says_settled and self.checkpoint(connection):
             self._main_says_settled = False
 
@@ -116,13 +118,15 @@ class Upkeep:
 
     @property
     def waits_seconds(self) -> float | None:
-        """How long no write may come before `settle`; None when there is nothing to settle."""
+        """The quiet time before `settle`; None when there is nothing to settle."""
         if not self._unmoved:
             return None
         return _QUIET_SECONDS if self._unmoved >= CHECKPOINT_WHEN_QUIET else _LONG_QUIET_SECONDS
 
     def settle(self, connection: sqlite3.Connection) -> None:
-        """Move everything into the main file, which says so. Raises sqlite3.Error, FilesLost."""
+        """Move everything into the main file, and record that there. Raises sqlite3.Error,
+        FilesLost.
+        """
         self.look()
         if self._mark is not None and not self._mark.is_in_place(self._database):
             self._mark.close()
@@ -138,9 +142,9 @@ class Upkeep:
             self._unmoved = 1  # a reader was in the way: once more
 
     def checkpoint(self, connection: sqlite3.Connection) -> bool:
-        """Move the write-ahead log into the database file, never waiting for readers.
+        """Move the write-ahead log into the database file, without waiting for readers.
 
-        Whether all of it was moved; the rest stays in the log and is moved later.
+        Returns whether all of it was moved; the rest is moved later.
         """
         self._unmoved, done = 0, False
         with contextlib.suppress(sqlite3.Error):
@@ -150,7 +154,7 @@ class Upkeep:
         return done
 
     def close(self) -> None:
-        """Free what is held."""
+        """Release the files."""
         if self._mark is not None:
             self._mark.close()
             self._mark = None

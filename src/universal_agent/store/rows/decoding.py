@@ -11,7 +11,7 @@ T = TypeVar("T")
 def readable(
     tx: Tx, table: str, rows: Iterable[Row], decode: Callable[[Row], T]
 ) -> list[tuple[Row, T]]:
-    """The rows that can be decoded, with what they say; the first column is the key."""
+    """The rows that can be decoded, with their values; the first column is the key."""
     found = []
     for row in rows:
         try:
@@ -26,5 +26,5 @@ def readable(
 
 
 def decoded(tx: Tx, table: str, rows: Iterable[Row], decode: Callable[[Row], T]) -> list[T]:
-    """What the rows say that can be decoded."""
+    """The values of the rows that can be decoded."""
     return [value for _, value in readable(tx, table, rows, decode)]

@@ -35,7 +35,7 @@ def event_from_row(row: Row) -> Event:
 
 
 def events_from(tx: Tx, rows: Iterable[Row]) -> list[Event]:
-    """The events of rows; of one that cannot be read, an event that says so."""
+    """Events decoded from rows; a row that cannot be read becomes an event that says so."""
     found = [event_from_row(row) for row in rows]
     for event in found:
         if event.type is EventType.EVENT_UNREADABLE:

@@ -8,7 +8,7 @@ from universal_agent.store.tx import Row
 
 
 def job_from_row(row: Row, specs: SpecCache) -> Job:
-    """A job from the columns of `get_job`."""
+    """A job from {job_columns}."""
     (
         job_id,
         version,
@@ -36,7 +36,7 @@ def job_from_row(row: Row, specs: SpecCache) -> Job:
 
 
 def version_from_row(row: Row, specs: SpecCache) -> JobVersion:
-    """A job version from the columns of `ledger_versions`."""
+    """A job version from {version_columns}."""
     job_id, version, spec, effective_from, effective_until = row
     return JobVersion(
         job_id=JobId(job_id),

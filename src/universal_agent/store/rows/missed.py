@@ -7,7 +7,7 @@ from universal_agent.store.tx import Row
 
 
 def missed_from_row(row: Row) -> MissedRecord:
-    """A missed span from its columns."""
+    """A missed span from {missed_columns}."""
     (
         missed_id,
         source,

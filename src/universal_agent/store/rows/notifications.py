@@ -7,6 +7,7 @@ from universal_agent.store.tx import Row
 
 
 def notification_from_row(row: Row) -> Notification:
+    """A notification from {notification_columns}."""
     (
         notification_id,
         kind,

@@ -4,12 +4,12 @@ from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import from_epoch
 from universal_agent.store.tx import Row
 
-#: Columns of a run, in the order of every query that selects one.
+#: How many columns {run_columns} has.
 RUN_WIDTH = 18
 
 
 def run_from_row(row: Row) -> Run:
-    """A run from its columns; further columns of the row are left alone."""
+    """A run from {run_columns}; further columns of the row are ignored."""
     (
         run_id,
         source,

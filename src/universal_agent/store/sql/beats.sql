@@ -31,7 +31,7 @@ DELETE FROM system_events
 WHERE session_id = :session_id AND event_type = 'heartbeat_wake' AND run_id IS NULL
 RETURNING json_extract(payload, '$.mode');
 
--- hand_over --
+-- deliver_events --
 UPDATE system_events SET run_id = :run_id WHERE session_id = :session_id
 RETURNING {system_event_columns};
 

@@ -35,7 +35,7 @@ WHERE job_id = :job_id AND version = :version;
 UPDATE jobs
 SET version = :version, enabled = :enabled, owner_id = :owner_id,
     effective_from = :effective_from, next_run_at = :next_run_at, due_at = :due_at,
-    consecutive_failures = CASE WHEN :begins_anew THEN 0 ELSE consecutive_failures END,
+    consecutive_failures = CASE WHEN :resets_failures THEN 0 ELSE consecutive_failures END,
     probe_at = CASE WHEN :held THEN probe_at END
 WHERE job_id = :job_id AND version = :replaces AND next_run_at IS :mark
   AND deleted_at IS NULL AND (due_at IS NULL OR due_at > :now);

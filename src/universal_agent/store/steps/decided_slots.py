@@ -1,7 +1,7 @@
-"""Which slots were decided ahead of their time, and what do later decisions make of them?
+"""Slots that were decided ahead of their time, and how later decisions pass over them.
 
-A person may skip a slot, move it or run it early. Whoever decides a job's slots afterwards passes
-over such a slot: the high-water mark never stands on one, and no missed span has one in it.
+A person may skip a slot, move it or run it early. Later decisions about the job's slots pass over
+such a slot: the high-water mark never stands on one, and no missed span contains one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,12 +20,14 @@ from universal_agent.store.values import Decision
 
 _SECOND = timedelta(seconds=1)
 
-#: Slots that are looked up in one query, where many in a row were decided before.
-_AT_ONCE = 200
+#: Slots looked up in one query where many consecutive slots were decided before.
+_LOOKED_UP = 200
 
 
-def heed(tx: Tx, decisions: Sequence[Decision]) -> list[Decision]:
-    """The decisions without the slots that were decided before; the jobs' marks are moved on."""
+def without_decided_slots(tx: Tx, decisions: Sequence[Decision]) -> list[Decision]:
+    """The decisions without the slots that were decided before, with the jobs' marks moved past
+    them.
+    """
     taken = _taken(
         tx,
         [
@@ -35,10 +37,10 @@ def heed(tx: Tx, decisions: Sequence[Decision]) -> list[Decision]:
             if slot is not None
         ],
     )
-    return [_heeding(tx, decision, taken) for decision in decisions]
+    return [_without_decided(tx, decision, taken) for decision in decisions]
 
 
-def _heeding(tx: Tx, decision: Decision, taken: set[tuple[str, datetime]]) -> Decision:
+def _without_decided(tx: Tx, decision: Decision, taken: set[tuple[str, datetime]]) -> Decision:
     job, then = decision.job, decision.next_run_at
     if not taken and not decision.missed:
         return decision
@@ -62,7 +64,7 @@ def _taken(tx: Tx, slots: Sequence[tuple[Job, datetime]]) -> set[tuple[str, date
 
 
 def first_open(tx: Tx, job: Job, mark: datetime | None) -> datetime | None:
-    """The job's first slot from `mark` on that nobody has decided; None when there is none."""
+    """The job's first undecided slot from `mark` on; None when there is none."""
     looked_at = 1
     while mark is not None:
         slots = list(islice(_slots_from(job.spec.schedule, mark), looked_at))
@@ -70,7 +72,7 @@ def first_open(tx: Tx, job: Job, mark: datetime | None) -> datetime | None:
         for slot in slots:
             if (job.job_id, slot) not in taken:
                 return slot
-        mark, looked_at = job.spec.schedule.next_after(slots[-1]), _AT_ONCE
+        mark, looked_at = job.spec.schedule.next_after(slots[-1]), _LOOKED_UP
     return None
 
 
@@ -81,7 +83,7 @@ def _slots_from(schedule: Schedule, slot: datetime | None) -> Iterator[datetime]
 
 
 def put_mark(tx: Tx, job: Job, mark: datetime | None) -> datetime | None:
-    """Set the job's high-water mark, and return it."""
+    """Set the job's high-water mark; returns it."""
     tx.run(
         "move_mark",
         job_id=job.job_id,
@@ -92,7 +94,7 @@ def put_mark(tx: Tx, job: Job, mark: datetime | None) -> datetime | None:
 
 
 def _open_parts(tx: Tx, record: MissedRecord, job: Job) -> list[MissedRecord]:
-    """The span without the slots that were decided before; the first part keeps its id."""
+    """The parts of the span around decided slots; the first part keeps the id."""
     span = record.span
     rows = tx.all(
         "decided_between",
@@ -115,7 +117,7 @@ def _open_parts(tx: Tx, record: MissedRecord, job: Job) -> list[MissedRecord]:
 def _between(
     decided: Sequence[datetime], span: MissedSpan, schedule: Schedule
 ) -> Iterator[tuple[datetime, datetime]]:
-    """The first and last slots of what the decided ones leave of the span."""
+    """The first and last slots of each part of the span between the decided slots."""
     begin = span.first_at - _SECOND
     for end in (*(slot - _SECOND for slot in decided), span.last_at):
         first = schedule.next_after(begin)

@@ -1,4 +1,4 @@
-"""The same step for each of many rows, where one that fails must not stop the others."""
+"""One step applied to many rows, where a row that fails does not stop the others."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -17,10 +17,10 @@ def for_each(
     key: Callable[[T], object],
     put_off: Callable[[T, Exception], None],
 ) -> None:
-    """Do the same with each row. What fails for one leaves nothing behind and does not stop others.
+    """Apply `do` to each row. A row that fails is rolled back and set aside.
 
-    `put_off` sees to it that the row is not found again right away. `do` may be called twice for a
-    row, and must leave nothing behind outside the transaction.
+    `put_off` keeps a failed row from being found again immediately. `do` may be called twice for a
+    row, and must have no effect outside the transaction.
     """
     try:
         with tx.part():

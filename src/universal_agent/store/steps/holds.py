@@ -1,7 +1,7 @@
-"""Jobs that fail again and again are held, probed and released. Parts of transactions.
+"""Holding, probing and releasing jobs that fail repeatedly. Parts of transactions.
 
-A held job stays enabled: its slots are expected, and each is skipped for that reason, so that
-neither the ledger nor a person takes silence for health.
+A held job stays enabled: its slots are expected and each is skipped with that reason, so that
+neither the ledger nor a person mistakes silence for health.
 """
 
 from dataclasses import replace
@@ -20,7 +20,7 @@ _SECOND = timedelta(seconds=1)
 
 
 def after_failure(tx: Tx, run: Run, job: Job, *, now: datetime) -> bool:
-    """Hold a job that has failed too often in a row, or put off its next probe; whether it did."""
+    """Hold a job that failed too often, or delay its next probe; returns whether it did."""
     failures = job.consecutive_failures
     limit = job.spec.policy.auto_pause_after or None
     refused = is_refusal(run)
@@ -38,19 +38,19 @@ def after_failure(tx: Tx, run: Run, job: Job, *, now: datetime) -> bool:
 
 
 def after_success(tx: Tx, job: Job, *, now: datetime) -> None:
-    """Release a held job: it works again."""
+    """Release a held job after a run that succeeded."""
     _put(tx, job, None, None, now=now, reason="a run went well")
 
 
 def take_probe(tx: Tx, job: Job, slot: datetime, *, now: datetime) -> bool:
-    """Whether this slot of a held job runs as a probe; if so, later ones have to wait."""
+    """Whether this slot of a held job runs as a probe; later slots then wait for the next probe."""
     next_probe_at = (now + probe_wait(1_000)).timestamp()
     taken = tx.run("take_probe", job_id=job.job_id, slot=epoch(slot), next_probe_at=next_probe_at)
     return bool(taken)
 
 
 def _probe_at(job: Job, failed_probes: int, now: datetime) -> float:
-    """When the next probe may run: after a wait, and after one slot that is skipped at least."""
+    """When the next probe may run: after a wait, and after at least one skipped slot."""
     probe_at = now + probe_wait(failed_probes)
     if job.next_run_at is not None:
         probe_at = max(probe_at, job.next_run_at + _SECOND)
@@ -66,7 +66,7 @@ def _put(
     now: datetime,
     reason: str | None,
 ) -> None:
-    """Put the job's next version in its place, with the same slots."""
+    """Replace the job by its next version, with the same slots."""
     undecided = job.before(first_decided_ahead(tx, job.job_id, after=now))
     closed_at = undecided.boundary(now)
     after = undecided.replaced_by(

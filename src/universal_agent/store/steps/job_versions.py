@@ -31,12 +31,12 @@ def put_version(tx: Tx, job: Job, *, replaces: Job, closed_at: datetime) -> None
 
 
 def insert_version(tx: Tx, job: Job) -> None:
-    """Keep the job's version."""
+    """Insert the job's version."""
     tx.put("insert_job_version", version_row(job))
 
 
 def spec_of(tx: Tx, run: Run) -> JobSpec:
-    """The spec a run was made under; of a deleted job too."""
+    """The spec that a run was made under, also of a deleted job."""
     own = tx.one("own_spec", run_id=run.run_id) if run.brings_spec else None
     if own is not None:
         return tx.specs.of_run(run, None, own[0])

@@ -1,4 +1,4 @@
-"""How are missed spans kept and found?"""
+"""Missed spans: written, and closed with their job."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -14,12 +14,12 @@ from universal_agent.store.rows.decoding import decoded
 from universal_agent.store.rows.missed import missed_from_row
 from universal_agent.store.tx import Tx
 
-#: The note on spans that were closed because their job is gone.
+#: The note on spans that are closed because their job is gone.
 JOB_DELETED = "the job was deleted"
 
 
 def put_missed(tx: Tx, records: Sequence[MissedRecord]) -> None:
-    """Keep spans as they now are."""
+    """Insert or update spans."""
     tx.many(
         "put_missed",
         [
@@ -58,9 +58,9 @@ def move_to_missed(
     now: datetime,
     gone: bool = False,
 ) -> None:
-    """Account for an admitted slot as missed: it waits for an operator, unless its job is `gone`.
+    """Account for an admitted slot as missed. It waits for an operator, unless its job is `gone`.
 
-    `spec_in` is asked for the spec of the version that expected the slot: an approved run has the
+    `spec_in` returns the spec of the version that expected the slot: an approved run has the
     version that is in force.
     """
     slot = tx.one(
@@ -96,7 +96,7 @@ def move_to_missed(
 
 
 def close_missed_of_job(tx: Tx, job_id: str, spec: JobSpec, *, now: datetime) -> None:
-    """A job that is deleted leaves nothing to decide."""
+    """Close the pending spans of a job that is deleted."""
     rows = tx.all("pending_of_job", job_id=job_id)
     pending = decoded(tx, "missed", rows, missed_from_row)
     if not pending:

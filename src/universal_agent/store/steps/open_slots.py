@@ -1,8 +1,8 @@
 """Outcomes for the slots that a job leaves open when it ends or gets another schedule.
 
-A slot is open when its nominal time has come and it has not started: it waits for the job's
-jitter, or for the time that a person moved it to. It is closed in the transaction that ends the
-version which expects it.
+A slot is open when its nominal time has come and it has not started: it waits for the job's jitter,
+or for the time that a person moved it to. It is closed in the transaction that ends the version
+which expects it.
 """
 
 from datetime import datetime, timedelta
@@ -14,8 +14,8 @@ from universal_agent.domain.run import RunStatus
 from universal_agent.domain.slot import SlotKey, epoch, from_epoch
 from universal_agent.store.tx import Tx
 
-#: Why slots are skipped whose job got another schedule, or is gone. A job that is switched off
-#: names its label.
+#: Why slots are skipped when their job gets another schedule or is deleted. A job that is switched
+#: off gives its label.
 RESCHEDULED = "rescheduled"
 JOB_DELETED = "job_deleted"
 
@@ -28,7 +28,7 @@ def reason_of(spec: JobSpec) -> str:
 
 
 def open_slots(tx: Tx, job: Job, *, until: datetime) -> list[datetime]:
-    """The slots from the job's high-water mark up to `until` that nobody has decided."""
+    """The undecided slots from the job's high-water mark up to `until`."""
     mark = job.next_run_at
     if mark is None or mark > until:
         return []
@@ -41,7 +41,7 @@ def open_slots(tx: Tx, job: Job, *, until: datetime) -> list[datetime]:
 
 
 def close_open_slots(tx: Tx, job: Job, *, until: datetime, reason: str, now: datetime) -> None:
-    """Skip every open slot of the job up to `until`, which is where its version ends."""
+    """Skip every open slot of the job up to `until`, where its version ends."""
     skipped = [(epoch(slot), job.version) for slot in open_slots(tx, job, until=until)]
     tx.many(
         "claim_slot",
@@ -76,9 +76,9 @@ def close_open_slots(tx: Tx, job: Job, *, until: datetime, reason: str, now: dat
 
 
 def void_exceptions(tx: Tx, job: Job, *, after: datetime) -> list[int]:
-    """Take back the skips and moves after `after` of slots that the job does not expect (any more).
+    """Delete the skips and moves after `after` of slots that the job no longer expects.
 
-    The times of these slots.
+    Returns the times of these slots.
     """
     void = [
         at

@@ -1,4 +1,4 @@
-"""Planned attempts that will not be made: what becomes of their slots. Parts of transactions."""
+"""Planned attempts that are dropped, and what becomes of their slots. Parts of transactions."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ from universal_agent.store.tx import Row, Tx
 
 
 class Dropped(StrEnum):
-    """Why a planned attempt is not made."""
+    """Why a planned attempt is dropped."""
 
     #: The job's next slot was admitted first.
     NEXT_SLOT = "next_slot"
@@ -27,12 +27,12 @@ class Dropped(StrEnum):
     JOB_DELETED = "job_deleted"
 
 
-#: The slot would have been tried again, and the job is still on: the slot counts as failed.
+#: Reasons for which the slot counts as failed: the job is still on.
 _COUNTED = (Dropped.NEXT_SLOT, Dropped.LATE)
 
 
 def drop_retries(tx: Tx, jobs: Mapping[str, JobSpec], why: Dropped, *, now: datetime) -> None:
-    """Make no further attempt at any slot of these jobs."""
+    """Drop the planned attempts at all slots of these jobs."""
     if jobs:
         rows = tx.all("drop_retries", refs=to_json(list(jobs)), reason=_reason(why))
         _record(tx, rows, jobs, why, now=now)
@@ -41,7 +41,7 @@ def drop_retries(tx: Tx, jobs: Mapping[str, JobSpec], why: Dropped, *, now: date
 def drop_retry(
     tx: Tx, key: Mapping[str, object], spec: JobSpec, why: Dropped, *, now: datetime
 ) -> None:
-    """Make no further attempt at the slot with this key."""
+    """Drop the planned attempt at the slot with this key."""
     rows = tx.all("drop_retry", **key, reason=_reason(why))
     _record(tx, rows, {str(key["source_ref"]): spec}, why, now=now)
 
@@ -67,7 +67,9 @@ def _record(
 
 
 def _miss(tx: Tx, run: Run, spec: JobSpec, *, now: datetime) -> None:
-    """What an interrupted run did is unknown: without another attempt, a person has to decide."""
+    """Record the slot of an interrupted run as missed: what the run did is unknown, so a person
+    decides.
+    """
     number = run.run_id.removeprefix("run_")
     move_to_missed(
         tx,

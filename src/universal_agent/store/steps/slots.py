@@ -1,4 +1,4 @@
-"""What every verb does to slots and runs: claim, insert, bring to an outcome; many in one go."""
+"""Runs and slots, written in bulk: inserted, queued, brought to an outcome."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from universal_agent.store.tx import Tx
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A run that is to be kept."""
+    """A run to insert."""
 
     run: Run
     spec: JobSpec
-    #: Seconds that it may wait for a worker; None: as long as it takes.
+    #: Seconds that the run may wait for a worker; None: without limit.
     patience: int | None = None
 
 
 def insert_runs(tx: Tx, new: Sequence[NewRun]) -> None:
-    """Keep runs."""
+    """Insert runs."""
     tx.many("insert_run", [_run_params(item) for item in new])
 
 
@@ -38,7 +38,7 @@ def queue_extra(
     trigger: Trigger,
     now: datetime,
 ) -> Run:
-    """Queue a run that no slot asks for, but somebody does, now."""
+    """Queue a run that no slot asks for."""
     run = Run(
         run_id=run_id,
         source=source,
@@ -81,7 +81,7 @@ def _run_params(item: NewRun) -> dict[str, object]:
 
 
 def set_outcomes(tx: Tx, runs: Sequence[tuple[Run, datetime | None]]) -> None:
-    """Bring the slots of runs to the runs' status, each with the time of its retry."""
+    """Set the outcomes of the runs' slots to the runs' status, each with the time of its retry."""
     tx.many(
         "set_slot_outcome",
         [

@@ -1,4 +1,4 @@
-"""Runs whose rows cannot be read: they are closed, so that their jobs go on."""
+"""Closing runs whose rows cannot be read, so that their jobs go on."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def run_or_stand_in(tx: Tx, row: Row) -> Run:
-    """The run of a row; with what can be read of it, and defaults for the rest."""
+    """The run of a row; fields that cannot be read have defaults."""
     try:
         return run_from_row(row)
     except Exception as error:
@@ -51,7 +51,7 @@ def _or(read: Callable[[], T], default: T) -> T:
 def close_unreadable(
     tx: Tx, row: Row, status: RunStatus, error: Exception, *, now: datetime
 ) -> None:
-    """End an open run that cannot be dealt with, and its slot with it."""
+    """End an open run that cannot be read, and its slot."""
     tx.set_aside.add("runs", row[0], error)
     text = f"what is stored of this run cannot be read ({type(error).__name__}: {error})"[:500]
     if not tx.run("close_run", run_id=row[0], status=status, now=now.timestamp(), error=text):
@@ -73,7 +73,7 @@ def close_unreadable(
 
 
 def _closed(run: Run, status: RunStatus, text: str, *, now: datetime) -> events.NewEvent | None:
-    """None for a run of a source that there is not."""
+    """The event of a closed run; None when the run's source is unknown."""
     kind = events.FAILED_RUN.get(run.source)
     if kind is None:
         return None

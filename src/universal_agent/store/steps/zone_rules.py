@@ -7,7 +7,7 @@ from universal_agent.store.tx import Tx
 
 
 def keep_zone(tx: Tx, schedule: Schedule) -> None:
-    """Keep the rules that a schedule is planned by, in the transaction that stores it."""
+    """Record the rules that a schedule is planned by, where the schedule is stored."""
     if not isinstance(schedule, CronSchedule) or schedule.rules is None:
         return
     fingerprint = schedule.rules
@@ -17,7 +17,7 @@ def keep_zone(tx: Tx, schedule: Schedule) -> None:
 
 
 def keep_rules(tx: Tx, rules: ZoneRules) -> None:
-    """Keep the rules that jobs of the zone are planned by, unless they are known."""
+    """Record a zone's rules, unless they are on record."""
     fingerprint = rules.fingerprint
     tx.run(
         "keep_zone_rules",

@@ -1,4 +1,4 @@
-"""How does a slot get from due to admitted? Each verb is one transaction, many slots in one go."""
+"""Admission: slots that are due are claimed, started, queued, skipped or missed."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from universal_agent.store.encoding import stamp, to_json
 from universal_agent.store.rows.decoding import readable
 from universal_agent.store.rows.jobs import job_from_row
 from universal_agent.store.rows.runs import run_from_row
-from universal_agent.store.steps.decided_slots import heed
+from universal_agent.store.steps.decided_slots import without_decided_slots
 from universal_agent.store.steps.holds import take_probe
 from universal_agent.store.steps.retries import Dropped, drop_retries
 from universal_agent.store.steps.slots import NewRun, insert_runs, queue_extra
@@ -35,7 +35,7 @@ from universal_agent.store.values import (
     Once,
     SlotStart,
 )
-from universal_agent.store.verbs.beats import hand_over
+from universal_agent.store.verbs.beats import deliver_events
 from universal_agent.store.verbs.cancels import request_cancel
 from universal_agent.store.verbs.idempotency import recall
 from universal_agent.store.verbs.misses import insert_missed
@@ -44,7 +44,7 @@ from universal_agent.store.verbs.runs import cancel_queued, drop_queued
 #: Why a run ends early whose job's next slot takes its place.
 NEXT_SLOT = "cancelled by the job's next slot"
 
-#: When it is looked for something due again, at the latest.
+#: The longest wait until due jobs are looked up again.
 _FAR = timedelta(days=1)
 
 
@@ -52,7 +52,7 @@ _FAR = timedelta(days=1)
 def due(tx: Tx, *, until: datetime, limit: int, without: Source | None = None) -> Due:
     """Jobs with `due_at` up to `until`, earliest first, at most `limit`.
 
-    Nothing is said of jobs whose source is `without`.
+    Jobs of the source `without` are left out.
     """
     at = until.timestamp()
     others = without or ""
@@ -74,7 +74,7 @@ def due(tx: Tx, *, until: datetime, limit: int, without: Source | None = None) -
 
 
 def _soon(at: float, until: datetime) -> datetime:
-    """The instant, but for one that no clock shows: it is dealt with like any that is due."""
+    """The instant; for one that no clock shows, an instant that is handled like any due one."""
     try:
         return from_epoch(at)
     except (ValueError, OverflowError, OSError):
@@ -90,18 +90,18 @@ def admit(
     now: datetime,
     rules: ClaimRules = ANY_RUN,
 ) -> Admission:
-    """Apply decisions: claim slots under their key, advance the jobs, record what was missed.
+    """Apply decisions: claim slots under their key, advance the jobs, record missed slots.
 
-    Up to `free_workers` slots start (`running`), those on time first; the others wait
-    (`queued`), or are skipped where the job's overlap policy says so.
+    Up to `free_workers` slots start (`running`), slots on time first. The others are queued, or
+    skipped where the job's overlap policy says so.
     """
-    applied = heed(tx, _advance(tx, decisions))
+    applied = without_decided_slots(tx, _advance(tx, decisions))
     for decision in applied:
         for missed in decision.missed:
             mark = events.high_water(decision.next_run_at)
             insert_missed(tx, missed, decision.job.spec, now=now, mark=mark)
     starts = [(decision, start) for decision in applied for start in decision.starts]
-    desk = _Desk(
+    batch = _AdmissionBatch(
         _active_runs(tx, applied),
         starts,
         free_workers,
@@ -111,20 +111,20 @@ def admit(
         now=now,
     )
     for decision, start in sorted(starts, key=_rank):
-        desk.place(decision, start)
-    desk.record(tx)
-    for run_id in desk.cancel:
+        batch.place(decision, start)
+    batch.record(tx)
+    for run_id in batch.cancel:
         request_cancel(tx, run_id, reason=NEXT_SLOT, by="scheduler", now=now)
     passing(Failpoint.BEFORE_ADMIT_COMMIT)
     return Admission(
-        started=tuple(desk.started),
-        queued_count=desk.queued_count,
+        started=tuple(batch.started),
+        queued_count=batch.queued_count,
         stale_count=len(decisions) - len(applied),
     )
 
 
 def _rank(pair: tuple[Decision, SlotStart]) -> tuple[bool, int]:
-    """Slots on time before missed ones, then the most urgent first: the order of the queue.
+    """The order of the queue: slots on time before missed ones, then by priority.
 
     Slots of one job and one rank stay in the order of their times.
     """
@@ -133,9 +133,10 @@ def _rank(pair: tuple[Decision, SlotStart]) -> tuple[bool, int]:
 
 
 def _advance(tx: Tx, decisions: Sequence[Decision]) -> list[Decision]:
-    """Move the high-water marks; the decisions whose job was still where they were made.
+    """Move the high-water marks. Returns the decisions whose job still had the mark they were made
+    on.
 
-    From here on these jobs' rows are held: nobody else decides their slots in between.
+    The rows of these jobs are locked from here on: no other writer decides their slots in between.
     """
     rows = []
     for decision in decisions:
@@ -151,7 +152,7 @@ def _advance(tx: Tx, decisions: Sequence[Decision]) -> list[Decision]:
 def _probes(
     tx: Tx, starts: Sequence[tuple[Decision, SlotStart]], *, now: datetime
 ) -> Collection[RunId]:
-    """The runs of held jobs that are to start all the same, to see whether they work again."""
+    """The runs of held jobs that start as probes."""
     newest = {
         decision.job.job_id: (decision.job, start)
         for decision, start in starts
@@ -166,7 +167,7 @@ def _probes(
 
 @dataclass(frozen=True, slots=True)
 class _Active:
-    """A run that waits or is in execution."""
+    """A run that is queued or running."""
 
     run_id: RunId
     status: RunStatus
@@ -174,7 +175,7 @@ class _Active:
 
 
 def _active_runs(tx: Tx, decisions: Iterable[Decision]) -> dict[str, list[_Active]]:
-    """The runs that wait or are in execution, of each job that minds."""
+    """The queued and running runs of each job whose overlap policy depends on them."""
     refs = [
         decision.job.job_id
         for decision in decisions
@@ -191,17 +192,17 @@ def _goes_before(run: _Active, *, late: bool) -> bool:
     return run.status is RunStatus.RUNNING or late or not run.trigger.is_late
 
 
-#: Of several slots that wait, or come at once, only the latest is of use.
+#: Policies by which only the latest of several waiting slots is useful.
 _LATEST_COUNTS = (Overlap.CANCEL_PREVIOUS, Overlap.DEFER)
 
 
 def _reason(overlap: Overlap) -> str:
-    """Why a slot does not run because of others."""
+    """The reason of a slot that is skipped because of other runs."""
     return BUSY if overlap is Overlap.DEFER else "overlap"
 
 
-class _Desk:
-    """Gives each slot its place: started, queued or skipped; then records all of them at once."""
+class _AdmissionBatch:
+    """One batch of slots: decides which start, wait or are skipped, then records all of them."""
 
     def __init__(
         self,
@@ -230,10 +231,11 @@ class _Desk:
         self.cancel: list[RunId] = []
 
     def place(self, decision: Decision, start: SlotStart) -> None:
+        """Start, queue or skip one slot."""
         job = decision.job
         policy = job.spec.policy
         mark = events.high_water(decision.next_run_at)
-        # A slot that runs late by policy has been waited for: it is never skipped again.
+        # A slot that runs late by policy was waited for: it is not skipped again.
         late_by_policy = start.missed_id is not None
         if not late_by_policy and self._gives_way(job, start):
             self._skip(job, start, _reason(policy.overlap), mark)
@@ -276,7 +278,7 @@ class _Desk:
             self.queued_count += 1
 
     def _gives_way(self, job: Job, start: SlotStart) -> bool:
-        """Whether the slot is skipped because of the job's other runs."""
+        """Whether the overlap policy skips the slot because of the job's other runs."""
         match job.spec.policy.overlap:
             case Overlap.SKIP:
                 return any(_goes_before(run, late=False) for run in self._active[job.job_id])
@@ -291,7 +293,7 @@ class _Desk:
                 return False
 
     def _stop_previous(self, active: list[_Active], overlap: Overlap) -> None:
-        """Close earlier slots that wait, else they would pile up; cancel what runs, or let it."""
+        """Close earlier queued slots, and cancel running ones where the policy says so."""
         for run in list(active):
             if run.status is RunStatus.RUNNING:
                 if overlap is Overlap.CANCEL_PREVIOUS:
@@ -332,6 +334,7 @@ class _Desk:
         )
 
     def record(self, tx: Tx) -> None:
+        """Write the batch."""
         for run_id, overlap in self._replaced:
             reason = _reason(overlap)
             if overlap is Overlap.DEFER:
@@ -344,16 +347,16 @@ class _Desk:
         tx.many("claim_slot", self._slots)
         insert_runs(tx, self._new)
         tx.append_all(self._events)
-        self.started = [hand_over(tx, claimed) for claimed in self.started]
+        self.started = [deliver_events(tx, claimed) for claimed in self.started]
 
 
 def postpone(tx: Tx, job: Job, *, due_at: datetime) -> None:
-    """Look at the job again at `due_at`: a job that cannot be decided must not stop others."""
+    """Set the job's `due_at`, so that a job that cannot be decided does not stop others."""
     postpone_unreadable(tx, [(job.job_id, job.version)], due_at=due_at)
 
 
 def postpone_unreadable(tx: Tx, jobs: Sequence[tuple[str, int]], *, due_at: datetime) -> None:
-    """The same for jobs that cannot be read, by id and version."""
+    """Set the `due_at` of jobs that cannot be read, by id and version."""
     tx.many(
         "postpone_job",
         [
@@ -364,7 +367,7 @@ def postpone_unreadable(tx: Tx, jobs: Sequence[tuple[str, int]], *, due_at: date
 
 
 def add_run(tx: Tx, job: Job, run_id: RunId, *, now: datetime, once: Once | None = None) -> Run:
-    """Queue an extra run without a slot. With a known `once`, the run it made before."""
+    """Queue a run without a slot. With a known `once`, returns the run that it made before."""
     made = recall(tx, once, run_id, now=now)
     if made is not None:
         row = tx.one("get_run", run_id=made)

@@ -1,4 +1,6 @@
-"""How are the reports of beats kept? Each function is part of a transaction."""
+"""Reports of beats. A report is kept in the commit that ends its beat, so none is lost before
+delivery.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,7 +23,7 @@ _KEPT = 200
 
 
 def keep_report(tx: Tx, run: Run, report: BeatReport, *, now: datetime) -> None:
-    """Keep what a beat had to say; of a session's many the oldest are let go."""
+    """Insert the report of a beat; delete the oldest of the session beyond the limit."""
     tx.run(
         "keep_report",
         run_id=run.run_id,
@@ -34,13 +36,13 @@ def keep_report(tx: Tx, run: Run, report: BeatReport, *, now: datetime) -> None:
 
 
 def undecided_reports(tx: Tx, *, limit: int) -> list[KeptReport]:
-    """Reports of which nobody has been told, nor was it decided not to; oldest first."""
+    """Reports whose delivery is not decided yet, oldest first."""
     return decoded(tx, "beat_reports", tx.all("undecided_reports", limit=limit), _from_row)
 
 
 def alert_told(tx: Tx, kept: KeptReport) -> bool:
-    """Whether an alert of the session with the same words was told, or waits to be, within
-    the report's dedupe window.
+    """Whether an alert of the session with the same text was sent, or waits to be sent, within the
+    report's dedupe window.
     """
     since = kept.ended_at - kept.report.dedupe_window
     row = tx.one(
@@ -56,7 +58,7 @@ def alert_told(tx: Tx, kept: KeptReport) -> bool:
 def decide_report(
     tx: Tx, kept: KeptReport, delivery: Delivery, *, connected: Sequence[str], now: datetime
 ) -> None:
-    """Record what became of a report; one that was decided before is left as it is."""
+    """Record the delivery of a report. One that was decided before stays as it is."""
     tx.run(
         "decide_report",
         run_id=kept.run_id,
@@ -70,13 +72,13 @@ def decide_report(
 
 
 def waiting_reports(tx: Tx, session_id: str) -> list[KeptReport]:
-    """Alerts that nobody was connected for and the session is a target of, oldest first."""
+    """Alerts that target the session and wait for a client to connect, oldest first."""
     rows = tx.all("waiting_reports", session_id=session_id)
     return decoded(tx, "beat_reports", rows, _from_row)
 
 
 def report_sent(tx: Tx, run_id: str, *, to: str) -> None:
-    """A report that waited was sent to a client of the session `to`."""
+    """Record that a waiting report was sent to a client of the session `to`."""
     tx.run("report_sent", run_id=run_id, connected=to_json([to]))
 
 

@@ -1,7 +1,7 @@
-"""How is kept what waits to be told to a session's beat? Each function is part of a transaction.
+"""Heartbeats: their jobs, wakes, and the system events that wait for a session's next beat.
 
-An event is handed to the beat that starts next, and let go when that has run well; until then it
-stays, and is handed to the one after.
+A system event is delivered to the beat that starts next and is deleted when that beat succeeds.
+Otherwise it is delivered to the following beat.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from universal_agent.store.verbs.jobs import get_job
 
 
 def queue_event(tx: Tx, event: SystemEvent, *, keep: int) -> None:
-    """Keep an event; of a session's more than `keep` the oldest are let go."""
+    """Insert a system event, and delete the oldest ones of the session beyond `keep`."""
     tx.run(
         "queue_system_event",
         session_id=event.session_id,
@@ -39,7 +39,7 @@ def queue_event(tx: Tx, event: SystemEvent, *, keep: int) -> None:
 
 
 def system_events(tx: Tx, session_id: str) -> list[SystemEvent]:
-    """What no beat of the session has had and run well, oldest first."""
+    """System events that no successful beat of the session has had yet, oldest first."""
     rows = tx.all("system_events_of", session_id=session_id)
     return decoded(tx, "system_events", rows, _from_row)
 
@@ -56,19 +56,19 @@ def _from_row(row: Row) -> SystemEvent:
     )
 
 
-def hand_over(tx: Tx, claimed: Claimed) -> Claimed:
-    """A run that starts, with what it is to be told when it is a beat."""
+def deliver_events(tx: Tx, claimed: Claimed) -> Claimed:
+    """The run that starts; a beat gets the system events that wait for its session."""
     if claimed.run.source != Source.HEARTBEAT:
         return claimed
     run = claimed.run
-    rows = tx.all("hand_over", run_id=run.run_id, session_id=run.source_ref)
+    rows = tx.all("deliver_events", run_id=run.run_id, session_id=run.source_ref)
     return replace(claimed, notes=tuple(decoded(tx, "system_events", sorted(rows), _from_row)))
 
 
 def acknowledge(tx: Tx, run: Run) -> None:
-    """A beat has ended: what it was told is let go when it ran well, and the wake in any case.
+    """Delete the system events of a beat that succeeded, and its wake in any case.
 
-    A wake for the next beat waits on where that was skipped.
+    A wake for the next beat stays when the beat was skipped.
     """
     if run.source == Source.HEARTBEAT:
         tx.run(
@@ -80,21 +80,22 @@ def acknowledge(tx: Tx, run: Run) -> None:
 
 
 def queue_wake(tx: Tx, job: Job, asked: Wake, *, now: datetime) -> Run | None:
+    """As `wake_beat`, for the beats' job."""
     waiting = [WakeMode(word) for (word,) in tx.all("drop_wakes", session_id=job.job_id)]
     kept = WakeMode.NOW if WakeMode.NOW in waiting else asked.mode
     note = wake(job.job_id, kept, reason=asked.reason, by=asked.by, now=now)
     queue_event(tx, note, keep=asked.keep)
     row = tx.one("waiting_beat", session_id=job.job_id)
-    # The beat that waits already: however often somebody asks, it is one.
+    # A beat that is queued already: any number of wakes is one beat.
     waits = None if row is None else run_from_row(row)
-    at_once = asked.mode is WakeMode.NOW
-    run_id = (asked.run_id if waits is None else waits.run_id) if at_once else None
+    is_now = asked.mode is WakeMode.NOW
+    run_id = (asked.run_id if waits is None else waits.run_id) if is_now else None
     tx.append(
         events.wake_requested(
             job, now=now, mode=asked.mode, reason=asked.reason, by=asked.by, run_id=run_id
         )
     )
-    if not at_once:
+    if not is_now:
         return None
     return waits or queue_extra(
         tx,
@@ -110,10 +111,10 @@ def queue_wake(tx: Tx, job: Job, asked: Wake, *, now: datetime) -> Run | None:
 
 @effect_unless()
 def wake_beat(tx: Tx, wake: Wake, *, now: datetime) -> Run | None:
-    """Leave a session's next beat word of who asked for it, in place of a wake that waits.
+    """Queue a wake for the session's next beat, in place of a wake that waits.
 
-    With mode `now` the run that will be that beat: one that waits already, or else a new one,
-    without a slot. Raises SessionNotFound when the session has no beats.
+    With mode `now`, returns the run that will be that beat: one that is queued already, or a new
+    one without a slot. Raises SessionNotFound when the session has no beats.
     """
     job = get_job(tx, wake.session_id)
     if job is None or job.source is not Source.HEARTBEAT:
@@ -135,8 +136,9 @@ def tell_beats(
     keep: int,
     now: datetime,
 ) -> Told:
-    """Keep events for sessions' next beats (of more than `keep` the oldest go) and wake
-    sessions, all in one transaction. Sessions that have no beats any more are passed over.
+    """Queue system events (at most `keep` for each session) and wake sessions.
+
+    Sessions without beats are left out.
     """
     session_ids = dict.fromkeys((*(e.session_id for e in told), *(w.session_id for w in wakes)))
     jobs: dict[str, Job] = {}

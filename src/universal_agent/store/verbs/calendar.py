@@ -1,7 +1,7 @@
-"""What does the store hold for a window of the calendar?
+"""Facts for a window of the calendar.
 
 The runtime scan (V1) and the projection (V2) are two sources of the same facts. Each is a few
-reads; what is made of them is the same code.
+reads; the same code builds feeds from them.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -43,7 +43,7 @@ from universal_agent.store.verbs.projection import project_all, projection_posit
 
 _HOUR = 3600
 
-#: More hours than fit into an answer are not counted.
+#: The most hours that are counted: as many as fit into an answer.
 _MOST_HOURS = 170_000
 
 #: Parameters of a statement.
@@ -51,7 +51,7 @@ Asked = dict[str, object]
 
 
 class _Tables(Protocol):
-    """Where the facts are read from. `digest`: jobs that are counted by the hour, as JSON."""
+    """The source that facts are read from. `digest`: jobs that are counted by the hour, as JSON."""
 
     def jobs(self, window: Window) -> list[Row]: ...
     def jobs_named(self, refs: Iterable[str]) -> list[Row]: ...
@@ -66,13 +66,13 @@ class _Tables(Protocol):
 
 
 def _lane_of(window: Window, **_: object) -> Lane:
-    """A window without slots is that of what waits for a decision: it must not wait itself."""
+    """The lane of a window. One without slots is the stasis queue, which must not wait."""
     return Lane.SHORT if window.start == window.end else Lane.LONG
 
 
 @in_lane(_lane_of)
 def scan_calendar(tx: Tx, window: Window) -> CalendarFacts:
-    """What the runtime tables hold for a window of the calendar, from one snapshot."""
+    """The facts of a window in the runtime tables, from one snapshot."""
     return _gather(tx, _RuntimeTables(tx, window), window)
 
 
@@ -80,7 +80,7 @@ def scan_calendar(tx: Tx, window: Window) -> CalendarFacts:
 def projected_calendar(
     tx: Tx, window: Window, *, only: Collection[str] | None = None
 ) -> CalendarFacts:
-    """What the projection holds for it, from one snapshot; `only` about these jobs."""
+    """The facts of a window in the projection, from one snapshot; `only` about these jobs."""
     return _gather(tx, _Projection(tx, only), window)
 
 
@@ -99,7 +99,7 @@ def both_calendars_made_level(tx: Tx, window: Window) -> tuple[CalendarFacts, Ca
 
 
 def job_facts(tx: Tx, job_ids: Sequence[str]) -> list[JobFact]:
-    """These jobs as they are now; deleted ones too."""
+    """These jobs as they are now, deleted ones too."""
     return _job_facts(tx, tx.all("calendar_jobs_named", refs=to_json(job_ids)))
 
 
@@ -114,7 +114,10 @@ def _job_facts(tx: Tx, rows: Iterable[Row]) -> list[JobFact]:
 
 
 def _gather(tx: Tx, tables: _Tables, window: Window) -> CalendarFacts:
-    """Raises WindowTooLarge before anything is read that does not fit into an answer."""
+    """The facts of a window.
+
+    Raises WindowTooLarge before anything is read that does not fit into an answer.
+    """
     found = tables.jobs(window)
     if len(found) > MAX_JOBS:
         raise too_large(window, Size(len(found), len(found) * ROW_BYTES), None)
@@ -148,7 +151,7 @@ def _gather(tx: Tx, tables: _Tables, window: Window) -> CalendarFacts:
         raise too_large(window, Size(len(slots), len(named | counted) * ROW_BYTES), None)
     others = tables.jobs_named(sorted((named | counted) - jobs.keys()))
     jobs |= {job.job_id: job for job in _job_facts(tx, others)}
-    if tx.set_aside:  # what is stored of a job that cannot be read stands nowhere
+    if tx.set_aside:  # nothing of a job that cannot be read is shown
         slots = [slot for slot in slots if slot.source_ref in jobs]
         hours = [count for count in hours if count.source_ref in jobs]
         missed = [record for record in missed if record.source_ref in jobs]
@@ -187,7 +190,7 @@ def _bounds(window: Window, until: int | None = None) -> dict[str, object]:
 
 
 class _RuntimeTables:
-    """What the engine works on."""
+    """The tables that the engine works on."""
 
     def __init__(self, tx: Tx, window: Window) -> None:
         self._tx = tx
@@ -278,7 +281,7 @@ class _RuntimeTables:
 
 
 class _Projection:
-    """What the projector made of the event log."""
+    """The tables that the event log was folded into."""
 
     def __init__(self, tx: Tx, only: Collection[str] | None) -> None:
         self._tx = tx
@@ -290,7 +293,7 @@ class _Projection:
         named = self._only if window.source_ref is None else [window.source_ref]
         if named is not None:
             return [row for row in self.jobs_named(named) if not row[4]]
-        # Whether a job's slots are counted depends on the job, though its next slot is later.
+        # Whether a job's slots are counted depends on the job, even when its next slot is later.
         return self._tx.all(
             "feed_jobs",
             **_bounds(window),
@@ -402,7 +405,7 @@ def _job_fact(row: Row, specs: SpecCache) -> JobFact:
 
 
 def _hour_counts(rows: Iterable[Row]) -> list[HourCount]:
-    """Equal texts are one object: there are as many hours as jobs times the window's."""
+    """Counts by hour; equal texts are one object, because there may be many hours."""
     texts: dict[str, str] = {}
     return [
         HourCount(

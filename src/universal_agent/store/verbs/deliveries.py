@@ -11,8 +11,9 @@ from universal_agent.store.tx import Tx
 
 
 def adopt_targets(tx: Tx, targets: Sequence[str], *, since: datetime, now: datetime) -> None:
-    """Take `targets` for all there are: deliveries elsewhere end; deliveries that an older
-    schema made for every target, after `since`, are spread over them.
+    """Make `targets` the only targets: deliveries to other targets end.
+
+    Deliveries that an older schema made for every target, after `since`, become one for each.
     """
     for target in targets:
         tx.run("spread_deliveries", target=target, since=since.timestamp())
@@ -21,7 +22,7 @@ def adopt_targets(tx: Tx, targets: Sequence[str], *, since: datetime, now: datet
 
 
 def next_delivery(tx: Tx, target: str) -> Delivery | None:
-    """The target's delivery that is to be tried first, now or later; None: there is none."""
+    """The delivery to the target that is tried next, now or later; None when there is none."""
     row = tx.one("next_delivery", target=target)
     if row is None:
         return None
@@ -46,7 +47,7 @@ def delivery_attempted(
     error: str | None = None,
     now: datetime,
 ) -> bool:
-    """Record an attempt and where the delivery stands after it; False when it had ended."""
+    """Record an attempt and the status of the delivery after it. False when it had ended before."""
     return bool(
         tx.run(
             "delivery_attempted",
@@ -64,6 +65,6 @@ def delivery_attempted(
 def delivery_statuses(
     tx: Tx, notification_id: str | None = None
 ) -> dict[tuple[str, str], DeliveryStatus]:
-    """Where deliveries stand, by notification and target."""
+    """Statuses of deliveries, by notification and target."""
     rows = tx.all("list_deliveries", notification_id=notification_id)
     return {(row[0], row[1]): DeliveryStatus(row[2]) for row in rows}

@@ -1,4 +1,4 @@
-"""What happened, read back: the event log, runs, the ledger's facts."""
+"""The event log: read, audited, bounded and trimmed."""
 
 from uuid import uuid4
 
@@ -14,11 +14,12 @@ _LIVED_TIME = "lived_time"
 
 
 def read_events(tx: Tx, *, after_seq: int, limit: int) -> list[Event]:
+    """The first `limit` events after `after_seq`, oldest first."""
     return events_from(tx, tx.all("read_events", after_seq=after_seq, limit=limit))
 
 
 def log_bounds(tx: Tx) -> LogBounds:
-    """Where the event log begins and ends."""
+    """The event log's ends."""
     row = tx.one("log_bounds")
     assert row is not None
     stream_id, oldest, newest = row
@@ -43,7 +44,7 @@ def audit(tx: Tx, *, limit: int, before_seq: int | None) -> list[Event]:
 
 
 def sizes(tx: Tx) -> Sizes:
-    """How much there is."""
+    """How many jobs, sessions with beats, runs and events there are."""
     row = tx.one("sizes")
     assert row is not None
     jobs, beats, runs, last_event_at = row
@@ -61,17 +62,17 @@ def forget_events(tx: Tx, *, until: int) -> None:
 
 
 def name_stream(tx: Tx) -> None:
-    """Give a new database its stream id, by which clients tell it from another one."""
+    """Give a new database its stream id, by which clients tell two databases apart."""
     if tx.one("get_meta", name="stream_id") is None:
         tx.run("set_meta", name="stream_id", value=uuid4().hex)
 
 
 def lived_time(tx: Tx) -> str | None:
-    """What `keep_lived_time` kept; None when there has been nothing."""
+    """What `keep_lived_time` stored, or None."""
     row = tx.one("get_meta", name=_LIVED_TIME)
     return None if row is None else str(row[0])
 
 
 def keep_lived_time(tx: Tx, text: str) -> None:
-    """Keep what retention knows of the clock."""
+    """Store retention's record of the clock."""
     tx.run("set_meta", name=_LIVED_TIME, value=text)

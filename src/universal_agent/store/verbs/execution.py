@@ -1,4 +1,4 @@
-"""How does a run get from admitted to done? Each verb is one transaction, many runs in one go."""
+"""The way of a run from queued to ended, many runs in one transaction."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ from universal_agent.store.steps.unreadable_runs import close_unreadable
 from universal_agent.store.tx import Row, Tx
 from universal_agent.store.values import ANY_RUN, Claimed, ClaimRules, Finished, Settled
 from universal_agent.store.verbs.beat_reports import keep_report
-from universal_agent.store.verbs.beats import acknowledge, hand_over, queue_wake
+from universal_agent.store.verbs.beats import acknowledge, deliver_events, queue_wake
 from universal_agent.store.verbs.jobs import delete_job, get_job
 
 _FAILED = (RunStatus.ERROR, RunStatus.TIMEOUT)
@@ -29,7 +29,7 @@ _FAILED = (RunStatus.ERROR, RunStatus.TIMEOUT)
 def claim(
     tx: Tx, *, free_workers: int, host: str, now: datetime, rules: ClaimRules = ANY_RUN
 ) -> Settled:
-    """Mark queued runs running: those on time first, of equals the most urgent first."""
+    """Mark queued runs running: runs on time first, then by priority."""
     claimed: list[Claimed] = []
     busy: set[str] = set()
     for row in _claimable(tx, free_workers, rules):
@@ -49,13 +49,13 @@ def claim(
     tx.many("start_run", started)
     set_outcomes(tx, [(c.run, None) for c in claimed])
     tx.append_all([events.run_changed(c.run, c.spec, now=now) for c in claimed])
-    claimed = [hand_over(tx, c) for c in claimed]
+    claimed = [deliver_events(tx, c) for c in claimed]
     waiting = tx.one("any_queued")
     return Settled(claimed=tuple(claimed), more_queued=bool(waiting and waiting[0]))
 
 
 def requeue(tx: Tx, run_ids: Sequence[RunId], *, now: datetime) -> None:
-    """Put runs that were claimed and have not begun back into the queue, as they were."""
+    """Put claimed runs that have not begun back into the queue."""
     for run_id in run_ids:
         row = tx.one("requeue_run", run_id=run_id)
         if row is not None:
@@ -65,7 +65,7 @@ def requeue(tx: Tx, run_ids: Sequence[RunId], *, now: datetime) -> None:
 
 
 def _claimable(tx: Tx, free_workers: int, rules: ClaimRules) -> list[Row]:
-    """The queued runs to start: those on time, then those of missed slots.
+    """The queued runs to start: runs on time, then those of missed slots.
 
     While the latter are overdue, one of them goes first.
     """
@@ -110,7 +110,7 @@ def finish(tx: Tx, ended: Sequence[Finished], *, beats_off: bool, now: datetime)
     runs = [(_ended_run(end), end.claimed.spec) for end in ended]
     closed = end_runs(tx, [run for run, _ in runs])
     runs = [(run, spec) for run, spec in runs if run.run_id in closed]
-    # Most runs end well and nothing follows: only the others look at the job as it is now.
+    # Most runs succeed and nothing follows: only for the others the job is read.
     advice = {end.claimed.run.run_id: end.retry for end in ended}
     jobs = _read_jobs(tx, [run for run, _ in runs if run.status in _FAILED])
     retries = [
@@ -160,12 +160,14 @@ def _read_jobs(tx: Tx, runs: Sequence[Run]) -> dict[str, Job | None]:
 
 
 def _counts(run: Run) -> bool:
-    """Whether a failure of the run is one of its job: an extra run by a person is not."""
+    """Whether a failure of the run counts for its job: an extra run by a person does not."""
     return run.has_slot or run.trigger is Trigger.WAKE
 
 
 def _count(tx: Tx, runs: Sequence[tuple[Run, JobSpec]], retries: Sequence[datetime | None]) -> None:
-    """Count failed slots in a row: each once, after its last attempt. A success ends the row."""
+    """Count consecutive failed slots, each once, after its last attempt. A success resets the
+    count.
+    """
     tx.many(
         "count_outcome",
         [
@@ -181,7 +183,7 @@ def _count(tx: Tx, runs: Sequence[tuple[Run, JobSpec]], retries: Sequence[dateti
 
 
 def _well_again(tx: Tx, runs: Sequence[tuple[Run, JobSpec]]) -> list[Run]:
-    """The runs that went well and whose job is held."""
+    """The successful runs whose job is held."""
     well = [run for run, _ in runs if run.status is RunStatus.SUCCESS and not run.brings_spec]
     if not well:
         return []
@@ -193,7 +195,7 @@ def _well_again(tx: Tx, runs: Sequence[tuple[Run, JobSpec]]) -> list[Run]:
 def _keep_reports(
     tx: Tx, ended: Sequence[Finished], closed: Collection[str], *, now: datetime
 ) -> dict[str, BeatReport]:
-    """Keep what the beats among them had to say; it, by run."""
+    """Insert the reports of beats; returns them by run."""
     reports: dict[str, BeatReport] = {}
     for end in ended:
         run = end.claimed.run
@@ -211,9 +213,9 @@ def _wake(
     beats_off: bool,
     now: datetime,
 ) -> None:
-    """Wake the sessions that the ends of these runs are news to.
+    """Wake the sessions that are to be woken by the ends of these runs.
 
-    A job wakes sessions of its own user only. While heartbeats are off no beat is queued: the news
+    A job wakes sessions of its own user only. While heartbeats are off no beat is queued: the wake
     waits for the next one.
     """
     for end in ended:
@@ -244,7 +246,7 @@ def _ended_run(end: Finished) -> Run:
 
 
 def end_runs(tx: Tx, runs: Sequence[Run]) -> set[str]:
-    """Record how runs ended; the ids of those that were `running` until now."""
+    """Record how runs ended; returns the ids of those that were `running`."""
     rows = [
         (
             run.run_id,
@@ -287,7 +289,7 @@ def _follow_up(
     *,
     now: datetime,
 ) -> bool:
-    """What the run's end means for its job: held, released, deleted; whether it is one of these."""
+    """Hold, release or delete the job after its run. Returns whether it did one of these."""
     if run.status in _FAILED:
         return _counts(run) and after_failure(tx, run, job, now=now)
     if run.status is RunStatus.SUCCESS:
@@ -300,9 +302,9 @@ def _follow_up(
 
 
 def _delete_when_done(tx: Tx, run: Run, job: Job, *, now: datetime) -> bool:
-    """Delete a job whose last slot has run well."""
+    """Delete a job whose last slot succeeded."""
     if job.next_run_at is not None or job.version != run.job_version:
         return False
     if tx.one("has_waiting_start", job_id=job.job_id):
-        return False  # its slot was moved, and is still to come
+        return False  # its slot was moved to a later time
     return delete_job(tx, job, closed_at=job.end(now), now=now)

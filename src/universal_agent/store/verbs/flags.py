@@ -1,4 +1,4 @@
-"""How are flag overrides kept? In the meta table, each change with its event."""
+"""Overrides of flags, kept in the meta table; each change has its event."""
 
 from datetime import datetime
 
@@ -32,7 +32,7 @@ def _from_row(row: Row) -> FlagOverride:
 def set_flag(
     tx: Tx, name: str, override: FlagOverride | None, *, value: bool, by: str, now: datetime
 ) -> None:
-    """Keep an override, or drop it; `value` is what the flag has from now on."""
+    """Set or remove an override; `value` is the flag's value from now on."""
     if override is None:
         tx.run("drop_meta", name=_PREFIX + name)
     else:

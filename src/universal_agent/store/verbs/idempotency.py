@@ -11,7 +11,7 @@ _KEPT = timedelta(days=1)
 
 
 def recall(tx: Tx, once: Once | None, resource: str, *, now: datetime) -> str | None:
-    """What `once` made before, or None after remembering that it makes `resource` now.
+    """What `once` made before; None after recording that it makes `resource` now.
 
     Raises Conflict when the key was used for another request.
     """
@@ -46,5 +46,5 @@ def answer_of(tx: Tx, once: Once) -> str | None:
 
 
 def keep_answer(tx: Tx, once: Once, answer: str, *, now: datetime) -> None:
-    """Remember it for a day; the first answer stays."""
+    """Keep the answer to a request for a day; the first answer stays."""
     recall(tx, once, answer, now=now)

@@ -1,4 +1,4 @@
-"""How are jobs made, changed and deleted? Each verb is one transaction."""
+"""Jobs: created, changed, deleted, listed and counted."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -49,7 +49,7 @@ def list_jobs(
 
 
 def next_jobs(tx: Tx, *, limit: int) -> list[Job]:
-    """The jobs whose next slot comes first, earliest first."""
+    """The jobs with the earliest next slots."""
     rows = tx.all("next_jobs", limit=limit)
     return decoded(tx, "jobs", rows, lambda row: job_from_row(row, tx.specs))
 
@@ -60,7 +60,7 @@ def count_jobs(tx: Tx) -> int:
 
 
 def count_enabled_jobs(tx: Tx) -> int:
-    """How many of them are enabled."""
+    """How many enabled jobs there are."""
     return _number(tx.one("count_enabled_jobs"))
 
 
@@ -69,13 +69,14 @@ def _number(row: Row | None) -> int:
 
 
 def held_jobs(tx: Tx) -> list[str]:
-    """The jobs, beats among them, that are held because they failed too often in a row."""
+    """The jobs, beats included, that are held after repeated failures."""
     return [str(job_id) for (job_id,) in tx.all("held_jobs")]
 
 
 def job_made(tx: Tx, once: Once) -> Job | None:
-    """The job that `once` made before, or None. Raises Conflict when it is another request's,
-    or the job was deleted since.
+    """The job that `once` made before, or None.
+
+    Raises Conflict when the key is another request's, or the job was deleted since.
     """
     made = answer_of(tx, once)
     return None if made is None else _still_there(tx, made)
@@ -89,14 +90,14 @@ def _still_there(tx: Tx, job_id: str) -> Job:
 
 
 def create_job(tx: Tx, job: Job, *, now: datetime, once: Once | None = None) -> Job:
-    """Keep a new job (version 1). With a known `once`, the job it made before.
+    """Insert a new job (version 1). With a known `once`, returns the job that it made before.
 
-    Raises Conflict when a session has its beats already, or had them before.
+    Raises Conflict when the session has or had beats already.
     """
     made = recall(tx, once, job.job_id, now=now)
     if made is not None:
         return _still_there(tx, made)
-    # A job's id is new, but a session's beats have the session's.
+    # The id of a job is new, but the id of beats is their session's.
     if job.source is Source.HEARTBEAT and tx.one("job_ends", job_id=job.job_id):
         raise Conflict(f"There is a job {job.job_id!r}, or was one before.")
     _require_own_workspace(tx, job)
@@ -121,10 +122,11 @@ def create_job(tx: Tx, job: Job, *, now: datetime, once: Once | None = None) -> 
 
 
 def _require_own_workspace(tx: Tx, job: Job, *, replaces: Job | None = None) -> None:
-    """Raise Conflict when the job would work in a folder that is or was another user's session's.
+    """Raise Conflict when the job would work in a folder of another user's session, past or
+    present.
 
-    The folder itself, one in it, or one around it. A job that keeps its folder and its owner, and
-    one that has the folder made for its id, are not looked at.
+    That is the folder itself, one in it, or one around it. A job that keeps its folder and its
+    owner, and one whose folder is made for its id, are not checked.
     """
     where = (job.spec.workspace_dir, job.spec.user_id)
     if job.spec.source is not Source.CRON or where[0] == f"cron_{job.job_id}":
@@ -153,10 +155,10 @@ def update_job(
     changed: list[str],
     now: datetime,
 ) -> Job | None:
-    """Put `job` (its new version) in place of `replaces`, which ends at `closed_at`.
+    """Replace `replaces` by `job`, its new version; `replaces` ends at `closed_at`.
 
-    None when `replaces` is no longer how the job is (its version or its high-water mark), or
-    when it has slots due that are not yet decided.
+    None when the job no longer has the version or the high-water mark of `replaces`, or has slots
+    due that are not decided yet.
     """
     _require_own_workspace(tx, job, replaces=replaces)
     keep_zone(tx, job.spec.schedule)
@@ -169,7 +171,7 @@ def update_job(
         effective_from=job.effective_from.timestamp(),
         next_run_at=_mark(job),
         due_at=stamp(job.due_at),
-        begins_anew=job.consecutive_failures < replaces.consecutive_failures,
+        resets_failures=job.consecutive_failures < replaces.consecutive_failures,
         held=job.spec.is_held,
         replaces=replaces.version,
         mark=_mark(replaces),
@@ -200,10 +202,10 @@ def end_version(
     now: datetime,
     reason: str | None = None,
 ) -> list[int]:
-    """Begin a version with other slots than the last one, or none, and close what that left open.
+    """Begin a version with other slots, or none, and close the open slots of the last one.
 
-    The slots whose skip or move no longer holds. `reason` says why open slots are skipped, where
-    the new version does not.
+    Returns the slots whose skip or move no longer holds. `reason` says why open slots are skipped,
+    where the new version does not.
     """
     reason = reason or reason_of(job.spec)
     close_open_slots(tx, replaces, until=closed_at, reason=reason, now=now)
@@ -222,9 +224,9 @@ def first_decided_ahead(tx: Tx, job_id: str, *, after: datetime) -> datetime | N
 
 
 def delete_job(tx: Tx, job: Job, *, closed_at: datetime, now: datetime) -> bool:
-    """Delete the job at that version; its waiting runs are cancelled, its history stays.
+    """Delete the job at that version. Its queued runs are cancelled, its history stays.
 
-    False under the same conditions as `update_job`.
+    Returns False under the same conditions as `update_job`.
     """
     deleted = tx.run(
         "delete_job",
@@ -240,7 +242,7 @@ def delete_job(tx: Tx, job: Job, *, closed_at: datetime, now: datetime) -> bool:
 
 
 def close_job(tx: Tx, job: Job, *, closed_at: datetime, now: datetime) -> None:
-    """Everything that ends with a job: its expectation, its retries, what waits for a worker."""
+    """End everything that belongs to a job: its expectation, retries and queued runs."""
     tx.run(
         "close_job_version",
         job_id=job.job_id,

@@ -1,4 +1,4 @@
-"""The recorded history of slots: the facts of ledgers, counts by hour, and one slot's history."""
+"""Recorded history: the facts of ledgers, counts by hour, and the history of one slot."""
 
 from datetime import datetime
 
@@ -18,9 +18,9 @@ from universal_agent.store.verbs.stasis import find_missed
 def recorded_by_hour(
     tx: Tx, *, start: datetime, end: datetime, job_id: str | None
 ) -> list[tuple[int, int]]:
-    """How many slots in (start, end] were recorded in each hour that has any, in its order.
+    """How many slots in (start, end] were recorded, for each hour that has any, in order.
 
-    Hours are the epochs of their beginning.
+    An hour is the epoch of its beginning.
     """
     rows = tx.all("recorded_by_hour", start=epoch(start), end=epoch(end), job_id=job_id)
     return [(hour, count) for hour, count in rows]
@@ -65,7 +65,7 @@ def ledger_facts(tx: Tx, *, start: datetime, end: datetime, job_id: str | None) 
 
 @in_lane(Lane.LONG)
 def slot_history(tx: Tx, slot: SlotKey) -> SlotHistory:
-    """Everything that was recorded about a slot."""
+    """Everything that was recorded about a slot, from one snapshot."""
     key = {
         "source": slot.source,
         "source_ref": slot.source_ref,

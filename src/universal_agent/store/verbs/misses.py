@@ -1,4 +1,4 @@
-"""What becomes of slots that did not run: missed, or interrupted. Each verb is one transaction."""
+"""Slots that did not run: missed in the queue, or interrupted."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +23,7 @@ from universal_agent.store.verbs.execution import end_runs
 from universal_agent.store.verbs.jobs import get_job
 from universal_agent.store.verbs.runs import cancel_queued
 
-#: How often a slot whose run was interrupted is tried again, where the job's policy allows it.
+#: How often the slot of an interrupted run is tried again, where the job's policy allows it.
 INTERRUPTED_RETRIES = 2
 
 
@@ -50,17 +50,17 @@ def miss_queued(
     after_grace: bool,
     of: Source | None = None,
 ) -> int:
-    """Turn runs that waited too long into missed slots; at most one for each of `missed_ids`.
+    """Turn runs that waited too long into missed slots, at most one for each of `missed_ids`.
 
-    Too long is past the job's queue limit, or with `after_grace` past its misfire grace (a
-    gateway that was down does not start late work by itself). With `of` it is everything of
-    that source, for its engine was switched off.
+    Too long is past the job's queue limit, or with `after_grace` past its misfire grace: late work
+    is not started unasked after an outage. With `of`, all runs of a source whose engine was
+    switched off.
     """
     if of is not None:
         rows = [row for row in tx.all("queued_runs") if row[1] == of]
     elif after_grace:
         queued = tx.all("queued_runs")
-        # What cannot be read is closed when a worker is free for it.
+        # A run that cannot be read is closed when a worker is free for it.
         late = readable(tx, "runs", queued, lambda row: _is_past_grace(tx, row, now))
         rows = [row for row, is_late in late if is_late]
     else:
@@ -87,7 +87,7 @@ def _is_past_grace(tx: Tx, row: Row, now: datetime) -> bool:
     run = run_from_row(row)
     queue_until, text, own = row[RUN_WIDTH:]
     if run.has_slot and queue_until is None:
-        return False  # it was late already, by policy or approval: it goes on waiting
+        return False  # late by policy or approval: it goes on waiting
     policy = tx.specs.of_run(run, text, own).policy
     return run.queued_at + timedelta(seconds=policy.misfire_grace_seconds) < now
 
@@ -101,7 +101,7 @@ def _drop_late(
     outage_id: str,
     now: datetime,
 ) -> None:
-    """A run that waited too long is not started; its slot is missed."""
+    """Close a run that waited too long; its slot is missed."""
     if not run.has_slot:
         cancel_queued(tx, run.run_id, now=now, reason=cause)
         return
@@ -148,9 +148,9 @@ def _is_on(tx: Tx, run: Run) -> bool:
 
 
 def _may_try_again(tx: Tx, run: Run, spec: JobSpec) -> bool:
-    """Whether the slot of an interrupted run is tried again without asking anybody.
+    """Whether the slot of an interrupted run is tried again without an operator.
 
-    A run that ends its own gateway does so at each attempt, so there are few.
+    A run that ends its own gateway would do so at each attempt, so attempts are few.
     """
     if not (run.has_slot and spec.policy.retry_interrupted and _is_on(tx, run)):
         return False
@@ -165,7 +165,7 @@ def _may_try_again(tx: Tx, run: Run, spec: JobSpec) -> bool:
 
 
 def left_running(tx: Tx, *, host: str, limit: int) -> list[Run]:
-    """Runs that are `running`, though only a dead process of this host can have had them."""
+    """Runs that are `running` although the process of this host that had them is dead."""
     rows = tx.all("left_running", host=host, limit=limit)
     return [run_or_stand_in(tx, row) for row in rows]
 
@@ -178,7 +178,7 @@ def interrupt_runs(
     outage_id: str,
     missed_ids: Sequence[str],
 ) -> tuple[RunId, ...]:
-    """Close runs that a dead process left `running`; at most one for each of `missed_ids`."""
+    """Close runs that a dead process left `running`, at most one for each of `missed_ids`."""
     rows = tx.all("left_running", host=host, limit=len(missed_ids))
 
     def close(pair: tuple[str, Row]) -> None:

@@ -1,7 +1,7 @@
-"""Rows of notifications and of their deliveries. Each function is part of a transaction.
+"""Notifications.
 
-What a person marks and what an event changes are different columns of a notification: neither
-writes back what it has read before its own transaction.
+A person's marks and the changes by events are different columns: neither writes back values that it
+read before its own transaction.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,10 +32,10 @@ def fold_notifications(
     targets: Sequence[str] = (),
     now: datetime,
 ) -> tuple[int, list[Notification]]:
-    """Fold the next events into notifications, each event once, with a delivery of each new
-    one to each of `targets`.
+    """Fold the next events into notifications, each event once.
 
-    How many events were read, and the notifications that are new or say something new.
+    Each new notification gets a delivery to each of `targets`. Returns how many events were read,
+    and the new or changed notifications.
     """
     row = tx.one("get_meta", name=_POSITION)
     after = 0 if row is None else int(row[0])
@@ -73,7 +73,7 @@ def fold_notifications(
 
 
 def has_notable_events(tx: Tx, *, after_seq: int) -> tuple[bool, int]:
-    """Whether events after `after_seq` may be news, and the newest seq that was looked at."""
+    """Whether events after `after_seq` may be news, and the newest seq that was read."""
     newest = log_bounds(tx).newest_seq
     return bool(tx.all("notable_events", after_seq=after_seq, limit=1)), newest
 
@@ -96,10 +96,10 @@ def _title(tx: Tx, job_id: str) -> str:
 def add_notification(
     tx: Tx, notification: Notification, *, targets: Sequence[str] = ()
 ) -> Notification:
-    """Keep a new notification, with a delivery to each of `targets`.
+    """Insert a notification, with a delivery to each of `targets`.
 
-    While its incident is open already, what is said of that changes instead. The notification
-    as it then is.
+    While its incident is open, the open notification is updated instead. Returns the notification
+    as it is then.
     """
     before = _open_incident(tx, notification.incident) if notification.is_open else None
     if before is None:
@@ -136,9 +136,9 @@ def mark_notifications(
     snoozed_until: datetime | None = None,
     now: datetime,
 ) -> list[Notification | None]:
-    """Mark notifications, changing nothing else about them; a `note` of None stays.
+    """Set the status of notifications; a `note` of None leaves the note.
 
-    Each as it then is, in the order of `ids`; None where there is none with that id.
+    Returns each as it is then, in the order of `ids`; None for an unknown id.
     """
     marked: list[Notification | None] = []
     for notification_id in ids:
@@ -155,7 +155,7 @@ def mark_notifications(
 
 
 def trim(tx: Tx, *, keep: int) -> None:
-    """Forget all notifications but the latest ones, and the deliveries of what is forgotten.
+    """Delete all but the latest `keep` notifications, and their deliveries.
 
     One that is still to be delivered stays until its deliveries have ended, which is within a day.
     """
@@ -164,7 +164,7 @@ def trim(tx: Tx, *, keep: int) -> None:
 
 
 def _put(tx: Tx, notifications: Sequence[Notification]) -> None:
-    """Keep notifications that were made or read in this very transaction."""
+    """Write notifications that were made or read in this transaction."""
     tx.many(
         "put_notification",
         [
@@ -194,13 +194,13 @@ def _put(tx: Tx, notifications: Sequence[Notification]) -> None:
 def list_notifications(
     tx: Tx, *, limit: int, session_id: str | None = None, before: str | None = None
 ) -> list[Notification]:
-    """Notifications newest first."""
+    """Notifications, newest first."""
     rows = tx.all("list_notifications", limit=limit, session_id=session_id, before=before or "~")
     return decoded(tx, "notifications", rows, notification_from_row)
 
 
 def open_notifications(tx: Tx, *, prefix: str) -> list[Notification]:
-    """Those whose incident is open and begins with `prefix`, oldest first."""
+    """Notifications of open incidents that begin with `prefix`, oldest first."""
     rows = tx.all("open_notifications", prefix=prefix)
     return decoded(tx, "notifications", rows, notification_from_row)
 

@@ -1,8 +1,8 @@
-"""How is the calendar's projection kept?
+"""The calendar's projection: events folded into rows, and the rows read or written page by page.
 
 Events are folded in batches, each in one transaction with the position that it brings the
-projection to. An event at or before the position is in it already and is passed over, so that it
-does not matter how often a batch is handed in.
+projection to. Events at or before the position are skipped, so a batch may be passed in any number
+of times.
 """
 
 import hashlib
@@ -39,9 +39,10 @@ def projection_position(tx: Tx) -> int:
 
 
 def project(tx: Tx, events: Sequence[Event]) -> int:
-    """Fold those of the events that come next into the projection; the position it has then.
+    """Fold the events that come next into the projection; returns the new position.
 
-    Events that are in it already are passed over, and nothing is done when some are left out.
+    Events that were folded before are skipped. Nothing is done when the next event is not among
+    them.
     """
     done = projection_position(tx)
     new = [event for event in events if event.seq > done]
@@ -54,7 +55,7 @@ def project(tx: Tx, events: Sequence[Event]) -> int:
 
 
 def project_all(tx: Tx) -> None:
-    """Bring the projection up to the log as this transaction sees it, as far as that follows it."""
+    """Fold every event of the log that follows the position."""
     done = projection_position(tx)
     while rows := tx.all("read_events", after_seq=done, limit=1000):
         before, done = done, project(tx, events_from(tx, rows))
@@ -63,7 +64,7 @@ def project_all(tx: Tx) -> None:
 
 
 def _fold(tx: Tx, events: Sequence[Event]) -> None:
-    """Fold events together; each alone, where one of them cannot be folded."""
+    """Fold events together, or each alone when one of them cannot be folded."""
     try:
         with tx.part():
             _fold_together(tx, events)
@@ -125,7 +126,7 @@ def _put_versions(tx: Tx, projection: Projection) -> None:
 
 
 def _put_jobs(tx: Tx, jobs: Sequence[ProjectedJob]) -> None:
-    # A session's beats have a row of their own, however rarely they come.
+    # A session's beats have their own row, at any frequency.
     always = _kinds(tx, {(job.job_id, job.version) for job in jobs})
     tx.many(
         "put_feed_job",
@@ -134,13 +135,15 @@ def _put_jobs(tx: Tx, jobs: Sequence[ProjectedJob]) -> None:
 
 
 def _kinds(tx: Tx, versions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], bool]:
-    """Those of the versions that are frequent or beats; whether they are frequent."""
+    """Whether each of the versions is frequent; versions that are neither frequent nor beats are
+    left out.
+    """
     rows = tx.all("feed_kinds_of_versions", versions=to_json(list(versions)))
     return {(job_id, version): bool(frequent) for job_id, version, frequent in rows}
 
 
 def _frequent(tx: Tx, versions: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
-    """Those of the versions that have more than 288 slots a day."""
+    """The versions that have more than 288 slots a day."""
     return {version for version, frequent in _kinds(tx, versions).items() if frequent}
 
 
@@ -177,14 +180,14 @@ def _put_slots(
 # -- the whole projection, page by page
 
 
-#: Rows that are hashed at once.
+#: Rows of one page of the hash.
 _HASHED_ROWS = 5000
 
 
 class _Table(NamedTuple):
-    """A table of the projection. Its rows come in the order of the key."""
+    """A table of the projection, with its rows in the order of the key."""
 
-    #: The key, which comes first in a row, with what lies before every value of it.
+    #: The key columns, which come first in a row, each with a value below all others.
     key: Mapping[str, object]
     #: The other columns.
     rest: tuple[str, ...]
@@ -222,14 +225,14 @@ _TABLES = {
         ),
         "put_feed_missed",
     ),
-    # The last: a copy that is not complete has no position.
+    # The last table, so that an incomplete copy has no position.
     "state": _Table({"position": -1}, ("last_event_at",), "set_feed_state"),
 }
 
 
 @in_lane(Lane.LONG)
 def read_projection(tx: Tx, *, after: ProjectionPage | None, limit: int) -> ProjectionPage | None:
-    """The rows that come next after a page of it; None when there are no more."""
+    """The next rows after a page; None when there are no more."""
     names = list(_TABLES)
     for name in names if after is None else names[names.index(after.table) :]:
         last = after.rows[-1] if after is not None and after.table == name else None
@@ -245,7 +248,7 @@ def _rows(tx: Tx, name: str, last: Row | None, *, limit: int) -> list[Row]:
 
 
 def write_projection(tx: Tx, page: ProjectionPage) -> None:
-    """Put the rows of a page. The last page has the position."""
+    """Insert the rows of a page. The last page has the position."""
     table = _TABLES[page.table]
     columns = (*table.key, *table.rest)
     tx.many(table.put, [dict(zip(columns, row, strict=True)) for row in page.rows])
@@ -253,7 +256,7 @@ def write_projection(tx: Tx, page: ProjectionPage) -> None:
 
 @in_lane(Lane.LONG)
 def projection_digest(tx: Tx) -> ProjectionDigest:
-    """A hash of all that the projection holds, from one snapshot."""
+    """A hash of the whole projection and its position, from one snapshot."""
     hashed = hashlib.blake2b(digest_size=16)
     page: ProjectionPage | None = None
     while (page := read_projection(tx, after=page, limit=_HASHED_ROWS)) is not None:
@@ -265,7 +268,7 @@ def projection_digest(tx: Tx) -> ProjectionDigest:
 
 
 def clear_projection(tx: Tx) -> None:
-    """Put it back to before the first event."""
+    """Delete the projection."""
     for name in _TABLES:
         if name != "state":
             tx.run(f"clear_feed_{name}")

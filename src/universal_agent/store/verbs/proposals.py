@@ -1,4 +1,4 @@
-"""Rows of change requests. Each is decided once."""
+"""Proposals of changes. Each is decided once."""
 
 from datetime import datetime, timedelta
 
@@ -8,13 +8,13 @@ from universal_agent.store.effects import effect_unless
 from universal_agent.store.encoding import from_json, to_json
 from universal_agent.store.tx import Tx
 
-#: How long a change request is kept, whatever became of it.
+#: How long a proposal is kept, whatever its status.
 _KEPT = timedelta(days=30)
 
 
 @effect_unless()
 def insert_proposal(tx: Tx, proposal: Proposal) -> Proposal:
-    """Keep a proposal."""
+    """Insert a proposal."""
     tx.run("forget_proposals", before=(proposal.created_at - _KEPT).timestamp())
     tx.run(
         "insert_proposal",
@@ -59,7 +59,7 @@ def decide_proposal(
     by: str,
     now: datetime,
 ) -> ProposalStatus | None:
-    """Bring it from one status to another; False when it was not in the first."""
+    """Move a proposal from status `expected` to `status`; None when it was in another."""
     decided = tx.run(
         "decide_proposal",
         proposal_id=proposal_id,

@@ -1,8 +1,8 @@
-"""Plans made again, after the clock had run ahead and was set back. Parts of transactions.
+"""Plans made again after the clock had run ahead and was set back.
 
-What was judged while the clock was ahead is withdrawn where its time is still to come: the slot is
-expected again, under its old key, and judged when its time has come. What ran stays, and so does
-what a person moved, approved or decided ahead of its time.
+Judgements that were made while the clock was ahead are withdrawn where their time is still to come:
+the slot is expected again, under its old key, and judged at its time. What ran stays, and so do the
+decisions of people.
 """
 
 from collections.abc import Sequence
@@ -26,23 +26,23 @@ from universal_agent.store.tx import Tx
 from universal_agent.store.values import Replanned
 from universal_agent.store.verbs.jobs import get_job
 
-#: Why a job has a new version that nobody asked for.
+#: The reason of a version that no person made.
 CLOCK_SET_BACK = "the clock had run ahead and was set back"
 
-#: A version that begins no further ahead than this is left as it is.
+#: A version that begins within this time is left as it is.
 _SLACK = timedelta(seconds=10)
 
-#: A version waits for its beginning, if it is no further ahead than this: a clock may have been set
-#: back by mistake.
+#: A version that begins within this time waits for its beginning: the clock may have been set back
+#: by mistake.
 _MOST_AHEAD = timedelta(hours=2)
 
-#: No job's starts are shifted by more.
+#: The longest jitter that a job may have.
 _LONGEST_JITTER = timedelta(days=1)
 
 #: Skips that the scheduler decided, for which nothing ran.
 _SKIPS = ("overlap", BUSY, PAUSED_AFTER_FAILURES)
 
-#: Decisions about missed slots that stand: the work was done, or is to be done by another job.
+#: Decisions about missed slots that stand: the work was done, or another job does it.
 _STANDS = (MissedStatus.APPROVED_AND_RUN, MissedStatus.RESCHEDULED)
 
 _SECOND = timedelta(seconds=1)
@@ -58,8 +58,8 @@ def acted_at(tx: Tx) -> datetime:
 def _is_made_ahead(tx: Tx, job: Job, now: datetime) -> bool:
     """Whether the version in force began while the clock was ahead.
 
-    It did if the clock has been set back behind the leap that came before it. A clock that was
-    ahead from the beginning has no leap on record: there it is the distance that tells.
+    It did if the clock was set back behind the leap that came before it. A clock that was ahead
+    from the beginning has no leap on record: there the distance decides.
     """
     ahead = job.effective_from - now
     row = tx.one("clock")
@@ -71,7 +71,7 @@ def _is_made_ahead(tx: Tx, job: Job, now: datetime) -> bool:
 
 
 def judged_ahead(tx: Tx, *, now: datetime) -> list[str]:
-    """The ids of all jobs of which something may have been judged whose time is after `now`."""
+    """The ids of jobs that may have judgements whose time is after `now`."""
     rows = tx.all(
         "judged_ahead",
         now=now.timestamp(),
@@ -83,9 +83,9 @@ def judged_ahead(tx: Tx, *, now: datetime) -> list[str]:
 
 
 def replan(tx: Tx, job_ids: Sequence[str], *, now: datetime) -> Replanned:
-    """Withdraw what was judged of these jobs ahead of its time, and plan them from `now`.
+    """Withdraw the judgements of these jobs that were made ahead of their time; plan from `now`.
 
-    Judgements that stand are left alone; a job without others is not touched.
+    Decisions that stand are left alone; a job that has nothing else is not changed.
     """
     skips: dict[str, list[int]] = {}
     for ref, at in tx.all(
@@ -111,7 +111,7 @@ def note_leap(tx: Tx, *, to: datetime) -> None:
 def finish_replan(tx: Tx, total: Replanned, *, ahead_until: datetime, now: datetime) -> None:
     """Record that all jobs are planned by a clock that was set back from `ahead_until`.
 
-    With an event, if any job was planned again.
+    Appends an event if any job was planned again.
     """
     tx.run("set_acted_at", now=now.timestamp())
     if total.jobs:
@@ -122,7 +122,7 @@ def finish_replan(tx: Tx, total: Replanned, *, ahead_until: datetime, now: datet
 
 @dataclass(slots=True)
 class _Withdrawn:
-    """What is taken back of a job's judgements."""
+    """The judgements of a job that are withdrawn."""
 
     #: Spans as they now are.
     spans: list[MissedRecord] = field(default_factory=list)
@@ -165,7 +165,7 @@ def _replan(tx: Tx, old: Job, skips: Sequence[int], *, now: datetime) -> Replann
 
 
 def put_plan(tx: Tx, job: Job, mark: datetime | None) -> Job:
-    """Keep the job's version as the one in force, with its next slot; the job with that."""
+    """Make the job's version the one in force, with its next slot; returns the job."""
     job = replace(job, next_run_at=mark)
     tx.run(
         "plan_job",
@@ -179,7 +179,7 @@ def put_plan(tx: Tx, job: Job, mark: datetime | None) -> Job:
 
 
 def _mark(tx: Tx, job: Job, cut: datetime) -> datetime | None:
-    """The job's first slot that nobody has decided."""
+    """The job's first undecided slot."""
     if not job.spec.enabled:
         return None
     after = max(cut, job.effective_from)
@@ -189,7 +189,7 @@ def _mark(tx: Tx, job: Job, cut: datetime) -> datetime | None:
 
 
 def _begun_again(tx: Tx, job: Job, *, now: datetime) -> Job:
-    """The version that takes the place of those that began while the clock was ahead."""
+    """The version that replaces those that began while the clock was ahead."""
     for row in tx.all("versions_of_job", job_id=job.job_id):
         version = version_from_row(row, tx.specs)
         until = version.effective_until
@@ -213,7 +213,7 @@ def _begun_again(tx: Tx, job: Job, *, now: datetime) -> Job:
 
 
 def _from_now_on(spec: JobSpec, now: datetime) -> JobSpec:
-    """The spec with slots from now on: an interval whose anchor is to come keeps its grid."""
+    """The spec with slots from now on: an interval with a later anchor keeps its grid."""
     schedule = spec.schedule
     if not isinstance(schedule, IntervalSchedule) or schedule.anchor <= now:
         return spec
@@ -235,7 +235,7 @@ def _withdraw(
     for row in tx.all("missed_after", source_ref=job.job_id, after=epoch(cut)):
         record = missed_from_row(row)
         if record.job_version != job.version and not all_versions:
-            continue  # its version is over, and nobody decides its slots again
+            continue  # its version has ended: its slots are not decided again
         if not _stands(tx, record):
             spec = read_spec(tx, job.job_id, record.job_version)
             found.spans.append(_shortened(found, record, spec, cut, now))
@@ -254,7 +254,7 @@ def _withdraw(
 
 
 def _stands(tx: Tx, record: MissedRecord) -> bool:
-    """Whether the decision holds: something ran, or its slot had been claimed before."""
+    """Whether the decision holds: something ran, or the slot had been claimed before."""
     if record.span.status in _STANDS:
         return True
     return record.span.count == 1 and bool(
@@ -271,7 +271,7 @@ def _stands(tx: Tx, record: MissedRecord) -> bool:
 def _shortened(
     found: _Withdrawn, record: MissedRecord, spec: JobSpec, cut: datetime, now: datetime
 ) -> MissedRecord:
-    """The span without what lies after the cut; withdrawn when nothing is left."""
+    """The span without the slots after the cut; withdrawn when nothing is left."""
     span, schedule = record.span, spec.schedule
     found.outage_ids.add(record.outage_id)
     last = schedule.latest_at(cut, span.first_at - _SECOND)
@@ -286,7 +286,7 @@ def _shortened(
 
 
 def _reopened(record: MissedRecord, now: datetime) -> MissedRecord:
-    """The record; one that expired though it is still useful waits for a decision again."""
+    """The record; one that expired although it is still useful is pending again."""
     useful = record.useful_until
     if record.span.status is MissedStatus.EXPIRED and useful is not None and useful > now:
         return record.decided(MissedStatus.PENDING, by=None, note=None, now=now)

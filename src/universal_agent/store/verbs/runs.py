@@ -21,7 +21,7 @@ def get_run(tx: Tx, run_id: str) -> Run | None:
 
 
 def run_of_slot(tx: Tx, slot: SlotKey) -> RunId | None:
-    """The slot's last attempt, or None when there was none."""
+    """The id of the slot's last attempt, or None."""
     row = tx.one(
         "run_of_slot",
         source=slot.source,
@@ -40,7 +40,7 @@ def list_runs(
     limit: int,
     before: str | None = None,
 ) -> list[Run]:
-    """Runs newest first, from before the run `before`; without a `source` of every kind."""
+    """Runs, newest first, from before the run `before`; `source=None` lists every source."""
     asked = {"source": source, "status": status, "limit": limit, "before": before or _LAST}
     if job_id is None:
         rows = tx.all("list_runs", **asked)
@@ -57,7 +57,7 @@ def cancel_queued(
     reason: str | None = None,
     error: str | None = None,
 ) -> bool:
-    """Cancel a run that waits; False when it does not wait (any more)."""
+    """Cancel a queued run; False when it is not queued."""
     error = error or "cancelled while it waited for a worker"
     return drop_queued(tx, run_id, RunStatus.CANCELLED, error=error, reason=reason, now=now)
 
@@ -71,7 +71,7 @@ def drop_queued(
     reason: str | None,
     now: datetime,
 ) -> bool:
-    """Close a run that waits; False when it does not wait (any more)."""
+    """Close a queued run; False when it is not queued."""
     row = tx.one(
         "drop_queued_run",
         run_id=run_id,

@@ -1,4 +1,4 @@
-"""How are sessions and their turns kept? Each function is part of a transaction."""
+"""Sessions and their turns."""
 
 from datetime import datetime, timedelta
 
@@ -19,7 +19,7 @@ from universal_agent.store.verbs.idempotency import answer_of, recall
 from universal_agent.store.verbs.jobs import delete_job, get_job
 from universal_agent.store.verbs.runs import cancel_queued
 
-#: How long the same words without an id of the client's are taken for the same turn.
+#: How long equal words without an id from the client count as the same turn.
 _SAME_WORDS = timedelta(seconds=5)
 
 
@@ -38,9 +38,9 @@ def session_from_row(row: Row) -> Session:
 
 
 def create_session(tx: Tx, session: Session, *, now: datetime) -> Session:
-    """Keep a new session, or give the one that its owner has in that workspace already.
+    """Insert a session, or return the one that its owner has in that workspace already.
 
-    Raises Conflict when the workspace is somebody else's, or the id was taken before.
+    Raises Conflict when the workspace is another user's, or the id was taken before.
     """
     held = tx.one("session_in_workspace", workspace_dir=session.workspace_dir)
     if held is not None:
@@ -49,9 +49,9 @@ def create_session(tx: Tx, session: Session, *, now: datetime) -> Session:
             raise Conflict("This workspace is another session's.", field="workspace_dir")
         return there
     if tx.one("workspace_of_others", workspace_dir=session.workspace_dir, user_id=session.user_id):
-        # In it, around it, or once its own: what they have left there is not for others to read.
+        # In it, around it, or its former one: files left there are not for others to read.
         raise Conflict("This workspace is another user's.", field="workspace_dir")
-    # A session that was given no folder has one of its own, which no job can know yet.
+    # A session without a given folder gets a new one, which no job can know yet.
     if session.workspace_dir != session.session_id and tx.one(
         "workspace_of_others_jobs",
         workspace_dir=session.workspace_dir,
@@ -85,18 +85,18 @@ def list_sessions(tx: Tx, *, limit: int, cursor: str = "") -> list[Session]:
 
 
 def count_sessions(tx: Tx) -> int:
-    """How many there are."""
+    """How many sessions there are."""
     row = tx.one("count_sessions")
     return int(row[0]) if row else 0
 
 
 def busy_sessions(tx: Tx) -> list[str]:
-    """Which of them have a turn or a beat that waits or runs."""
+    """The sessions with a queued or running turn or beat."""
     return [str(row[0]) for row in tx.all("busy_sessions")]
 
 
 def touch_session(tx: Tx, session_id: str, *, now: datetime) -> None:
-    """Somebody is there."""
+    """Record that a client was active."""
     tx.run("touch_session", session_id=session_id, now=now.timestamp())
 
 
@@ -109,9 +109,9 @@ def delete_session(
     beats: Job | None = None,
     closed_at: datetime | None = None,
 ) -> SessionEnd | None:
-    """Delete it with its beats, whose expectation ends at `closed_at`, and cancel what waits.
+    """Delete a session with its beats, whose expectation ends at `closed_at`; cancel queued runs.
 
-    What was recorded of it stays. None when `beats` is not how they are, under the same
+    Its history stays. Returns None when the session's beats are not as in `beats`, under the same
     conditions as `update_job`. Raises SessionNotFound.
     """
     session = _existing(tx, session_id)
@@ -124,7 +124,7 @@ def delete_session(
         if not delete_job(tx, beats, closed_at=closed_at, now=now):
             return None
     for run in open_runs:
-        # Those of the beats' job are cancelled with it.
+        # Runs of the beats' job are cancelled with the job.
         cancel_queued(tx, run.run_id, now=now, reason="session_deleted")
         request_cancel(tx, run.run_id, reason=f"its session was deleted by {by}", by=by, now=now)
     tx.run("delete_session", session_id=session_id, now=now.timestamp())
@@ -147,8 +147,8 @@ def add_turn(
 ) -> Turn:
     """Queue a turn, unless the same one was queued before or another one is open.
 
-    The same: of the same `once`, or without one the same words a few seconds ago. Raises
-    SessionNotFound, or Conflict when `once` is another request's.
+    Two turns are the same under one `once`, or without it when their words are equal within a few
+    seconds. Raises SessionNotFound, or Conflict when `once` is another request's.
     """
     _existing(tx, session_id)
     before = _same_turn(tx, session_id, spec, now=now, once=once)
@@ -194,17 +194,17 @@ def _same_turn(
 
 
 def open_runs(tx: Tx, session_id: str) -> list[Run]:
-    """Turns and beats of the session that wait or run."""
+    """Turns and beats of the session that are queued or running."""
     rows = tx.all("open_runs_of_session", session_id=session_id)
     return decoded(tx, "runs", rows, run_from_row)
 
 
 def untold_turn(tx: Tx, session_id: str) -> Run | None:
-    """The latest turn, when it has ended and no client was told."""
+    """The latest turn, when it has ended and no client got its end."""
     row = tx.one("untold_turn", session_id=session_id)
     return None if row is None else run_from_row(row)
 
 
 def turn_told(tx: Tx, session_id: str, run_id: RunId) -> None:
-    """A client was told how the turn ended."""
+    """Record that a client got the turn's end."""
     tx.run("turn_told", session_id=session_id, run_id=run_id)

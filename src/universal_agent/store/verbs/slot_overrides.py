@@ -1,7 +1,7 @@
-"""How is a single future slot skipped, moved or run early? Each verb is one transaction.
+"""Single future slots skipped, moved or run early.
 
-An exception decides a slot ahead of its time: it is claimed under its key like any other, so the
-scheduler finds it taken when the time comes, and the ledger finds its outcome.
+An override decides a slot ahead of its time: the slot is claimed under its key like any other, so
+the scheduler finds it taken when the time comes, and the ledger finds its outcome.
 """
 
 from datetime import datetime, timedelta
@@ -32,10 +32,10 @@ def make_exception(
     by: str,
     now: datetime,
 ) -> Run | None:
-    """Decide a future slot ahead of its time; the run, when it runs early.
+    """Decide a future slot ahead of its time. Returns the run, when the slot runs early.
 
-    Raises JobNotFound, SlotNotFound when the job expects no such slot, Conflict when the slot
-    is decided already.
+    Raises JobNotFound, SlotNotFound when the job expects no such slot, Conflict when the slot is
+    decided already.
     """
     job = _job_with_future_slot(tx, slot)
     run = None
@@ -94,7 +94,7 @@ def make_exception(
 
 
 def _job_of(tx: Tx, slot: SlotKey) -> Job:
-    """The job whose slots these are. Raises JobNotFound."""
+    """The job of the slot. Raises JobNotFound."""
     job = get_job(tx, slot.source_ref)
     if job is None or job.source is not slot.source:
         raise JobNotFound(f"There is no job {slot.source_ref!r}.")
@@ -102,7 +102,7 @@ def _job_of(tx: Tx, slot: SlotKey) -> Job:
 
 
 def _job_with_future_slot(tx: Tx, slot: SlotKey) -> Job:
-    """The slot's job. Raises unless it expects the slot and has not decided it."""
+    """The job of the slot. Raises unless the job expects the slot and it is undecided."""
     job = _job_of(tx, slot)
     at = slot.scheduled_at
     if job.spec.schedule.latest_at(at, at - _SECOND) is None or not job.spec.enabled:
@@ -113,7 +113,7 @@ def _job_with_future_slot(tx: Tx, slot: SlotKey) -> Job:
 
 
 def undo_exception(tx: Tx, slot: SlotKey, *, by: str, now: datetime) -> Job:
-    """Take back a skip or a move. Raises JobNotFound, SlotNotFound, or Conflict."""
+    """Undo a skip or a move. Raises JobNotFound, SlotNotFound, or Conflict."""
     job = _job_of(tx, slot)
     if slot.scheduled_at <= now:
         raise Conflict(f"The slot {slot.event_id} is past; its exception stands.")

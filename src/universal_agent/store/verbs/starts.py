@@ -1,4 +1,4 @@
-"""How does a slot start that waits for a time of its own: a retry, or a slot that was moved?"""
+"""Slots that start at a time other than their nominal one: retries and moved slots."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from universal_agent.store.verbs.misses import insert_missed
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A slot whose own time has come."""
+    """A slot whose start time has come."""
 
     source: str
     source_ref: str
@@ -59,11 +59,10 @@ def make_starts(
     now: datetime,
     without: Source | None = None,
 ) -> int:
-    """Queue the slots that wait for a time of their own, retries and moved ones, once it is
-    there; at most one for each of `run_ids` and `missed_ids`.
+    """Queue retries and moved slots whose time has come, at most one for each of `run_ids`.
 
-    One whose time passed more than the job's grace ago is not started: a moved slot is
-    missed, a retry is dropped.
+    One whose time passed longer ago than the job's grace is not started: a moved slot is missed,
+    under one of `missed_ids`, and a retry is dropped.
     """
     rows: list[Row] = tx.all(
         "due_starts", now=now.timestamp(), limit=len(run_ids), without=without or ""
@@ -79,14 +78,14 @@ def make_starts(
             if job is None or not job.spec.enabled:
                 _skip(tx, start, spec, job, now=now)
                 return
-            # A slot that a person moved runs as its job is by then.
+            # A slot that a person moved runs under the current version of its job.
             spec, version = job.spec, job.version
         if from_epoch(start.start_at) + grace_of(spec.policy) >= now:
             _queue(tx, start, spec, version, run_id, now=now)
         elif start.run_id is None:
             miss_start(tx, start, spec, missed_id, cause, outage_id=outage_id, now=now)
         else:
-            # Late work is never started unasked: the slot keeps its last attempt's outcome.
+            # Late work is not started unasked: the slot keeps the outcome of its last attempt.
             drop_retry(tx, start.key, spec, Dropped.LATE, now=now)
 
     def put_off(pair: tuple[RunId, str, Row], _: Exception) -> None:
@@ -149,7 +148,7 @@ def miss_start(
     outage_id: str,
     now: datetime,
 ) -> None:
-    """A moved slot whose time passed unseen is missed, under the id it always had."""
+    """Record a moved slot whose time passed as missed, under its nominal time."""
     at = from_epoch(start.scheduled_at)
     useful = spec.policy.useful_for_seconds
     missed = MissedRecord(

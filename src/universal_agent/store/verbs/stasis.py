@@ -1,4 +1,4 @@
-"""How is a missed slot decided? Each verb is one transaction, and a compare-and-set."""
+"""Decisions about missed slots, each a compare-and-set."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -36,14 +36,14 @@ _SECOND = timedelta(seconds=1)
 
 
 def find_missed(tx: Tx, slot: SlotKey) -> MissedRecord:
-    """The missed span that has the slot. Raises SlotNotFound when none has."""
+    """The missed span that contains the slot. Raises SlotNotFound when none does."""
     # A slot whose approved run was interrupted was missed twice: the latest miss comes first.
     rows = tx.all("missed_with_slot", source_ref=slot.source_ref, at=epoch(slot.scheduled_at))
     for record in decoded(tx, "missed", rows, missed_from_row):
         if record.source is not slot.source:
             continue
         spec = read_spec(tx, record.source_ref, record.job_version)
-        # A time between two slots lies in the span, but no slot was missed there.
+        # A time between two slots is in the span, but no slot was missed there.
         if spec.schedule.latest_at(slot.scheduled_at, slot.scheduled_at - _SECOND) is not None:
             return record
     raise SlotNotFound(f"No missed slot has the id {slot.event_id!r}.")
@@ -58,11 +58,10 @@ def resolve_missed(
     now: datetime,
     once: Once | None = None,
 ) -> Resolved:
-    """Decide about missed slots: a compare-and-set, of which one caller wins.
+    """Decide missed slots: a compare-and-set that one caller wins.
 
-    `spare_ids` are for spans that a split makes, two at most. Raises SlotNotFound when the
-    slot was not missed, AlreadyResolved when it is no longer pending, Conflict when its job
-    is gone.
+    `spare_ids` are for spans that a split makes, two at most. Raises SlotNotFound when the slot was
+    not missed, AlreadyResolved when it is not pending, Conflict when its job was deleted.
     """
     made = None if once is None else decision_made(tx, once)
     if made is not None:
@@ -138,8 +137,9 @@ def _group(tx: Tx, record: MissedRecord) -> list[MissedRecord]:
 
 
 def decision_made(tx: Tx, once: Once) -> Resolved | None:
-    """What came of the decision that `once` made before, or None. Raises Conflict when it is
-    another request's.
+    """The result of the decision that `once` made before, or None.
+
+    Raises Conflict when the key is another request's.
     """
     made = answer_of(tx, once)
     if made is None:
@@ -159,7 +159,7 @@ def decision_made(tx: Tx, once: Once) -> Resolved | None:
 def _run_late(
     tx: Tx, record: MissedRecord, spec: JobSpec, version: int, run_id: RunId, *, now: datetime
 ) -> Run:
-    """Queue the run of a missed slot, as its next attempt where there was one before."""
+    """Queue the run of a missed slot, as its next attempt if it had one before."""
     at = record.span.last_at
     key = {"source": record.source, "source_ref": record.source_ref, "scheduled_at": epoch(at)}
     row = tx.one("attempts_of_slot", **key)
@@ -191,7 +191,7 @@ def _run_late(
 
 
 def undo_delete(tx: Tx, slot: SlotKey, *, by: str, now: datetime) -> MissedRecord:
-    """Take back a deletion. Raises SlotNotFound, or Conflict when it is too late."""
+    """Undo a deletion. Raises SlotNotFound, or Conflict when it is too late."""
     named = find_missed(tx, slot)
     if named.span.status is not MissedStatus.DELETED:
         raise Conflict(f"expected a deleted missed slot, got one that is {named.span.status}")
@@ -231,7 +231,7 @@ def undo_delete(tx: Tx, slot: SlotKey, *, by: str, now: datetime) -> MissedRecor
 
 
 def expire_missed(tx: Tx, *, now: datetime, limit: int) -> int:
-    """Close spans that are no longer useful; how many."""
+    """Close spans that are no longer useful; returns how many."""
     rows = tx.all("useless_missed", now=now.timestamp(), limit=limit)
 
     def expire(row: Row) -> None:
@@ -261,6 +261,6 @@ def expire_missed(tx: Tx, *, now: datetime, limit: int) -> int:
 def missed_spans(
     tx: Tx, *, status: MissedStatus, job_id: str | None = None, limit: int
 ) -> list[MissedRecord]:
-    """Missed spans of that status, oldest record first."""
+    """Missed spans of that status, oldest first."""
     rows = tx.all("missed_spans", status=status, job_id=job_id, limit=limit)
     return decoded(tx, "missed", rows, missed_from_row)

@@ -1,4 +1,4 @@
-"""What passes while a source's engine is off, and what becomes of it at switch-on."""
+"""Slots of sources whose engine is off, and their decisions when it is switched on."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -28,7 +28,7 @@ from universal_agent.store.values import DuePage
 from universal_agent.store.verbs.jobs import get_job
 from universal_agent.store.verbs.starts import Start, miss_start
 
-#: Moved slots that are looked at in one transaction; those within their grace are left.
+#: Moved slots read in one transaction; those within their grace are left.
 _LOOKED_AT = 10_000
 
 
@@ -39,7 +39,7 @@ def _meta(source: Source) -> str:
 def switched_off(tx: Tx, source: Source, *, outage_id: str) -> str:
     """Record that the source's engine is off, under this outage.
 
-    Returns the outage that was recorded before, if the engine was off already.
+    Returns the outage on record, if the engine was off already.
     """
     known = off_outage(tx, source)
     if known is None:
@@ -126,10 +126,10 @@ def decide_outage(
     new_run_id: Callable[[], str],
     now: datetime,
 ) -> int:
-    """Apply the jobs' `on_miss` to all they missed in the outage; returns how many runs wait.
+    """Apply the jobs' `on_miss` to their misses in the outage; returns how many runs are queued.
 
-    What `ask` says stays for an operator, and so do the misses of a job that is switched off
-    or was edited since.
+    Misses of jobs with `ask`, of jobs that are off and of jobs that were edited since wait for an
+    operator.
     """
     runs: dict[str, int] = {}
 
@@ -203,7 +203,7 @@ def _decided(
 def _queue(
     tx: Tx, job: Job, record: MissedRecord, slot: datetime, run_id: RunId, *, now: datetime
 ) -> None:
-    """Queue the run of a missed slot, as its next attempt where there was one before."""
+    """Queue the run of a missed slot, as its next attempt if it had one before."""
     key = {"source": job.source, "source_ref": job.job_id, "scheduled_at": epoch(slot)}
     row = tx.one("attempts_of_slot", **key)
     run = Run(

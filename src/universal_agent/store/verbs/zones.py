@@ -1,7 +1,4 @@
-"""Time zones whose rules jobs are planned by, and jobs that are planned by other rules than before.
-
-Parts of transactions.
-"""
+"""Rules of time zones, and jobs that are planned by other rules than the present ones."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,14 +23,14 @@ from universal_agent.store.values import ChangedZone
 from universal_agent.store.verbs.jobs import end_version, first_decided_ahead, get_job
 from universal_agent.store.verbs.replanning import put_plan
 
-#: Why slots are skipped that were about to start when the rules of their zone changed.
+#: The reason of slots that were about to start when the rules of their zone changed.
 _ZONE_RULES = "zone_rules"
 
 
 def know_zones(tx: Tx) -> None:
-    """Make the rules on record known to this process.
+    """Load the rules on record into this process.
 
-    Zones of a database that had no rules on record get those of this process.
+    Zones without rules on record get those of this process.
     """
     for (timezone,) in tx.all("zones_without_rules"):
         if fingerprint_of(timezone) is not None:
@@ -49,7 +46,7 @@ def know_zones(tx: Tx) -> None:
 
 
 def changed_zones(tx: Tx) -> list[ChangedZone]:
-    """The zones of jobs whose rules have changed since these were planned."""
+    """The zones whose rules have changed since their jobs were planned."""
     changed = []
     for timezone, before in tx.all("zones_with_rules"):
         after = fingerprint_of(timezone)
@@ -65,7 +62,7 @@ def jobs_by_other_rules(tx: Tx, zone: ChangedZone) -> list[str]:
 
 
 def plan_by_rules(tx: Tx, job_ids: Sequence[str], zone: ChangedZone, *, now: datetime) -> int:
-    """Begin a version of each of these jobs, from `now`, by the present rules; how many."""
+    """Begin a version of each of these jobs by the present rules, from `now`; returns how many."""
     count = 0
     for job_id in job_ids:
         job = get_job(tx, job_id)
@@ -107,7 +104,7 @@ def _plan(tx: Tx, old: Job, zone: ChangedZone, *, now: datetime) -> bool:
 def finish_zone(tx: Tx, zone: ChangedZone, *, jobs: int, now: datetime) -> None:
     """Record that the zone's jobs are planned by the present rules.
 
-    With an event, if any was planned again.
+    Appends an event if any job was planned again.
     """
     assert zone.after is not None, f"{zone.timezone} has no rules any more"
     keep_rules(tx, rules_of(zone.timezone))
