@@ -1,5 +1,6 @@
 """`./ua` finds its repository from anywhere, and says what is missing on a machine."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -27,7 +28,7 @@ def machine(tmp_path: Path) -> Path:
     """A folder that is all there is on PATH; it has what POSIX gives, and no Python."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for name in ("sh", "cat", "cksum", "dirname", "mkdir", "mv", "readlink", "rm"):
+    for name in ("sh", "cat", "cksum", "dirname", "ln", "mkdir", "mv", "readlink", "rm"):
         (folder / name).symlink_to(str(shutil.which(name)))
     return folder
 
@@ -99,6 +100,74 @@ def test_a_second_start_asks_neither_uv_nor_the_network(repository: Path, machin
     assert (called.stdout, called.stderr) == ("serve --port 1\n", "")
 
 
+class TestProfiles:
+    @pytest.fixture
+    def synced(self, repository: Path, machine: Path, tmp_path: Path) -> Path:
+        """The file in which uv notes what it was asked for; there is an environment already."""
+        programs = repository / ".venv" / "bin"
+        programs.mkdir(parents=True)
+        (programs / "python").symlink_to(sys.executable)
+        for name in ("ua", "pytest"):
+            install(programs, name, "exit 0")
+        install(machine, "uv", f'echo "$*" >>"{tmp_path}/uv calls"')
+        return tmp_path / "uv calls"
+
+    def test_the_gateway_needs_no_tools_for_tests(
+        self, repository: Path, machine: Path, synced: Path
+    ) -> None:
+        for command in ("serve", "job"):
+            assert call(repository / "ua", command, machine=machine).returncode == 0
+        (asked,) = synced.read_text().splitlines()
+        assert "--no-dev" in asked and "--extra notify" in asked
+
+    def test_what_was_set_up_for_tests_stays_so(
+        self, repository: Path, machine: Path, synced: Path
+    ) -> None:
+        assert call(repository / "ua", "job", machine=machine).returncode == 0
+        assert call(repository / "ua", "test", "tests/unit", machine=machine).returncode == 0
+        (repository / "pyproject.toml").write_text("changed")
+        assert call(repository / "ua", "job", machine=machine).returncode == 0
+        product, *development = synced.read_text().splitlines()
+        assert "--no-dev" in product
+        assert len(development) == 2 and "--no-dev" not in "".join(development)
+
+    def test_of_two_setups_one_waits_for_the_other(
+        self, repository: Path, machine: Path, synced: Path
+    ) -> None:
+        with (repository / ".ua-lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            second = subprocess.Popen(
+                [repository / "ua", "job"],
+                env={**os.environ, "PATH": str(machine)},
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            assert second.stderr is not None
+            waits = "another ./ua is setting up; waiting for it...\n"
+            assert second.stderr.readline() == waits
+            stamp = subprocess.run(
+                ["cksum"],
+                input=(repository / "pyproject.toml").read_bytes(),
+                capture_output=True,
+                check=True,
+            ).stdout.decode()
+            (repository / ".venv" / ".ua-stamp").write_text(
+                f"{repository.resolve()} {stamp.strip()} product\n"
+            )
+        assert second.communicate()[1] == ""
+        assert not synced.exists()
+
+
+def test_ua_path_puts_ua_itself_onto_the_path(
+    repository: Path, machine: Path, tmp_path: Path
+) -> None:
+    install(machine, "uv", "exit 0")
+    said = call(repository / "ua", "path", machine=machine).stdout
+    assert said == f'export PATH="{repository}/.uv/bin:$PATH"\n'
+    called = call(repository / ".uv" / "bin" / "ua", "help", machine=machine)
+    assert "./ua serve" in called.stdout
+
+
 def test_a_failed_setup_shows_what_uv_said(repository: Path, machine: Path) -> None:
     (repository / ".venv" / "bin").mkdir(parents=True)
     install(repository / ".venv" / "bin", "python", "exit 0")
@@ -163,7 +232,7 @@ class TestDashboard:
         assert first.communicate() == ("started\n", "")
         assert second.communicate() == ("started\n", "")
         calls = (tmp_path / "npm calls").read_text().splitlines()
-        assert calls == ["ci --no-audit --no-fund", "run build"]
+        assert calls == ["ci --no-audit --no-fund --omit=dev", "run build"]
 
     def test_a_builder_that_was_killed_holds_up_nobody(
         self, checkout: Path, machine: Path, tmp_path: Path
@@ -187,4 +256,6 @@ class TestDashboard:
         said, complaint = started.communicate()
         assert said == "started\n"
         assert "the dashboard could not be built" in complaint
-        assert (tmp_path / "npm calls").read_text().splitlines() == ["ci --no-audit --no-fund"]
+        assert (tmp_path / "npm calls").read_text().splitlines() == [
+            "ci --no-audit --no-fund --omit=dev"
+        ]
