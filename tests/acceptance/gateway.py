@@ -33,7 +33,7 @@ class GatewayProcess:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.data_dir = folder / ".ua"
-        self.port = _free_port()
+        self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.environment = {"UA_GATEWAY_PORT": str(self.port), **environment}
         #: Whose installation it is.
@@ -160,7 +160,8 @@ class GatewayProcess:
             raise
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -130,3 +130,19 @@ def test_what_was_missed_waits_and_each_decision_does_what_it_says(
     assert sum(missed(gateway).values()) == 3 * MISSED
     assert not (tmp_path / "report").exists()
     assert not (tmp_path / "sweep").exists()
+
+
+def test_one_command_decides_everything_that_waits(after_the_outage: GatewayProcess) -> None:
+    gateway = after_the_outage
+    assert gateway.ua("stasis", "decide", "delete", "--all").returncode == 2
+    assert missed(gateway) == {"pending": len(JOBS) * MISSED}, "without --yes nothing is deleted"
+    for nonsense in (["delete"], ["delete", "--all", "backup"], ["approve", "--all", "--at", "1h"]):
+        assert gateway.ua("stasis", "decide", *nonsense).returncode == 2, nonsense
+    named = document(gateway, "stasis", "decide", "delete", "backup", "--yes")
+    assert (named["done"], named["refused"]) == (1, 0)
+    done = document(gateway, "stasis", "decide", "--all", "approve", "--note", "all of them")
+    assert (done["done"], done["refused"]) == (2, 0)
+    assert document(gateway, "stasis", "list")["stasis_queue"] == []
+    counts = missed(gateway)
+    assert counts == {"deleted": MISSED, "approved_and_run": 2, "superseded": 2 * (MISSED - 1)}
+    assert document(gateway, "stasis", "decide", "--all", "delete")["done"] == 0

@@ -7,7 +7,7 @@ with the offline transport, if there is one.
 import ipaddress
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -70,8 +70,14 @@ class Gateway:
         self._http = self._client(transport)
 
     def close(self) -> None:
-        """Let go of connections and files."""
+        """Close connections and files."""
         self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def get(self, path: str, *, patience: float = 0, **params: object) -> Document:
         """The document at `path`; parameters that are None are left out."""
@@ -84,6 +90,10 @@ class Gateway:
     def put(self, path: str, body: Document) -> Document:
         """What putting a document answers."""
         return self._document(self.send("PUT", path, body=body))
+
+    def patch(self, path: str, body: Document) -> Document:
+        """What patching a document answers."""
+        return self._document(self.send("PATCH", path, body=body))
 
     def delete(self, path: str) -> Document:
         """What deleting answers."""
@@ -225,16 +235,17 @@ def address_of(settings: Settings) -> str:
     return address(settings.gateway_host, settings.gateway_port)
 
 
-def why_down(settings: Settings) -> str | None:
+def why_down(settings: Settings, *, own: bool = False) -> str | None:
     """Why no gateway is to be asked: none has the data directory. None: ask what listens.
 
-    The directory decides when it was named, or when no setting says where a gateway listens. Raises
-    CommandFailed when the directory that was named is not there.
+    The directory decides when it was named, or when no setting says where a gateway listens and a
+    database is in it; with `own`, also before there is one. Raises CommandFailed when the directory
+    that was named is not there, unless `own` allows for a gateway that has yet to make it.
     """
     named = settings.source("data_dir") == "environment"
-    if named:
+    if named and not own:
         require_directory(settings)
-    elif not (_is_at_defaults(settings) and settings.database_path.exists()):
+    elif not named and not (_is_at_defaults(settings) and (own or settings.database_path.exists())):
         return None
     if is_held(settings.database_path):
         return None

@@ -1,10 +1,11 @@
 """Lookup of jobs, runs and sessions by the names that people give them.
 
 An exact id or title wins; otherwise the beginning or the end of an id is enough where only one
-fits. An event id names its job or session, and its latest run; a run id names its job.
+fits. An event id names its job or session, and its latest run; a run id names its job. A session
+goes by the name of its workspace folder too.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from universal_agent.cli.client import Gateway
 from universal_agent.cli.failure import CommandFailed, ExitCode, RequestRefused
@@ -82,7 +83,7 @@ def find_session(gateway: Gateway, name: str) -> str:
         except RequestRefused as refused:
             if refused.status != 404:
                 raise
-    return _session_among(list(_all_sessions(gateway)), session_id)
+    return _session_among(dict(_all_sessions(gateway)), session_id)
 
 
 def find_beating_session(gateway: Gateway, name: str) -> str:
@@ -91,7 +92,33 @@ def find_beating_session(gateway: Gateway, name: str) -> str:
     asked = {"session_id": session_id}
     if session_id.startswith("ses_") and gateway.send("GET", BEATS, params=asked).is_success:
         return session_id
-    return _session_among(list(gateway.get(BEATS)["heartbeats"]), session_id)
+    beats = gateway.get(BEATS)["heartbeats"]
+    return _session_among({one: _folder(beat) for one, beat in beats.items()}, session_id)
+
+
+def latest_slot(gateway: Gateway, name: str) -> str:
+    """The event id that `name` means: itself, that of a run, or of a job's latest slot.
+
+    A slot that waits for a decision goes before the slot of the latest run. Raises CommandFailed if
+    there is neither.
+    """
+    if name.count("|") == 2:
+        return name
+    if name.startswith("run_") and (run := _asked(gateway, f"{RUNS}/{name}", "run")):
+        if run["event_id"] is None:
+            raise CommandFailed(f"{name} was started by hand: it has no slot.", ExitCode.CONFLICT)
+        return str(run["event_id"])
+    job_id = find_job_history(gateway, name)["job_id"]
+    waiting = [
+        str(item["event_id"])
+        for item in gateway.get("/api/v1/ops/stasis")["stasis_queue"]
+        if item["event"]["source_ref"] == job_id
+    ]
+    runs = gateway.get(f"{JOBS}/{job_id}/runs", limit=_PAGE)["runs"]
+    slots = waiting[-1:] + [str(run["event_id"]) for run in runs if run["event_id"]]
+    if not slots:
+        raise CommandFailed(f"No slot of {name!r} has come yet.", ExitCode.CONFLICT)
+    return slots[0]
 
 
 def zone_of(gateway: Gateway, run: Document) -> str:
@@ -174,20 +201,27 @@ def _all_jobs(gateway: Gateway) -> Iterator[Document]:
             return
 
 
-def _all_sessions(gateway: Gateway) -> Iterator[str]:
+def _all_sessions(gateway: Gateway) -> Iterator[tuple[str, str]]:
     cursor = None
     while True:
         page = gateway.get(SESSIONS, limit=1000, cursor=cursor)
-        yield from (session["session_id"] for session in page["sessions"])
+        yield from ((one["session_id"], _folder(one)) for one in page["sessions"])
         cursor = page["next_cursor"]
         if cursor is None:
             return
 
 
-def _session_among(known: Sequence[str], name: str) -> str:
+def _folder(session: Document) -> str:
+    """The name of a session's workspace folder."""
+    return str(session.get("workspace_dir", "")).rpartition("/")[2]
+
+
+def _session_among(known: Mapping[str, str], name: str) -> str:
+    """The session that `name` means, of those whose folders are known."""
     if name in known:
         return name
-    found = [session_id for session_id in known if _is_part(name, session_id)]
+    found = [session_id for session_id, folder in known.items() if folder == name]
+    found = found or [session_id for session_id in known if _is_part(name, session_id)]
     return str(_only([{"id": one} for one in found], name, "session", found)["id"])
 
 

@@ -25,7 +25,7 @@ app.add_typer(beats, rich_help_panel="Sessions and heartbeats")
 
 
 Session = Annotated[
-    str, typer.Argument(metavar="SESSION", help="Its id, or the beginning or end of it.")
+    str, typer.Argument(metavar="SESSION", help="Its id or part of it, or its folder's name.")
 ]
 
 
@@ -60,14 +60,30 @@ def wake(
     reason: Annotated[
         str | None, typer.Option(metavar="TEXT", help="What the beat is told.")
     ] = None,
+    wait: Annotated[
+        float,
+        typer.Option(min=0, max=3600, metavar="SECONDS", help="Wait for its end, this long."),
+    ] = 0.0,
 ) -> None:
-    """Ask for a session's beat as soon as it is free, at any hour."""
+    """Ask for a session's beat as soon as it is free, at any hour.
+
+    With --wait, fails with 1 when the beat fails or has not ended in time.
+    """
     from universal_agent.cli.find import find_beating_session
     from universal_agent.cli.heartbeat_view import woken_view
 
     session_id = None if session is None else find_beating_session(ua.gateway, session)
     body = {"session_id": session_id, "reason": reason, "mode": "next" if next_beat else "now"}
-    ua.show(ua.gateway.post("/api/v1/heartbeat/wake", body), woken_view)
+    document = ua.gateway.post("/api/v1/heartbeat/wake", body)
+    ua.show(document, woken_view)
+    if wait and document.get("run_id"):
+        from universal_agent.cli.run_log import wait_for_end
+
+        with ua.waiting("waiting for the beat"):
+            ended = wait_for_end(ua, document["run_id"], seconds=wait)
+        if ended["status"] not in ("success", "skipped"):
+            ua.note(f"the beat is {ended['status']}: {ended['error'] or 'it goes on'}")
+            raise typer.Exit(ExitCode.NO)
 
 
 @command(beats, "pause")

@@ -79,6 +79,14 @@ class Invocation:
     @cached_property
     def gateway(self) -> "Gateway":
         """The gateway, for commands that need it up."""
+        return self.find_gateway()
+
+    def find_gateway(self, *, own: bool = False) -> "Gateway":
+        """A client of the gateway as it can be found now.
+
+        With `own`, a gateway that is not named by an option or setting must have the data
+        directory, also where that does not exist yet.
+        """
         from universal_agent.cli.client import Gateway, address_of, why_down
 
         settings = self.settings
@@ -89,7 +97,7 @@ class Invocation:
             address_of(settings),
             token=settings.ops_token,
             data_dir=self._token_is_for(),
-            down=why_down(settings),
+            down=why_down(settings, own=own),
         )
 
     @cached_property

@@ -12,18 +12,23 @@ from universal_agent.api.garbage import look_seldom
 from universal_agent.cli import (
     accept_loss,
     coming,
+    decide,
     demo,
     doctor,
     events,
+    flags,
     heartbeats,
     jobs,
     ledger,
+    notifications,
     projection,
     runs,
     serve,
     sessions,
+    slots,
     stasis,
     token,
+    wait,
 )
 from universal_agent.cli.failure import EXIT_CODES, CommandFailed, ExitCode
 from universal_agent.cli.help_page import CONTEXT, GroupPage, epilog
@@ -33,6 +38,7 @@ from universal_agent.masking import without_user
 #: One module for each group of commands, in the order of the help page.
 GROUPS = (
     serve,
+    wait,
     demo,
     doctor,
     accept_loss,
@@ -40,13 +46,19 @@ GROUPS = (
     jobs,
     runs,
     coming,
+    slots,
     stasis,
     ledger,
     events,
     projection,
     sessions,
     heartbeats,
+    notifications,
+    flags,
 )
+
+#: Modules that add commands to the group of another one.
+EXTENSIONS = (decide,)
 
 _EXAMPLES = (
     "ua serve",

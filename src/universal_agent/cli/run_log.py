@@ -1,4 +1,4 @@
-"""What has a run printed, and what does it print next?"""
+"""Logs of runs: the end of one, and what comes after it."""
 
 from universal_agent.cli.failure import CommandFailed, ExitCode
 from universal_agent.cli.invocation import Document, Invocation
@@ -43,6 +43,16 @@ def follow_run(ua: Invocation, run: Document, *, lines: int) -> None:
             raise CommandFailed("This is as far as it came.", ExitCode.UNREACHABLE)
         if cursor >= document["size"]:
             ua.pause(_PACE)
+
+
+def wait_for_end(ua: Invocation, run_id: str, *, seconds: float) -> Document:
+    """The run when it has ended, or as it is after so many seconds."""
+    began = ua.clock.monotonic()
+    while True:
+        run: Document = ua.gateway.get(f"/api/v1/cron/runs/{run_id}")["run"]
+        if run["status"] in _ENDED or ua.clock.monotonic() - began >= seconds:
+            return run
+        ua.pause(_PACE)
 
 
 def follow_job(ua: Invocation, job: Document, *, lines: int) -> None:

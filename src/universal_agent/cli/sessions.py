@@ -17,7 +17,7 @@ SESSIONS = "/api/v1/ops/sessions"
 app = group("session", "Make, list and delete sessions; take turns in them.", heading="Sessions")
 
 Name = Annotated[
-    str, typer.Argument(metavar="SESSION", help="Its id, or the beginning or end of it.")
+    str, typer.Argument(metavar="SESSION", help="Its id or part of it, or its folder's name.")
 ]
 
 

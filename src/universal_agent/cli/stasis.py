@@ -83,25 +83,26 @@ def undo(
 
 
 def _decide(ua: "Invocation", item: str, body: Document, *, slot: bool) -> None:
-    event_id = _find(ua, item)
+    event_id = find_item(ua, item)
     content = {name: value for name, value in body.items() if value is not None}
     content["scope"] = "slot" if slot else "group"
     path = f"/api/v1/ops/calendar/events/{quote(event_id, safe='')}/action"
     ua.show(ua.gateway.post(path, content), _decided)
 
 
-def _find(ua: "Invocation", item: str) -> str:
+def find_item(ua: "Invocation", item: str) -> str:
     """The event id that is meant: itself, or the only waiting item of a job."""
     if item.count("|") == 2:
         return item
     queue = ua.gateway.get("/api/v1/ops/stasis")["stasis_queue"]
-    found = [
-        entry["event_id"]
+    exact = [entry for entry in queue if item in _names_of(entry)]
+    begun = [
+        entry
         for entry in queue
-        if entry["event"]["title"].startswith(item)
-        or entry["event"]["source_ref"].startswith(item)
+        if any(name.startswith(item) for name in _names_of(entry))
         or entry["event"]["source_ref"].endswith(item)
     ]
+    found = [entry["event_id"] for entry in exact or begun]
     if len(found) != 1:
         listed = ", ".join(found[:5]) or "nothing"
         raise CommandFailed(
@@ -109,6 +110,10 @@ def _find(ua: "Invocation", item: str) -> str:
             ExitCode.CONFLICT,
         )
     return str(found[0])
+
+
+def _names_of(entry: Document) -> tuple[str, str]:
+    return entry["event"]["title"], entry["event"]["source_ref"]
 
 
 def _decided(screen: "Screen", done: Document) -> "RenderableType":
@@ -145,20 +150,24 @@ def _view(screen: "Screen", document: Document) -> "RenderableType":
 @command(app, "explain", rich_help_panel=_PANEL)
 def explain(
     ua: Ua,
-    job: Annotated[
-        str, typer.Argument(metavar="JOB", help="A job, or an event id as the only argument")
-    ],
+    job: Annotated[str, typer.Argument(metavar="JOB", help="A job, an event id or a run's id")],
     when: Annotated[
-        str | None, typer.Argument(metavar="WHEN", help="The slot's time, in the job's zone")
+        str | None,
+        typer.Argument(
+            metavar="[WHEN]", help="The slot's time, in the job's zone; without it the latest slot"
+        ),
     ] = None,
 ) -> None:
-    """Say why a slot ran, did not run, or ran late."""
-    from universal_agent.cli.find import find_job
+    """Say why a slot ran, did not run, or ran late.
+
+    Without a time: the job's latest slot that waits for a decision, else that of its latest run.
+    """
+    from universal_agent.cli.find import find_job_history, latest_slot
 
     if when is None:
-        event_id = job
+        event_id = latest_slot(ua.reader, job)
     else:
-        found = find_job(ua.reader, job)
+        found = find_job_history(ua.reader, job)
         event_id = f"cron|{found['job_id']}|{_epoch(ua, when, found['timezone'])}"
     document = ua.reader.get("/api/v1/ops/scheduling/explain", event_id=event_id)
     ua.show(document, _explanation)

@@ -12,6 +12,7 @@ from universal_agent.cli.find import (
     find_job,
     find_job_history,
     find_run,
+    latest_slot,
     zone_of,
 )
 
@@ -144,3 +145,30 @@ def test_the_zone_of_a_run_whose_job_is_gone_is_utc() -> None:
     gateway = gateway_with({f"{JOBS}/job_1": {"job": job("job_1")}})
     assert zone_of(gateway, {"job_id": "job_1"}) == "Asia/Tokyo"
     assert zone_of(gateway, {"job_id": "job_2"}) == "UTC"
+
+
+def test_the_latest_slot_of_a_job_is_one_that_waits_else_that_of_its_latest_run() -> None:
+    runs: list[dict[str, Any]] = [
+        {"run_id": "run_9", "event_id": None},
+        {"run_id": "run_8", "event_id": "cron|job_1|8"},
+    ]
+    waits: dict[str, Any] = {"event_id": "cron|job_1|5", "event": {"source_ref": "job_1"}}
+    answers: dict[str, Any] = {
+        f"{JOBS}/job_1": {"job": job("job_1")},
+        f"{JOBS}/job_1/runs": {"runs": runs},
+        "/api/v1/ops/stasis": {"stasis_queue": []},
+        **{f"{RUNS}/{run['run_id']}": {"run": run} for run in runs},
+    }
+    assert latest_slot(gateway_with(answers), "job_1") == "cron|job_1|8"
+    assert latest_slot(gateway_with(answers), "run_8") == "cron|job_1|8"
+    assert latest_slot(gateway_with(answers), "cron|job_1|7") == "cron|job_1|7"
+    with pytest.raises(CommandFailed, match="started by hand"):
+        latest_slot(gateway_with(answers), "run_9")
+    answers["/api/v1/ops/stasis"] = {"stasis_queue": [waits]}
+    assert latest_slot(gateway_with(answers), "job_1") == "cron|job_1|5"
+
+
+def test_a_session_goes_by_the_name_of_its_folder() -> None:
+    beats = {"heartbeats": {"ses_aa11": {"workspace_dir": "watch"}, "ses_bb22": {}}}
+    gateway = gateway_with({"/api/v1/heartbeat/last": beats})
+    assert find_beating_session(gateway, "watch") == "ses_aa11"

@@ -1,0 +1,115 @@
+"""`ua stasis decide`: one decision for many missed slots."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from universal_agent.cli.command import command
+from universal_agent.cli.confirm import Yes, confirm
+from universal_agent.cli.failure import CommandFailed, ExitCode
+from universal_agent.cli.invocation import Document, Invocation, Ua
+from universal_agent.cli.stasis import Note, find_item, group
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from universal_agent.cli.screen import Screen
+
+_STASIS = "/api/v1/ops/stasis"
+
+#: What the wire calls the actions.
+_ACTIONS = {
+    "approve": "approve_backfill_run",
+    "reschedule": "reschedule",
+    "delete": "delete_missed",
+}
+
+#: How many refused items are listed; --json has them all.
+_LISTED = 20
+
+
+@command(group, "decide")
+def decide(
+    ua: Ua,
+    action: Annotated[
+        Literal["approve", "reschedule", "delete"],
+        typer.Argument(metavar="ACTION", help="approve, reschedule or delete"),
+    ],
+    items: Annotated[
+        list[str] | None, typer.Argument(metavar="[ITEM]...", help="Event ids or jobs' names")
+    ] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Everything that waits.")] = False,
+    outage: Annotated[
+        str | None, typer.Option(metavar="ID", help="Everything that one outage left.")
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="For reschedule: when to run. [default: in an hour]"),
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(metavar="ZONE", help="How --at is read. [default: each job's]")
+    ] = None,
+    note: Note = None,
+    yes: Yes = False,
+) -> None:
+    """Decide many items of stasis: those named, those of an outage, or --all.
+
+    For each job and outage, approve runs the latest slot and closes the others. Delete asks first.
+    Fails with 1 when an item was refused; the others are decided all the same.
+    """
+    if sum((bool(items), everything, outage is not None)) != 1:
+        raise CommandFailed("expected items, --outage ID or --all, and only one", ExitCode.USAGE)
+    if at is not None and action != "reschedule":
+        raise CommandFailed("--at goes with reschedule only", ExitCode.USAGE)
+    body = {"action": _ACTIONS[action], "note": note, "run_at": at, "timezone": timezone}
+    body = {name: value for name, value in body.items() if value is not None}
+    targets = _targets(ua, items or [], everything=everything, outage=outage)
+    count = sum(number for _, number in targets)
+    if action == "delete" and count:
+        confirm(f"Close {_slots(count)} without a run?", yes=yes)
+    done: Document = {"results": [], "done": 0, "refused": 0}
+    for target, _ in targets:
+        answer = ua.gateway.post(f"{_STASIS}/bulk", {**body, **target}, patience=60)
+        done = {
+            "results": done["results"] + answer["results"],
+            "done": done["done"] + answer["done"],
+            "refused": done["refused"] + answer["refused"],
+        }
+    ua.show(done, _view)
+    if done["refused"]:
+        raise typer.Exit(ExitCode.NO)
+
+
+def _targets(
+    ua: Invocation, names: list[str], *, everything: bool, outage: str | None
+) -> list[tuple[Document, int]]:
+    """What to send, each with how many slots it is about."""
+    if names:
+        ids = [find_item(ua, name) for name in names]
+        return [({"event_ids": ids}, len(ids))]
+    queue = ua.gateway.get(_STASIS)
+    if not everything:
+        found = [entry for entry in queue["stasis_queue"] if entry["outage_id"] == outage]
+        return [({"outage": outage}, sum(entry["group"]["count"] for entry in found))]
+    waiting = queue["stasis_queue"]
+    if queue["total"] > len(waiting):
+        ua.note(f"these are {len(waiting):,} of {queue['total']:,} items; repeat it for the rest")
+    ids = [entry["event_id"] for entry in waiting]
+    return [({"event_ids": ids}, sum(entry["group"]["count"] for entry in waiting))] if ids else []
+
+
+def _slots(count: int) -> str:
+    return "1 missed slot" if count == 1 else f"{count:,} missed slots"
+
+
+def _view(screen: "Screen", done: Document) -> "RenderableType":
+    from rich.console import Group
+
+    refused = [result for result in done["results"] if result["status"] == "refused"]
+    lines = [
+        screen.text(f"  {result['event_id']}: {result['detail']}") for result in refused[:_LISTED]
+    ]
+    if len(refused) > _LISTED:
+        lines.append(screen.text(f"  and {len(refused) - _LISTED:,} more", "dim"))
+    return Group(screen.text(f"decided {done['done']:,}, refused {done['refused']:,}"), *lines)
