@@ -120,7 +120,7 @@ async def test_a_reader_with_nothing_to_read_is_told_so_at_once(feed: EventFeed)
     _, payload = await Reader(feed).next()
 
     assert payload["kind"] == "heartbeat"
-    assert payload["stream_id"] == feed.stream_id
+    assert payload["stream_id"] == feed.current_stream_id()
 
 
 async def test_a_quiet_stream_sends_keep_alives(feed: EventFeed) -> None:

@@ -1,11 +1,11 @@
-"""Troubles of the gateway itself, told to people.
+"""Alarms: people are told of troubles of the gateway itself.
 
 A trouble is told when it begins and when it ends, as a notification with its deliveries. While the
 database cannot take writes, and while the event loop stands still, messages go to the targets
 directly; the notification follows once it can be kept.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -21,6 +21,7 @@ from universal_agent.domain.notifications import (
 from universal_agent.engine.delivery import Deliverer
 from universal_agent.engine.ids import new_id
 from universal_agent.engine.notify import Notifier
+from universal_agent.engine.troubles import Trouble, Troubles, loop_stalled
 from universal_agent.errors import StoreUnavailable
 from universal_agent.masking import mask
 from universal_agent.store import verbs
@@ -38,14 +39,6 @@ _TITLES = {
     Kind.SLOTS_UNACCOUNTED: "Slots have no outcome",
     Kind.ROW_UNREADABLE: "Stored rows cannot be read",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Something that is wrong with the gateway right now."""
-
-    kind: Kind
-    message: str
 
 
 @dataclass(slots=True)
@@ -68,9 +61,8 @@ class Alarms:
         clock: Clock,
         notifier: Notifier,
         deliverer: Deliverer,
-        troubles: Callable[[], Mapping[str, Trouble]],
+        troubles: Troubles,
     ) -> None:
-        """`troubles`: what is wrong now, each under a name that stays the same while it lasts."""
         self._store = store
         self._clock = clock
         self._notifier = notifier
@@ -79,7 +71,7 @@ class Alarms:
         self._told: dict[str, _Told] = {}
 
     async def run(self) -> None:
-        """Look again and again."""
+        """Look every few seconds, until cancelled."""
         while True:
             try:
                 await self._close_earlier()
@@ -91,21 +83,22 @@ class Alarms:
             await self._clock.sleep(_LOOK_SECONDS)
 
     async def _close_earlier(self) -> None:
-        """Close what an earlier process told of and this one does not have."""
+        """Close the notifications of an earlier process whose trouble is over."""
         for left in await self._store.read(
             verbs.notifications.open_notifications, prefix=_INCIDENT
         ):
             if left.incident.removeprefix(_INCIDENT) not in self._told:
                 await self._notifier.close(left.incident)
 
-    def send_now(self, name: str, trouble: Trouble) -> None:
-        """Send word of a trouble directly, from any thread; a later look keeps it."""
-        self._told[name] = _Told(trouble, self._clock.now(), kept=False, sent=True)
+    def loop_stalled(self, reason: str) -> None:
+        """Send word of a stalled event loop directly, from any thread; a later look keeps it."""
+        trouble = loop_stalled(reason)
+        self._told["event loop"] = _Told(trouble, self._clock.now(), kept=False, sent=True)
         self._deliverer.send_directly(_TITLES[trouble.kind], trouble.message)
 
     async def look(self) -> None:
-        """Tell of what has begun or ended since the last look."""
-        troubles = self._troubles()
+        """Tell people what has begun or ended since the last look."""
+        troubles = self._troubles.current()
         can_keep = not any(t.kind is Kind.STORE_UNAVAILABLE for t in troubles.values())
         for name, trouble in troubles.items():
             told = self._told.setdefault(
@@ -120,7 +113,7 @@ class Alarms:
         try:
             await self._keep(troubles)
         except StoreUnavailable as error:
-            # Itself a trouble, which the next look finds.
+            # A trouble of its own, which the next look finds.
             _log.warning("alarms_not_kept", action="alarms_not_kept", error=error.message)
 
     async def _keep(self, troubles: Mapping[str, Trouble]) -> None:

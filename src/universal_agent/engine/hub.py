@@ -127,7 +127,6 @@ class Hub:
         """How many clients the session has."""
         return len(self._attached.get(session_id, ()))
 
-    @property
     def sessions(self) -> frozenset[str]:
         """Sessions that have clients."""
         return frozenset(self._attached)

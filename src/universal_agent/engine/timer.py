@@ -19,10 +19,10 @@ _LOOK_SECONDS = 1.5
 
 
 class Timer:
-    """Sleeps until it is time, or until somebody says that the time has changed."""
+    """Sleeps until the earliest due instant, which may be brought forward while it sleeps."""
 
     def __init__(self, clock: Clock, *, longest_sleep: timedelta | None = None) -> None:
-        """`longest_sleep`: of a clock that is known not to jump, and need not be looked at."""
+        """`longest_sleep` is for a clock that cannot jump, and so is looked at seldom."""
         self._clock = clock
         self._longest_sleep = _LOOK_SECONDS
         self._watch = ClockWatch(clock)
@@ -35,6 +35,8 @@ class Timer:
         #: Jumps that were noticed and not yet returned by `wait`.
         self._gaps: deque[ClockGap] = deque()
         self._next_look: Cancellable | None = None
+        #: The loop that waits here.
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def has_gap(self) -> bool:
@@ -43,11 +45,10 @@ class Timer:
 
     @property
     def due_at(self) -> datetime | None:
-        """The earliest instant it was told of."""
+        """The earliest due instant that is known."""
         return self._due_at
 
-    @property
-    def seconds_since_tick(self) -> float:
+    def silent_seconds(self) -> float:
         """How long ago the timer last looked at the clock: the sign of life of its loop."""
         return self._clock.monotonic() - self._ticked
 
@@ -56,17 +57,22 @@ class Timer:
         self._ticked = self._clock.monotonic()
 
     def forget(self) -> None:
-        """Nothing is known to be due: called before the store is asked what is.
+        """Forget the due instant, before the store is asked for it.
 
-        What others bring forward between the question and its answer is kept.
+        A `bring_forward` that arrives while the store is being queried is not lost.
         """
         self._due_at = None
 
     def bring_forward(self, due_at: datetime) -> None:
-        """Something is due at `due_at`: wake then, if not earlier."""
+        """Wake at `due_at`, if not earlier."""
         if self._due_at is None or due_at < self._due_at:
             self._due_at = due_at
             self._changed.set()
+
+    def rearm(self) -> None:
+        """Look at the clock now. From any thread; nothing happens before the first `wait`."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self.bring_forward, self._clock.now())
 
     @contextmanager
     def looking(self) -> Iterator[None]:
@@ -91,6 +97,7 @@ class Timer:
 
     async def wait(self) -> ClockGap | None:
         """Return when the due instant is reached, or with the gap when the clock jumped."""
+        self._loop = asyncio.get_running_loop()
         while True:
             self.tick()
             self._look()

@@ -201,8 +201,7 @@ class EventFeed:
     def subscriber_count(self) -> int:
         return len(self._subscribers)
 
-    @property
-    def stream_id(self) -> str:
+    def current_stream_id(self) -> str:
         """The identity of this database's event log."""
         return self._stream_id
 

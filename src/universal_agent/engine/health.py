@@ -1,0 +1,62 @@
+"""Health: whether the gateway can be relied on right now, and why not."""
+
+from dataclasses import dataclass
+
+from universal_agent.engine.supervisor import Supervisor
+from universal_agent.engine.watchdog import Watchdog
+from universal_agent.masking import mask
+from universal_agent.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """Whether the gateway can be relied on right now."""
+
+    ok: bool
+    #: Why not, one sentence each.
+    reasons: tuple[str, ...]
+    store_error: str | None
+
+
+class Health:
+    """Collects what is wrong."""
+
+    def __init__(self, store: Store, supervisor: Supervisor) -> None:
+        self._store = store
+        self._supervisor = supervisor
+        self._watchdog: Watchdog | None = None
+        self._has_recovered = False
+
+    def watch(self, watchdog: Watchdog) -> None:
+        """Report the watchdog's alarm too."""
+        self._watchdog = watchdog
+
+    def recovered(self) -> None:
+        """The start is complete."""
+        self._has_recovered = True
+
+    def has_recovered(self) -> bool:
+        """Whether the start is complete."""
+        return self._has_recovered
+
+    def loop_alarm(self) -> str | None:
+        """Why the event loop seems to stand still; None while it does not."""
+        return None if self._watchdog is None else self._watchdog.alarm
+
+    def is_ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return self.report().ok
+
+    def report(self) -> HealthReport:
+        """What is wrong right now, if anything."""
+        reasons = []
+        if not self._has_recovered:
+            reasons.append("recovery has not finished")
+        for loop, reason in sorted(self._supervisor.failures.items()):
+            reasons.append(f"the {loop} loop is down ({reason}) and is being started again")
+        if (alarm := self.loop_alarm()) is not None:
+            reasons.append(alarm)
+        error = self._store.last_error
+        if error is not None:
+            reasons.append(f"the database cannot take writes ({error})")
+        return HealthReport(ok=not reasons, reasons=tuple(map(mask, reasons)), store_error=error)

@@ -1,0 +1,71 @@
+"""What people are told: notifications, their delivery, alarms about the gateway itself."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from universal_agent.domain.continuity import Thresholds
+from universal_agent.engine.alarms import Alarms
+from universal_agent.engine.continuity import Continuity
+from universal_agent.engine.delivery import Deliverer, apprise_targets
+from universal_agent.engine.health import Health
+from universal_agent.engine.notify import Notifier
+from universal_agent.engine.troubles import Troubles
+from universal_agent.engine.watchdog import Watchdog
+from universal_agent.views.ledger_watch import LedgerWatch
+from universal_agent.wiring.execution import Execution
+from universal_agent.wiring.foundation import Foundation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alerts:
+    """The parts that tell people."""
+
+    deliverer: Deliverer
+    notifier: Notifier
+    continuity: Continuity
+    alarms: Alarms
+    watchdog: Watchdog
+
+
+def build_alerts(
+    base: Foundation, execution: Execution, health: Health, ledger_watch: LedgerWatch
+) -> Alerts:
+    """Build these parts, and let `health` report the watchdog's alarm."""
+    settings, store, clock = base.settings, base.store, base.clock
+    deliverer = Deliverer(store, clock, apprise_targets(settings.notify_urls))
+    notifier = Notifier(
+        store,
+        clock,
+        keep=settings.notifications_max,
+        snooze_default=timedelta(minutes=settings.notification_snooze_minutes_default),
+        snooze_max=timedelta(minutes=settings.notification_snooze_minutes_max),
+        deliverer=deliverer,
+        hub=execution.hub,
+    )
+    troubles = Troubles(store, base.supervisor, health, ledger_watch.unaccounted)
+    alarms = Alarms(store, clock, notifier, deliverer, troubles)
+    watchdog = Watchdog(
+        execution.timer.silent_seconds,
+        rearm=execution.timer.rearm,
+        healthy=health.is_ok,
+        ping_url=settings.watchdog_ping_url,
+        on_alarm=alarms.loop_stalled,
+    )
+    health.watch(watchdog)
+    return Alerts(
+        deliverer=deliverer,
+        notifier=notifier,
+        continuity=Continuity(
+            store,
+            clock,
+            base.metrics,
+            notifier,
+            Thresholds(
+                resume_success_min=settings.continuity_resume_success_min,
+                attach_success_min=settings.continuity_attach_success_min,
+                failures=settings.continuity_failure_warn_threshold,
+            ),
+        ),
+        alarms=alarms,
+        watchdog=watchdog,
+    )

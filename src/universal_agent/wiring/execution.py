@@ -1,0 +1,80 @@
+"""The way of a slot from due to done: timer, scheduler, run queue, executor, recovery."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from universal_agent.domain.slot import Source
+from universal_agent.engine.capacity import Capacity
+from universal_agent.engine.executor import Executor
+from universal_agent.engine.hub import Hub
+from universal_agent.engine.live_turns import LiveTurns
+from universal_agent.engine.off import OffEngine
+from universal_agent.engine.recovery import Recovery
+from universal_agent.engine.run_ends import RunEnds
+from universal_agent.engine.run_queue import RunQueue
+from universal_agent.engine.running import RunningRuns
+from universal_agent.engine.scheduler import Scheduler
+from universal_agent.engine.timer import Timer
+from universal_agent.wiring.foundation import Foundation
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """The parts that decide, claim, execute and record."""
+
+    hub: Hub
+    live_turns: LiveTurns
+    timer: Timer
+    run_ends: RunEnds
+    running: RunningRuns
+    capacity: Capacity
+    queue: RunQueue
+    executor: Executor
+    scheduler: Scheduler
+    #: What records the slots of a source whose engine is off, and decides them when it is on.
+    off_engines: Mapping[Source, OffEngine]
+    recovery: Recovery
+
+
+def build_execution(base: Foundation) -> Execution:
+    """Build these parts."""
+    settings, store, clock, off = base.settings, base.store, base.clock, base.switches.off
+    hub = Hub(clock)
+    live_turns = LiveTurns(hub)
+    timer = Timer(clock) if base.watched else Timer(clock, longest_sleep=_DAY)
+    work = asyncio.Event()
+    running = RunningRuns(
+        clock,
+        base.metrics,
+        base.runners,
+        live_turns,
+        work,
+        host=base.host,
+        run_logs_dir=settings.run_logs_dir,
+        workspaces_root=settings.workspaces_root,
+        system_events_max=settings.system_events_max,
+    )
+    capacity = Capacity(clock, running, concurrency=settings.cron_max_concurrency, off=off)
+    queue = RunQueue(store, clock, running, capacity, work, host=base.host)
+    make_scheduler = partial(Scheduler, store, clock, queue, timer)
+    scheduler = make_scheduler(without=off[0] if len(off) == 1 else None)
+    return Execution(
+        hub=hub,
+        live_turns=live_turns,
+        timer=timer,
+        run_ends=RunEnds(store, clock),
+        running=running,
+        capacity=capacity,
+        queue=queue,
+        executor=Executor(store, clock, base.metrics, queue, running, work),
+        scheduler=scheduler,
+        off_engines={
+            source: OffEngine(store, clock, make_scheduler(), source) for source in Source
+        },
+        recovery=Recovery(store, clock, scheduler, host=base.host),
+    )

@@ -1,0 +1,47 @@
+"""What every part of the gateway stands on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from universal_agent.clock import Clock
+from universal_agent.engine.supervisor import Supervisor
+from universal_agent.engine.switches import Switches
+from universal_agent.metrics import Metrics
+from universal_agent.runners.base import Runner, load_runners
+from universal_agent.runners.mock import mocked
+from universal_agent.settings import Settings
+from universal_agent.store.checkpoint import Checkpoint
+from universal_agent.store.store import Store
+
+#: The runner of sessions' beats; no person's job may have it.
+BEATS = "heartbeat"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foundation:
+    """Settings, time, state, metrics, and the way out to processes."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    metrics: Metrics
+    runners: Mapping[str, Runner]
+    host: str
+    switches: Switches
+    supervisor: Supervisor
+    checkpoint: Checkpoint
+    #: Whether the clock can jump, so that jumps, stalls and lost slots are looked for.
+    watched: bool
+
+    @property
+    def shortest_interval(self) -> timedelta:
+        return timedelta(seconds=self.settings.min_interval_seconds)
+
+
+def runners_of(settings: Settings, given: Mapping[str, Runner] | None = None) -> dict[str, Runner]:
+    """The given runners or else those that are installed; mocked where the settings say so."""
+    runners = dict(given) if given is not None else load_runners(settings)
+    if settings.cron_mock_response:
+        runners |= mocked(runners.keys() - {BEATS})
+    return runners
