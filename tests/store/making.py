@@ -9,12 +9,20 @@ from typing import Any
 from universal_agent.domain.events import Event
 from universal_agent.domain.job import Job, JobSpec, OffLabel, OnMiss, Overlap, Policy
 from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus
+from universal_agent.domain.notifications import Notification
 from universal_agent.domain.run import JobId, RunId, RunStatus, Trigger
 from universal_agent.domain.schedule import Schedule, make_interval
 from universal_agent.domain.stasis import MissedRecord
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
-from universal_agent.store.values import Admission, Claimed, Decision, Finished, Settled, SlotStart
+from universal_agent.store.values import (
+    Admission,
+    Claimed,
+    Decision,
+    Finished,
+    Settled,
+    SlotStart,
+)
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -227,3 +235,56 @@ async def kinds(store: Store, after_seq: int = 0) -> list[str]:
 
 async def newest(store: Store) -> int:
     return (await store.read(verbs.event_log.log_bounds)).newest_seq
+
+
+async def statuses(store: Store) -> list[RunStatus]:
+    """Of every run, oldest first."""
+    return [run.status for run in reversed(await store.read(verbs.runs.list_runs, limit=100))]
+
+
+async def make_starts(store: Store, *, now: datetime, ids: Sequence[RunId] = ()) -> int:
+    ids = ids or run_ids(5)
+    return await store.write(
+        verbs.starts.make_starts,
+        ids,
+        missed_ids=missed_ids(len(ids)),
+        cause=Cause.CAPACITY,
+        outage_id="out_1",
+        now=now,
+    )
+
+
+async def delete(store: Store, job: Job) -> bool:
+    now = NOON + 10 * SECOND
+    return await store.write(verbs.jobs.delete_job, job, closed_at=job.boundary(now), now=now)
+
+
+notification_ids = count(1)
+
+
+async def fold(store: Store, *, now: datetime = FIRST, keep: int = 100) -> list[Notification]:
+    """Fold what is new; every notification there is then, oldest first."""
+    while (
+        await store.write(
+            verbs.notifications.fold_notifications,
+            limit=100,
+            new_id=lambda: f"ntf_{next(notification_ids):06}",
+            keep=keep,
+            now=now,
+        )
+    )[0] == 100:
+        pass
+    return list(await store.read(verbs.notifications.list_notifications, limit=1000))[::-1]
+
+
+async def run_once(store: Store, status: RunStatus, *, now: datetime) -> None:
+    claimed = await running(store, await fresh(store), now=now)
+    await finish(store, claimed, status=status, now=now)
+
+
+async def an_outage(store: Store) -> tuple[Job, Notification]:
+    """A job with one missed slot that waits, and the notification of it."""
+    job = await a_job(store)
+    await admit(store, decide(job, missed=[a_miss(job, FIRST, FIRST)]))
+    (told,) = await fold(store)
+    return job, told

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from tests.store.conftest import OpenAgain
-from tests.store.making import FIRST, MINUTE, NOON, events, fresh, new_job, running
-from tests.store.test_notifications import fold
+from tests.store.making import FIRST, MINUTE, NOON, events, fold, fresh, new_job, running
 from universal_agent.domain.beat import (
     REFUSALS_BORNE,
     Artifacts,
