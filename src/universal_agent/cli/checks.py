@@ -1,4 +1,4 @@
-"""What does `ua doctor` look at? One function for each check; each says what to do."""
+"""The checks of `ua doctor`: one function each, with advice for what it finds."""
 
 import os
 import shutil
@@ -25,20 +25,20 @@ from universal_agent.store.databases.data_lock import DataLock
 
 _MEGABYTE = 1024 * 1024
 
-#: Free space below which the gateway soon cannot write, and below which it is time to look.
+#: Free space below which a check fails, and below which it warns.
 _SPACE_FAIL = 100 * _MEGABYTE
 _SPACE_WARN = 1024 * _MEGABYTE
 
-#: How far two clocks of one machine may seem apart.
+#: The largest difference between two readings of one clock that is not reported.
 _CLOCK_TOLERANCE = timedelta(seconds=5)
 
-#: Before this product was made; a clock that says so was never set.
+#: The release of this product; a clock with an earlier time was never set.
 _FIRST_PLAUSIBLE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was looked at, what was found, and what to do about it."""
+    """The name of a check, its result, and advice."""
 
     name: str
     status: Literal["ok", "warn", "fail"]
@@ -51,7 +51,7 @@ class Check:
 
 
 def examine(settings: Settings, gateway: Gateway, *, now: datetime) -> list[Check]:
-    """Make every check, in the order in which to read them."""
+    """Run every check, in the order in which they are shown."""
     health, reached = _reach(settings, gateway)
     checks: tuple[Callable[[], Check], ...] = (
         partial(_token, settings, gateway, is_up=health is not None),
@@ -70,7 +70,7 @@ def examine(settings: Settings, gateway: Gateway, *, now: datetime) -> list[Chec
 
 
 def _reach(settings: Settings, gateway: Gateway) -> tuple[Document | None, Check]:
-    """Health as the gateway says it (None while it is down), and whether it is well."""
+    """The health document (None while the gateway is down), and the check of it."""
     try:
         response = gateway.send("GET", "/api/v1/health")
         health = response.json()
@@ -123,7 +123,7 @@ def _token(settings: Settings, gateway: Gateway, *, is_up: bool) -> Check:
             "Give the one it was started with as UA_OPS_TOKEN, or restart it.",
         )
     if settings.ops_token:
-        return Check("token", "ok", "set, and readable by nobody else")
+        return Check("token", "ok", "set, and readable only by its owner")
     return Check("token", "ok", "none; only this machine can reach the gateway")
 
 
@@ -165,7 +165,7 @@ def _database(settings: Settings, *, is_up: bool) -> Check:
     if not path.exists():
         return Check("database", "ok", f"none yet (SQLite {version})")
     try:
-        # Nobody may write while every page is read; a gateway that is up has the lock itself.
+        # The lock keeps writers out while every page is read; a running gateway holds it itself.
         lock = None if is_up else DataLock(path)
         try:
             found = check_database(path, every_page=lock is not None)
@@ -189,7 +189,7 @@ def _database(settings: Settings, *, is_up: bool) -> Check:
 
 
 def _missing(settings: Settings) -> Check | None:
-    """What was acknowledged and is not there; None where nothing is missing."""
+    """The check that fails for acknowledged data that are gone; None if nothing is missing."""
     try:
         loss = find_loss(settings.database_path.absolute(), settings.state_dir)
     except (StoreCorrupt, OSError):
@@ -198,7 +198,7 @@ def _missing(settings: Settings) -> Check | None:
 
 
 def _profile_of(settings: Settings) -> Document:
-    """What the deployment profile of a gateway with these settings would say."""
+    """The deployment profile that a gateway with these settings would have."""
     return {
         "cron": settings.enable_cron,
         "heartbeat": settings.enable_heartbeat,
@@ -207,7 +207,7 @@ def _profile_of(settings: Settings) -> Document:
 
 
 def _switched_off(profile: Document) -> tuple[str, str] | None:
-    """What a gateway of this deployment profile leaves undone, and what to do; None: nothing."""
+    """What a gateway with this profile does not do, and advice; None if it does everything."""
     off = [name for name in ("cron", "heartbeat") if not profile.get(name, True)]
     if off:
         variables = " and ".join(f"UA_ENABLE_{name.upper()}=0" for name in off)
@@ -233,7 +233,7 @@ def _runners(settings: Settings, health: Document | None) -> Check:
     try:
         names = ", ".join(sorted(load_runners(settings)))
     except StartupError as error:
-        advice = "Mend or uninstall that plug-in, or correct its settings."
+        advice = "Repair or uninstall that plug-in, or correct its settings."
         return Check("runners", "fail", error.message, advice)
     if not os.access("/bin/sh", os.X_OK):
         return Check("runners", "warn", f"{names}; but there is no /bin/sh", "Install a shell.")
@@ -241,7 +241,7 @@ def _runners(settings: Settings, health: Document | None) -> Check:
 
 
 def _agent(settings: Settings, health: Document | None, names: str) -> Check:
-    """The agent of the gateway that is up, or else the one that these settings name."""
+    """The check of the running gateway's agent, or of the agent in these settings."""
     state, problem = agent_state(settings)
     advice = "Name it with its whole path in UA_AGENT_COMMAND, or give the gateway a PATH with it."
     running = ((health or {}).get("deployment_profile") or {}).get("agent")
@@ -268,7 +268,7 @@ def _zones(settings: Settings) -> Check:
 
 
 def _zone_version() -> str:
-    """Which release of the zone data is used; the system's goes before the package's."""
+    """The release of the zone data; the system's data take precedence over the package."""
     for folder in map(Path, zoneinfo.TZPATH):
         stamp = folder / "tzdata.zi"
         if stamp.is_file():

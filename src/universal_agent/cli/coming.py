@@ -1,4 +1,4 @@
-"""`ua next`: what runs next?"""
+"""`ua next`: the next slots."""
 
 from typing import Annotated
 

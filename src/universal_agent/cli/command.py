@@ -1,4 +1,4 @@
-"""How is a function made into a command?
+"""Commands made from functions.
 
 Typer reads a command's options from the signature of its function. Here one parameter may stand
 for many options: a parameter annotated `Annotated[T, Provided(make)]` takes the options of `make`,
@@ -19,7 +19,7 @@ Function = Callable[..., None]
 
 
 class Provided:
-    """Marks a parameter that is made from the options of `make`."""
+    """Marks a parameter whose value `make` builds from options of its own."""
 
     def __init__(self, make: Callable[..., object]) -> None:
         self.make = make
@@ -44,7 +44,7 @@ def expanded(function: Function) -> Function:
     parameters = inspect.signature(function).parameters.values()
     provided = {p.name: mark for p in parameters if (mark := _mark(p)) is not None}
     options = [p for p in parameters if p.name not in provided]
-    # The invocation comes first in a function, and its options last on a help page.
+    # The invocation is the first parameter, and its options are last on a help page.
     for mark in reversed(provided.values()):
         options += mark.options.values()
 

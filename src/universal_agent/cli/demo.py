@@ -33,7 +33,7 @@ def demo(
     It lives in a directory of its own that is removed at the end, and goes on with commands that
     only print. With --data-dir it lives in that one, which must be empty, and stays.
     """
-    # Whatever the environment says, nothing outside the directory is touched.
+    # Settings of the environment that lead outside the directory are overridden.
     inside: dict[str, Any] = {"workspaces_dir": None, "database_url": ""}
     if port is not None:
         inside["gateway_port"] = port

@@ -1,4 +1,4 @@
-"""`ua doctor`: is this installation sound, and what is to be done where it is not?"""
+"""`ua doctor`: checks of an installation, with advice."""
 
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ app = typer.Typer()
 
 @command(app, "doctor", rich_help_panel="Gateway")
 def doctor(ua: Ua) -> None:
-    """Check this installation, and say what to do where something is wrong.
+    """Check this installation, and say how to correct what is wrong.
 
     Fails with 1 when a check fails; a warning is no failure.
     """
@@ -63,7 +63,7 @@ def _view(screen: "Screen", document: Document) -> "RenderableType":
     }
     verdict = ", ".join(
         f"{count} {word}"
-        for word, count in (("to mend", counts["fail"]), ("to look at", counts["warn"]))
+        for word, count in (("to correct", counts["fail"]), ("to look at", counts["warn"]))
         if count
     )
     return Group(table, Text(), Text(verdict or "All is well.", style="bold"))

@@ -1,4 +1,4 @@
-"""`ua events`: what has happened, in the order of the event log."""
+"""`ua events`: the event log, in order."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-#: Seconds between two looks at the log.
+#: Seconds between two requests.
 _PACE = 0.5
 
 
@@ -59,7 +59,9 @@ def _follow(ua: Invocation, document: Document, since: int) -> None:
             ua.screen.print(view(ua.screen, document))
         since = max([since, *(event["seq"] for event in document["events"])])
         if ua.reader.is_offline:
-            raise CommandFailed("Nothing further comes before it is up.", ExitCode.UNREACHABLE)
+            raise CommandFailed(
+                "No further events come before the gateway is up.", ExitCode.UNREACHABLE
+            )
         if not document["has_more"]:
             ua.pause(_PACE)
         document = ua.reader.get(EVENTS, since_seq=since, limit=5000)
@@ -71,7 +73,7 @@ def _warn_of_gap(ua: Invocation, document: Document) -> None:
 
 
 def _detail(screen: "Screen", data: Document) -> "Text":
-    """What else the event tells, in a few words."""
+    """Details of the event in a few words."""
     from rich.text import Text
 
     if run := data.get("run"):

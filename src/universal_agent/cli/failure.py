@@ -1,16 +1,16 @@
-"""How does a command fail, and which exit code does it end with?"""
+"""Errors of commands, and their exit codes."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the end of a command means to a script."""
+    """The exit code of a command."""
 
     #: Done.
     OK = 0
     #: The answer is no: slots are unaccounted for, a run failed, a check failed.
     NO = 1
-    #: The command or one of its values makes no sense.
+    #: The command or one of its values is invalid.
     USAGE = 2
     #: No gateway could be reached.
     UNREACHABLE = 3
@@ -18,11 +18,11 @@ class ExitCode(IntEnum):
     REFUSED = 4
     #: There is no such thing, or its state forbids the command.
     CONFLICT = 5
-    #: The gateway cannot do it right now: switched off, at a limit, or broken.
+    #: The gateway cannot do it now: switched off, at a limit, or broken.
     UNAVAILABLE = 6
 
 
-#: What `ua --help` says about each.
+#: The text for each in `ua --help`.
 EXIT_CODES = {
     ExitCode.OK: "done",
     ExitCode.NO: "the answer is no: a failed run, an unaccounted slot, a failed check",

@@ -1,4 +1,4 @@
-"""What do heartbeats and their reports look like?"""
+"""Views of heartbeats and their reports."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +68,7 @@ def suppressed_view(screen: Screen, document: "Document") -> "RenderableType":
 
 
 def woken_view(screen: Screen, document: "Document") -> "RenderableType":
-    """Who was woken, and when the beat comes."""
+    """The sessions that were woken, and when their beats come."""
     count = document.get("count", 1)
     who = document.get("session_id") or f"{count} session{'' if count == 1 else 's'}"
     when = "as soon as it is free" if document["mode"] == "now" else "with the next beat"

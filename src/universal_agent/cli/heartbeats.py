@@ -55,10 +55,10 @@ def wake(
     ] = None,
     *,
     next_beat: Annotated[
-        bool, typer.Option("--next", help="With the next beat that is due, not at once.")
+        bool, typer.Option("--next", help="With the next beat that is due, not now.")
     ] = False,
     reason: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="What the beat is told.")
+        str | None, typer.Option(metavar="TEXT", help="A reason that is passed to the beat.")
     ] = None,
     wait: Annotated[
         float,
@@ -88,7 +88,7 @@ def wake(
 
 @command(beats, "pause")
 def pause(ua: Ua, session: Session) -> None:
-    """Expect no beats of a session, and tell nobody of one that is asked for."""
+    """Expect no beats of a session, and deliver no reports."""
     _switch(ua, session, "pause")
 
 
@@ -117,7 +117,7 @@ def suppressed(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=500, metavar="N", help="How many.")] = 20,
 ) -> None:
-    """List what beats said and nobody was told, newest first, with the reason."""
+    """List reports that were not delivered, newest first, with the reason."""
     from universal_agent.cli.find import find_beating_session
     from universal_agent.cli.heartbeat_view import suppressed_view
 

@@ -1,4 +1,4 @@
-"""What does `--help` show? One page for the whole command, each group and each command.
+"""Help pages: one for the whole command, each group and each command.
 
 Entries stand under the heading that they were registered with (`rich_help_panel`), in the order
 in which they were registered; short, and without boxes.
@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from universal_agent.cli.failure import ExitCode
 
-#: What every context of `ua` starts from.
+#: The settings of every context of `ua`.
 CONTEXT = {
     "help_option_names": ["-h", "--help"],
     "max_content_width": 100,

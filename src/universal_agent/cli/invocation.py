@@ -1,4 +1,4 @@
-"""What does every command work with? One call of `ua`: its options, the gateway, the screen.
+"""One call of `ua`: its options, the gateway, the screen.
 
 Everything heavy is imported when it is first needed, so that a command pays for what it uses.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from universal_agent.cli.screen import Screen
     from universal_agent.settings import Settings
 
-#: A JSON document as the gateway answers with.
+#: A JSON document of the gateway.
 Document = dict[str, Any]
 
 _PANEL = "Options of every command"
@@ -91,7 +91,7 @@ class Invocation:
 
         settings = self.settings
         if self._url is not None:
-            # A gateway that was named is the one that is meant.
+            # --url takes precedence over the data directory.
             return Gateway(self._url, token=settings.ops_token)
         return Gateway(
             address_of(settings),
@@ -102,11 +102,11 @@ class Invocation:
 
     @cached_property
     def reader(self) -> "Gateway":
-        """The gateway, for commands that only read: while it is down, its data are read instead."""
+        """The gateway for commands that only read: while it is down, they read its data instead."""
         from universal_agent.cli.client import Gateway, address_of, why_down
 
         if self._url is not None:
-            # A gateway that was named is the one that is meant, wherever its data are.
+            # --url takes precedence over the data directory, wherever the data are.
             return self.gateway
         settings = self.settings
         return Gateway(
@@ -118,7 +118,7 @@ class Invocation:
         )
 
     def _token_is_for(self) -> Path | None:
-        """The data directory whose gateway alone may have the token.
+        """The data directory whose gateway is the only one to get the token.
 
         None for a token that was given without one: no gateway has ever run here.
         """
@@ -137,7 +137,7 @@ class Invocation:
 
     @cached_property
     def screen(self) -> "Screen":
-        """How answers look where they go."""
+        """The layout of answers on standard output."""
         from universal_agent.cli.screen import Screen
 
         return Screen(sys.stdout, now=self.clock.now())
@@ -150,7 +150,7 @@ class Invocation:
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[None]:
-        """Say on a terminal that something goes on, for as long as it does."""
+        """Show a spinner on a terminal while the block runs."""
         if not sys.stderr.isatty():
             yield
             return
@@ -160,29 +160,29 @@ class Invocation:
             yield
 
     def pause(self, seconds: float) -> None:
-        """Let some time pass."""
+        """Sleep."""
         asyncio.run(self.clock.sleep(seconds))
 
     def show(
         self, document: Document, view: "Callable[[Screen, Document], RenderableType]"
     ) -> None:
-        """Answer with a document: as `view` has it, or with --json as it is."""
+        """Print a document: laid out by `view`, or with --json as it is."""
         if self.json:
             self.write(to_json(document, indent=2) + "\n")
         else:
             self.screen.print(view(self.screen, document))
 
     def show_line(self, document: Document) -> None:
-        """Write a document as one line of JSON, for answers that go on."""
+        """Write a document as one line of JSON, for answers that continue."""
         self.write(to_json(document) + "\n")
 
     def write(self, text: str) -> None:
-        """Write text to standard output at once."""
+        """Write text to standard output and flush."""
         sys.stdout.write(text)
         sys.stdout.flush()
 
     def note(self, text: str) -> None:
-        """Say something beside the answer, on standard error."""
+        """Write a note to standard error."""
         print(f"ua: {text}", file=sys.stderr)
 
 

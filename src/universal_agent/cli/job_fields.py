@@ -1,4 +1,4 @@
-"""Which options describe a job? The wire's fields, as `ua job add` and `ua job edit` take them."""
+"""The options that describe a job: the wire's fields for `ua job add` and `ua job edit`."""
 
 import json
 import shlex
@@ -105,7 +105,7 @@ def job_fields(
         bool | None,
         typer.Option(
             "--retry-interrupted/--no-retry-interrupted",
-            help="Whether a run cut off by a crash may be run again by itself.",
+            help="Whether a run that a crash cut off may be run again without asking.",
             rich_help_panel=_WHEN_LATE,
         ),
     ] = None,

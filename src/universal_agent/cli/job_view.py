@@ -1,4 +1,4 @@
-"""What do jobs look like?"""
+"""Views of jobs."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING

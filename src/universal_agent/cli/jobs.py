@@ -1,4 +1,4 @@
-"""`ua job`: make jobs, look at them, change them, run them."""
+"""`ua job`: the commands for jobs."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
@@ -148,7 +148,7 @@ def run(
     ] = 30.0,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Only start it.")] = False,
 ) -> None:
-    """Run a job now, beside its schedule.
+    """Run a job now, in addition to its schedule.
 
     Fails with 1 when the run does, or has not ended in time; it goes on then.
     """

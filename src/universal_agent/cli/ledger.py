@@ -1,4 +1,4 @@
-"""`ua ledger`: did every expected slot end in exactly one recorded outcome?"""
+"""`ua ledger`: every expected slot with its one recorded outcome."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,7 +38,7 @@ def ledger(
     from universal_agent.cli.find import find_job_history
 
     job_id = None if job is None else find_job_history(ua.reader, job)["job_id"]
-    with ua.waiting("reckoning"):
+    with ua.waiting("counting"):
         document = ua.reader.get(
             "/api/v1/ops/scheduling/ledger", start=start, end=end, job_id=job_id
         )

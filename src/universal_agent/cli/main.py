@@ -1,4 +1,4 @@
-"""The `ua` command: which commands there are, and what becomes of their failures."""
+"""The `ua` command: all its commands, and the exit codes of their failures."""
 
 import sys
 from collections.abc import Sequence
@@ -108,10 +108,10 @@ def application() -> typer.Typer:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Do what the arguments ask for; the exit code."""
+    """Run the command that the arguments name, and return its exit code."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            # A terminal without Unicode shows a question mark; it is no reason to fail.
+            # A terminal without Unicode shows a question mark instead of failing.
             stream.reconfigure(errors="replace")
     command = get_command(application())
     try:

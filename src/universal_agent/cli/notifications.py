@@ -58,13 +58,13 @@ def read(ua: Ua, names: Names = None, *, everything: All = False, note: Note = N
 
 @command(app, "ack")
 def acknowledge(ua: Ua, names: Names = None, *, everything: All = False, note: Note = None) -> None:
-    """Mark notifications as acknowledged: somebody takes care."""
+    """Mark notifications as acknowledged."""
     _mark(ua, names, {"status": "acknowledged", "note": note}, everything=everything)
 
 
 @command(app, "dismiss")
 def dismiss(ua: Ua, names: Names = None, *, everything: All = False, note: Note = None) -> None:
-    """Put notifications aside; they stay in the list."""
+    """Dismiss notifications; they stay in the list."""
     _mark(ua, names, {"status": "dismissed", "note": note}, everything=everything)
 
 

@@ -1,4 +1,4 @@
-"""How are a gateway's data read while it is down?
+"""Answers from the data directory while the gateway is down.
 
 By the gateway's own application, in this process: the store is opened, which takes the process
 lock, nothing else is started, and requests reach the routes without a socket. So every read-only
@@ -30,7 +30,7 @@ class OfflineTransport(httpx.BaseTransport):
                 "Start it with `ua serve`, or name another with --url or --data-dir.",
                 ExitCode.UNREACHABLE,
             )
-        # Whoever can read the files needs no token, and an engine that is off reads as well.
+        # A reader of the files needs no token, and reading works with an engine that is off.
         runtime = Runtime(
             settings.model_copy(update={"ops_token": "", "enable_cron": True}), runners={}
         )
@@ -65,6 +65,6 @@ class OfflineTransport(httpx.BaseTransport):
 
 
 async def _open(runtime: Runtime) -> None:
-    """Open what answers are read from, and start no loop."""
+    """Open the store and the event feed without starting any loop."""
     await runtime.store.open()
     await runtime.event_feed.start()

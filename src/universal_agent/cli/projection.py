@@ -1,4 +1,4 @@
-"""`ua projection`: is the calendar's projection what the event log makes of it?"""
+"""`ua projection`: the calendar's projection, compared with the event log."""
 
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ app.add_typer(group, rich_help_panel=_PANEL)
 
 @command(group, "verify")
 def verify(ua: Ua) -> None:
-    """Fold the event log anew beside the projection, and compare.
+    """Fold the event log again, and compare the result with the projection.
 
     Fails with 1 when they differ.
     """
@@ -46,7 +46,7 @@ def verify(ua: Ua) -> None:
 
 @command(group, "rebuild")
 def rebuild(ua: Ua) -> None:
-    """Make the projection again from the event log, and use the new one.
+    """Build the projection again from the event log, and use the new one.
 
     It takes the place of the old one only where the two differ. The calendar is answered all the
     while.

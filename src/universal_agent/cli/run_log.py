@@ -7,7 +7,7 @@ from universal_agent.cli.safe_text import clean
 #: Seconds between two looks at a log that is followed.
 _PACE = 0.5
 
-#: Runs that may come between two looks at a job.
+#: Runs that may come between two requests.
 _BETWEEN_LOOKS = 50
 
 _ENDED = frozenset({"success", "error", "timeout", "cancelled", "skipped", "interrupted"})
@@ -28,7 +28,7 @@ def follow_run(ua: Invocation, run: Document, *, lines: int) -> None:
     """Print a run's log as it grows, until the run has ended and all is printed."""
     cursor = None
     while True:
-        # The run is looked at before its log, so that what it printed last is not left out.
+        # The run is read before its log, so that its last output is not left out.
         run = ua.reader.get(f"/api/v1/cron/runs/{run['run_id']}")["run"]
         document = _tail(ua, run, lines=lines, cursor=cursor)
         if ua.json:
@@ -40,7 +40,9 @@ def follow_run(ua: Invocation, run: Document, *, lines: int) -> None:
         if run["status"] in _ENDED and cursor >= document["size"]:
             return
         if ua.reader.is_offline:
-            raise CommandFailed("This is as far as it came.", ExitCode.UNREACHABLE)
+            raise CommandFailed(
+                "This is all that was recorded before the gateway went down.", ExitCode.UNREACHABLE
+            )
         if cursor >= document["size"]:
             ua.pause(_PACE)
 
@@ -66,12 +68,14 @@ def follow_job(ua: Invocation, job: Document, *, lines: int) -> None:
             follow_run(ua, run, lines=lines)
             seen = run["run_id"]
         if ua.reader.is_offline:
-            raise CommandFailed("No further run comes before it is up.", ExitCode.UNREACHABLE)
+            raise CommandFailed(
+                "No further run comes before the gateway is up.", ExitCode.UNREACHABLE
+            )
         ua.pause(_PACE)
 
 
 def _after(seen: str | None, runs: list[Document]) -> list[Document]:
-    """The runs that are newer than the one seen last; newest first, as they were."""
+    """The runs newer than the one seen last, newest first."""
     ids = [run["run_id"] for run in runs]
     return runs[: ids.index(seen)] if seen in ids else runs
 

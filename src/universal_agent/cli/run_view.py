@@ -1,4 +1,4 @@
-"""What do runs look like?"""
+"""Views of runs."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""`ua run`: look at one run, follow it, cancel it."""
+"""`ua run`: show, follow and cancel a run."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""How is text from outside shown without letting it act on the terminal?
+"""Text from outside, without what acts on a terminal.
 
 Titles, commands and outputs may hold escape sequences; a terminal obeys them.
 """
@@ -13,12 +13,12 @@ _SEQUENCE = re.compile(
     re.DOTALL,
 )
 
-#: Control characters, and those that turn the direction of writing; newline and tab are fine.
+#: Control characters except newline and tab, and marks that change the writing direction.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def clean(text: str) -> str:
-    """The text without what could do something to a terminal."""
+    """The text without escape sequences and control characters."""
     return _CONTROL.sub("", _SEQUENCE.sub("", text))
 
 

@@ -1,4 +1,4 @@
-"""What do answers look like? Tables for people on a terminal, plain stable text elsewhere.
+"""Layout of answers: tables for people on a terminal, plain stable text elsewhere.
 
 On a terminal: times in the job's zone with how far off they are, short ids, a glyph and a colour
 for each status. Elsewhere: ISO 8601, whole ids, bare words, nothing cut off.
@@ -14,7 +14,7 @@ from rich.text import Text
 
 from universal_agent.cli.safe_text import clean
 
-#: status -> (glyph, style). The glyph says it without the colour.
+#: status -> (glyph, style). The glyph carries the meaning where there is no colour.
 _STATUSES = {
     "ok": ("✓", "green"),
     "warn": ("!", "yellow"),
@@ -45,7 +45,7 @@ _SHORT = 8
 
 
 class Screen:
-    """Where answers go, and how things look there."""
+    """An output stream, and the layout for it."""
 
     def __init__(self, file: TextIO, *, now: datetime, width: int | None = None) -> None:
         self.now = now
@@ -61,7 +61,7 @@ class Screen:
         self._file = file
 
     def print(self, renderable: RenderableType) -> None:
-        """Print, without spaces at the ends of lines."""
+        """Print without trailing spaces."""
         with self._console.capture() as capture:
             self._console.print(renderable, soft_wrap=not isinstance(renderable, Table))
         lines = capture.get().splitlines()
@@ -71,7 +71,7 @@ class Screen:
     # -- pieces of an answer
 
     def terminal_only(self, *pieces: Piece) -> list[Piece]:
-        """The pieces on a terminal, none elsewhere: what changes from second to second."""
+        """The pieces on a terminal, none elsewhere: text that changes from second to second."""
         return list(pieces) if self.is_terminal else []
 
     def table(self, *columns: str, wide: Sequence[str] = ()) -> Table:
@@ -92,11 +92,11 @@ class Screen:
         return table
 
     def text(self, text: object, style: str = "") -> Text:
-        """Text from outside, made harmless, in one line."""
+        """Text from outside, without control sequences, in one line."""
         return Text(clean(str(text)).replace("\n", " "), style=style)
 
     def block(self, text: object, style: str = "") -> Text:
-        """Text from outside, made harmless, with its lines."""
+        """Text from outside, without control sequences, with its line breaks."""
         return Text(clean(str(text)).rstrip("\n"), style=style)
 
     def cell(self, text: object) -> Text:
@@ -132,7 +132,7 @@ class Screen:
         return Text(local.strftime(f"%a %d %b{year} %H:%M:%S %Z"))
 
     def away(self, at: float | str | None) -> Text:
-        """How far off an instant is: "in 7h 12m", "3m ago"."""
+        """The distance to an instant: "in 7h 12m", "3m ago"."""
         if at is None:
             return Text("")
         ahead = instant_of(at) - self.now

@@ -49,7 +49,7 @@ def serve(
 
 
 def serve_until_stopped(ua: Ua, settings: "Settings") -> None:
-    """Run the gateway, and say where it is once it can be reached."""
+    """Run the gateway, and print the banner once it is ready."""
     from universal_agent.api.server import run_gateway
     from universal_agent.cli.unknown_settings import unknown_settings
 
@@ -75,7 +75,7 @@ def serve_until_stopped(ua: Ua, settings: "Settings") -> None:
 
 
 def _reachable(url: str) -> str:
-    """The URL with a host that can be connected to."""
+    """The URL with a host that a client can connect to."""
     from urllib.parse import urlsplit
 
     from universal_agent.cli.client import address
@@ -85,13 +85,13 @@ def _reachable(url: str) -> str:
 
 
 def _leave_address(data_dir: Path, url: str) -> None:
-    """Say in the data directory where this gateway is, for commands that are told only that."""
+    """Write the address into the data directory, for commands that are given only that."""
     from universal_agent.cli.client import ADDRESS_FILE
 
     (data_dir / ADDRESS_FILE).write_text(url + "\n", encoding="ascii")
 
 
-#: The flags that the banner shows, and what it calls them.
+#: The flags in the banner, with their names there.
 _FLAGS = {
     "sched_event_projection_enabled": "projection",
     "sched_push_enabled": "push",
@@ -134,7 +134,7 @@ def _first_job(settings: "Settings", url: str) -> Document:
         if not (settings.data_dir / "ops_token").exists():
             token = "$UA_OPS_TOKEN"  # noqa: S105 - the name of a variable
         header = f' -H "Authorization: Bearer {token}"'
-    # With an agent the command would be a prompt.
+    # Where an agent is set up, the command would be a prompt.
     option, field = (" --runner shell", ', "runner": "shell"') if settings.has_agent else ("", "")
     body = f'{{"schedule": "every 10s", "command": "date >> dates.txt"{field}}}'
     return {
@@ -156,7 +156,7 @@ def _banner_view(screen: "Screen", document: Document) -> "RenderableType":
         for name, value in zip(_FLAGS.values(), document["flags"].values(), strict=True)
     )
     auth = (
-        "a token is needed; `ua` finds it by itself in the data directory or in UA_OPS_TOKEN"
+        "a token is needed; `ua` finds it in the data directory or in UA_OPS_TOKEN"
         if document["auth_required"]
         else "no token is needed on this machine; `ua token new` makes one"
     )

@@ -1,4 +1,4 @@
-"""What do sessions look like?"""
+"""Views of sessions."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""`ua session`: make sessions, look at them, say something in them."""
+"""`ua session`: the commands for sessions, and turns in them."""
 
 from typing import Annotated
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""`ua stasis`: what was missed, and what is to become of it. `ua explain`: why."""
+"""`ua stasis`: decisions about missed slots. `ua explain`: the story of a slot."""
 
 from datetime import UTC
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,7 +24,7 @@ group = typer.Typer(
     name="stasis",
     cls=ListingPage,
     context_settings=CONTEXT,
-    help="What was missed waits here: approve it, reschedule it, or delete it.",
+    help="Missed slots wait here until you decide: approve, reschedule or delete.",
 )
 app.add_typer(group, rich_help_panel=_PANEL)
 
@@ -91,7 +91,7 @@ def _decide(ua: "Invocation", item: str, body: Document, *, slot: bool) -> None:
 
 
 def find_item(ua: "Invocation", item: str) -> str:
-    """The event id that is meant: itself, or the only waiting item of a job."""
+    """The event id that `item` means: itself, or that of the only waiting item of a job."""
     if item.count("|") == 2:
         return item
     queue = ua.gateway.get("/api/v1/ops/stasis")["stasis_queue"]

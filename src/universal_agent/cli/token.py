@@ -79,13 +79,13 @@ def _settings(ua: Invocation) -> "Settings":
 
 
 def _token_file(ua: Invocation) -> Path:
-    # What is in the file now may be what is to be replaced.
+    # The present content of the file may be invalid: it is about to be replaced.
     settings = ua.load_settings(gateway_host="127.0.0.1", with_token_file=False)
     return settings.data_dir.absolute() / "ops_token"
 
 
 def _write(path: Path, token: str) -> None:
-    """Put the token in place at once, readable by nobody else at any moment."""
+    """Write the token in one step, readable only by its owner from the start."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -12,7 +12,7 @@ from universal_agent.cli.failure import CommandFailed, ExitCode
 from universal_agent.cli.invocation import Document
 from universal_agent.cli.proxies import refused_upgrade
 
-#: Seconds until the stream must be open.
+#: The time limit for opening the stream, in seconds.
 _OPEN_SECONDS = 10.0
 
 _REFUSED = {
@@ -37,7 +37,7 @@ def take_turn(
     client_turn_id: str,
     on_text: Callable[[str], None],
 ) -> Document:
-    """How the turn ended; `on_text` is given what the agent says as it comes.
+    """How the turn ended; `on_text` is called with the reply as it comes.
 
     Raises CommandFailed when the turn is refused, or the stream breaks off.
     """
@@ -63,7 +63,7 @@ def take_turn(
                     case "status" if data.get("client_turn_id") == client_turn_id:
                         run_id = data["run_id"]
                     case "text" if data["run_id"] == run_id:
-                        # What came so far was the model's reasoning: the reply has its own line.
+                        # The text so far is reasoning; the reply begins on a new line.
                         on_text("\n" if data.get("restart") else data["text"])
                     case "query_complete" if client_turn_id == data["client_turn_id"]:
                         return dict(data)

@@ -26,8 +26,8 @@ def wait(
 ) -> None:
     """Return when the gateway is up and healthy.
 
-    For scripts that start it: `ua serve & ua wait`. Fails with 3 when none answers in time, and
-    with 6 when the one that answers is unhealthy.
+    For scripts that start it: `ua serve & ua wait`. The command fails with 3 when no gateway
+    answers in time, and with 6 when the one that answers is unhealthy.
     """
     began, told = ua.clock.monotonic(), False
     while True:

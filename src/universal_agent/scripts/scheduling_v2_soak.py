@@ -1,15 +1,15 @@
-"""Does a running gateway keep its contract, hour after hour? A black-box client.
+"""The soak: a black-box client that checks a running gateway for hours.
 
     uv run python src/universal_agent/scripts/scheduling_v2_soak.py \\
         --base-url http://127.0.0.1:8002 --duration-seconds 300 --interval-seconds 15 \\
         --timeout-seconds 6 --out-json soak.json
 
 Each cycle asks health, metrics, the week's calendar, replay, one payload of the stream, and the
-ledger, and checks what comes back. A report and, beside it, a live status are written; the exit
+ledger, and checks the answers. It writes a report and, next to it, a live status; the exit
 code is 0 only when every check was ok and at least one was made.
 
-Only httpx and the standard library, and nothing of the gateway's own code: what passes here would
-pass for any client.
+It uses only httpx and the standard library, and none of the gateway's code, so that it proves the
+same as any client would.
 """
 
 import argparse
@@ -32,11 +32,11 @@ _PREVIEW_CHARS = 240
 
 @dataclass(frozen=True)
 class Check:
-    """One question of a cycle: where it is asked, and what a good answer is."""
+    """One request of a cycle, and the test of its answer."""
 
     name: str
     path: str
-    #: Says what is wrong with a 200's body; None when it is as the contract has it.
+    #: The problem with the body of a 200; None if the body matches the contract.
     judge: Callable[[str], str | None]
 
 
@@ -54,7 +54,7 @@ def _json(judge: Callable[[Any], str | None]) -> Callable[[str], str | None]:
 
 
 def _narrower(path: str, response: httpx.Response) -> str | None:
-    """What to ask instead of a calendar's window that is too large; None for any other answer."""
+    """The narrower window to ask for instead of one that is too large; None for other answers."""
     if response.status_code != httpx.codes.BAD_REQUEST:
         return None
     problem = response.json()
@@ -65,7 +65,7 @@ def _narrower(path: str, response: httpx.Response) -> str | None:
 
 
 def _lacks(content: Any, *names: str) -> str | None:
-    """Name the fields that an object should have and has not."""
+    """Name the fields that an object lacks."""
     if not isinstance(content, dict):
         return f"expected an object, got {type(content).__name__}"
     missing = [name for name in names if name not in content]
@@ -169,7 +169,7 @@ class Tally:
 
 
 class Soak:
-    """Asks, judges and writes down, until the time is over."""
+    """Runs cycles of checks and records the results until the time is over."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
@@ -184,11 +184,11 @@ class Soak:
         )
 
     def stop(self, _: int = 0, __: FrameType | None = None) -> None:
-        """End after the present cycle; the report is written all the same."""
+        """End after the present cycle; the report is still written."""
         self._stopped = True
 
     def run(self) -> int:
-        """Soak; 0 when every check was ok and at least one was made, else 1."""
+        """Run the soak. Returns 0 if every check was ok and at least one was made, else 1."""
         while not self._stopped:
             began = time.monotonic()
             self._cycle()
@@ -256,7 +256,7 @@ class Soak:
         tally.fail += problem is not None
         return result
 
-    # -- what is written
+    # -- the report
 
     def _summary(self) -> dict[str, Any]:
         total = sum(len(tally.latencies_ms) for tally in self._tallies.values())
@@ -313,13 +313,13 @@ def _now() -> str:
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     """Replace the file in one step: a reader sees the old document or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    beside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    beside.replace(path)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    draft.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    draft.replace(path)
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """The options; the runbook's command lines are docs/runbook.md's."""
+    """The options; docs/runbook.md has the command lines."""
     parser = argparse.ArgumentParser(
         description="Check a running gateway again and again, and report.",
     )
@@ -347,7 +347,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Soak as the command line says."""
+    """Run the soak with the options of the command line."""
     soak = Soak(parse(arguments))
     signal.signal(signal.SIGINT, soak.stop)
     signal.signal(signal.SIGTERM, soak.stop)
