@@ -1,6 +1,7 @@
 """Slots, notifications, flags and the audit on the command line, against a real gateway."""
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -113,3 +114,26 @@ def test_waiting_ends_when_the_gateway_is_ready(make_gateway: MakeGateway) -> No
         assert waiting.wait(PATIENCE_SECONDS) == 0
         assert waiting.stdout.read() == f"ready at {gateway.base_url}\n"
     assert gateway.ua("wait").stdout == f"ready at {gateway.base_url}\n"
+
+
+def test_a_change_in_words_is_made_only_when_it_is_confirmed(shared: GatewayProcess) -> None:
+    added = shared.ua("job", "add", "0 9 4 1 *", "true", "--title", "worded", "--json")
+    version = document(added)["job"]["version"]
+    shown = shared.ua("job", "change", "worded", "every", "weekday", "at", "8am", stdin="y\n")
+    assert shown.returncode == 2 and "--yes" in shown.stderr
+    assert shown.stdout.startswith("change ")
+    assert document(shared.ua("job", "show", "worded", "--json"))["job"]["version"] == version
+    done = shared.ua("job", "change", "worded", "every weekday at 8am", "--yes")
+    assert (done.returncode, done.stdout[:8]) == (0, "applied:")
+    changed = document(shared.ua("job", "show", "worded", "--json"))["job"]
+    assert changed["cron_expr"] == "0 8 * * 1-5"
+
+
+def test_bytes_that_are_no_text_are_bad_usage(shared: GatewayProcess) -> None:
+    for words in ((b"every 1h", b"caf\xe9"), (b"every \xe9", b"true")):
+        arguments = [os.fsdecode(word) for word in words]
+        refused = shared.ua("job", "add", *arguments)
+        assert refused.returncode == 2
+        assert refused.stderr.startswith("ua: expected text in UTF-8, got other bytes in ")
+    refused = shared.ua("job", "show", os.fsdecode(b"caf\xe9"))
+    assert refused.returncode in (2, 5) and "Traceback" not in refused.stderr

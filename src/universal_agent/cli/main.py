@@ -11,6 +11,7 @@ from universal_agent import __version__
 from universal_agent.api.garbage import look_seldom
 from universal_agent.cli import (
     accept_loss,
+    changes,
     coming,
     decide,
     demo,
@@ -58,7 +59,7 @@ GROUPS = (
 )
 
 #: Modules that add commands to the group of another one.
-EXTENSIONS = (decide,)
+EXTENSIONS = (changes, decide)
 
 _EXAMPLES = (
     "ua serve",
@@ -122,6 +123,13 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(_sentence(error), ExitCode.USAGE)
     except typer.TyperException as error:
         return _fail(_with_hint(error), ExitCode.USAGE)
+    except UnicodeEncodeError as error:
+        wrong = error.object[max(0, error.start - 20) : error.start + 20].encode(
+            "utf-8", "backslashreplace"
+        )
+        return _fail(
+            f"expected text in UTF-8, got other bytes in '{wrong.decode()}'", ExitCode.USAGE
+        )
     except typer.Abort:
         return _fail("nothing was done", ExitCode.NO)
     return code if isinstance(code, int) else ExitCode.OK

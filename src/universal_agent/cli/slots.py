@@ -29,7 +29,7 @@ When = Annotated[
 @command(app, "skip")
 def skip(ua: Ua, job: Job, when: When = None) -> None:
     """Do not run one slot; the schedule stays."""
-    _decide(ua, _event_id(ua, job, when), {"skip": True})
+    _decide(ua, slot_of(ua, job, when), {"skip": True})
 
 
 @command(app, "move")
@@ -47,13 +47,13 @@ def move(
     body: Document = {"move_to": to, "timezone": timezone}
     if timezone is None:
         del body["timezone"]
-    _decide(ua, _event_id(ua, job, when), body)
+    _decide(ua, slot_of(ua, job, when), body)
 
 
 @command(app, "early")
 def early(ua: Ua, job: Job, when: When = None) -> None:
     """Run one slot now instead of at its time."""
-    _decide(ua, _event_id(ua, job, when), {"run_early": True})
+    _decide(ua, slot_of(ua, job, when), {"run_early": True})
 
 
 @command(app, "undo")
@@ -67,7 +67,7 @@ def undo(
     """Take a skip or a move back."""
     if when is None and "|" not in job:
         raise CommandFailed("expected the slot's time, or its event id", ExitCode.USAGE)
-    ua.show(ua.gateway.delete(_path(_event_id(ua, job, when))), _view)
+    ua.show(ua.gateway.delete(_path(slot_of(ua, job, when))), _view)
 
 
 def _decide(ua: Invocation, event_id: str, body: Document) -> None:
@@ -78,7 +78,7 @@ def _path(event_id: str) -> str:
     return f"/api/v1/ops/calendar/events/{quote(event_id, safe='')}/exception"
 
 
-def _event_id(ua: Invocation, name: str, when: str | None) -> str:
+def slot_of(ua: Invocation, name: str, when: str | None) -> str:
     """The event id of a job's slot at a time, or of its next slot."""
     from universal_agent.cli.find import find_job
     from universal_agent.domain.phrases import parse_instant
