@@ -55,19 +55,22 @@ class Event(NewEvent):
 
 def _about(
     kind: EventType,
-    job_id: str,
-    spec: JobSpec,
+    ref: str,
+    about: JobSpec | Session | None,
     now: datetime,
     status: str,
     data: dict[str, Any],
 ) -> NewEvent:
+    """An event about a job or a session, or about the gateway where `about` is None."""
+    source = kind.partition("_")[0]
     return NewEvent(
-        source=kind.partition("_")[0],
+        # The gateway's own events have no source of their own on the wire.
+        source="calendar" if about is None else source,
         type=kind,
         timestamp=now,
-        source_ref=job_id,
-        owner_id=spec.user_id,
-        session_id=spec.session_id,
+        source_ref=ref,
+        owner_id="" if about is None else about.user_id,
+        session_id=None if about is None else about.session_id,
         status=status,
         data=data,
     )
@@ -305,16 +308,7 @@ def missed_resolved(
         "run_id": run_id,
         "job_id": new_job_id,
     }
-    return NewEvent(
-        source="calendar",
-        type=EventType.CALENDAR_MISSED_RESOLVED,
-        timestamp=now,
-        source_ref=job_id,
-        owner_id=spec.user_id,
-        session_id=spec.session_id,
-        status=action,
-        data=data,
-    )
+    return _about(EventType.CALENDAR_MISSED_RESOLVED, job_id, spec, now, action, data)
 
 
 def slot_exception(
@@ -337,16 +331,7 @@ def slot_exception(
         "move_to": None if move_to is None else move_to.timestamp(),
         **high_water(next_run_at),
     }
-    return NewEvent(
-        source="calendar",
-        type=EventType.CALENDAR_CHANGE_APPLIED,
-        timestamp=now,
-        source_ref=job.job_id,
-        owner_id=job.spec.user_id,
-        session_id=job.spec.session_id,
-        status=change,
-        data=data,
-    )
+    return _about(EventType.CALENDAR_CHANGE_APPLIED, job.job_id, job.spec, now, change, data)
 
 
 def job_replanned(
@@ -364,22 +349,13 @@ def job_replanned(
         "outage_ids": list(outage_ids),
         **high_water(job.next_run_at),
     }
-    return NewEvent(
-        source="calendar",
-        type=EventType.CALENDAR_REPLANNED,
-        timestamp=now,
-        source_ref=job.job_id,
-        owner_id=job.spec.user_id,
-        session_id=job.spec.session_id,
-        status="replanned",
-        data=data,
-    )
+    return _about(EventType.CALENDAR_REPLANNED, job.job_id, job.spec, now, "replanned", data)
 
 
 def clock_set_back(*, before: datetime, now: datetime, jobs: int, slots: int) -> NewEvent:
     """The clock had run ahead to `before`; `jobs` were planned again, `slots` come again."""
     data = {"before": before.timestamp(), "after": now.timestamp(), "jobs": jobs, "slots": slots}
-    return _about_all(EventType.CLOCK_SET_BACK, now, data)
+    return _about(EventType.CLOCK_SET_BACK, "gateway", None, now, "clock", data)
 
 
 def zone_rules_changed(
@@ -387,35 +363,13 @@ def zone_rules_changed(
 ) -> NewEvent:
     """`jobs` of the zone are planned by other rules now; rules are named by fingerprints."""
     data = {"timezone": timezone, "before": before, "after": after, "jobs": jobs}
-    return _about_all(EventType.ZONE_RULES_CHANGED, now, data)
-
-
-def _about_all(kind: EventType, now: datetime, data: dict[str, Any]) -> NewEvent:
-    """An event that is about no single job."""
-    return NewEvent(
-        source="calendar",
-        type=kind,
-        timestamp=now,
-        source_ref="gateway",
-        owner_id="",
-        session_id=None,
-        status=kind.partition("_")[0],
-        data=data,
-    )
+    return _about(EventType.ZONE_RULES_CHANGED, "gateway", None, now, "zone", data)
 
 
 def flag_changed(name: str, *, value: bool, override: bool, by: str, now: datetime) -> NewEvent:
     """A flag has another value, or the same one from elsewhere."""
-    return NewEvent(
-        source="calendar",
-        type=EventType.FLAG_CHANGED,
-        timestamp=now,
-        source_ref=name,
-        owner_id="",
-        session_id=None,
-        status="1" if value else "0",
-        data={"name": name, "value": value, "override": override, "by": by},
-    )
+    data = {"name": name, "value": value, "override": override, "by": by}
+    return _about(EventType.FLAG_CHANGED, name, None, now, "1" if value else "0", data)
 
 
 def session_created(session: Session, *, now: datetime) -> NewEvent:
@@ -431,16 +385,9 @@ def session_deleted(session: Session, *, by: str, now: datetime) -> NewEvent:
 def _about_session(
     kind: EventType, session: Session, now: datetime, data: dict[str, Any]
 ) -> NewEvent:
-    return NewEvent(
-        source="session",
-        type=kind,
-        timestamp=now,
-        source_ref=session.session_id,
-        owner_id=session.user_id,
-        session_id=session.session_id,
-        status=kind.rpartition("_")[2],
-        data={"workspace_dir": session.workspace_dir, "origin": session.source, **data},
-    )
+    place = {"workspace_dir": session.workspace_dir, "origin": session.source}
+    status = kind.rpartition("_")[2]
+    return _about(kind, session.session_id, session, now, status, place | data)
 
 
 def wake_requested(
