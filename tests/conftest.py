@@ -9,6 +9,8 @@ GIVEN = {
     for name in list(os.environ)
     if name.startswith(("UA_", "NEXT_PUBLIC_")) or name == "USER_TIMEZONE"
 }
+# The zone of jobs that name none, wherever the tests run.
+os.environ["TZ"] = "UTC"
 
 import atexit  # noqa: E402 - see above
 import shutil  # noqa: E402

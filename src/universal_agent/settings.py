@@ -10,10 +10,11 @@ import os
 import re
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -71,6 +72,27 @@ Source = Literal["default", "environment"]
 
 def _named(name: str, *others: str) -> AliasChoices:
     return AliasChoices(name, *others)
+
+
+def host_timezone() -> str:
+    """The IANA name of the host's zone (TZ, /etc/localtime, /etc/timezone); UTC without one."""
+    localtime = Path("/etc/localtime")
+    candidates = [os.environ.get("TZ", "").removeprefix(":")]
+    with suppress(OSError):
+        candidates.append(str(localtime.resolve()))
+    with suppress(OSError, UnicodeDecodeError):
+        candidates.append(Path("/etc/timezone").read_text("utf-8").strip())
+    for candidate in candidates:
+        name = candidate.rpartition("zoneinfo/")[2]
+        if name in ("Etc/UTC", "Etc/UCT", "UCT", "Zulu", "Universal"):
+            return "UTC"
+        if not name or name.startswith("/"):
+            continue
+        try:
+            return ZoneInfo(name).key
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            continue
+    return "UTC"
 
 
 class Settings(BaseSettings):
@@ -177,13 +199,17 @@ class Settings(BaseSettings):
     failpoint: str = ""
 
     # -- people
-    user_timezone: str = Field(default="America/Chicago", validation_alias=_named("USER_TIMEZONE"))
+    #: The zone of jobs, beats and answers that name none; empty: the host's.
+    timezone: str = ""
+    #: The zone of the dashboard's pages and the calendar; empty: `default_timezone`.
+    user_timezone: str = Field(default="", validation_alias=_named("USER_TIMEZONE"))
 
-    @field_validator("user_timezone")
+    @field_validator("timezone", "user_timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
         try:
-            ZoneInfo(value)
+            if value:
+                ZoneInfo(value)
         except Exception:
             raise ValueError(
                 f"expected an IANA zone such as Europe/Berlin, got {value!r}"
@@ -288,6 +314,21 @@ class Settings(BaseSettings):
     def has_agent(self) -> bool:
         """Whether an agent is configured."""
         return bool(self.agent_command or self.agent_base_url)
+
+    @property
+    def default_timezone(self) -> str:
+        """The zone in which times are read that name none: UA_TIMEZONE, else the host's."""
+        return self.timezone or host_timezone()
+
+    @property
+    def default_timezone_source(self) -> str:
+        """Where `default_timezone` comes from: "UA_TIMEZONE" or "host"."""
+        return "UA_TIMEZONE" if self.timezone else "host"
+
+    @property
+    def page_timezone(self) -> str:
+        """The zone of pages and of the calendar: USER_TIMEZONE, else `default_timezone`."""
+        return self.user_timezone or self.default_timezone
 
     def source(self, field: str) -> Source:
         """Where the value of `field` came from."""

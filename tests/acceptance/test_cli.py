@@ -126,7 +126,7 @@ def test_words_of_a_command_are_kept_apart_as_the_shell_had_them(shared: Gateway
 
 
 def test_times_are_read_in_the_zone_that_the_environment_names(shared: GatewayProcess) -> None:
-    answer = shared.ua("job", "add", _NEVER, "true", "--json", USER_TIMEZONE="Europe/Paris")
+    answer = shared.ua("job", "add", _NEVER, "true", "--json", UA_TIMEZONE="Europe/Paris")
     assert document(answer)["job"]["timezone"] == "Europe/Paris"
 
 

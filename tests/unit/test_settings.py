@@ -51,6 +51,7 @@ def test_every_falsy_word_switches_off_in_any_case(
         ("UA_AGENT_COMMAND", "claude -p"),
         ("UA_CONTINUITY_RESUME_SUCCESS_MIN", "1.5"),
         ("USER_TIMEZONE", "Europe/Nowhere"),
+        ("UA_TIMEZONE", "Europe/Nowhere"),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused_by_name_with_what_came(
@@ -274,3 +275,27 @@ def test_a_token_file_that_is_no_text_or_no_file_is_a_clear_error(tmp_path: Path
     os.mkfifo(token)
     with pytest.raises(SettingsError, match="is a pipe"):
         load_settings(data_dir=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "jobs", "pages", "source"),
+    [
+        ({}, "Europe/Berlin", "Europe/Berlin", "host"),
+        ({"UA_TIMEZONE": "Asia/Tokyo"}, "Asia/Tokyo", "Asia/Tokyo", "UA_TIMEZONE"),
+        ({"USER_TIMEZONE": "Asia/Tokyo"}, "Europe/Berlin", "Asia/Tokyo", "host"),
+    ],
+)
+def test_one_zone_is_the_default_of_everything_but_pages_that_have_their_own(
+    given: dict[str, str], jobs: str, pages: str, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", ":Europe/Berlin")
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert (settings.default_timezone, settings.page_timezone) == (jobs, pages)
+    assert settings.default_timezone_source == source
+
+
+def test_a_zone_of_the_host_that_is_unknown_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "CET-1CEST")
+    assert load_settings().default_timezone != "CET-1CEST"

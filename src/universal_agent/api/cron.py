@@ -11,7 +11,7 @@ from universal_agent.api.short_way import Ways
 from universal_agent.api.wire import Answer, Body, IdempotencyKey, answer, once_from, runtime_of
 from universal_agent.domain.run import JobId, RunId, RunStatus
 from universal_agent.errors import InvalidInput
-from universal_agent.views.cron import echo, run_document
+from universal_agent.views.cron import run_document
 
 router = APIRouter(prefix="/api/v1/cron", tags=["cron"], route_class=OnceRoute)
 
@@ -123,6 +123,7 @@ class SlotDocument(Answer):
 class Echo(Answer):
     description: str
     timezone: str
+    timezone_source: str
     runner: str
     notes: list[str]
     next: list[SlotDocument]
@@ -193,7 +194,7 @@ async def create_job(request: Request, body: JobCreate, key: IdempotencyKey = No
     runtime = runtime_of(request)
     fields = body.given()
     job = await runtime.jobs.create(fields, once=once_from(key, request, fields))
-    return answer(runtime.cron.echo_document(job, now=runtime.clock.now()))
+    return answer(runtime.cron.echo_document(job, now=runtime.clock.now(), said=fields))
 
 
 #: Routes whose requests come by the thousand.
@@ -212,7 +213,7 @@ async def preview(request: Request, body: JobFields) -> Response:
     fields = body.given()
     fields.setdefault("command", "preview")
     draft = runtime.jobs.draft(fields, base=None, now=now)
-    return answer(echo(draft.spec, now=now))
+    return answer(runtime.cron.preview(draft.spec, now=now, said=body.given()))
 
 
 @router.get(
@@ -254,7 +255,7 @@ async def edit_job(request: Request, job_id: Ref, body: JobEdit) -> Response:
         raise InvalidInput("expected at least one field to change, got none", field="body")
     version = fields.pop("version", None)
     job = await runtime.jobs.edit(JobId(job_id), fields, version=version)
-    return answer(runtime.cron.echo_document(job, now=runtime.clock.now()))
+    return answer(runtime.cron.echo_document(job, now=runtime.clock.now(), said=fields))
 
 
 @router.delete(

@@ -1,6 +1,6 @@
 """Event replay, the event stream, explanations and the ledger (docs/contract.md, Events)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -122,10 +122,11 @@ async def ledger(
 ) -> Response:
     runtime = runtime_of(request)
     now = runtime.clock.now()
-    until = now if end is None else parse_instant(end, now=now, timezone="UTC", field="end")
-    since = (
-        until - _DAY
-        if start is None
-        else parse_instant(start, now=now, timezone="UTC", field="start")
-    )
+    zone = runtime.settings.default_timezone
+
+    def read(text: str, field: str) -> datetime:
+        return parse_instant(text, now=now, timezone=zone, field=field, past=True)
+
+    until = now if end is None else read(end, "end")
+    since = until - _DAY if start is None else read(start, "start")
     return answer(await runtime.ledger.ledger(start=since, end=until, now=now, job_id=job_id))

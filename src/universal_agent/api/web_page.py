@@ -80,7 +80,7 @@ async def page_config(
             "auth_required": runtime.token.is_set,
             "signed_in": not runtime.token.is_set
             or request.scope.get("state", {}).get("principal") is not None,
-            "user_timezone": runtime.settings.user_timezone,
+            "user_timezone": runtime.settings.page_timezone,
             "poll_seconds": POLL_SECONDS,
         }
     )

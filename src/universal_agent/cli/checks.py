@@ -263,7 +263,10 @@ def _zones(settings: Settings) -> Check:
     if len(zoneinfo.available_timezones()) < 2:
         return Check("zones", "fail", "there is no time zone data", advice)
     return Check(
-        "zones", "ok", f"zone data {_zone_version()}; USER_TIMEZONE {settings.user_timezone}"
+        "zones",
+        "ok",
+        f"zone data {_zone_version()}; times are read in {settings.default_timezone} "
+        f"({settings.default_timezone_source})",
     )
 
 

@@ -43,13 +43,13 @@ def events(
         _follow(ua, document, since)
     else:
         _warn_of_gap(ua, document)
-        ua.show(document, _view(ua.timezone or "UTC"))
+        ua.show(document, _view(ua.timezone))
 
 
 def _follow(ua: Invocation, document: Document, since: int) -> None:
     from universal_agent.cli.find import EVENTS
 
-    view = _view(ua.timezone or "UTC")
+    view = _view(ua.timezone)
     while True:
         _warn_of_gap(ua, document)
         if ua.json:

@@ -143,10 +143,9 @@ class Invocation:
         return Screen(sys.stdout, now=self.clock.now())
 
     @property
-    def timezone(self) -> str | None:
-        """The zone that this person lives in, where the environment says."""
-        known = self.settings.source("user_timezone") == "environment"
-        return self.settings.user_timezone if known else None
+    def timezone(self) -> str:
+        """The zone in which times without one are shown: UA_TIMEZONE, else the host's."""
+        return self.settings.default_timezone
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[None]:

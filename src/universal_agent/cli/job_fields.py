@@ -23,7 +23,7 @@ def job_fields(
         typer.Option(
             "--timezone",
             metavar="ZONE",
-            help="The zone that times are read in, such as Europe/Berlin.",
+            help="Zone of its times: Europe/Berlin. [default: UA_TIMEZONE, else the host's]",
         ),
     ] = None,
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="What to call it.")] = None,

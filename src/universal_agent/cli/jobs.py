@@ -60,11 +60,11 @@ def add(
     """
     from universal_agent.cli.job_view import added_view
 
-    if "timezone" not in fields and ua.timezone is not None:
-        fields["timezone"] = ua.timezone
     if disabled:
         fields["enabled"] = False
     fields["schedule"] = schedule
+    if ua.settings.timezone:
+        fields.setdefault("timezone", ua.settings.timezone)
     fields["command"] = command_line(words, fields.get("runner"))
     if "runner" not in fields and (runner := runner_for(ua, fields["command"])) is not None:
         fields["runner"] = runner
@@ -116,6 +116,8 @@ def edit(
     found = find_job(ua.gateway, job)
     if schedule is not None:
         fields["schedule"] = schedule
+    if ua.settings.timezone:
+        fields.setdefault("timezone", ua.settings.timezone)
     if line is not None:
         fields["command"] = line
     if "metadata" in fields:
@@ -198,7 +200,7 @@ def runs(
     from universal_agent.cli.run_view import runs_view
 
     if job is None:
-        path, timezone = "/api/v1/cron/runs", ua.timezone or "UTC"
+        path, timezone = "/api/v1/cron/runs", ua.timezone
     else:
         found = find_job_history(ua.reader, job)
         path, timezone = f"{JOBS}/{found['job_id']}/runs", found["timezone"]

@@ -174,13 +174,11 @@ def explain(
 
 
 def _epoch(ua: "Invocation", when: str, timezone: str) -> int:
-    """The second that WHEN names: read as at the day's first moment, so "9am" is this morning."""
-    from universal_agent.domain.local_time import shown_in
+    """The second that WHEN names; "9am" is today's, "monday 9am" the last one."""
     from universal_agent.domain.phrases import parse_instant
 
-    local = shown_in(ua.clock.now(), timezone)
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    at = parse_instant(when, now=midnight.astimezone(UTC), timezone=timezone, field="WHEN")
+    now = ua.clock.now().astimezone(UTC)
+    at = parse_instant(when, now=now, timezone=timezone, field="WHEN", past=True)
     return int(at.timestamp())
 
 

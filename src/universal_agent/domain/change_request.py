@@ -1,95 +1,44 @@
-"""What does an instruction in words ask of a job? Understood whole, or not at all.
+"""Instructions in words about a job, understood as a whole or not at all.
 
 A small grammar over whole sentences: "do not stop this job" is not "stop" with other words around
 it, it is a sentence that is not understood, and changes nothing.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from itertools import islice
-from typing import Any
 
+from universal_agent.domain.change_rules import (
+    Rule,
+    move_slot,
+    pause_until,
+    rename,
+    run_early,
+    set_command,
+    set_schedule,
+    set_zone,
+    shift_slot,
+    simple,
+    skip_slot,
+    two_readings,
+    undo_slot,
+)
+from universal_agent.domain.change_terms import MAX_CHARS, Asked, Operation, Understood
 from universal_agent.domain.job import JobSpec
-from universal_agent.domain.local_time import load_zone
-from universal_agent.domain.phrases import parse_instant, parse_schedule
-from universal_agent.domain.schedule import CronSchedule, OneShotSchedule, Schedule
-from universal_agent.errors import InvalidInput, InvalidPhrase
 
-MAX_CHARS = 300
+_IT = r"(?: (?:it|this|this job|the job|this one|that|that job))?"
+_NEXT = r"next(?: one| run| slot| time)?"
+_RUN = rf"(?:it|this(?: one| run| slot| time)?|the slot|(?:the )?{_NEXT})"
+_WEEKDAY = r"(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?"
+_DAY = rf"(?:today|tonight|tomorrow|(?:on |this |next )?{_WEEKDAY})"
+_NUMBER = r"(?:an?|half an?|\d[\d.]*|one|two|three|four|five|six|ten|twelve)"
+_LENGTH = rf"(?:by |for )?(?P<length>{_NUMBER} ?[a-z]+(?: (?:and )?\d+ ?[a-z]+)?)"
 
-#: How many coming slots a proposal shows on each side.
-SLOTS_SHOWN = 5
-
-
-class Operation(StrEnum):
-    """What is to be done; each is one command of the engine."""
-
-    PAUSE = "pause"
-    RESUME = "resume"
-    DISABLE = "disable"
-    RUN_NOW = "run_now"
-    RENAME = "rename"
-    RESCHEDULE = "set_schedule"
-    SKIP_SLOT = "skip_slot"
-    MOVE_SLOT = "move_slot"
-
-
-class Confidence(StrEnum):
-    """How sure the understanding is."""
-
-    HIGH = "high"
-    MEDIUM = "medium"
-    LOW = "low"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Understood:
-    """An instruction, understood."""
-
-    operation: Operation
-    #: Fields of an edit, or `move_to` of a slot; JSON.
-    arguments: Mapping[str, Any]
-    summary: str
-    confidence: Confidence = Confidence.HIGH
-    warnings: tuple[str, ...] = ()
-
-
-_IT = r"(?: (?:it|this|this job|the job|this one))?"
-_SLOT = r"(?: (?:it|this|this one|this run|this slot|the slot|the next(?: one| run| slot)?|next))?"
-
-_SIMPLE = (
-    (Operation.PAUSE, re.compile(rf"(?:pause|suspend|hold){_IT}")),
-    (Operation.RESUME, re.compile(rf"(?:resume|unpause|continue|enable){_IT}")),
-    (Operation.DISABLE, re.compile(rf"(?:disable|stop|turn off|switch off){_IT}")),
-    (Operation.RUN_NOW, re.compile(rf"(?:run|start|execute|trigger){_IT} (?:now|right now)")),
-    (Operation.SKIP_SLOT, re.compile(rf"skip{_SLOT}")),
+_POLITE = re.compile(
+    r"^(?:(?:please|pls|kindly|let's|(?:can|could|would) you|can we|i want to|i'd like to)[, ]+)+"
+    r"|[, ]+(?:please|thanks|thank you|for me|from now on|going forward)$",
+    re.IGNORECASE,
 )
-#: A name follows "to" or "as", or stands in quotes: "call it off" has none.
-_RENAMES = (
-    re.compile(
-        rf"(?:rename|retitle|call){_IT}(?: to| as)? [\"'“‘](?P<title>[^\"“”]+)[\"'”’]",
-        re.IGNORECASE,
-    ),
-    re.compile(rf"(?:rename|retitle){_IT} (?:to|as) (?P<title>.+)", re.IGNORECASE),
-)
-_MOVE = re.compile(rf"(?:move|reschedule|shift|postpone){_SLOT} (?:to|until|till) (.+)")
-_CHANGE = re.compile(rf"(?:(?:change|set|switch|make|run|schedule){_IT}(?: to)? )?(.+)")
-_AT = re.compile(rf"(?:(?:change|set|run|schedule){_IT}(?: to)? )?at (.+)")
-
-EXAMPLES = (
-    "pause, resume, run now, skip next, move to tomorrow 9:15am, every 30 minutes, "
-    "every weekday at 9am, at 07:30, 0 9 * * 1-5, rename to Nightly report"
-)
-
-_SUMMARIES = {
-    Operation.PAUSE: "Pause the job: it expects no slots until it is resumed.",
-    Operation.RESUME: "Resume the job from now on; what passed meanwhile is not replayed.",
-    Operation.DISABLE: "Disable the job: it expects no slots until it is enabled.",
-    Operation.RUN_NOW: "Run the job once now, beside its schedule.",
-}
+_INSTEAD = re.compile(r" (?:instead|rather)(?: of .+)?$", re.IGNORECASE)
 
 
 def understand(
@@ -100,151 +49,147 @@ def understand(
     Raises InvalidPhrase, with examples, for anything that is not understood as a whole, and
     InvalidInput for what is understood and cannot be.
     """
-    text = " ".join(instruction.split()).strip().rstrip(".!")
-    text = re.sub(r"^please ", "", text, flags=re.IGNORECASE)
+    asked = Asked(instruction, spec, slot, now, timezone)
+    text = " ".join(instruction.replace("\u2019", "'").split()).strip().rstrip(".!?")
     if not text or len(text) > MAX_CHARS:
-        raise _not_understood(instruction)
-    lower = text.lower()
-    for operation, pattern in _SIMPLE:
-        if pattern.fullmatch(lower):
-            return _simple(operation, spec, slot, now)
-    if match := next(filter(None, (rename.fullmatch(text) for rename in _RENAMES)), None):
-        title = match["title"]
-        return Understood(
-            operation=Operation.RENAME,
-            arguments={"title": title},
-            summary=f"Rename the job from “{spec.display_title}” to “{title}”.",
-        )
-    if match := _MOVE.fullmatch(lower):
-        return _move(match[1], spec, slot, now, timezone)
-    if match := _AT.fullmatch(lower):
-        return _at(match[1], spec, now, timezone, instruction)
-    match = _CHANGE.fullmatch(lower)
-    assert match is not None
-    return _schedule(match[1], now, timezone, instruction)
+        raise asked.not_understood()
+    while (plain := _POLITE.sub("", text).strip()) != text:
+        text = plain
+    for pattern, rule in _RULES:
+        if match := pattern.fullmatch(text):
+            return rule(asked, match)
+    without = _INSTEAD.sub("", text)
+    for pattern, rule in _PHRASES:
+        if match := pattern.fullmatch(without):
+            return rule(asked, match)
+    return set_schedule(asked, without)
 
 
-def _not_understood(instruction: str) -> InvalidPhrase:
-    return InvalidPhrase(
-        f"this was not understood, and nothing was changed: {instruction[:100]!r}. What can be "
-        f"said: {EXAMPLES}",
-        field="instruction",
-    )
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text, re.IGNORECASE)
 
 
-def _simple(operation: Operation, spec: JobSpec, slot: datetime, now: datetime) -> Understood:
-    warnings: tuple[str, ...] = ()
-    if operation is Operation.SKIP_SLOT:
-        if slot <= now:
-            raise InvalidInput(
-                f"only a slot to come can be skipped; {slot:%Y-%m-%d %H:%M} UTC is past",
-                field="instruction",
-            )
-        return Understood(
-            operation=operation,
-            arguments={},
-            summary=f"Skip the slot at {slot:%Y-%m-%d %H:%M:%S} UTC; later ones run as planned.",
-        )
-    if operation is Operation.RESUME and spec.enabled and not spec.is_held:
-        warnings = ("The job is enabled already.",)
-    if operation in (Operation.PAUSE, Operation.DISABLE) and not spec.enabled:
-        warnings = ("The job is off already.",)
-    return Understood(
-        operation=operation, arguments={}, summary=_SUMMARIES[operation], warnings=warnings
-    )
+_UNTIL = r"(?: until| till)"
 
-
-def _move(when: str, spec: JobSpec, slot: datetime, now: datetime, timezone: str) -> Understood:
-    at = parse_instant(when, now=now, timezone=timezone, field="instruction")
-    local = at.astimezone(load_zone(timezone))
-    if isinstance(spec.schedule, OneShotSchedule):
-        return Understood(
-            operation=Operation.RESCHEDULE,
-            arguments={"run_at": at.timestamp()},
-            summary=f"Run it at {local:%Y-%m-%d %H:%M:%S} ({timezone}).",
-        )
-    if slot <= now:
-        raise InvalidInput(
-            f"only a slot to come can be moved; {slot:%Y-%m-%d %H:%M} UTC is past",
-            field="instruction",
-        )
-    return Understood(
-        operation=Operation.MOVE_SLOT,
-        arguments={"move_to": at.timestamp()},
-        summary=(
-            f"Run the slot of {slot:%Y-%m-%d %H:%M:%S} UTC at {local:%Y-%m-%d %H:%M:%S} "
-            f"({timezone}) instead; the schedule stays."
+_RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
+    (_pattern(rf"(?:pause|suspend|hold){_IT}(?: until further notice)?"), simple(Operation.PAUSE)),
+    (
+        _pattern(
+            rf"(?:resume|unpause|continue|(?:re-?)?enable|reactivate|restart){_IT}(?: now| again)?"
+            rf"|(?:turn|switch){_IT}(?: back)? on|start{_IT} again"
         ),
-    )
+        simple(Operation.RESUME),
+    ),
+    (
+        _pattern(rf"(?:disable|stop|deactivate|turn off|switch off){_IT}|(?:turn|switch){_IT} off"),
+        simple(Operation.DISABLE),
+    ),
+    (
+        _pattern(
+            rf"(?:run|start|execute|trigger|rerun|re-run){_IT}(?: once)? "
+            rf"(?:now|right now|right away|immediately|again)|(?:rerun|re-run|trigger){_IT}"
+        ),
+        simple(Operation.RUN_NOW),
+    ),
+    (
+        _pattern(
+            rf"(?:pause|suspend|hold|stop|snooze|disable){_IT}"
+            rf"(?:{_UNTIL} (?P<until>.+)| for (?P<for>.+))"
+            rf"|(?:resume|unpause|restart|enable){_IT} (?P<then>(?:on |in |at |next |tomorrow).*)"
+        ),
+        pause_until,
+    ),
+    (
+        _pattern(
+            rf"skip(?: {_RUN})?(?: this time)?(?: (?P<day>{_DAY})(?:'s(?: run| slot| one)?)?)?"
+        ),
+        skip_slot,
+    ),
+    (_pattern(rf"(?:cancel|drop|leave out|omit) (?!it$|this$){_RUN}"), skip_slot),
+    (_pattern(rf"(?:don't|do not) run {_RUN} (?P<day>{_DAY})"), skip_slot),
+    (
+        _pattern(
+            r"(?:don't|do not) run (?:this one|this time|the next one|the next run|next time)"
+        ),
+        skip_slot,
+    ),
+    (_pattern(rf"cancel (?P<day>{_DAY})(?:'s)?(?: run| slot| one)?"), skip_slot),
+    (_pattern(rf"not (?P<day>{_DAY})"), skip_slot),
+    (
+        _pattern(
+            rf"run (?:{_RUN} )?early|run {_RUN} now instead|run the next (?:one|run|slot) now"
+        ),
+        run_early,
+    ),
+    (
+        _pattern(
+            r"undo(?: (?:it|this|that|the (?:skip|move)))?|un-?skip(?: it| this)?"
+            r"|(?:don't|do not) skip(?: it| this(?: one)?)?"
+        ),
+        undo_slot,
+    ),
+    (
+        _pattern(
+            rf"(?:rename|retitle|call|name){_IT}(?: to| as)? [\"'“‘](?P<title>[^\"“”]+)[\"'”’]"
+        ),
+        rename,
+    ),
+    (
+        _pattern(
+            rf"(?:rename|retitle){_IT} (?:to|as) (?P<title>.+)"
+            r"|(?:change|set) (?:the|its) (?:name|title) to (?P<named>.+)"
+        ),
+        rename,
+    ),
+    (
+        _pattern(
+            r"(?:(?:change|set|update) )?(?:the |its )?(?:command|prompt)(?: to|:) (?P<command>.+)"
+        ),
+        set_command,
+    ),
+    (_pattern(r"run (?P<command>`[^`]+`|\"[^\"]+\")(?: instead)?"), set_command),
+    (
+        _pattern(
+            r"(?:change|set|switch|use|move)(?: (?:the|its))?(?: time ?zone| zone)?(?: to)? "
+            r"(?P<zone>[A-Z]\w+/\w[\w/+-]*|UTC)(?: time)?|(?:run|read)(?: it)? in "
+            r"(?P<where>[A-Z]\w+/\w[\w/+-]*|UTC)(?: time)?"
+        ),
+        set_zone,
+    ),
+    (
+        _pattern(
+            r"(?:call|cancel|scrap|drop|kill)(?: (?:it|this|that))?(?: off)?|call off(?: it| this)?"
+        ),
+        two_readings,
+    ),
+    (
+        _pattern(
+            rf"(?:move|shift|postpone|delay|push|bring|run|start)(?: {_RUN})?(?: back| forward)? "
+            rf"{_LENGTH} (?P<way>later|earlier|sooner|back|forward)"
+        ),
+        shift_slot,
+    ),
+    (
+        _pattern(rf"(?:postpone|delay|push)(?: {_RUN})?(?P<way> back)? {_LENGTH}"),
+        shift_slot,
+    ),
+)
 
+_VERB = (
+    rf"(?:(?:change|set|switch|make|run|schedule|start|do|have|move|put){_IT}(?: run)?"
+    r"(?: (?:the|its) (?:time|day|days|schedule))?(?: to)? )?"
+)
 
-def _at(time: str, spec: JobSpec, now: datetime, timezone: str, instruction: str) -> Understood:
-    """Another time of day: of a daily or weekly cron job, or of a one-shot."""
-    if isinstance(spec.schedule, OneShotSchedule):
-        return _move(time, spec, spec.schedule.run_at, now, timezone)
-    if not isinstance(spec.schedule, CronSchedule):
-        raise _not_understood(instruction)
-    fields = spec.schedule.expr.split()
-    if len(fields) != 5 or not (fields[0].isdigit() and fields[1].isdigit()):
-        raise _not_understood(instruction)
-    daily = parse_schedule(f"every day at {time}", now=now, timezone=timezone).schedule
-    assert isinstance(daily, CronSchedule)
-    minute, hour = daily.expr.split()[:2]
-    expr = " ".join([minute, hour, *fields[2:]])
-    return Understood(
-        operation=Operation.RESCHEDULE,
-        arguments={"cron_expr": expr, "timezone": spec.schedule.timezone},
-        summary=f"Run at {int(hour):02}:{int(minute):02} on the same days (cron {expr}).",
-        confidence=Confidence.MEDIUM,
-        warnings=(f"The time is read in the job's zone, {spec.schedule.timezone}.",),
-    )
-
-
-def _schedule(phrase: str, now: datetime, timezone: str, instruction: str) -> Understood:
-    try:
-        understood = parse_schedule(phrase, now=now, timezone=timezone)
-    except InvalidPhrase:
-        raise _not_understood(instruction) from None
-    warnings: tuple[str, ...] = ()
-    if isinstance(understood.schedule, OneShotSchedule):
-        warnings = ("The job will run once, and no longer repeat.",)
-    return Understood(
-        operation=Operation.RESCHEDULE,
-        arguments={"schedule": phrase, "timezone": timezone},
-        summary=f"Change the schedule to: {understood.understood_as}.",
-        confidence=Confidence.MEDIUM if warnings else Confidence.HIGH,
-        warnings=warnings,
-    )
-
-
-def side(
-    spec: JobSpec,
-    *,
-    now: datetime,
-    without: datetime | None = None,
-    moved_to: datetime | None = None,
-) -> dict[str, Any]:
-    """One side of a proposal: the job as it is, or as it would be, with its next slots.
-
-    `without` leaves out a slot that is skipped or moved, `moved_to` puts it in its new place.
-    """
-    coming = (slot for slot in _coming(spec.schedule, now) if slot != without)
-    slots = list(islice(coming, SLOTS_SHOWN)) if spec.enabled else []
-    if moved_to is not None:
-        slots = sorted([*slots, moved_to])[:SLOTS_SHOWN]
-    return {
-        "title": spec.display_title,
-        "enabled": spec.enabled,
-        "schedule": spec.schedule.describe(),
-        "timezone": spec.timezone,
-        "next": [
-            {"utc": slot.isoformat(), "local": spec.local(slot).isoformat()} for slot in slots
-        ],
-    }
-
-
-def _coming(schedule: Schedule, now: datetime) -> Iterator[datetime]:
-    slot = schedule.next_after(now)
-    while slot is not None:
-        yield slot
-        slot = schedule.next_after(slot)
+_PHRASES: tuple[tuple[re.Pattern[str], Rule], ...] = (
+    (
+        _pattern(
+            rf"(?:move|reschedule|shift|postpone|push|delay)(?: {_RUN})?(?: run)? "
+            r"(?:to|until|till|for) (?P<when>.+)"
+        ),
+        move_slot,
+    ),
+    (
+        _pattern(rf"{_VERB}(?P<phrase>.+)"),
+        lambda asked, match: set_schedule(asked, match["phrase"]),
+    ),
+)

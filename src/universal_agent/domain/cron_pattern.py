@@ -1,20 +1,19 @@
-"""Which wall-clock times does a cron expression name?
+"""The wall-clock times that a cron expression names.
 
 A pattern knows the calendar and nothing of zones: it works on *wall seconds*, the seconds between
 1970-01-01T00:00:00 and a reading of the clock on the wall, as if every day had 86,400 of them.
-`schedule` lays those readings onto UTC. cronsim reads the expression and matches dates; the
-search is ours, because it has to be exact on every side of a clock change. cronsim steps in local
-time: it loses slots where the clock changes by less than an hour, and in St. John's, where it was
-once set back at 00:01, it gives the same slots for ever.
+`schedule` lays those readings onto UTC. The search is exact on every side of a clock change,
+because it never steps through local time.
 """
 
 from bisect import bisect_left, bisect_right
-from calendar import isleap
+from calendar import isleap, monthrange
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import lru_cache
+from typing import Protocol
 
-from cronsim import CronSim
+from universal_agent.domain.cron_fields import CronFields, MonthDays, Period, WeekDays
 
 DAY = 86_400
 
@@ -26,30 +25,26 @@ _SEARCH_YEARS = 41
 _LAST_YEAR = 9998
 
 
-def read_fields(expr: str) -> CronSim:
-    """The fields of an expression as cronsim reads them; raises CronSimError when it cannot."""
-    return CronSim(expr, datetime(1970, 1, 1, tzinfo=UTC))
-
-
 class CronPattern:
     """The wall-clock times of one valid expression."""
 
-    __slots__ = ("_dates", "_times", "fields", "fixed")
+    __slots__ = ("_dates", "_start", "_times", "fields", "fixed")
 
-    def __init__(self, cron: CronSim) -> None:
-        self._dates = _dates_of(" ".join(cron.parts[3:]))
-        self._times = _Times(cron)
+    def __init__(self, fields: CronFields) -> None:
+        self._dates = _dates_of(
+            fields.days, fields.months, fields.weekdays, fields.day_and, fields.period
+        )
+        self._times: _DayTimes = _Times(fields) if fields.listed is None else _Listed(fields.listed)
+        self._start = fields.period.start if fields.period else -(10**15)
         #: Whether it names times of day, rather than following the clock through `*`. Cron treats
-        #: the two differently when the clock changes; like Debian's it looks at the first
-        #: character of minute and hour.
-        self.fixed = not (cron.parts[1].startswith("*") or cron.parts[2].startswith("*"))
+        #: the two differently when the clock changes.
+        self.fixed = fields.fixed
         #: What it matches, however that is written: patterns with equal fields have equal times.
-        named = (cron.seconds, cron.minutes, cron.hours, cron.days, cron.months, cron.weekdays)
-        self.fields = (*(frozenset[object](values) for values in named), cron.day_and, self.fixed)
+        self.fields = fields
 
     def at_or_after(self, wall: int) -> int | None:
         """The first matching wall second not before `wall`; None when there is none any more."""
-        day, time = divmod(wall, DAY)
+        day, time = divmod(max(wall, self._start), DAY)
         matching_day = self._dates.at_or_after(day)
         if matching_day == day:
             matching_time = self._times.at_or_after(time)
@@ -60,6 +55,10 @@ class CronPattern:
 
     def at_or_before(self, wall: int) -> int | None:
         """The last matching wall second not after `wall`; None when there never was one."""
+        found = self._at_or_before(wall)
+        return None if found is None or found < self._start else found
+
+    def _at_or_before(self, wall: int) -> int | None:
         day, time = divmod(wall, DAY)
         matching_day = self._dates.at_or_before(day)
         if matching_day == day:
@@ -71,6 +70,9 @@ class CronPattern:
 
     def count(self, start: int, stop: int) -> int:
         """How many matching wall seconds lie in [start, stop)."""
+        start = max(start, self._start)
+        if start >= stop:
+            return 0
         return self._count_before(stop, since=start) - self._count_before(start, since=start)
 
     def _count_before(self, wall: int, *, since: int) -> int:
@@ -85,11 +87,22 @@ class CronPattern:
 class _Dates:
     """The dates that match the last three fields, as days since 1970-01-01."""
 
-    __slots__ = ("_cron", "_days")
+    __slots__ = ("_day_and", "_days", "_lists", "_months", "_period", "_weekdays")
 
-    def __init__(self, cron: CronSim) -> None:
-        self._cron = cron
-        self._days: dict[tuple[bool, int], Sequence[int]] = {}
+    def __init__(
+        self,
+        days: MonthDays,
+        months: frozenset[int],
+        weekdays: WeekDays,
+        day_and: bool,
+        period: Period | None,
+    ) -> None:
+        self._days = days
+        self._months = months
+        self._weekdays = weekdays
+        self._day_and = day_and
+        self._period = period if period is not None and period.every > 1 else None
+        self._lists: dict[tuple[int, int], Sequence[int]] = {}
 
     def at_or_after(self, day: int) -> int | None:
         year, offset = _year_and_day(day)
@@ -120,30 +133,111 @@ class _Dates:
     def _days_of(self, year: int) -> Sequence[int]:
         """The matching days of a year, counted from its 1 January.
 
-        They depend on nothing but the weekday that the year begins with and on its being a leap
-        year, so that fourteen lists serve for ever.
+        They depend on the weekday that the year begins with and on its being a leap year, so
+        fourteen lists are enough; with a period, on its phase too.
         """
-        shape = _shape(year)
-        if shape not in self._days:
-            new_year = date(year, 1, 1)
-            every_day = range(366 if shape[0] else 365)
-            days = tuple(day for day in every_day if self._holds(new_year + timedelta(day)))
-            self._days[shape] = every_day if len(days) == len(every_day) else days
-        return self._days[shape]
+        leap, weekday = _shape(year)
+        phase = 0
+        if self._period is not None:
+            phase = _new_year(year) % (self._period.every * 7)
+        key = (leap * 7 + weekday, phase)
+        if key not in self._lists:
+            self._lists[key] = self._list(year)
+        return self._lists[key]
 
-    def _holds(self, day: date) -> bool:
-        return day.month in self._cron.months and self._cron.match_day(day)
+    def _list(self, year: int) -> Sequence[int]:
+        every_day = range(366 if isleap(year) else 365)
+        days = tuple(day for day in every_day if self._holds(year, day))
+        return every_day if len(days) == len(every_day) else days
+
+    def _holds(self, year: int, offset: int) -> bool:
+        day = date(year, 1, 1) + timedelta(offset)
+        if day.month not in self._months:
+            return False
+        if self._period is not None and not self._period.holds(_new_year(year) + offset):
+            return False
+        in_month, in_week = self._in_month(day), self._in_week(day)
+        return (in_month and in_week) if self._day_and else (in_month or in_week)
+
+    def _in_month(self, day: date) -> bool:
+        named = self._days
+        if day.day in named.numbers:
+            return True
+        last = monthrange(day.year, day.month)[1]
+        if last - day.day in named.before_last:
+            return True
+        if day.weekday() > _FRIDAY:
+            return False
+        if named.last_weekday and day.day == _nearest_weekday(day, last):
+            return True
+        return any(
+            wanted <= last and day.day == _nearest_weekday(day, wanted) for wanted in named.nearest
+        )
+
+    def _in_week(self, day: date) -> bool:
+        named, weekday = self._weekdays, (day.weekday() + 1) % 7
+        if weekday in named.numbers or (weekday, (day.day + 6) // 7) in named.nth:
+            return True
+        return weekday in named.last and day.day + 7 > monthrange(day.year, day.month)[1]
+
+
+_FRIDAY = 4
+
+
+def _nearest_weekday(month: date, wanted: int) -> int:
+    """The day from Monday to Friday that is nearest to a day of the month, and in that month."""
+    weekday = month.replace(day=wanted).weekday()
+    if weekday == _FRIDAY + 1:
+        return wanted - 1 if wanted > 1 else wanted + 2
+    if weekday == _FRIDAY + 2:
+        return wanted + 1 if wanted < monthrange(month.year, month.month)[1] else wanted - 2
+    return wanted
+
+
+class _DayTimes(Protocol):
+    """The times of day that match, as seconds since midnight."""
+
+    a_day: int
+    first: int
+    last: int
+
+    def at_or_after(self, time: int) -> int | None: ...
+    def nth(self, n: int) -> int: ...
+    def count_before(self, time: int) -> int: ...
+
+
+class _Listed:
+    """Times of day that are listed one after the other."""
+
+    __slots__ = ("_times", "a_day", "first", "last")
+
+    def __init__(self, times: Sequence[int]) -> None:
+        self._times = times
+        self.a_day = len(times)
+        self.first, self.last = times[0], times[-1]
+
+    def at_or_after(self, time: int) -> int | None:
+        earlier = self.count_before(time)
+        return None if earlier == self.a_day else self._times[earlier]
+
+    def nth(self, n: int) -> int:
+        """The time with `n` earlier ones."""
+        return self._times[n]
+
+    def count_before(self, time: int) -> int:
+        """How many are earlier than `time`."""
+        return bisect_left(self._times, time)
 
 
 class _Times:
-    """The times of day that match the first three fields, as seconds since midnight."""
+    """Each of the hours at each of the minutes and seconds."""
 
     __slots__ = ("_hours", "_minutes", "_seconds", "a_day", "first", "last")
 
-    def __init__(self, cron: CronSim) -> None:
-        self._hours = tuple(sorted(cron.hours))
-        self._minutes = tuple(sorted(cron.minutes))
-        self._seconds = tuple(sorted(cron.seconds))
+    def __init__(self, fields: CronFields) -> None:
+        self._hours = tuple(sorted(fields.hours))
+        self._minutes = tuple(sorted(fields.minutes))
+        self._seconds = tuple(sorted(fields.seconds))
         self.a_day = len(self._hours) * len(self._minutes) * len(self._seconds)
         self.first = self.nth(0)
         self.last = self.nth(self.a_day - 1)
@@ -172,9 +266,15 @@ class _Times:
 
 
 @lru_cache(maxsize=1024)
-def _dates_of(fields: str) -> _Dates:
+def _dates_of(
+    days: MonthDays,
+    months: frozenset[int],
+    weekdays: WeekDays,
+    day_and: bool,
+    period: Period | None,
+) -> _Dates:
     """Shared by all expressions that differ in their times only: these lists are what costs."""
-    return _Dates(read_fields(f"0 0 {fields}"))
+    return _Dates(days, months, weekdays, day_and, period)
 
 
 @lru_cache(maxsize=512)

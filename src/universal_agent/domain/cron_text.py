@@ -1,41 +1,29 @@
-"""How is a cron expression read, refused, and said in words?
-
-cronsim reads it. Here are the aliases that it does not know, the one thing that it reads wrongly,
-and sentences that say what was expected and what came.
-"""
+"""Cron expressions as text: what is read, and the sentences that refuse the rest."""
 
 import re
 from functools import lru_cache
 
-from cronsim import CronSim, CronSimError
-
-from universal_agent.domain.cron_pattern import CronPattern, read_fields
+from universal_agent.domain.cron_fields import EXPECTED, FIELDS, BadCount, BadField, read_fields
+from universal_agent.domain.cron_pattern import CronPattern
 from universal_agent.errors import InvalidSchedule
 
 _LONGEST = 200
 
-_ALIASES = {
+ALIASES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
+    "@quarterly": "0 0 1 1,4,7,10 *",
     "@monthly": "0 0 1 * *",
     "@weekly": "0 0 * * 0",
     "@daily": "0 0 * * *",
     "@midnight": "0 0 * * *",
+    "@weekdays": "0 0 * * 1-5",
+    "@weekends": "0 0 * * 0,6",
     "@hourly": "0 * * * *",
+    "@minutely": "* * * * *",
 }
 
-_ORDINAL_ENDING = {"1": "st", "2": "nd", "3": "rd"}
-
-_RANGE_OF_ONE = re.compile(r"(^|[ ,])0*(\w+)-0*\2/0*[1-9][0-9]*(?=$|[ ,])", re.IGNORECASE)
-
-_FIELDS = {
-    "second": "0-59",
-    "minute": "0-59",
-    "hour": "0-23",
-    "day-of-month": "1-31, L or LW",
-    "month": "1-12 or JAN-DEC",
-    "day-of-week": "0-7 or SUN-SAT, 5L, MON#1",
-}
+_QUARTZ_DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
 
 def normalised(expr: str) -> str:
@@ -56,12 +44,17 @@ def normalised(expr: str) -> str:
 @lru_cache(maxsize=4096)
 def parse_cron(expr: str) -> CronPattern:
     """Read a normalised expression; raises InvalidSchedule when it is none, or no date fits it."""
-    if expr.startswith("@") and expr not in _ALIASES:
+    if expr.startswith("@") and expr not in ALIASES:
         raise InvalidSchedule(_unknown_alias(expr), field="cron_expr")
+    plain = ALIASES.get(expr, expr)
     try:
-        pattern = CronPattern(_read(_ALIASES.get(expr, expr)))
-    except CronSimError as error:
-        raise InvalidSchedule(_explain_refusal(expr, str(error)), field="cron_expr") from error
+        pattern = CronPattern(read_fields(plain))
+    except BadCount as error:
+        raise InvalidSchedule(_wrong_count(expr, error.count), field="cron_expr") from error
+    except BadField as error:
+        raise InvalidSchedule(_bad_field(expr, error), field="cron_expr") from error
+    if other := _two_readings(plain):
+        raise InvalidSchedule(f"{other}, got {_shown(expr)}", field="cron_expr")
     if pattern.at_or_after(0) is None:
         raise InvalidSchedule(never_comes(expr), field="cron_expr")
     return pattern
@@ -72,58 +65,103 @@ def never_comes(expr: str) -> str:
     return f"expected a cron expression that comes at some time, {_shown(expr)} never does"
 
 
-@lru_cache(maxsize=4096)
-def explain_cron(expr: str) -> str:
-    """The expression in words, "at 09:00 on weekdays"."""
-    text: str = _read(_ALIASES.get(expr, expr)).explain()
-    text = text[0].lower() + text[1:]
-    text = text.replace("on Monday through Friday", "on weekdays")
-    text = text.replace("on Sunday and Saturday", "on weekends")
-    text = text.replace("day of month", "day of the month")
-    text = text.replace(" and on ", " or on ")
-    return re.sub(r"([2-5])([123])th\b", lambda m: m[1] + m[2] + _ORDINAL_ENDING[m[2]], text)
-
-
-def _read(expr: str) -> CronSim:
-    """Let cronsim read an expression; raises its CronSimError.
-
-    The one thing that it reads wrongly is rewritten before: it takes the step of a range of one,
-    `9-9/2`, to go on to the end of the field, as in `9/2`.
-    """
-    return read_fields(_RANGE_OF_ONE.sub(r"\1\2", expr))
-
-
-def _is_cron(expr: str) -> bool:
-    try:
-        _read(expr)
-    except CronSimError:
-        return False
-    return True
-
-
 def _shown(expr: str) -> str:
     return repr(expr if len(expr) <= 60 else expr[:57] + "...")
 
 
 def _unknown_alias(expr: str) -> str:
     if expr == "@reboot":
-        return "@reboot has no time, so it has no slots; expected a cron expression or @daily"
-    return f"expected one of {', '.join(_ALIASES)}, got {_shown(expr)}"
-
-
-def _explain_refusal(expr: str, reason: str) -> str:
-    fields = expr.split()
-    if len(fields) not in (5, 6):
         return (
-            "expected 5 fields (minute hour day-of-month month day-of-week), or 6 with seconds "
-            f"first, got {len(fields)}: {_shown(expr)}"
+            "@reboot has no time, so it has no slots; expected a cron expression or @daily. To run "
+            "something at boot, start it as a service of the host"
         )
-    names = list(_FIELDS)[6 - len(fields) :]
-    name = reason.removeprefix("Bad ")
-    value = fields[names.index(name)]
-    if name == "day-of-month" and _is_cron(f"0 0 {value} * *"):
-        return never_comes(expr)
+    if expr.startswith("@every"):
+        return (
+            "expected a length of time after @every, as in '@every 1h30m' "
+            f"(or `every`: '1h30m'), got {_shown(expr)}"
+        )
+    return f"expected one of {', '.join(ALIASES)}, got {_shown(expr)}"
+
+
+def _two_readings(expr: str) -> str | None:
+    """Why an expression with `?` and numbered weekdays is refused; None for any other.
+
+    `?` is Quartz's, where 1 is Sunday; croner, cron-parser and robfig read `?` as `*`, and 1 as
+    Monday.
+    """
+    fields = expr.split()[:6]
+    weekday = fields[-1]
+    if "?" not in expr or not re.search(r"\d", weekday.partition("#")[0].partition("/")[0]):
+        return None
+
+    def named(shift: int) -> str:
+        def name(match: re.Match[str]) -> str:
+            return _QUARTZ_DAYS[(int(match[0]) - shift) % 7]
+
+        return " ".join([*fields[:-1], re.sub(r"(?<![#/\d])\d+", name, weekday)]).replace("?", "*")
+
     return (
-        f"expected {name} to be {_FIELDS[name]}, a list, a range or a step, "
-        f"got {_shown(value)} in {_shown(expr)}"
+        "an expression with ? has two readings when weekdays are numbers: expected "
+        f"'{named(1)}' (1 is Sunday, as in Quartz) or '{named(0)}' (1 is Monday, as in crontab)"
     )
+
+
+def _wrong_count(expr: str, count: int) -> str:
+    fields = expr.split()
+    if count == 7:
+        hint = "a seventh field is the year (Quartz); leave it out, or give one instant as `run_at`"
+    elif count > 5 and _reads(" ".join(fields[:5])):
+        hint = (
+            f"'{' '.join(fields[:5])}' is an expression; what follows it in a crontab is the "
+            "command, which has a field of its own"
+        )
+    else:
+        hint = "got another number of fields"
+    return (
+        "expected 5 fields (minute hour day-of-month month day-of-week), or 6 with seconds "
+        f"first, got {count} ({hint}): {_shown(expr)}"
+    )
+
+
+def _reads(expr: str) -> bool:
+    try:
+        read_fields(expr)
+    except (BadCount, BadField):
+        return False
+    return True
+
+
+def _bad_field(expr: str, error: BadField) -> str:
+    upper = error.value.upper()
+    hint = error.reason
+    if re.fullmatch(r"H(\(.*\))?(/\d+)?", upper):
+        hint = "H is Jenkins' hash; write a number, and spread starts with jitter_seconds"
+    elif "~" in upper:
+        hint = "~ draws a random number in cronie; write a number, and use jitter_seconds"
+    elif upper.endswith("-W") or re.fullmatch(r"L-\d+W", upper):
+        hint = "a weekday nearest to a day counted from the end has no form here"
+    elif re.fullmatch(r"[A-Z]{1,2}", upper) is None and "\\" in upper:
+        hint = "there is no escape in an expression"
+    elif _seconds_last(expr):
+        hint = (
+            "the first of six fields is the seconds; Hermes and croniter have them last: "
+            f"'{_seconds_last(expr)}'"
+        )
+    hint = f" ({hint})" if hint else ""
+    value = _shown(_as_written(error.value, expr))
+    return (
+        f"expected {error.name} to be {EXPECTED.get(error.name, 'HH:MM or HH:MM-HH:MM/30m')}, a "
+        f"list, a range or a step, got {value} in {_shown(expr)}{hint}"
+    )
+
+
+def _as_written(value: str, expr: str) -> str:
+    found = re.search(re.escape(value), expr, re.IGNORECASE)
+    return found[0] if found else value
+
+
+def _seconds_last(expr: str) -> str | None:
+    """The expression with its last field first, when it can be read that way."""
+    fields = expr.split()
+    turned = " ".join([fields[-1], *fields[:-1]])
+    return turned if len(fields) == len(FIELDS) and _reads(turned) else None

@@ -12,17 +12,15 @@ from typing import Any
 from universal_agent.domain.fail_on import check_fail_on, read_fail_on
 from universal_agent.domain.job import JobSpec, OffLabel, OnMiss, Overlap, Policy, Priority
 from universal_agent.domain.local_time import load_zone
-from universal_agent.domain.phrases import parse_duration, parse_instant, parse_schedule
+from universal_agent.domain.said_schedule import SCHEDULE_FIELDS, SaidSchedule, read_schedule
 from universal_agent.domain.schedule import (
-    LONGEST_INTERVAL,
     CronSchedule,
     IntervalSchedule,
     OneShotSchedule,
     Schedule,
     by_present_rules,
     make_cron,
-    make_interval,
-    make_once,
+    same_but_for_start,
 )
 from universal_agent.domain.text_rules import MAX_LINE, check_json, check_line, check_text
 from universal_agent.errors import InvalidInput, InvalidSchedule
@@ -30,13 +28,7 @@ from universal_agent.errors import InvalidInput, InvalidSchedule
 MAX_COMMAND_BYTES = 64 * 1024
 MAX_METADATA_BYTES = 16 * 1024
 
-#: Fields that say when: exactly one of them makes a schedule. `schedule` takes any kind in words.
-SCHEDULE_FIELDS = ("every", "cron_expr", "run_at", "schedule")
-
 POLICY_FIELDS = tuple(Policy.__slots__)
-
-#: Numbers below this one are quoted in errors.
-_SHOWN = 10**15
 
 _LONGEST_SECONDS = 366 * 86_400
 
@@ -77,13 +69,17 @@ def draft_job(
     now: datetime,
     default_runner: str,
     shortest_interval: timedelta,
+    default_timezone: str = "UTC",
 ) -> Draft:
     """The spec described by `fields`, on top of `base` when this is an edit.
 
     Raises InvalidInput with the field's name.
     """
-    timezone = _timezone(fields, base)
-    schedule = _schedule(fields, base, timezone, now)
+    timezone = _timezone(fields, base, default_timezone)
+    said = _said(fields, base, timezone, now)
+    if said is not None:
+        timezone = said.timezone
+    schedule = _schedule(said, base, timezone, now)
     if isinstance(schedule, IntervalSchedule) and schedule.every < shortest_interval:
         raise InvalidSchedule(
             f"expected an interval of at least {shortest_interval.total_seconds():g} s "
@@ -130,77 +126,68 @@ def _given(fields: Mapping[str, Any], name: str, default: Any) -> Any:
     return default if value is None else value
 
 
-def _timezone(fields: Mapping[str, Any], base: JobSpec | None) -> str:
+def _timezone(fields: Mapping[str, Any], base: JobSpec | None, default: str) -> str:
     if base is not None and fields.get("timezone") is None:
         return base.timezone
-    name = str(_given(fields, "timezone", "UTC"))
+    name = str(_given(fields, "timezone", default))
     load_zone(name)  # refuses one that is not known
     return name
 
 
-def _schedule(
+def _said(
     fields: Mapping[str, Any], base: JobSpec | None, timezone: str, now: datetime
-) -> Schedule:
+) -> SaidSchedule | None:
+    """The schedule that the fields say; None for an edit that says none."""
     given = [name for name in SCHEDULE_FIELDS if fields.get(name) is not None]
     if len(given) > 1:
         raise InvalidSchedule(
             f"expected one kind of schedule, got {len(given)}: {', '.join(given)}",
             field=given[1],
         )
-    if not given:
-        if base is None:
-            raise InvalidSchedule(
-                'expected a schedule: every ("30m"), cron_expr ("0 9 * * 1-5"), run_at '
-                '("tomorrow 9:15am") or schedule (any of them in words); got none',
-                field="every",
-            )
-        if isinstance(base.schedule, CronSchedule) and timezone != base.schedule.timezone:
-            return make_cron(base.schedule.expr, timezone)
-        return base.schedule
-    field = given[0]
-    schedule = _parsed(field, fields[field], now, timezone)
-    if base is not None and _says_the_same(schedule, base.schedule):
-        return base.schedule
-    return _not_past(schedule, now, field)
+    if given:
+        return read_schedule(given[0], fields[given[0]], now=now, timezone=timezone)
+    if base is None:
+        raise InvalidSchedule(
+            'expected a schedule: every ("30m"), cron_expr ("0 9 * * 1-5"), run_at '
+            '("tomorrow 9:15am") or schedule (any of them in words); got none',
+            field="every",
+        )
+    return None
 
 
-def _parsed(field: str, value: Any, now: datetime, timezone: str) -> Schedule:
-    match field:
-        case "every":
-            return make_interval(_interval(value), now)
-        case "cron_expr":
-            return make_cron(str(value), timezone)
-        case "run_at":
-            return make_once(parse_instant(value, now=now, timezone=timezone, field="run_at"))
-        case _:
-            return parse_schedule(str(value), now=now, timezone=timezone).schedule
+def _schedule(
+    said: SaidSchedule | None, base: JobSpec | None, timezone: str, now: datetime
+) -> Schedule:
+    if said is not None:
+        if base is not None and _says_the_same(said, base.schedule, now):
+            return base.schedule
+        return _not_past(said.schedule, now, said.field)
+    assert base is not None
+    if isinstance(base.schedule, CronSchedule) and timezone != base.schedule.timezone:
+        return make_cron(base.schedule.expr, timezone)
+    return base.schedule
 
 
-def _says_the_same(given: Schedule, present: Schedule) -> bool:
+def _says_the_same(said: SaidSchedule, present: Schedule, now: datetime) -> bool:
     """Whether a schedule that was given is the present one: an interval counts without its anchor.
 
     So a tool that re-applies its jobs neither restarts an interval nor fails on a one-shot that
     has passed.
     """
+    given = said.schedule
     if isinstance(given, IntervalSchedule) and isinstance(present, IntervalSchedule):
-        return given.every == present.every
+        if given.every != present.every or not said.is_anchored:
+            return given.every == present.every
+        has_begun = given.anchor <= now and present.anchor <= now
+        phase = (given.anchor - present.anchor) % given.every
+        return given.anchor == present.anchor or (has_begun and not phase)
     if isinstance(given, CronSchedule) and isinstance(present, CronSchedule):
-        return (given.expr, given.timezone) == (present.expr, present.timezone)
-    return given == present
-
-
-def _interval(value: Any) -> timedelta:
-    """An interval in words, or its seconds."""
-    if isinstance(value, str):
-        return parse_duration(value, field="every")
-    longest = LONGEST_INTERVAL // timedelta(seconds=1)
-    if isinstance(value, bool) or not 1 <= value <= longest or value != int(value):
-        shown = f"{value:g}" if abs(value) < _SHOWN else "a number far beyond"
-        raise InvalidSchedule(
-            f"expected whole seconds from 1 to {longest}, or words such as '30m', got {shown}",
-            field="every",
+        if given.timezone != present.timezone:
+            return False
+        return given.expr == present.expr or (
+            not said.is_anchored and same_but_for_start(given, present)
         )
-    return timedelta(seconds=int(value))
+    return given == present
 
 
 def _not_past(schedule: Schedule, now: datetime, field: str) -> Schedule:

@@ -120,7 +120,7 @@ class HeartbeatSettings(Protocol):
     @property
     def hb_use_indicator(self) -> bool: ...
     @property
-    def user_timezone(self) -> str: ...
+    def default_timezone(self) -> str: ...
 
 
 def config_from(settings: HeartbeatSettings) -> HeartbeatConfig:
@@ -130,7 +130,7 @@ def config_from(settings: HeartbeatSettings) -> HeartbeatConfig:
     """
     values: dict[str, object] = {
         "UA_HEARTBEAT_EVERY": settings.heartbeat_every,
-        "UA_HEARTBEAT_TIMEZONE": settings.heartbeat_timezone or settings.user_timezone,
+        "UA_HEARTBEAT_TIMEZONE": settings.heartbeat_timezone or settings.default_timezone,
         "UA_HEARTBEAT_PROMPT": settings.heartbeat_prompt or DEFAULT_PROMPT,
         "UA_HEARTBEAT_OK_TOKENS": settings.heartbeat_ok_tokens,
         "UA_HEARTBEAT_ACK_MAX_CHARS": settings.heartbeat_ack_max_chars,

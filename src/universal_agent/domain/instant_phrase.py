@@ -1,23 +1,18 @@
-"""Which instant do a person's words mean?
+"""Instants in a person's words.
 
 A length of time counts from now. Anything else is a date, a time of day, or both: the words give
 the dates that could be meant, and the first of them whose instant is still to come is taken.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from universal_agent.domain.local_time import FIRST_YEAR, LAST_YEAR, instant_at, load_zone
-from universal_agent.domain.phrase_reader import (
-    PhraseReader,
-    TimeOfDay,
-    read_day_part,
-    read_duration,
-    read_month_day,
-    read_time,
-    read_weekday,
-)
+from universal_agent.domain.phrase_reader import PhraseReader, read_duration
+from universal_agent.domain.said_day import read_month_day, read_weekday
+from universal_agent.domain.said_time import TimeOfDay, read_day_part, read_time
 
 _DAY = timedelta(days=1)
 _WEEK = timedelta(weeks=1)
@@ -26,6 +21,17 @@ _TONIGHT = time(20)
 
 #: A 29 February comes again within this many years.
 _LEAP_YEARS = 8
+
+_NEAREST = {
+    "next week": "'next monday at 9am' or 'in 7 days'",
+    "next month": "'on the 1st of december at 9am' or 'in 4 weeks'",
+    "end of day": "'today at 17:00' or 'today at 23:59'",
+    "eod": "'today at 17:00' or 'today at 23:59'",
+    "in a few minutes": "'in 5 minutes'",
+    "in a bit": "'in 10 minutes'",
+    "later": "'in 2 hours' or 'tonight'",
+    "soon": "'in 10 minutes'",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +59,93 @@ class SpokenDay:
     @property
     def is_tonight(self) -> bool:
         """Tonight's dates hold both sides of midnight."""
-        return self.default is not None
+        return self.default == _TONIGHT
 
 
-def read_spoken(reader: PhraseReader, *, now: datetime, timezone: str) -> SpokenInstant | None:
-    """The instant of a whole phrase; None when it is not understood.
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A day, a time of day, or both, at which something starts."""
 
-    Raises InvalidPhrase when it is understood but lacks its time, or cannot be.
-    """
-    if reader.take("now"):
-        return SpokenInstant(now) if reader.at_end else None
+    dates: Sequence[date]
+    clock: time | None
+
+    @property
+    def local(self) -> datetime:
+        """The wall time; midnight when no time of day was said."""
+        return datetime.combine(self.dates[0], self.clock or time(0))
+
+    def instant(self, timezone: str) -> datetime | None:
+        """The instant; None without a date or a time of day."""
+        if not self.dates or self.clock is None:
+            return None
+        return instant_at(self.local, timezone)
+
+
+def read_moment(reader: PhraseReader, *, now: datetime, timezone: str) -> Moment | None:
+    """ "tomorrow at 10", "monday", "2026-11-30", "2026-11-30T09:00", "8am"."""
     today = now.astimezone(load_zone(timezone)).date()
-    length = _read_length(reader)
-    if length is not None and reader.at_end:
-        return SpokenInstant(now + length)
-    reader.rewind()
     said = read_time(reader)
     day = _read_day(reader, today)
+    if day is not None and reader.peek().text == "t":
+        reader.take("t")
+    said = said or (read_time(reader) if day is not None else None)
+    if said is None and day is None:
+        said = read_time(reader, announced=True)
+    if said is None and day is None:
+        return None
+    if day is None:
+        assert said is not None
+        return Moment((), said.clock)
+    if said is None:
+        coming = [on for on in day.dates if on >= today] or list(day.dates)
+        return Moment(coming[:1], None)
+    clock = _clock(reader, day, said)
+    for on in day.dates:
+        if instant_at(datetime.combine(on, clock), timezone) > now:
+            return Moment((on,), clock)
+    return Moment(day.dates[-1:], clock)
+
+
+def read_spoken(
+    reader: PhraseReader, *, now: datetime, timezone: str, past: bool = False
+) -> SpokenInstant | None:
+    """The instant of a whole phrase; None when it is not understood.
+
+    `past`: the latest instant that fits is meant, rather than the next one.
+    Raises InvalidPhrase when it is understood but lacks its time, or cannot be.
+    """
+    _refuse_vague(reader)
+    if reader.take("once"):
+        if reader.peek().text in ("a", "an", "per", "every", "each"):
+            return None
+        reader.take(",")
+    if reader.take("now", "asap", "immediately") or reader.take_all("right", "now"):
+        return SpokenInstant(now) if reader.at_end else None
+    today = now.astimezone(load_zone(timezone)).date()
+    begin = reader.position
+    length = _read_length(reader, past=past)
+    if length is not None and reader.at_end:
+        return SpokenInstant(now + length)
+    reader.position = begin
+    said = read_time(reader)
+    reader.take(",")
+    day = _read_day(reader, today, past=past)
+    reader.take(",")
     said = said or read_time(reader)
     if not reader.at_end or (said is None and day is None):
         return None
     if day is None:
-        day = SpokenDay((today, today + _DAY), later="has passed today, so tomorrow")
+        dates = (today,) if past else (today, today + _DAY)
+        day = SpokenDay(dates, later="has passed today, so tomorrow")
+    if past:
+        return _looking_back(reader, day, said, now=now, timezone=timezone)
     return _resolve(reader, day, said, now=now, timezone=timezone)
+
+
+def _refuse_vague(reader: PhraseReader) -> None:
+    nearest = _NEAREST.get(" ".join(token.text for token in reader.tokens))
+    if nearest:
+        raise reader.refusal(f"this is not one instant: write {nearest}")
 
 
 def _resolve(
@@ -94,11 +164,22 @@ def _resolve(
     return SpokenInstant(instant)
 
 
+def _looking_back(
+    reader: PhraseReader, day: SpokenDay, said: TimeOfDay | None, *, now: datetime, timezone: str
+) -> SpokenInstant:
+    """The latest of the day's dates that is not to come; a day without a time is its 00:00."""
+    clock = time(0) if said is None else _clock(reader, day, said)
+    instants = [instant_at(datetime.combine(on, clock), timezone) for on in day.dates]
+    passed = [instant for instant in instants if instant <= now]
+    return SpokenInstant(passed[-1] if passed else instants[0])
+
+
 def _clock(reader: PhraseReader, day: SpokenDay, said: TimeOfDay | None) -> time:
     """The time of day that is meant."""
     if said is None:
         if day.default is None:
-            raise reader.refusal("this needs a time of day, as in 'tomorrow at 9am'")
+            text = reader.text.rstrip(" .,")
+            raise reader.refusal(f"this needs a time of day, as in '{text} at 9am'")
         return day.default
     clock = said.clock if day.part is None else said.in_part(day.part)
     if clock is None:
@@ -106,77 +187,141 @@ def _clock(reader: PhraseReader, day: SpokenDay, said: TimeOfDay | None) -> time
     return clock
 
 
-def _read_length(reader: PhraseReader) -> timedelta | None:
-    """ "20m", "in 90 minutes", "2 hours from now"."""
-    reader.take("in")
+def _read_length(reader: PhraseReader, *, past: bool) -> timedelta | None:
+    """ "20m", "in 90 minutes", "2 hours from now", "1 hour ago"."""
+    inside = reader.take("in")
     length = read_duration(reader)
-    if length is not None:
-        reader.take_all("from", "now")
+    if length is None:
+        return None
+    if not inside and reader.take("ago"):
+        return -length
+    if not reader.take_all("from", "now") and not inside and past and reader.at_end:
+        raise reader.refusal(
+            f"a length of time has two readings here: write '{reader.text} ago' or "
+            f"'in {reader.text}'"
+        )
     return length
 
 
-def _read_day(reader: PhraseReader, today: date) -> SpokenDay | None:
+def _read_day(reader: PhraseReader, today: date, *, past: bool = False) -> SpokenDay | None:
     here = reader.position
-    for read in (_read_near_day, _read_weekday, _read_days_ahead, _read_date):
-        day = read(reader, today)
+    for read in (_read_near_day, _read_dated, _read_weekday, _read_days_ahead):
+        day = read(reader, today, past)
         if day is not None:
             return day
         reader.position = here
     return None
 
 
-def _read_near_day(reader: PhraseReader, today: date) -> SpokenDay | None:
-    """ "today", "tomorrow", "tonight", "this evening", "tomorrow morning"."""
+def _read_near_day(reader: PhraseReader, today: date, _past: bool) -> SpokenDay | None:
+    """ "today", "tomorrow", "tonight", "this evening", "yesterday", "the day after tomorrow"."""
     if reader.take("tonight"):
         dates = (today, today + _DAY)
         later = "has passed today, so tomorrow"
         return SpokenDay(dates, later, part="night", default=_TONIGHT)
     if reader.take("today"):
         return SpokenDay((today,), part=read_day_part(reader), coming=True)
-    if reader.take("tomorrow"):
+    if reader.take("tomorrow", "tmrw"):
         return SpokenDay((today + _DAY,), part=read_day_part(reader))
+    if reader.take("yesterday"):
+        return SpokenDay((today - _DAY,), part=read_day_part(reader))
+    if reader.take_all("last", "night"):
+        return SpokenDay((today - _DAY,), part="night")
+    reader.take("the")
+    if reader.take_all("day", "after", "tomorrow"):
+        return SpokenDay((today + 2 * _DAY,), part=read_day_part(reader))
+    if reader.take_all("day", "before", "yesterday"):
+        return SpokenDay((today - 2 * _DAY,), part=read_day_part(reader))
     part = read_day_part(reader) if reader.take("this") else None
     return None if part is None else SpokenDay((today,), part=part, coming=True)
 
 
-def _read_weekday(reader: PhraseReader, today: date) -> SpokenDay | None:
-    """ "monday", "on friday", "next tuesday", "friday night"."""
+def _read_weekday(reader: PhraseReader, today: date, past: bool) -> SpokenDay | None:
+    """ "monday", "on friday", "next tuesday", "last friday", "friday night"."""
     reader.take("on")
-    following = reader.take("next") is not None
+    which = reader.take("next", "last", "this", "coming")
     weekday = read_weekday(reader)
     if weekday is None:
         return None
     ahead = (weekday - today.weekday()) % 7
-    if following:
-        return SpokenDay((today + _DAY * (ahead or 7),), part=read_day_part(reader))
+    part = read_day_part(reader)
+    if which == "next":
+        return SpokenDay((today + _DAY * (ahead or 7),), part=part)
+    if which == "last":
+        return SpokenDay((today - _DAY * ((7 - ahead) % 7 or 7),), part=part)
     first = today + _DAY * ahead
+    if past:
+        return SpokenDay((first - _WEEK, first), part=part)
     later = "has passed today, so next week"
-    return SpokenDay((first, first + _WEEK), later, part=read_day_part(reader))
+    return SpokenDay((first, first + _WEEK), later, part=part)
 
 
-def _read_days_ahead(reader: PhraseReader, today: date) -> SpokenDay | None:
-    """ "in 2 days", "in a week"; whole days only."""
-    length = read_duration(reader) if reader.take("in") else None
-    return None if length is None or length % _DAY else SpokenDay((today + length,))
+def _read_days_ahead(reader: PhraseReader, today: date, _past: bool) -> SpokenDay | None:
+    """ "in 2 days", "in a week", "a week from now", "3 days ago"; whole days only."""
+    inside = reader.take("in")
+    length = read_duration(reader)
+    if length is None or length % _DAY:
+        return None
+    if reader.take("ago"):
+        return SpokenDay((today - length,))
+    if not inside and not reader.take_all("from", "now|today"):
+        return None
+    return SpokenDay((today + length,))
 
 
-def _read_date(reader: PhraseReader, today: date) -> SpokenDay | None:
-    """ "2027-01-31", "24 december", "dec 24, 2027"."""
+def _read_dated(reader: PhraseReader, today: date, past: bool) -> SpokenDay | None:
+    """A date, with its weekday before it or not: "Sat, 2 Jan 2027"; both have to agree."""
     reader.take("on")
+    here = reader.position
+    weekday = read_weekday(reader)
+    reader.take(",")
+    day = _read_date(reader, today, past)
+    if day is None:
+        reader.position = here
+        return None
+    if weekday is None:
+        return day
+    fitting = [on for on in day.dates if on.weekday() == weekday]
+    if not fitting or (len(day.dates) > 1 and fitting[0] > day.dates[1]):
+        raise reader.refusal("that date is on another day of the week")
+    return SpokenDay(fitting[:1])
+
+
+def _read_date(reader: PhraseReader, today: date, past: bool) -> SpokenDay | None:
+    """ "2027-01-31", "24 december", "dec 24, 2027", "12/31/2026", "31.12.2026"."""
     if iso := reader.take_sort("date"):
         year, month, day = (int(part) for part in iso.split("-"))
         return SpokenDay(_dates(reader, [year], month, day))
+    if dotted := reader.take_sort("dotted"):
+        day, month, year = (int(part) for part in dotted.split("."))
+        return SpokenDay(_dates(reader, [year], month, day))
+    if slashed := reader.take_sort("slashed"):
+        return SpokenDay(_slashed(reader, *(int(part) for part in slashed.split("/"))))
     found = read_month_day(reader)
     if found is None:
         return None
     comma = reader.take(",") is not None
     year_said = reader.peek().text
-    if len(year_said) == 4 and reader.take_sort("number"):
+    if re.fullmatch(r"\d{4}", year_said) and reader.take_sort("number"):
         return SpokenDay(_dates(reader, [int(year_said)], *found))
     if comma:
-        return None
+        reader.position -= 1
+    if past:
+        years = range(today.year - _LEAP_YEARS, today.year + 1)
+        return SpokenDay(_dates(reader, years, *found))
     years = range(today.year, today.year + _LEAP_YEARS + 1)
     return SpokenDay(_dates(reader, years, *found), later="has passed this year, so the next")
+
+
+def _slashed(reader: PhraseReader, first: int, second: int, year: int) -> Sequence[date]:
+    """The date of "12/31/2026", where only one of the numbers can be the month."""
+    if first != second and max(first, second) <= 12:
+        raise reader.refusal(
+            f"this date has two readings: write '{year}-{first:02}-{second:02}' or "
+            f"'{year}-{second:02}-{first:02}'"
+        )
+    month, day = (first, second) if second >= first else (second, first)
+    return _dates(reader, [year], month, day)
 
 
 def _dates(reader: PhraseReader, years: Sequence[int], month: int, day: int) -> Sequence[date]:

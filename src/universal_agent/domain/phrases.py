@@ -1,8 +1,8 @@
-"""What do a person's words about time mean?
+"""A person's words about time: schedules, instants and lengths of time.
 
 A small strict grammar: what it understands it echoes in full (`understood_as`), and everything
-else is refused with examples. Nothing is guessed, since a misread phrase would run at the wrong
-time in silence. How the choices fall:
+else is refused with the nearest form that would do. Nothing is guessed, since a misread phrase
+would run at the wrong time in silence. The rules:
 
 - "20m" and "in 2 days" are lengths of time from now; "in 2 days at 9am" is a date and a time.
 - A time of day without a date is its next one: once 13:30 has passed, tomorrow's.
@@ -16,6 +16,10 @@ time in silence. How the choices fall:
 - A local time that the clock leaps over is taken as the end of the leap, one that it shows twice
   as the first.
 - An instant said in full may lie in the past; what that means is for the caller to say.
+- A length of time alone is once, "30m" as "in 30 minutes"; "every 30m" repeats. A weekday alone is
+  once, "monday 9am"; two of them, a plural or a range repeat. A date alone is once.
+- "every 30 minutes" counts from now. With days or a window it follows the clock from 00:00.
+- A zone in the words goes before any other.
 """
 
 import re
@@ -23,6 +27,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 
+from universal_agent.domain.caveats import caveats, written_notes
+from universal_agent.domain.foreign_phrase import iso_length, read_foreign, split_zone
 from universal_agent.domain.instant_phrase import SpokenInstant, read_spoken
 from universal_agent.domain.local_time import (
     EPOCH,
@@ -33,10 +39,25 @@ from universal_agent.domain.local_time import (
     load_zone,
     rounded_up,
 )
-from universal_agent.domain.phrase_reader import PhraseReader, normalised, read_duration
-from universal_agent.domain.recurring_phrase import Recurring, read_every, read_recurring
-from universal_agent.domain.schedule import CronSchedule, Schedule, make_cron, make_once
+from universal_agent.domain.phrase_reader import (
+    LONGEST_DESCRIPTION,
+    LONGEST_PHRASE,
+    PhraseReader,
+    normalised,
+    read_duration,
+    read_unit,
+)
+from universal_agent.domain.recurring_schedule import read_recurring
+from universal_agent.domain.said_zone import take_zone
+from universal_agent.domain.schedule import (
+    CronSchedule,
+    OneShotSchedule,
+    Schedule,
+    make_cron,
+    make_once,
+)
 from universal_agent.domain.wording import describe_duration, describe_instant
+from universal_agent.errors import InvalidInput, InvalidPhrase
 
 __all__ = [
     "InstantPhrase",
@@ -66,8 +87,13 @@ _ISO = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 
-#: An expression has a star, or no letter in its first two fields.
-_CRON = re.compile(r"@.*|.*\*.*|[\d,/-]+ [\d,/-]+( [\w,/#-]+){3,4}", re.ASCII)
+#: An expression has a star or `?`, or no letter in its first two fields.
+_CRON = re.compile(
+    r"@.*|.*[*?].*|[\d,/~-]+ [\d,/~-]+( [\w,/#~+-]+){3,5}|H(\(\S*\))?(/\d+)? .*"
+    r"|[\d:,/smh-]*\d:\d\d\S*( \S+){3}( every \d+ (days|weeks))?( from \d{4}-\S+)?"
+    r"|[\d,/-]+ [\d,/-]+( [\w,/#-]+){3,4}( every \d+ (days|weeks))? from \d{4}-\S+",
+    re.ASCII,
+)
 
 _SECOND = timedelta(seconds=1)
 
@@ -78,6 +104,11 @@ class InstantPhrase:
 
     instant: datetime
     understood_as: str
+    #: The zone that its words were read in, and whether they named it themselves.
+    timezone: str = "UTC"
+    names_zone: bool = False
+    #: What a person may not expect of it.
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +117,13 @@ class SchedulePhrase:
 
     schedule: Schedule
     understood_as: str
+    #: The zone that its words were read in, and whether they named it themselves.
+    timezone: str = "UTC"
+    names_zone: bool = False
+    #: What a person may not expect of it.
+    notes: tuple[str, ...] = ()
+    #: Whether the words say from when on it counts.
+    is_anchored: bool = False
 
 
 @lru_cache(maxsize=1024)
@@ -97,33 +135,50 @@ def parse_duration(text: str, *, field: str = "every") -> timedelta:
     phrase = normalised(text, field=field, examples=_DURATIONS)
     reader = PhraseReader(phrase, field=field, examples=_DURATIONS)
     if _NUMBER.fullmatch(phrase):
-        raise reader.refusal("a number needs a unit")
-    duration = read_every(reader) or read_duration(reader)
-    if duration is None or not reader.at_end:
-        raise reader.refusal()
-    return duration
+        raise reader.refusal(f"a number needs a unit, as in '{phrase}s' or '{phrase}m'")
+    if (iso := iso_length(phrase)) is not None:
+        phrase = describe_duration(iso)
+        reader = PhraseReader(phrase, field=field, examples=_DURATIONS)
+    reader.take("@")
+    repeats = reader.take("every", "each")
+    duration = (read_unit(reader) if repeats else None) or read_duration(reader)
+    if duration is not None and reader.at_end:
+        return duration
+    raise reader.refusal()
 
 
 def parse_instant(
-    text: str | float, *, now: datetime, timezone: str, field: str = "run_at"
+    text: str | float, *, now: datetime, timezone: str, field: str = "run_at", past: bool = False
 ) -> datetime:
     """The instant that is said, rounded up to the whole second; a naive time is in `timezone`.
 
+    `past`: the latest instant that fits is meant ("monday" is the last one), not the next.
     Raises InvalidPhrase when it is not understood or is a recurring phrase, and InvalidSchedule
     for an unknown zone.
     """
-    return read_instant(text, now=now, timezone=timezone, field=field).instant
+    return read_instant(text, now=now, timezone=timezone, field=field, past=past).instant
 
 
 def read_instant(
-    text: str | float, *, now: datetime, timezone: str, field: str = "run_at"
+    text: str | float, *, now: datetime, timezone: str, field: str = "run_at", past: bool = False
 ) -> InstantPhrase:
     """The instant that is said, with its echo; raises as `parse_instant` does."""
     load_zone(timezone)
-    spoken = _read(text, now=now, timezone=timezone, field=field)
+    zone = None
+    if not isinstance(text, str):
+        written = repr(text) if abs(text) <= LAST_SECOND else "a number beyond all years"
+        spoken = _from_epoch(text, PhraseReader(written, field=field, examples=_INSTANTS))
+    else:
+        reader, zone = _opened(text, field, _INSTANTS)
+        timezone = zone or timezone
+        found = _instant(reader, now=now, timezone=timezone, past=past)
+        if found is None:
+            raise _no_instant(reader, now=now, timezone=timezone)
+        spoken = found
     instant = rounded_up(spoken.instant)
     echo = describe_instant(instant, timezone=timezone, now=now)
-    return InstantPhrase(instant, f"{echo} ({spoken.note})" if spoken.note else echo)
+    understood_as = f"{echo} ({spoken.note})" if spoken.note else echo
+    return InstantPhrase(instant, understood_as, timezone, zone is not None, spoken.note)
 
 
 def parse_schedule(
@@ -135,64 +190,128 @@ def parse_schedule(
     or zone.
     """
     load_zone(timezone)
-    phrase = normalised(text, field=field, examples=_SCHEDULES)
+    reader, zone = _opened(text, field, _SCHEDULES)
+    timezone = zone or timezone
+    schedule, note, is_anchored = _schedule(reader, now=now, timezone=timezone)
+    echo = schedule.describe()
+    if isinstance(schedule, OneShotSchedule):
+        when = describe_instant(schedule.run_at, timezone=timezone, now=now)
+        echo = f"once, on {when}"
+    notes = tuple(filter(None, (note, *caveats(schedule))))
+    understood_as = f"{echo} ({'; '.join(notes)})" if notes else echo
+    if isinstance(schedule, CronSchedule) and schedule.expr == reader.text:
+        notes, understood_as = (*notes, *written_notes(schedule.expr)), echo
+    return SchedulePhrase(schedule, understood_as, timezone, zone is not None, notes, is_anchored)
+
+
+def _opened(text: str, field: str, examples: str) -> tuple[PhraseReader, str | None]:
+    """A reader of the phrase without its zone, and the zone."""
+    most = LONGEST_DESCRIPTION if examples is _SCHEDULES else LONGEST_PHRASE
+    phrase = normalised(text, field=field, examples=examples, most=most)
+    phrase, prefix = split_zone(phrase)
+    if prefix is not None:
+        load_zone(prefix)
+    if not re.search(r"\b[ap]\.m\.$", phrase, re.IGNORECASE):
+        phrase = phrase.rstrip(".!") or phrase
+    reader = PhraseReader(phrase, field=field, examples=examples)
+    return reader, prefix or (take_zone(reader) if " " in phrase else None)
+
+
+def _schedule(reader: PhraseReader, *, now: datetime, timezone: str) -> tuple[Schedule, str, bool]:
+    phrase = reader.text
+    foreign = read_foreign(reader, now=now, timezone=timezone)
+    if foreign is not None:
+        return foreign.schedule, foreign.note, foreign.is_anchored
     if _CRON.fullmatch(phrase):
-        return _echoed(Recurring(make_cron(phrase, timezone)))
-    reader = PhraseReader(phrase, field=field, examples=_SCHEDULES)
+        return make_cron(phrase, timezone), "", True
     recurring = read_recurring(reader, now=now, timezone=timezone)
     if recurring is not None:
-        return _echoed(recurring)
-    spoken = _read_written(phrase, reader, timezone)
-    spoken = spoken or read_spoken(reader, now=now, timezone=timezone)
+        return recurring.schedule, recurring.note, recurring.is_anchored
+    spoken = _instant(reader, now=now, timezone=timezone)
     if spoken is None:
-        raise reader.refusal()
-    once = make_once(spoken.instant)
-    echo = describe_instant(once.run_at, timezone=timezone, now=now)
-    note = f" ({spoken.note})" if spoken.note else ""
-    return SchedulePhrase(once, f"once, on {echo}{note}")
+        raise _not_understood(reader, now=now, timezone=timezone)
+    return make_once(spoken.instant), spoken.note, True
 
 
-def _echoed(recurring: Recurring) -> SchedulePhrase:
-    note = f" ({recurring.note})" if recurring.note else ""
-    return SchedulePhrase(recurring.schedule, recurring.schedule.describe() + note)
+def _instant(
+    reader: PhraseReader, *, now: datetime, timezone: str, past: bool = False
+) -> SpokenInstant | None:
+    reader.rewind()
+    written = _read_written(reader, timezone)
+    return written or read_spoken(reader, now=now, timezone=timezone, past=past)
 
 
-def _read(text: str | float, *, now: datetime, timezone: str, field: str) -> SpokenInstant:
-    if not isinstance(text, str):
-        written = repr(text) if abs(text) <= LAST_SECOND else "a number beyond all years"
-        return _from_epoch(text, PhraseReader(written, field=field, examples=_INSTANTS))
-    phrase = normalised(text, field=field, examples=_INSTANTS)
-    reader = PhraseReader(phrase, field=field, examples=_INSTANTS)
-    spoken = _read_written(phrase, reader, timezone)
-    spoken = spoken or read_spoken(reader, now=now, timezone=timezone)
-    if spoken is not None:
-        return spoken
-    if _CRON.fullmatch(phrase):
-        raise reader.refusal("this is a cron expression, which is to be given as `cron_expr`")
+def _no_instant(reader: PhraseReader, *, now: datetime, timezone: str) -> InvalidPhrase:
+    """Why a phrase is no instant, and what is to be given instead."""
+    if _CRON.fullmatch(reader.text):
+        return reader.refusal("this is a cron expression, which is to be given as `cron_expr`")
     reader.rewind()
     recurring = read_recurring(reader, now=now, timezone=timezone)
     if recurring is None:
-        raise reader.refusal()
+        return reader.refusal()
     if isinstance(recurring.schedule, CronSchedule):
         instead = f"`cron_expr` {recurring.schedule.expr!r}"
     else:
         instead = f"`every` {describe_duration(recurring.schedule.every)!r}"
-    raise reader.refusal(f"this is a recurring phrase, which is to be given as {instead}")
+    return reader.refusal(f"this is a recurring phrase, which is to be given as {instead}")
 
 
-def _read_written(phrase: str, reader: PhraseReader, timezone: str) -> SpokenInstant | None:
+_EXCEPT = re.compile(r"\b(except|unless|but|excluding|without|not)\b", re.IGNORECASE)
+
+#: Phrases with more words are refused without a search for the nearest form.
+_MOST_WORDS = 14
+
+
+def _not_understood(reader: PhraseReader, *, now: datetime, timezone: str) -> InvalidPhrase:
+    """A refusal that names the longest part of the phrase which is understood."""
+    words = reader.text.split(" ")
+    if negation := _EXCEPT.search(reader.text):
+        return reader.refusal(
+            f"{negation[0]!r} was not understood; name the days that remain, as in "
+            "'monday to saturday at 9am'"
+        )
+    lengths = range(len(words) - 1, 0, -1) if len(words) <= _MOST_WORDS else ()
+    for length in lengths:
+        for begin in range(len(words) - length + 1):
+            part = " ".join(words[begin : begin + length])
+            if nearest := _nearest(part, reader, now=now, timezone=timezone):
+                rest = " ".join([*words[:begin], *words[begin + length :]])
+                return reader.refusal(f"{rest!r} was not understood; without it: '{nearest}'")
+    return reader.refusal()
+
+
+def _nearest(part: str, reader: PhraseReader, *, now: datetime, timezone: str) -> str | None:
+    """The part of a phrase if it is understood, with a time of day where it lacks one."""
+    if not re.search(r"[a-z]{2}", part, re.IGNORECASE) or part.lower() in ("every", "each"):
+        return None
+    for phrase in (part, f"{part} at 9am"):
+        inner = PhraseReader(phrase, field=reader.field, examples=reader.examples)
+        try:
+            found = read_recurring(inner, now=now, timezone=timezone)
+            spoken = found or _instant(inner, now=now, timezone=timezone)
+        except InvalidInput:
+            continue
+        if spoken is not None:
+            return phrase
+    return None
+
+
+def _read_written(reader: PhraseReader, timezone: str) -> SpokenInstant | None:
     """An instant in figures: epoch seconds or ISO 8601; None when the phrase is in words."""
+    phrase = re.sub(r"^(once,? )?((at|on) )?(?=\d{4}-)", "", reader.text, flags=re.IGNORECASE)
     if _NUMBER.fullmatch(phrase):
         return _from_epoch(float(phrase), reader)
-    iso = _ISO.fullmatch(phrase)
-    return None if iso is None else _from_iso(iso, reader, timezone)
+    if iso := _ISO.fullmatch(phrase):
+        return _from_iso(iso, reader, timezone)
+    return None
 
 
 def _from_epoch(seconds: float, reader: PhraseReader) -> SpokenInstant:
     if isinstance(seconds, bool) or not _FIRST_EPOCH <= seconds <= LAST_SECOND:
         raise reader.refusal(
             "a bare number is an instant in epoch seconds, "
-            f"which run from {_FIRST_EPOCH} (year 1973) to {LAST_SECOND} (year {LAST_YEAR + 1})"
+            f"which run from {_FIRST_EPOCH} (year 1973) to {LAST_SECOND} (year {LAST_YEAR + 1}); "
+            "a length of time needs a unit, as in '90s'"
         )
     return SpokenInstant(EPOCH + timedelta(seconds=seconds))
 

@@ -1,242 +1,341 @@
-"""Which schedule does a recurring phrase ask for?
+"""The grammar of recurring phrases: clauses in any order, each read once.
 
-"every 30 minutes" is an interval; "every weekday at 9am" is days and times, which together make a
-cron expression. What cron cannot say in one expression is refused, never approximated.
+"every 30 minutes", "on weekdays", "at 9am", "from 9:00 to 17:00", "starting monday" are clauses;
+`recurring_schedule` makes a schedule of what they say together, or says why there is none.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 
+from universal_agent.domain.cron_fields import WeekDays
+from universal_agent.domain.instant_phrase import read_moment
 from universal_agent.domain.phrase_reader import (
     PhraseReader,
-    TimeOfDay,
-    read_day_part,
     read_duration,
     read_list,
-    read_month_day,
-    read_time,
-    read_weekday,
+    read_number,
+    read_unit,
 )
-from universal_agent.domain.schedule import (
-    CronSchedule,
-    IntervalSchedule,
-    make_cron,
-    make_interval,
+from universal_agent.domain.said_clauses import (
+    DayClause,
+    Said,
+    read_clause,
+    read_days,
+    read_named_days,
 )
+from universal_agent.domain.said_day import read_weekday, read_weekdays, read_working_day
+from universal_agent.domain.said_time import read_day_part, read_times, read_window
 
-_RANKS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5}
-_RANKS |= {"1st": 1, "2nd": 2, "3rd": 3, "4th": 4, "5th": 5}
+_DAY = timedelta(days=1)
+_WEEK = timedelta(weeks=1)
+_HOUR = timedelta(hours=1)
 
-#: Every month has days up to this one.
-_SURE_DAY = 28
-
-
-@dataclass(frozen=True, slots=True)
-class Days:
-    """The days of a rhythm, as the last three fields of a cron expression."""
-
-    day: str = "*"
-    month: str = "*"
-    weekday: str = "*"
-    #: The part of the day that the times are in, when one was named.
-    part: str | None = None
-    #: What a person may not expect.
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Recurring:
-    """A schedule, and what a person may not expect of it."""
-
-    schedule: CronSchedule | IntervalSchedule
-    note: str = ""
+_ADVERBS = {
+    "daily": "day",
+    "everyday": "day",
+    "nightly": "day",
+    "weekly": "week",
+    "monthly": "month",
+    "quarterly": "quarter",
+    "yearly": "year",
+    "annually": "year",
+}
+_BASES = ("day", "week", "month", "quarter", "year")
+_COUNTS = {"once": 1, "twice": 2}
 
 
-def read_recurring(reader: PhraseReader, *, now: datetime, timezone: str) -> Recurring | None:
-    """The schedule of a whole recurring phrase; None when the phrase is not one.
+def read_said(reader: PhraseReader, *, now: datetime, timezone: str) -> Said | None:
+    """What a whole phrase says; None when a part of it is no clause of this grammar."""
+    said = Said()
 
-    Raises InvalidPhrase when it is one but lacks its time of day, or needs several schedules.
-    """
-    every = read_every(reader)
-    if every is not None and reader.at_end:
-        return Recurring(make_interval(every, now))
-    reader.rewind()
-    fields = _read_hourly(reader)
-    if fields is not None and reader.at_end:
-        return Recurring(make_cron(f"{fields} * * *", timezone))
-    reader.rewind()
-    times = _read_times(reader)
-    days = _read_days(reader)
-    times = times or _read_times(reader)
-    if days is None or not reader.at_end:
-        reader.rewind()
-        return None
-    if not times:
-        raise reader.refusal("this needs a time of day, as in 'every day at 9am'")
-    clocks = {_meant(reader, said, days) for said in times}
-    expr = f"{_time_fields(reader, clocks)} {days.day} {days.month} {days.weekday}"
-    return Recurring(make_cron(expr, timezone), days.note)
+    def start(reader: PhraseReader, said: Said) -> bool:
+        return _start(reader, said, now, timezone)
 
-
-def read_every(reader: PhraseReader) -> timedelta | None:
-    """The interval of "every 30 minutes" or "every hour"."""
-    here = reader.position
-    if reader.take("every", "each"):
-        if unit := reader.take("second", "minute", "hour"):
-            return timedelta(**{f"{unit}s": 1})
-        if every := read_duration(reader):
-            return every
-    reader.position = here
-    return None
-
-
-def _read_hourly(reader: PhraseReader) -> str | None:
-    """Minute and hour fields of "hourly", "every hour at :15", "hourly at :00 and :30"."""
-    if not (reader.take("hourly") or reader.take_all("every", "hour")):
-        return None
-    if not reader.take("at"):
-        return "0 *"
-    minutes = {int(minute[1:]) for minute in read_list(reader, lambda r: r.take_sort("minute"))}
-    if any(minute > 59 for minute in minutes):
-        raise reader.refusal("a minute is from :00 to :59")
-    return f"{_listed(minutes)} *" if minutes else None
-
-
-def _read_times(reader: PhraseReader) -> Sequence[TimeOfDay]:
-    """Times of day, "at 9, 12 and 5pm": "at" announces the whole list."""
-    announced = reader.peek().text == "at"
-    return read_list(reader, lambda r: read_time(r, announced=announced))
-
-
-def _meant(reader: PhraseReader, said: TimeOfDay, days: Days) -> time:
-    """The time of day, as it is meant in the part of the day that was named."""
-    if days.part is None:
-        return said.clock
-    clock = said.in_part(days.part)
-    if clock is None:
-        raise reader.refusal(f"{said.clock:%H:%M} is not in the {days.part}")
-    if days.part == "night" and clock.hour < 12 and days.weekday != "*":
-        raise reader.refusal(f"{clock:%H:%M} of that night is on the day after; name that day")
-    return clock
-
-
-def _time_fields(reader: PhraseReader, clocks: set[time]) -> str:
-    """Cron's fields up to the hour; cron runs at each of its minutes in each of its hours.
-
-    Raises InvalidPhrase when that would be more than these times.
-    """
-    hours = {clock.hour for clock in clocks}
-    minutes = {clock.minute for clock in clocks}
-    seconds = {clock.second for clock in clocks}
-    if len(hours) * len(minutes) * len(seconds) > len(clocks):
-        raise reader.refusal("times whose minutes differ need a schedule each")
-    fields = f"{_listed(minutes)} {_listed(hours)}"
-    return fields if seconds == {0} else f"{_listed(seconds)} {fields}"
-
-
-def _read_days(reader: PhraseReader) -> Days | None:
-    here = reader.position
-    for read in (_read_every_day, _read_weekdays, _read_days_of_month, _read_day_of_year):
-        days = read(reader)
-        if days is not None:
-            return days
-        reader.position = here
-    return None
-
-
-def _read_every_day(reader: PhraseReader) -> Days | None:
-    """ "every day", "daily", "nightly", "every morning"."""
-    if reader.take("daily") or reader.take_all("every", "day"):
-        return Days()
-    if reader.take("nightly"):
-        return Days(part="night")
-    part = read_day_part(reader) if reader.take("every", "each") else None
-    return None if part is None else Days(part=part)
-
-
-def _read_weekdays(reader: PhraseReader) -> Days | None:
-    """ "every weekday", "on weekends", "every mon and fri", "mondays", "every friday night"."""
-    every = reader.take("every", "each") is not None
-    if not every:
-        reader.take("on")
-    if reader.take("weekdays") or (every and reader.take("weekday")):
-        return Days(weekday="1-5", part=read_day_part(reader))
-    if reader.take("weekends") or (every and reader.take("weekend")):
-        return Days(weekday="0,6", part=read_day_part(reader))
-    spans = read_list(reader, lambda r: _read_weekday_span(r, plural=not every))
-    if not spans:
-        return None
-    numbers = {(weekday + 1) % 7 for span in spans for weekday in span}
-    listed = "1-5" if numbers == {1, 2, 3, 4, 5} else _listed(numbers)
-    return Days(weekday=listed, part=read_day_part(reader))
-
-
-def _read_weekday_span(reader: PhraseReader, *, plural: bool) -> Sequence[int] | None:
-    """A weekday or a row of them, "monday", "mon-fri", "friday to sunday"; Monday is 0."""
-    first = read_weekday(reader, plural=plural)
-    if first is None or not reader.take("-", "to", "through"):
-        return None if first is None else [first]
-    last = read_weekday(reader, plural=plural)
-    return None if last is None else [(first + n) % 7 for n in range((last - first) % 7 + 1)]
-
-
-def _read_days_of_month(reader: PhraseReader) -> Days | None:
-    """ "the 1st of every month", "every first monday of the month", "monthly on the last day"."""
-    if reader.take("monthly") or reader.take_all("every", "month"):
-        return _read_nth_days(reader) if reader.take_all("on", "the") else None
-    every = reader.take("every", "each") is not None
-    if not every:
-        reader.take("on")
-        reader.take("the")
-    days = _read_nth_days(reader)
-    of_months = (
-        reader.take_all("of", "every", "month")
-        or reader.take_all("of", "each", "month")
-        or (every and reader.take_all("of", "the", "month"))
-    )
-    return days if of_months else None
-
-
-def _read_nth_days(reader: PhraseReader) -> Days | None:
-    """ "1st and 15th", "last day", "last weekday", "last friday", "first monday"."""
-    here = reader.position
-    rank = 0 if reader.take("last") else _RANKS.get(reader.take(*_RANKS) or "")
-    if rank is not None:
-        if reader.take("day"):
-            return Days(day=str(rank or "L"))
-        if rank == 0 and reader.take("weekday"):
-            return Days(day="LW")
-        if (weekday := read_weekday(reader)) is not None:
-            return Days(weekday=f"{(weekday + 1) % 7}{f'#{rank}' if rank else 'L'}")
-    reader.position = here
-    ordinals = read_list(reader, lambda r: r.take_sort("ordinal"))
-    numbers = {int(ordinal[:-2]) for ordinal in ordinals}
-    if not numbers:
-        return None
-    if not 1 <= min(numbers) <= max(numbers) <= 31:
-        raise reader.refusal("a day of the month is from the 1st to the 31st")
-    return Days(day=_listed(numbers), note=_rare(max(numbers)))
-
-
-def _read_day_of_year(reader: PhraseReader) -> Days | None:
-    """ "every 24 december", "yearly on the 1st of may"."""
-    if reader.take("yearly", "annually") or reader.take_all("every", "year"):
-        if not reader.take("on"):
+    clauses = (_window, start, _marker, _hourly, _every, _adverb, _fields, _past, _times, read_days)
+    while not reader.at_end:
+        here = reader.position
+        if not any(read_clause(clause, reader, said) for clause in clauses) and not reader.take(
+            ","
+        ):
             return None
-    elif not reader.take("every", "each"):
+        if reader.position == here:
+            return None
+    return said
+
+
+def _window(reader: PhraseReader, said: Said) -> bool:
+    if said.window is not None or (window := read_window(reader)) is None:
+        return False
+    said.window = window
+    return True
+
+
+def _start(reader: PhraseReader, said: Said, now: datetime, timezone: str) -> bool:
+    """ "starting tomorrow at 10", "from 2026-11-30"."""
+    if said.start is not None or not reader.take("starting", "beginning", "from", "since"):
+        return False
+    reader.take("on")
+    said.start = read_moment(reader, now=now, timezone=timezone)
+    return said.start is not None
+
+
+def _marker(reader: PhraseReader, said: Said) -> bool:
+    if said.wild is not None:
+        return False
+    if reader.take_all("by|on", "the", "clock") or reader.take("synchronized", "synchronised"):
+        said.wild = True
+    elif reader.take_all("at", "set", "times"):
+        said.wild = False
+    return said.wild is not None
+
+
+def _hourly(reader: PhraseReader, said: Said) -> bool:
+    """ "hourly", and after it or "every hour": "at :15", "at 30", "on the hour"."""
+    if said.interval is None and reader.take("hourly"):
+        said.recurs, said.interval = True, _HOUR
+        said.minutes = frozenset((0,)) if said.minutes is None else said.minutes
+        return True
+    if said.interval is None or said.interval % _HOUR or said.minutes not in (None, {0}):
+        return False
+    if reader.take_all("on", "the", "hour"):
+        said.minutes = frozenset((0,))
+        return True
+    reader.take("at")
+    minutes = read_list(reader, lambda r: r.take_sort("minute"))
+    if not minutes and said.interval == _HOUR and reader.peek(-1).text == "at":
+        number = reader.take_sort("number")
+        is_minute = number is not None and number.isdigit() and reader.peek().sort != "word"
+        minutes = [f":{number}"] if is_minute else []
+    if not minutes:
+        return False
+    said.minutes = frozenset(int(minute[1:]) for minute in minutes)
+    if max(said.minutes) > 59:
+        raise reader.refusal("a minute is from :00 to :59")
+    return True
+
+
+def _past(reader: PhraseReader, said: Said) -> bool:
+    """ "at 15 minutes past every hour", "at 15 past", "on the 30th second"."""
+    if said.second is None and reader.take_all("on", "the"):
+        ordinal = reader.take_sort("ordinal")
+        if ordinal and reader.take("second", "sec"):
+            said.second = int(ordinal[:-2])
+            return said.second < 60
+        return False
+    reader.take("at")
+    number = read_number(reader)
+    reader.take("minutes", "minute", "min", "mins")
+    if number is None or said.minutes is not None or not reader.take("past", "after"):
+        return False
+    if number > 59:
+        raise reader.refusal("a minute is from :00 to :59")
+    if reader.take_all("every|each", "hour"):
+        said.recurs = True
+    else:
+        reader.take_all("the", "hour")
+    said.interval = said.interval or _HOUR
+    said.minutes = frozenset((number,))
+    return True
+
+
+def _every(reader: PhraseReader, said: Said) -> bool:
+    if said.every or not reader.take("every", "each", "ev"):
+        return False
+    reader.take(".")
+    said.recurs = True
+    nouns = (_noun, _other, _nth_unit, _length, _named)
+    return any(read_clause(noun, reader, said) for noun in nouns)
+
+
+def _noun(reader: PhraseReader, said: Said) -> bool:
+    """ "day", "week", "morning", "weekday"."""
+    if read_working_day(reader):
+        return _weekday_noun(reader, said, frozenset(range(1, 6)))
+    if reader.take("weekend"):
+        return _weekday_noun(reader, said, frozenset((0, 6)))
+    if base := reader.take(*_BASES):
+        if base == "year" and said.days and said.base is None:
+            return True
+        if said.base is not None:
+            return False
+        said.base = base
+        return True
+    if unit := read_unit(reader):
+        # "every second monday" is not every second.
+        if reader.peek(-1).text == "second" and _day_follows(reader):
+            return _two_seconds(reader)
+        if reader.take_all("and", "a", "half"):
+            unit = unit * 3 / 2
+        return _set_interval(reader, said, unit)
+    if part := read_day_part(reader):
+        said.base, said.part = "day", part
+        return True
+    return False
+
+
+def _weekday_noun(reader: PhraseReader, said: Said, days: frozenset[int]) -> bool:
+    said.days.append(DayClause(weekdays=WeekDays(days)))
+    said.part = read_day_part(reader)
+    return True
+
+
+def _day_follows(reader: PhraseReader) -> bool:
+    here = reader.position
+    found = read_weekday(reader) is not None or reader.take(*_BASES, "hour") is not None
+    reader.position = here
+    return found
+
+
+def _two_seconds(reader: PhraseReader) -> bool:
+    """Whether "every second monday" is every second: raises unless "of the month" follows."""
+    if reader.peek(1).text == "of":
+        return False
+    name = reader.peek().text
+    of_month = f" or 'the second {name} of every month'" if name not in (*_BASES, "hour") else ""
+    raise reader.refusal(
+        f"'every second {name}' has two readings: write 'every other {name}'{of_month}"
+    )
+
+
+def _other(reader: PhraseReader, said: Said) -> bool:
+    """ "other day", "other friday"."""
+    if not reader.take("other"):
+        return False
+    if unit := reader.take("day", "week", "month", "year"):
+        said.step = (2, unit)
+        return unit not in ("day", "week") or _set_interval(
+            reader, said, 2 * (_DAY if unit == "day" else _WEEK)
+        )
+    if unit_length := read_unit(reader):
+        return _set_interval(reader, said, 2 * unit_length)
+    if (found := read_weekdays(reader)) is None:
+        return False
+    said.step = (2, "week")
+    said.days.append(DayClause(weekdays=WeekDays(found[0])))
+    return True
+
+
+def _nth_unit(reader: PhraseReader, said: Said) -> bool:
+    """ "4th day", "3 months"."""
+    ordinal = reader.take_sort("ordinal")
+    number = int(ordinal[:-2]) if ordinal else read_number(reader)
+    if not number:
+        return False
+    units = (
+        ("day", "week", "month") if ordinal else ("months", "month", "years", "year", "quarters")
+    )
+    unit = reader.take(*units)
+    if unit is None or (ordinal and reader.peek().text in ("of", "before", "in")):
+        return False
+    unit = unit.removesuffix("s")
+    said.step = (number * 3, "month") if unit == "quarter" else (number, unit)
+    if unit in ("day", "week"):
+        return _set_interval(reader, said, number * (_DAY if unit == "day" else _WEEK))
+    return True
+
+
+def _length(reader: PhraseReader, said: Said) -> bool:
+    """ "30 minutes", "2 weeks"."""
+    begin = reader.position
+    if (least := read_number(reader)) and reader.take("to", "-") and read_duration(reader):
+        unit = reader.peek(-1).text
+        raise reader.refusal(
+            f"an interval is one length: write 'every {least} {unit}', and spread the starts with "
+            "jitter_seconds"
+        )
+    reader.position = begin
+    length = read_duration(reader)
+    if length is None:
+        return False
+    if reader.position - begin == 2 and not length % _DAY:
+        unit = "week" if reader.peek(-1).text.startswith("w") else "day"
+        said.step = (length // (_WEEK if unit == "week" else _DAY), unit)
+    return _set_interval(reader, said, length)
+
+
+def _set_interval(reader: PhraseReader, said: Said, length: timedelta) -> bool:
+    if said.interval is not None:
+        return False
+    if length < _HOUR and reader.take("past", "after"):
+        raise reader.refusal(
+            "this has two readings: write 'every 15 minutes' or 'every hour at :15'"
+        )
+    said.interval = length
+    return True
+
+
+def _named(reader: PhraseReader, said: Said) -> bool:
+    """ "every mon and fri", "every 15th", "every july 4th", "every 9am"."""
+    if read_named_days(reader, said):
+        return True
+    here = reader.position
+    if not read_times(reader):
+        return False
+    reader.position = here
+    said.base = said.base or "day"
+    return True
+
+
+def _adverb(reader: PhraseReader, said: Said) -> bool:
+    """ "daily", "once a week", "twice daily", "fortnightly"."""
+    count = _COUNTS.get(reader.take(*_COUNTS) or "")
+    if count is None and (number := read_number(reader)) is not None:
+        count = number if reader.take("times") else None
+        if count is None:
+            return False
+    if reader.peek().text in ("biweekly", "bimonthly"):
+        unit = reader.peek().text[2:-2]
+        raise reader.refusal(f"this has two readings: write 'every 2 {unit}s' or 'twice a {unit}'")
+    if reader.take("fortnightly"):
+        said.recurs, said.step, said.interval = True, (2, "week"), 2 * _WEEK
+        return True
+    adverb = reader.take(*_ADVERBS)
+    base = _ADVERBS.get(adverb or "")
+    if base is None and count is not None and reader.take("a", "an", "per", "each", "every"):
+        if reader.take("hour"):
+            raise reader.refusal("this has two readings: write 'hourly' or 'every hour'")
+        base = reader.take(*_BASES)
+    if base is None or said.base is not None:
+        return False
+    said.recurs, said.base, said.count = True, base, count
+    said.part = "night" if adverb == "nightly" else said.part
+    return True
+
+
+def _fields(reader: PhraseReader, said: Said) -> bool:
+    """ "at minutes 0 and 30 of hours 9 to 12"."""
+    if said.fields is not None or not reader.take("at"):
+        return False
+    seconds = _numbers(reader, "second", 60)
+    if seconds is not None and not reader.take("of"):
+        return False
+    minutes = _numbers(reader, "minute", 60)
+    hours = _numbers(reader, "hour", 24) if minutes is not None and reader.take("of") else None
+    if minutes is None or hours is None:
+        return False
+    said.recurs, said.fields = True, (seconds or frozenset((0,)), minutes, hours)
+    return True
+
+
+def _numbers(reader: PhraseReader, name: str, size: int) -> frozenset[int] | None:
+    if reader.take_all("every", name):
+        return frozenset(range(size))
+    if not reader.take(name, f"{name}s"):
         return None
-    found = read_month_day(reader)
-    if found is None:
+    spans = read_list(reader, _number_span)
+    numbers = frozenset(number for span in spans for number in span)
+    return numbers if numbers and max(numbers) < size else None
+
+
+def _number_span(reader: PhraseReader) -> range | None:
+    first = read_number(reader)
+    if first is None:
         return None
-    month, day = found
-    note = "only in leap years" if (month, day) == (2, 29) else ""
-    return Days(day=str(day), month=str(month), note=note)
+    last = read_number(reader) if reader.take("to", "-") else first
+    return None if last is None else range(first, last + 1)
 
 
-def _rare(day: int) -> str:
-    return f"only in months that have a day {day}" if day > _SURE_DAY else ""
-
-
-def _listed(numbers: Iterable[int]) -> str:
-    return ",".join(str(number) for number in sorted(numbers))
+def _times(reader: PhraseReader, said: Said) -> bool:
+    if said.times:
+        return False
+    said.times = list(read_times(reader))
+    return bool(said.times)

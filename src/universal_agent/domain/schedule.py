@@ -19,7 +19,8 @@ from functools import lru_cache
 from typing import ClassVar
 
 from universal_agent.domain.cron_pattern import CronPattern
-from universal_agent.domain.cron_text import explain_cron, never_comes, normalised, parse_cron
+from universal_agent.domain.cron_text import never_comes, normalised, parse_cron
+from universal_agent.domain.cron_words import explain_cron
 from universal_agent.domain.local_time import (
     FIRST_SECOND,
     LAST_SECOND,
@@ -295,6 +296,15 @@ def same_slots(one: Schedule, other: Schedule) -> bool:
         same_times = parse_cron(one.expr).fields == parse_cron(other.expr).fields
         return same_times and (one.timezone, one.rules) == (other.timezone, other.rules)
     return one == other
+
+
+def same_but_for_start(one: CronSchedule, other: CronSchedule) -> bool:
+    """Whether two expressions differ in nothing but the date that their period counts from."""
+    fields, others = parse_cron(one.expr).fields, parse_cron(other.expr).fields
+    if fields.period is None or others.period is None:
+        return False
+    start = others.period.start
+    return replace(fields, period=replace(fields.period, start=start)) == others
 
 
 def by_present_rules(schedule: Schedule) -> Schedule:

@@ -1,4 +1,4 @@
-"""How are an instant and a length of time said in words?"""
+"""Instants and lengths of time in words."""
 
 from datetime import datetime, timedelta
 
@@ -14,6 +14,13 @@ def describe_duration(delta: timedelta) -> str:
     """Whole seconds in words: "1 hour 30 minutes"."""
     parts = [f"{n} {unit}{'' if n == 1 else 's'}" for unit, n in _split(delta) if n]
     return " ".join(parts) or "0 seconds"
+
+
+def describe_seconds(seconds: int, *, single: bool = False) -> str:
+    """Seconds in words; with `single`, one unit goes without its number: "hour"."""
+    words = describe_duration(timedelta(seconds=seconds))
+    number, _, unit = words.partition(" ")
+    return unit if single and number == "1" and " " not in unit else words
 
 
 def describe_instant(instant: datetime, *, timezone: str, now: datetime) -> str:

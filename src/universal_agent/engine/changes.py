@@ -10,13 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from universal_agent.clock import Clock
-from universal_agent.domain.change_request import (
-    Confidence,
-    Operation,
-    Understood,
-    side,
-    understand,
-)
+from universal_agent.domain.change_request import understand
+from universal_agent.domain.change_sides import side
+from universal_agent.domain.change_terms import EDITS, Confidence, Operation, Understood
 from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.job import Job, JobSpec, OffLabel
 from universal_agent.domain.local_time import load_zone
@@ -133,7 +129,7 @@ class Changes:
                 return replace(job.spec, enabled=False)
             case Operation.RESUME:
                 return replace(job.spec, enabled=True, off_label=None)
-            case Operation.RENAME | Operation.RESCHEDULE:
+            case operation if operation in EDITS:
                 fields = dict(understood.arguments)
                 jobs = self._commands[job.source]
                 return jobs.draft(fields, base=job.spec, now=self._clock.now()).spec
@@ -203,6 +199,8 @@ class Changes:
                 f"The job changed since the proposal was made (version {version}, now "
                 f"{job.version}); ask for the change again."
             )
+        at = arguments.get("slot_at")
+        meant = slot if at is None else replace(slot, scheduled_at=from_epoch(at))
         match Operation(proposal.record["operation"]):
             case Operation.PAUSE:
                 fields = {"enabled": False, "off_label": OffLabel.PAUSED}
@@ -212,17 +210,21 @@ class Changes:
                 job = await jobs.edit(job_id, fields, version=version)
             case Operation.RESUME:
                 job = await jobs.edit(job_id, {"enabled": True}, version=version)
-            case Operation.RENAME | Operation.RESCHEDULE:
+            case operation if operation in EDITS:
                 job = await jobs.edit(job_id, dict(arguments), version=version)
             case Operation.RUN_NOW:
                 return await jobs.run_now(job_id)
             case Operation.SKIP_SLOT:
-                return Effect(await self._exceptions.make(slot, ExceptionKind.SKIP, by=by))
+                return Effect(await self._exceptions.make(meant, ExceptionKind.SKIP, by=by))
+            case Operation.RUN_EARLY:
+                return Effect(await self._exceptions.make(meant, ExceptionKind.RUN_EARLY, by=by))
             case Operation.MOVE_SLOT:
                 moved = await self._exceptions.make(
-                    slot, ExceptionKind.MOVE, by=by, move_to=arguments["move_to"]
+                    meant, ExceptionKind.MOVE, by=by, move_to=arguments["move_to"]
                 )
                 return Effect(moved)
+            case Operation.UNDO_SLOT:
+                return await self._exceptions.undo(slot, by=by)
         return job
 
 
@@ -257,12 +259,14 @@ def _second_hand(understood: Understood, instruction: str, rephrased_as: str) ->
 def _after_side(
     spec: JobSpec, understood: Understood, slot: datetime, now: datetime
 ) -> dict[str, Any]:
+    at = understood.arguments.get("slot_at")
+    meant = slot if at is None else from_epoch(at)
     match understood.operation:
-        case Operation.SKIP_SLOT:
-            return side(spec, now=now, without=slot)
+        case Operation.SKIP_SLOT | Operation.RUN_EARLY:
+            return side(spec, now=now, without=meant)
         case Operation.MOVE_SLOT:
             moved_to = from_epoch(understood.arguments["move_to"])
-            return side(spec, now=now, without=slot, moved_to=moved_to)
+            return side(spec, now=now, without=meant, moved_to=moved_to)
         case _:
             return side(spec, now=now)
 

@@ -56,6 +56,7 @@ class Jobs:
         runners: Mapping[str, Runner],
         *,
         default_runner: str,
+        default_timezone: str,
         max_jobs: int,
         shortest_interval: timedelta,
         workspaces_root: Path,
@@ -66,6 +67,7 @@ class Jobs:
         self._ends = ends
         self._runners = runners
         self._default_runner = default_runner
+        self._default_timezone = default_timezone
         self._max_jobs = max_jobs
         self._shortest_interval = shortest_interval
         self._workspaces_root = workspaces_root
@@ -88,6 +90,7 @@ class Jobs:
             base=base,
             now=now,
             default_runner=self._default_runner,
+            default_timezone=self._default_timezone,
             shortest_interval=self._shortest_interval,
         ).by_present_rules(base)
         spec = draft.spec

@@ -12,7 +12,7 @@ import orjson
 import structlog
 
 from universal_agent.clock import Clock
-from universal_agent.domain.change_request import EXAMPLES, MAX_CHARS
+from universal_agent.domain.change_terms import EXAMPLES, MAX_CHARS
 from universal_agent.domain.job import JobSpec
 from universal_agent.runners.chat import ChatEndpoint
 from universal_agent.runners.chat_reply import ReplyFailed

@@ -1,13 +1,15 @@
 """Jobs and runs in their wire form."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from universal_agent.domain.caveats import caveats
 from universal_agent.domain.job import Job, JobSpec, Policy
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus
+from universal_agent.domain.said_schedule import said_in
 from universal_agent.domain.schedule import (
     CronSchedule,
     IntervalSchedule,
@@ -31,8 +33,10 @@ ECHO_SLOTS = 3
 class CronView:
     """Reads jobs and runs."""
 
-    def __init__(self, store: Store, *, workspaces_root: Path) -> None:
+    def __init__(self, store: Store, *, workspaces_root: Path, default_source: str) -> None:
         self._store = store
+        #: Where the zone of jobs that name none comes from.
+        self._default_source = default_source
         self._workspaces_root = workspaces_root
 
     def job_document(self, job: Job) -> dict[str, Any]:
@@ -65,9 +69,16 @@ class CronView:
             "consecutive_failures": job.consecutive_failures,
         }
 
-    def echo_document(self, job: Job, *, now: datetime) -> dict[str, Any]:
-        """A job and its echo: the schedule in words and the next slots."""
-        return {"job": self.job_document(job), "echo": echo(job.spec, now=now)}
+    def echo_document(
+        self, job: Job, *, now: datetime, said: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """A job with what was understood of a request: the schedule in words, the next slots."""
+        found = echo(job.spec, now=now, said=said, default_source=self._default_source)
+        return {"job": self.job_document(job), "echo": found}
+
+    def preview(self, spec: JobSpec, *, now: datetime, said: Mapping[str, Any]) -> dict[str, Any]:
+        """What a request would be understood as."""
+        return echo(spec, now=now, said=said, default_source=self._default_source)
 
     async def jobs(
         self, *, limit: int, cursor: str | None, owner_id: str | None = None
@@ -177,22 +188,55 @@ def run_document(run: Run) -> dict[str, Any]:
     }
 
 
-def echo(spec: JobSpec, *, now: datetime) -> dict[str, Any]:
-    """What was understood: the schedule in words, its zone, and the next slots."""
+def echo(
+    spec: JobSpec, *, now: datetime, said: Mapping[str, Any] | None, default_source: str
+) -> dict[str, Any]:
+    """What was understood: the schedule in words, its zone and where that came from, next slots.
+
+    `said` has the fields of the request that is answered; None when the job was only read.
+    """
     slots = list(islice(_coming(spec.schedule, now), ECHO_SLOTS)) if spec.enabled else []
-    notes = []
-    if spec.runner == "agent" and looks_like_shell(spec.command):
+    schedule = said_in(said or {}, now=now, timezone=spec.timezone)
+    notes = list(caveats(spec.schedule) if schedule is None else schedule.notes)
+    if schedule is not None and schedule.names_zone:
+        source = "schedule"
+    elif said is not None and said.get("timezone"):
+        source = "timezone"
+    else:
+        source = "job" if said is None else default_source
+    if (
+        said is not None
+        and source == "schedule"
+        and said.get("timezone") not in (None, spec.timezone)
+    ):
         notes.append(
-            "The command looks like a shell line, and the runner is agent: it is a prompt. To have "
-            "it run by a shell, set the runner to shell."
+            f"the zone in the words, {spec.timezone}, goes before the timezone {said['timezone']}"
         )
     return {
         "description": spec.schedule.describe(),
         "timezone": spec.timezone,
+        "timezone_source": source,
         "runner": spec.runner,
-        "notes": notes,
+        "notes": [*map(_sentence, notes), *_command_notes(spec)],
         "next": [_slot(slot, spec) for slot in slots],
     }
+
+
+def _command_notes(spec: JobSpec) -> Iterator[str]:
+    if spec.runner == "agent" and looks_like_shell(spec.command):
+        yield (
+            "The command looks like a shell line, and the runner is agent: it is a prompt. To have "
+            "it run by a shell, set the runner to shell."
+        )
+    if spec.runner == "shell" and "\\%" in spec.command:
+        yield (
+            "The command has \\%, which a crontab turns into %; here the shell gets it as it is "
+            "written. Write % alone."
+        )
+
+
+def _sentence(note: str) -> str:
+    return f"{note[:1].upper()}{note[1:].rstrip('.')}."
 
 
 def _coming(schedule: Schedule, now: datetime) -> Iterator[datetime]:

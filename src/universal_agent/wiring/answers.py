@@ -90,7 +90,11 @@ def build_answers(
         projector=projector,
         calendar=calendar,
         ics=IcsView(calendar),
-        cron=CronView(store, workspaces_root=settings.workspaces_root.absolute()),
+        cron=CronView(
+            store,
+            workspaces_root=settings.workspaces_root.absolute(),
+            default_source=settings.default_timezone_source,
+        ),
         ledger=ledger,
         ledger_watch=LedgerWatch(ledger, clock, metrics),
         run_logs=RunLogs(settings.run_logs_dir, settings.data_dir),
@@ -127,7 +131,7 @@ def _calendar(
         ),
         thread,
         stream_id=event_feed.current_stream_id,
-        default_zone=base.settings.user_timezone,
+        default_zone=base.settings.page_timezone,
     )
     projector.on_rebuild(calendar.forget)
     return calendar

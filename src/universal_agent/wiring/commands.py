@@ -37,6 +37,7 @@ def build_commands(base: Foundation, execution: Execution, watch: WorkspaceWatch
     settings, store, clock = base.settings, base.store, base.clock
     parts = (store, clock, execution.scheduler, execution.run_ends)
     rules: dict[str, Any] = {
+        "default_timezone": settings.default_timezone,
         "default_runner": "agent" if settings.has_agent else "shell",
         "max_jobs": settings.max_jobs,
         "shortest_interval": base.shortest_interval,

@@ -1,15 +1,26 @@
 from contextlib import suppress
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from universal_agent.domain.change_request import Operation, understand
+from universal_agent.domain.change_request import understand
+from universal_agent.domain.change_terms import Operation
+from universal_agent.domain.draft import draft_job
 from universal_agent.domain.job import JobSpec
-from universal_agent.domain.schedule import make_cron, make_once
+from universal_agent.domain.schedule import (
+    CronSchedule,
+    make_cron,
+    make_interval,
+    make_once,
+)
 from universal_agent.errors import InvalidInput
 
+BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SLOT = datetime(2026, 11, 25, 8, tzinfo=UTC)
 SPEC = JobSpec(
@@ -112,6 +123,67 @@ def test_moving_a_one_shot_changes_its_own_time() -> None:
 def test_a_slot_of_the_past_is_neither_skipped_nor_moved(instruction: str) -> None:
     with pytest.raises(InvalidInput, match="past"):
         understand(instruction, SPEC, NOW, now=NOW, timezone="UTC")
+
+
+def everyday() -> list[list[str]]:
+    path = Path(__file__).parents[2] / "fixtures" / "corpus" / "changes.tsv"
+    return [line.split("\t") for line in path.read_text("utf-8").splitlines()[1:]]
+
+
+@pytest.mark.parametrize(("instruction", "operation", "outcome"), everyday())
+def test_an_everyday_sentence_asks_for_what_a_person_means(
+    instruction: str, operation: str, outcome: str
+) -> None:
+    now = datetime(2026, 11, 30, 12, 5, tzinfo=BERLIN).astimezone(UTC)
+    slot = datetime(2026, 12, 1, 9, tzinfo=BERLIN).astimezone(UTC)
+    if operation == "refused":
+        with pytest.raises(InvalidInput):
+            understand(instruction, SPEC, slot, now=now, timezone="Europe/Berlin")
+        return
+    understood = understand(instruction, SPEC, slot, now=now, timezone="Europe/Berlin")
+    arguments = understood.arguments
+    assert understood.operation == operation
+    if operation == "set_schedule":
+        draft = draft_job(
+            arguments, base=SPEC, now=now, default_runner="shell", shortest_interval=timedelta(0)
+        )
+        schedule = draft.spec.schedule
+        meant = schedule.expr if isinstance(schedule, CronSchedule) else schedule.describe()
+        assert meant == outcome
+        assert draft.spec.timezone == "Europe/Berlin"
+    elif operation == "move_slot":
+        at = datetime.fromtimestamp(arguments["move_to"], BERLIN)
+        assert f"{at:%Y-%m-%d %H:%M}" == outcome
+    else:
+        assert ",".join(map(str, arguments.values())) == outcome
+
+
+def test_what_is_called_off_is_asked_back_with_both_readings() -> None:
+    with pytest.raises(InvalidInput, match=r"'skip it' .* 'disable it'"):
+        understand("call it off", SPEC, SLOT, now=NOW, timezone="UTC")
+
+
+def test_a_schedule_that_begins_later_begins_now_when_it_is_resumed() -> None:
+    held = replace(SPEC, schedule=make_cron("0 9 * * 1-5 from 2027-01-05T00:00", "Europe/Berlin"))
+    understood = understand("resume", held, SLOT, now=NOW, timezone="UTC")
+    assert understood.arguments == {"cron_expr": "0 9 * * 1-5", "timezone": "Europe/Berlin"}
+
+
+@pytest.mark.parametrize("days", [2, 9])
+def test_an_interval_that_is_paused_keeps_its_beat(days: int) -> None:
+    schedule = make_interval(timedelta(hours=7), NOW - timedelta(minutes=5))
+    spec = replace(SPEC, schedule=schedule, timezone="UTC")
+    understood = understand(f"pause for {days} days", spec, SLOT, now=NOW, timezone="UTC")
+    draft = draft_job(
+        understood.arguments,
+        base=spec,
+        now=NOW,
+        default_runner="shell",
+        shortest_interval=timedelta(0),
+    )
+    until = NOW + timedelta(days=days)
+    following = draft.spec.schedule.next_after(NOW)
+    assert following == schedule.next_after(until - timedelta(seconds=1))
 
 
 @given(st.text(max_size=400))

@@ -433,3 +433,56 @@ def test_garbage_of_the_right_types_is_a_whole_spec_or_a_refusal(
         assert not isinstance(schedule, OneShotSchedule) or schedule.run_at >= NOW
         return
     assert refusal.field
+
+
+class TestWords:
+    """A schedule means the same in whatever field it is given, and its words name its zone."""
+
+    def test_a_zone_in_the_words_goes_before_the_field_and_the_default(self) -> None:
+        words = "every day at 9am Asia/Tokyo"
+        spec = create(schedule=words, timezone="Europe/Berlin")
+        assert (spec.timezone, spec.schedule) == (
+            "Asia/Tokyo",
+            make_cron("0 9 * * *", "Asia/Tokyo"),
+        )
+
+    def test_without_a_zone_the_default_is_taken(self) -> None:
+        fields = {"command": "true", "schedule": "every day at 9am"}
+        made = draft_job(
+            fields,
+            base=None,
+            now=NOW,
+            default_runner="shell",
+            shortest_interval=SECOND,
+            default_timezone="Europe/Berlin",
+        )
+        assert made.spec.schedule == make_cron("0 9 * * *", "Europe/Berlin")
+
+    def test_a_line_with_a_zone_is_read_as_cron_expr_too(self) -> None:
+        spec = create(cron_expr="CRON_TZ=Asia/Tokyo 0 8 * * *")
+        assert spec.schedule == make_cron("0 8 * * *", "Asia/Tokyo")
+        assert spec.timezone == "Asia/Tokyo"
+
+    def test_an_interval_of_robfig_is_an_interval_in_either_field(self) -> None:
+        for field in ("cron_expr", "schedule"):
+            schedule = create(**{field: "@every 6h"}).schedule
+            assert isinstance(schedule, IntervalSchedule)
+            assert schedule.every == timedelta(hours=6)
+
+    def test_a_length_of_time_alone_is_once(self) -> None:
+        assert isinstance(create(schedule="30m").schedule, OneShotSchedule)
+        assert isinstance(create(run_at="30m").schedule, OneShotSchedule)
+        assert isinstance(create(every="30m").schedule, IntervalSchedule)
+
+    def test_every_other_friday_that_is_said_again_keeps_its_weeks(self) -> None:
+        words = "every other friday at 9am"
+        base = create(schedule=words)
+        later = draft({"schedule": words}, base=base, now=NOW + timedelta(days=7))
+        assert later.spec.schedule == base.schedule
+        assert not later.schedule_changed
+
+    def test_another_start_is_another_schedule(self) -> None:
+        base = create(schedule="every hour")
+        edited = edit(base, schedule="every hour starting tomorrow at 10")
+        assert edited.schedule_changed
+        assert edited.spec.schedule.next_after(NOW) == datetime(2026, 11, 25, 10, tzinfo=UTC)

@@ -29,7 +29,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
 def test_the_defaults_of_the_settings_are_those_of_the_config(
     environment: pytest.MonkeyPatch,
 ) -> None:
-    assert config_from(load_settings()) == HeartbeatConfig(timezone="America/Chicago")
+    assert config_from(load_settings()) == HeartbeatConfig(timezone="UTC")
 
 
 def test_every_setting_of_the_heartbeat_is_read(environment: pytest.MonkeyPatch) -> None:

@@ -1058,6 +1058,8 @@ export interface components {
             description: string;
             /** Timezone */
             timezone: string;
+            /** Timezone Source */
+            timezone_source: string;
             /** Runner */
             runner: string;
             /** Notes */

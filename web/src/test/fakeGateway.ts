@@ -401,7 +401,14 @@ function echoOf(now: number) {
     const utc = new Date(at).toISOString();
     return { at: at / 1000, utc, local: utc };
   });
-  return { description: 'every day at 09:00', timezone: 'UTC', next };
+  return {
+    description: 'every day at 09:00',
+    timezone: 'UTC',
+    timezone_source: 'timezone',
+    runner: 'shell',
+    notes: [],
+    next,
+  };
 }
 
 function previewOf(body: unknown, now: number): Answer {

@@ -46,6 +46,11 @@ export function SchedulePreview({ fields, hint }: SchedulePreviewProps): JSX.Ele
         {data.description}
         <span className="muted"> · {data.timezone}</span>
       </p>
+      {data.notes.map((note) => (
+        <p key={note} className="muted">
+          {note}
+        </p>
+      ))}
       {data.next.length === 0 ? (
         <p className="muted">No slot is ahead.</p>
       ) : (

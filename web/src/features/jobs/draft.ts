@@ -56,25 +56,8 @@ export const draftOf = (job: Job): Draft => ({
   enabled: job.enabled,
 });
 
-const NAME = 'mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec';
-const CRON_TOKEN = `(?:\\*|\\?|\\d+L?|L|(?:${NAME})L?)`;
-const CRON_FIELD = new RegExp(`^${CRON_TOKEN}(?:[,\\-/#]${CRON_TOKEN})*$`, 'i');
-const EVERY = /^(?:every\s+)?((?:\d+(?:\.\d+)?\s*[smhdw]\s*)+)$/i;
-const INSTANT = /^\d{4}-\d{2}-\d{2}[T ]\d/;
-
-const isCronField = (field: string) => CRON_FIELD.test(field);
-
-/** Which of the ways to say a schedule the text is; anything else is for the gateway to read. */
-export function scheduleFields(text: string): JobFields {
-  const trimmed = text.trim();
-  const every = EVERY.exec(trimmed)?.[1];
-  if (every !== undefined) return { every: every.replaceAll(' ', '') };
-  const fields = trimmed.split(/\s+/);
-  const isLine = (fields.length === 5 || fields.length === 6) && fields.every(isCronField);
-  if (isLine || /^@\w+$/.test(trimmed)) return { cron_expr: trimmed };
-  if (INSTANT.test(trimmed)) return { run_at: trimmed };
-  return { schedule: trimmed };
-}
+/** The gateway reads every kind of schedule: the same words mean the same everywhere. */
+export const scheduleFields = (text: string): JobFields => ({ schedule: text.trim() });
 
 const wholeNumber = (text: string) => Math.max(0, Math.round(Number(text) || 0));
 
