@@ -66,7 +66,7 @@ def audit(
 ) -> None:
     """List what people decided and changed, newest first."""
     document = ua.gateway.get("/api/v1/ops/audit", limit=limit, before_seq=before)
-    ua.show(document, _audit_view(ua.timezone or "UTC"))
+    ua.show(document, _audit_view(ua.timezone))
 
 
 def _view(screen: "Screen", document: Document) -> "RenderableType":

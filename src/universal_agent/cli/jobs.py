@@ -55,7 +55,7 @@ def add(
 
     The answer says how the schedule was understood, with the next three slots.
 
-    Without --timezone, times are read in USER_TIMEZONE if that is set here, else in the gateway's
+    Without --timezone, times are read in UA_TIMEZONE if that is set here, else in the gateway's
     zone. Without --runner, the agent runs the job if one is set up, else the shell.
     """
     from universal_agent.cli.job_view import added_view
@@ -116,8 +116,6 @@ def edit(
     found = find_job(ua.gateway, job)
     if schedule is not None:
         fields["schedule"] = schedule
-    if ua.settings.timezone:
-        fields.setdefault("timezone", ua.settings.timezone)
     if line is not None:
         fields["command"] = line
     if "metadata" in fields:
