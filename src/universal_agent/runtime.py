@@ -164,7 +164,7 @@ class Runtime:
         self.executor = execution.executor
         self.recovery = execution.recovery
         self.stasis = commands.stasis
-        self.exceptions = commands.exceptions
+        self.slot_overrides = commands.slot_overrides
         self.changes = commands.changes
         self.flags = commands.flags
         self.event_feed = answers.event_feed

@@ -13,11 +13,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.job import Job, OffLabel
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.slot import SlotKey
+from universal_agent.domain.slot_overrides import OverrideKind
 from universal_agent.domain.stasis import Scope, StasisAction
 from universal_agent.domain.system_event import WakeMode
 from universal_agent.engine.ids import new_id
@@ -283,17 +283,17 @@ class History:
     async def make_exception(self, which: int, kind: int, ahead: int) -> None:
         slot = await self._future_slot(which, ahead)
         if slot is not None:
-            kinds = list(ExceptionKind)
+            kinds = list(OverrideKind)
             chosen = kinds[kind % len(kinds)]
             move_to = None
-            if chosen is ExceptionKind.MOVE:
+            if chosen is OverrideKind.MOVE:
                 move_to = self.clock.now().timestamp() + 60 * (ahead % 200)
-            await self.runtime.exceptions.make(slot, chosen, by="somebody", move_to=move_to)
+            await self.runtime.slot_overrides.make(slot, chosen, by="somebody", move_to=move_to)
 
     async def undo_exception(self, which: int, _: int, ahead: int) -> None:
         slot = await self._future_slot(which, ahead)
         if slot is not None:
-            await self.runtime.exceptions.undo(slot, by="somebody")
+            await self.runtime.slot_overrides.undo(slot, by="somebody")
 
     # -- what there is
 

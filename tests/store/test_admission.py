@@ -26,11 +26,11 @@ from tests.store.making import (
     statuses,
     waiting,
 )
-from universal_agent.domain.exceptions import ExceptionKind, SlotException
 from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.run import RunId, RunStatus, Trigger
 from universal_agent.domain.schedule import make_once
 from universal_agent.domain.slot import SlotKey, Source, epoch
+from universal_agent.domain.slot_overrides import OverrideKind, SlotOverride
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
 from universal_agent.store.values import Admission
@@ -42,9 +42,9 @@ THIRD_SLOT = SECOND_SLOT + MINUTE
 async def skip(store: Store, slot: datetime) -> None:
     """Decide ahead of its time that a slot of job_a is not to run."""
     await store.write(
-        verbs.slot_overrides.make_exception,
+        verbs.slot_overrides.override_slot,
         SlotKey(Source.CRON, "job_a", slot),
-        SlotException(kind=ExceptionKind.SKIP),
+        SlotOverride(kind=OverrideKind.SKIP),
         run_id=run_id(),
         by="ada",
         now=NOON,

@@ -10,10 +10,10 @@ from universal_agent.api.once_route import OnceRoute, answering
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.slot_actions import ActionDone, EventId, done
 from universal_agent.api.wire import Answer, Body, answer, operator, runtime_of
-from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.proposal import Proposal
 from universal_agent.domain.run import Run
 from universal_agent.domain.slot import SlotKey
+from universal_agent.domain.slot_overrides import OverrideKind
 from universal_agent.engine.changes import CHANGES, outcome_of, proposal_document
 from universal_agent.errors import InvalidInput
 from universal_agent.store.effects import Effect
@@ -117,9 +117,9 @@ async def make_exception(request: Request, event_id: EventId, body: ExceptionBod
     slot = SlotKey.parse(event_id)
     runtime.require(slot.source)
     wanted = {
-        ExceptionKind.SKIP: body.skip,
-        ExceptionKind.MOVE: body.move_to,
-        ExceptionKind.RUN_EARLY: body.run_early,
+        OverrideKind.SKIP: body.skip,
+        OverrideKind.MOVE: body.move_to,
+        OverrideKind.RUN_EARLY: body.run_early,
     }
     kinds = [kind for kind, value in wanted.items() if value is not None]
     if len(kinds) != 1:
@@ -133,7 +133,7 @@ async def make_exception(request: Request, event_id: EventId, body: ExceptionBod
         }
 
     with answering(request, Effect, render=render) as reply:
-        run = await runtime.exceptions.make(
+        run = await runtime.slot_overrides.make(
             slot, kinds[0], by=operator(request), move_to=body.move_to, timezone=body.timezone
         )
     return reply(run)
@@ -149,5 +149,5 @@ async def undo_exception(request: Request, event_id: EventId) -> Response:
     runtime = runtime_of(request)
     slot = SlotKey.parse(event_id)
     runtime.require(slot.source)
-    await runtime.exceptions.undo(slot, by=operator(request))
+    await runtime.slot_overrides.undo(slot, by=operator(request))
     return answer(done(slot, "undo"))

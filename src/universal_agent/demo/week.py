@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 
 from universal_agent.demo.runner import StoryBeats, StoryRunner
 from universal_agent.demo.story import AHEAD, COMPANIONS, COMPANIONS_HOURS_AGO, PARTS, Part
-from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.heartbeat import CHECKLIST_FILE, OVERRIDES_FILE, config_from
 from universal_agent.domain.job import Job
 from universal_agent.domain.slot import SlotKey, Source
+from universal_agent.domain.slot_overrides import OverrideKind
 from universal_agent.domain.stasis import StasisAction
 from universal_agent.runners.workspace_watch import Unwatched
 from universal_agent.runtime import Runtime
@@ -145,17 +145,17 @@ class _Week:
         for fields in AHEAD:
             await self._runtime.jobs.create({"runner": "shell", **fields})
         jobs = {job.spec.title: job for job in await self._jobs()}
-        await self._except(jobs["Podcast transcripts"], ExceptionKind.SKIP)
-        await self._except(jobs["News digest"], ExceptionKind.MOVE, move_to="in 7 hours")
+        await self._except(jobs["Podcast transcripts"], OverrideKind.SKIP)
+        await self._except(jobs["News digest"], OverrideKind.MOVE, move_to="in 7 hours")
         await self._clock.settle()
 
     async def _jobs(self) -> Sequence[Job]:
         return (await self._runtime.store.read(verbs.jobs.list_jobs, limit=100)).jobs
 
-    async def _except(self, job: Job, kind: ExceptionKind, *, move_to: str | None = None) -> None:
+    async def _except(self, job: Job, kind: OverrideKind, *, move_to: str | None = None) -> None:
         assert job.next_run_at is not None
         slot = SlotKey(Source.CRON, job.job_id, job.next_run_at)
-        await self._runtime.exceptions.make(slot, kind, by=_BY, move_to=move_to)
+        await self._runtime.slot_overrides.make(slot, kind, by=_BY, move_to=move_to)
 
     async def end(self) -> None:
         """Stop it in order."""

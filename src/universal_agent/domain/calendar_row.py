@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from universal_agent.domain.exceptions import MOVED
 from universal_agent.domain.job import JobSpec, OffLabel
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.slot import from_epoch
+from universal_agent.domain.slot_overrides import MOVED
 
 LEGEND = {
     "heartbeat": "red",

@@ -311,7 +311,7 @@ def missed_resolved(
     return _about(EventType.CALENDAR_MISSED_RESOLVED, job_id, spec, now, action, data)
 
 
-def slot_exception(
+def slot_overridden(
     job: Job,
     slot: SlotKey,
     change: str,

@@ -10,13 +10,13 @@ from universal_agent.domain.event_types import (
 from universal_agent.domain.events import (
     Event,
 )
-from universal_agent.domain.exceptions import MOVED, OPERATOR
 from universal_agent.domain.job import BUSY, PAUSED_AFTER_FAILURES, JobVersion, OffLabel
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.phrases import describe_duration
 from universal_agent.domain.run import Run, RunStatus, Trigger
 from universal_agent.domain.schedule import stable_jitter
 from universal_agent.domain.slot import SlotKey
+from universal_agent.domain.slot_overrides import MOVED, OPERATOR
 from universal_agent.domain.stasis import MissedRecord
 
 _SECOND = timedelta(seconds=1)

@@ -19,10 +19,10 @@ from universal_agent.domain.event_types import (
 from universal_agent.domain.events import (
     Event,
 )
-from universal_agent.domain.exceptions import MOVED, OPERATOR, ExceptionKind
 from universal_agent.domain.judge import Cause
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.slot import SlotKey, epoch
+from universal_agent.domain.slot_overrides import MOVED, OPERATOR, OverrideKind
 
 #: A slot of a job: its time after its owner, as both are known from every event about it.
 SlotRef = tuple[str, int]
@@ -79,11 +79,11 @@ class Projection:
                 for at in data.get("void", ()):
                     self.slots[event.source_ref, at] = None
                 if "void" not in data and "effective_until" in data and _expects_others(data):
-                    self._drop_exceptions(event.source_ref, data["effective_until"])
+                    self._drop_overrides(event.source_ref, data["effective_until"])
             case kind if kind in JOB_GONE:
                 job = self.jobs[event.source_ref]
                 self.jobs[event.source_ref] = job._replace(deleted=True, next_run_at=None)
-                self._drop_exceptions(event.source_ref, data["effective_until"])
+                self._drop_overrides(event.source_ref, data["effective_until"])
             case kind if kind in SLOTS_MISSED:
                 self._miss(event)
             case EventType.CALENDAR_MISSED_RESOLVED:
@@ -107,10 +107,10 @@ class Projection:
     def _move_mark(self, job_id: str, next_run_at: int | None) -> None:
         self.jobs[job_id] = self.jobs[job_id]._replace(next_run_at=next_run_at)
 
-    def _drop_exceptions(self, job_id: str, after: float) -> None:
+    def _drop_overrides(self, job_id: str, after: float) -> None:
         """Drop decisions on single future slots."""
         for ref, slot in self.slots.items():
-            if slot is not None and ref[0] == job_id and ref[1] > after and is_exception(slot):
+            if slot is not None and ref[0] == job_id and ref[1] > after and is_override(slot):
                 self.slots[ref] = None
 
     def _run(self, source: str, run: Mapping[str, Any]) -> None:
@@ -181,9 +181,9 @@ class Projection:
 
     def _except(self, event: Event) -> None:
         match event.data["change"]:
-            case ExceptionKind.SKIP:
+            case OverrideKind.SKIP:
                 self._decide(event, RunStatus.SKIPPED, reason=OPERATOR)
-            case ExceptionKind.MOVE:
+            case OverrideKind.MOVE:
                 self._decide(event, MOVED, reason=None, moved_to=event.data["move_to"])
             case "undo":
                 self.slots[event.source_ref, event.data["scheduled_at"]] = None
@@ -212,7 +212,7 @@ def _source_of(event_id: str) -> str:
     return event_id.partition("|")[0]
 
 
-def is_exception(slot: ProjectedSlot) -> bool:
+def is_override(slot: ProjectedSlot) -> bool:
     """Whether a person decided it in advance, and it has not run."""
     return slot.run_id is None and (
         slot.outcome == MOVED or (slot.outcome == RunStatus.SKIPPED and slot.reason == OPERATOR)
@@ -234,7 +234,7 @@ class Touched:
 
     job_ids: set[str]
     slots: set[SlotRef]
-    #: Jobs whose exceptions may be dropped, and after which time.
+    #: Jobs whose overrides may be dropped, and after which time.
     edited_ids: set[str]
     edited_after: float
 

@@ -13,16 +13,16 @@ from universal_agent.clock import Clock
 from universal_agent.domain.change_request import understand
 from universal_agent.domain.change_sides import side
 from universal_agent.domain.change_terms import EDITS, Confidence, Operation, Understood
-from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.job import Job, JobSpec, OffLabel
 from universal_agent.domain.local_time import load_zone
 from universal_agent.domain.proposal import Proposal, ProposalStatus
 from universal_agent.domain.run import JobId, Run
 from universal_agent.domain.slot import SlotKey, Source, from_epoch
-from universal_agent.engine.exceptions import Exceptions
+from universal_agent.domain.slot_overrides import OverrideKind
 from universal_agent.engine.ids import new_id
 from universal_agent.engine.jobs import Jobs
 from universal_agent.engine.rephrasing import Rephraser
+from universal_agent.engine.slot_overrides import SlotOverrides
 from universal_agent.errors import (
     AlreadyResolved,
     Conflict,
@@ -49,14 +49,14 @@ class Changes:
         store: Store,
         clock: Clock,
         commands: Mapping[Source, Jobs],
-        exceptions: Exceptions,
+        slot_overrides: SlotOverrides,
         rephraser: Rephraser | None = None,
     ) -> None:
         self._rephraser = rephraser
         self._store = store
         self._clock = clock
         self._commands = commands
-        self._exceptions = exceptions
+        self._slot_overrides = slot_overrides
 
     async def propose(
         self, slot: SlotKey, instruction: str, *, timezone: str | None = None
@@ -215,16 +215,16 @@ class Changes:
             case Operation.RUN_NOW:
                 return await jobs.run_now(job_id)
             case Operation.SKIP_SLOT:
-                return Effect(await self._exceptions.make(meant, ExceptionKind.SKIP, by=by))
+                return Effect(await self._slot_overrides.make(meant, OverrideKind.SKIP, by=by))
             case Operation.RUN_EARLY:
-                return Effect(await self._exceptions.make(meant, ExceptionKind.RUN_EARLY, by=by))
+                return Effect(await self._slot_overrides.make(meant, OverrideKind.RUN_EARLY, by=by))
             case Operation.MOVE_SLOT:
-                moved = await self._exceptions.make(
-                    meant, ExceptionKind.MOVE, by=by, move_to=arguments["move_to"]
+                moved = await self._slot_overrides.make(
+                    meant, OverrideKind.MOVE, by=by, move_to=arguments["move_to"]
                 )
                 return Effect(moved)
             case Operation.UNDO_SLOT:
-                return await self._exceptions.undo(slot, by=by)
+                return await self._slot_overrides.undo(slot, by=by)
         return job
 
 

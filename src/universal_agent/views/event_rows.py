@@ -22,9 +22,9 @@ from universal_agent.domain.event_types import (
 from universal_agent.domain.events import (
     Event,
 )
-from universal_agent.domain.exceptions import MOVED, ExceptionKind
 from universal_agent.domain.job import spec_from_record
 from universal_agent.domain.run import RunStatus
+from universal_agent.domain.slot_overrides import MOVED, OverrideKind
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
 
@@ -111,11 +111,11 @@ class EventRows:
             row = _decided(job, data, RunStatus.SKIPPED, reason=data["reason"])
         else:
             match data["change"]:
-                case ExceptionKind.SKIP:
+                case OverrideKind.SKIP:
                     row = _decided(job, data, RunStatus.SKIPPED, reason="operator")
-                case ExceptionKind.MOVE:
+                case OverrideKind.MOVE:
                     row = _decided(job, data, MOVED)._replace(moved_to=data["move_to"])
-                case ExceptionKind.RUN_EARLY:
+                case OverrideKind.RUN_EARLY:
                     return ()  # the event of the run follows
                 case _:
                     return None

@@ -6,11 +6,11 @@ from typing import Any
 from universal_agent.domain.heartbeat import config_from
 from universal_agent.engine.beats import Beats
 from universal_agent.engine.changes import Changes
-from universal_agent.engine.exceptions import Exceptions
 from universal_agent.engine.flags import Flags
 from universal_agent.engine.heartbeats import Heartbeats
 from universal_agent.engine.jobs import Jobs
 from universal_agent.engine.rephrasing import PATIENCE_SECONDS, Rephraser
+from universal_agent.engine.slot_overrides import SlotOverrides
 from universal_agent.engine.stasis import Stasis
 from universal_agent.runners.chat import ChatEndpoint
 from universal_agent.runners.workspace_watch import WorkspaceWatch
@@ -26,7 +26,7 @@ class Commands:
     beats: Beats
     heartbeats: Heartbeats
     stasis: Stasis
-    exceptions: Exceptions
+    slot_overrides: SlotOverrides
     changes: Changes
     rephraser: Rephraser | None
     flags: Flags
@@ -52,7 +52,7 @@ def build_commands(base: Foundation, execution: Execution, watch: WorkspaceWatch
         config=config_from(settings),
         system_events_max=settings.system_events_max,
     )
-    exceptions = Exceptions(store, clock)
+    slot_overrides = SlotOverrides(store, clock)
     rephraser = _rephraser(base)
     return Commands(
         jobs=jobs,
@@ -67,9 +67,9 @@ def build_commands(base: Foundation, execution: Execution, watch: WorkspaceWatch
             enabled=settings.enable_heartbeat,
         ),
         stasis=Stasis(store, clock, beats, require=base.switches.require),
-        exceptions=exceptions,
+        slot_overrides=slot_overrides,
         changes=Changes(
-            store, clock, {one.source: one for one in (jobs, beats)}, exceptions, rephraser
+            store, clock, {one.source: one for one in (jobs, beats)}, slot_overrides, rephraser
         ),
         rephraser=rephraser,
         flags=Flags(store, clock, settings),

@@ -8,11 +8,11 @@ import pytest
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway, slots_after
 from tests.integration.stand_in import stand_in
 from universal_agent.domain.events import Event
-from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.job import Job, OffLabel
 from universal_agent.domain.judge import Cause
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.slot import SlotKey
+from universal_agent.domain.slot_overrides import OverrideKind
 from universal_agent.domain.stasis import Scope, StasisAction
 from universal_agent.errors import StoreUnavailable
 from universal_agent.store import verbs
@@ -215,7 +215,7 @@ class TestWhatStands:
     async def test_a_skip_by_a_person_stands(self, gateway: Gateway, clock: ManualClock) -> None:
         job = await gateway.create(every="10m")
         slot = SlotKey(job.source, job.job_id, gateway.began + 30 * MINUTE)
-        await gateway.runtime.exceptions.make(slot, ExceptionKind.SKIP, by="ada")
+        await gateway.runtime.slot_overrides.make(slot, OverrideKind.SKIP, by="ada")
         clock.step(3600)
         await clock.advance(NOTICED)
         clock.step(-3600)

@@ -25,13 +25,13 @@ from tests.oracle.ledger_oracle import reckon_one_by_one
 from tests.oracle.zone_files import AN_HOUR_EAST, NO_SUMMER_TIME, SUMMER_TIME, TOWN, put_rules
 from universal_agent.domain.calendar import build_feed
 from universal_agent.domain.calendar_facts import Window
-from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.explain import explain
 from universal_agent.domain.job import Job, OffLabel
 from universal_agent.domain.ledger import reckon
 from universal_agent.domain.local_time import forget_zones
 from universal_agent.domain.run import Trigger
 from universal_agent.domain.slot import SlotKey
+from universal_agent.domain.slot_overrides import OverrideKind
 from universal_agent.domain.stasis import Scope, StasisAction
 from universal_agent.errors import UniversalAgentError
 from universal_agent.store import verbs
@@ -127,14 +127,14 @@ class World:
     async def make_exception(self, which: int, kind: int, minutes: int) -> None:
         job = await self.gateway.store.read(verbs.jobs.get_job, self.one(which).job_id)
         if job is not None and job.next_run_at is not None:
-            kinds = list(ExceptionKind)
+            kinds = list(OverrideKind)
             chosen = kinds[kind % len(kinds)]
             move_to = self.clock.now() + (1 + minutes % 30) * MINUTE
-            await self.gateway.runtime.exceptions.make(
+            await self.gateway.runtime.slot_overrides.make(
                 SlotKey(job.source, job.job_id, job.next_run_at),
                 chosen,
                 by="ada",
-                move_to=move_to.timestamp() if chosen is ExceptionKind.MOVE else None,
+                move_to=move_to.timestamp() if chosen is OverrideKind.MOVE else None,
             )
             self.promised.pop(job.job_id, None)  # a person has decided it
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway, slots_after
-from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.job import Job, OffLabel
 from universal_agent.domain.run import JobId, RunStatus
 from universal_agent.domain.slot import SlotKey, Source
+from universal_agent.domain.slot_overrides import OverrideKind
 from universal_agent.errors import (
     Conflict,
     InvalidInput,
@@ -244,7 +244,7 @@ async def test_a_job_whose_next_slot_was_skipped_follows_a_new_schedule_at_once(
     """A slot that was decided ahead of its time does not put off what an edit begins."""
     job = await gateway.create(every="1h")
     slot = SlotKey(Source.CRON, job.job_id, gateway.began + HOUR)
-    await gateway.runtime.exceptions.make(slot, ExceptionKind.SKIP, by="ada")
+    await gateway.runtime.slot_overrides.make(slot, OverrideKind.SKIP, by="ada")
     await gateway.runtime.jobs.edit(job.job_id, {"every": "1m"})
     await clock.advance(180)
     assert runner.slots == slots_after(gateway.began, 3)

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.integration.engine.gateway import HOUR, SECOND, Gateway
-from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.job import Job
 from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.ledger import Ledger
 from universal_agent.domain.run import RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source
+from universal_agent.domain.slot_overrides import OverrideKind
 from universal_agent.domain.stasis import Scope, StasisAction
 from universal_agent.errors import Conflict, InvalidInput, NotFound
 from universal_agent.store import verbs
@@ -147,8 +147,8 @@ class Life(RuleBasedStateMachine):
         self.try_to(self.gateway.runtime.jobs.run_now(self.pick(pick).job_id))
 
     @precondition(lambda self: self.jobs)
-    @rule(pick=picks, later=st.integers(0, 2), kind=st.sampled_from(ExceptionKind))
-    def make_exception(self, pick: int, later: int, kind: ExceptionKind) -> None:
+    @rule(pick=picks, later=st.integers(0, 2), kind=st.sampled_from(OverrideKind))
+    def make_exception(self, pick: int, later: int, kind: OverrideKind) -> None:
         job = self.do(self.gateway.job(self.pick(pick)))
         at = job.next_run_at
         for _ in range(later):
@@ -158,8 +158,8 @@ class Life(RuleBasedStateMachine):
         slot = SlotKey(Source.CRON, job.job_id, at)
         move_to = (self.clock.now() + 45 * SECOND).isoformat()
         self.try_to(
-            self.gateway.runtime.exceptions.make(
-                slot, kind, by="ada", move_to=move_to if kind is ExceptionKind.MOVE else None
+            self.gateway.runtime.slot_overrides.make(
+                slot, kind, by="ada", move_to=move_to if kind is OverrideKind.MOVE else None
             )
         )
 

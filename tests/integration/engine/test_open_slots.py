@@ -6,10 +6,10 @@ from datetime import datetime
 import pytest
 
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway, slots_after
-from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.explain import explain
 from universal_agent.domain.job import Job, OffLabel
 from universal_agent.domain.slot import SlotKey
+from universal_agent.domain.slot_overrides import OverrideKind
 from universal_agent.domain.stasis import StasisAction
 from universal_agent.store import verbs
 from universal_agent.testing import ManualClock, RecordingRunner
@@ -126,9 +126,9 @@ class TestMovedSlots:
         return job
 
     async def move(self, gateway: Gateway, job: Job, at: datetime, to: datetime) -> None:
-        await gateway.runtime.exceptions.make(
+        await gateway.runtime.slot_overrides.make(
             SlotKey(job.source, job.job_id, at),
-            ExceptionKind.MOVE,
+            OverrideKind.MOVE,
             by="ada",
             move_to=to.timestamp(),
         )
@@ -214,7 +214,7 @@ class TestSlotsRunEarly:
         job = await gateway.create(every="1m")
         await clock.advance(60)
         slot = SlotKey(job.source, job.job_id, gateway.began + 10 * MINUTE)
-        await gateway.runtime.exceptions.make(slot, ExceptionKind.RUN_EARLY, by="ada")
+        await gateway.runtime.slot_overrides.make(slot, OverrideKind.RUN_EARLY, by="ada")
         await change(gateway, job)
         runner.release()
         await clock.advance(1200)
@@ -227,8 +227,8 @@ async def test_a_session_that_is_deleted_takes_its_moved_beat_with_it(
 ) -> None:
     beats = await gateway.session()
     slot = SlotKey(beats.source, beats.job_id, gateway.began + MINUTE)
-    await gateway.runtime.exceptions.make(
-        slot, ExceptionKind.MOVE, by="ada", move_to=(gateway.began + 5 * MINUTE).timestamp()
+    await gateway.runtime.slot_overrides.make(
+        slot, OverrideKind.MOVE, by="ada", move_to=(gateway.began + 5 * MINUTE).timestamp()
     )
     await clock.advance(150)
     await gateway.runtime.heartbeats.remove(beats.job_id)

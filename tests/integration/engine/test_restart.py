@@ -9,10 +9,10 @@ import pytest
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway, slots_after
 from tests.integration.stand_in import stand_in
 from universal_agent.clock import SystemClock
-from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.run import RunId, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source
+from universal_agent.domain.slot_overrides import OverrideKind
 from universal_agent.store import verbs
 from universal_agent.store.values import Admission
 from universal_agent.testing import ManualClock, RecordingRunner
@@ -75,7 +75,7 @@ async def test_a_slot_that_was_run_early_is_not_missed_in_an_outage(
     """It ran: to have it decided, and run, once more would be to run it twice."""
     job = await gateway.create(every="10m", on_miss="run_all")
     slot = SlotKey(Source.CRON, job.job_id, gateway.began + 30 * MINUTE)
-    await gateway.runtime.exceptions.make(slot, ExceptionKind.RUN_EARLY, by="ada")
+    await gateway.runtime.slot_overrides.make(slot, OverrideKind.RUN_EARLY, by="ada")
     await clock.advance(1)
     await gateway.kill()
     clock.step(3600 + 300)

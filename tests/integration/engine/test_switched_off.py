@@ -12,11 +12,11 @@ import pytest
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway
 from universal_agent.api.app import create_app
 from universal_agent.domain.calendar_facts import Window
-from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.job import Job
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.run import RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source
+from universal_agent.domain.slot_overrides import OverrideKind
 from universal_agent.store import verbs
 from universal_agent.testing import FAILURE, ManualClock, RecordingRunner
 from universal_agent.views.calendar_provider import both_calendars
@@ -247,7 +247,7 @@ async def test_a_retry_and_a_moved_slot_do_not_start(
     runner.answer(FAILURE)
     moved = await gateway.create(run_at="10m")
     slot = SlotKey(Source.CRON, moved.job_id, gateway.began + 10 * MINUTE)
-    await gateway.runtime.exceptions.make(slot, ExceptionKind.MOVE, by="ada", move_to="in 20m")
+    await gateway.runtime.slot_overrides.make(slot, OverrideKind.MOVE, by="ada", move_to="in 20m")
     await clock.advance(61)
     await restart(gateway, **off)
     await clock.advance(1800)

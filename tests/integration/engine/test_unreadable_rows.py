@@ -10,10 +10,10 @@ import pytest
 
 from tests.integration.engine.gateway import MINUTE, Gateway
 from universal_agent.api.app import create_app
-from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.job import Job
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.slot import SlotKey, Source
+from universal_agent.domain.slot_overrides import OverrideKind
 from universal_agent.testing import FAILURE, ManualClock, RecordingRunner
 
 #: What makes the spec of a job unreadable.
@@ -240,7 +240,9 @@ async def test_a_slot_with_a_time_of_its_own_does_not_hold_up_others(
     runner.answer(FAILURE)
     for job in jobs:
         slot = SlotKey(Source.CRON, job.job_id, gateway.began + 10 * MINUTE)
-        await gateway.runtime.exceptions.make(slot, ExceptionKind.MOVE, by="ada", move_to="in 2m")
+        await gateway.runtime.slot_overrides.make(
+            slot, OverrideKind.MOVE, by="ada", move_to="in 2m"
+        )
     break_row("UPDATE slots SET job_version = 99 WHERE source_ref = :id", id=jobs[0].job_id)
     break_row("UPDATE job_versions SET spec = '{' WHERE job_id = :id", id=jobs[0].job_id)
     await clock.advance(150)

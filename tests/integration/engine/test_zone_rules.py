@@ -13,11 +13,11 @@ import pytest
 from tests.integration.engine.gateway import HOUR, MINUTE, Gateway
 from tests.oracle.zone_files import AN_HOUR_EAST, NO_SUMMER_TIME, SUMMER_TIME, TOWN, put_rules
 from universal_agent.api.app import create_app
-from universal_agent.domain.exceptions import ExceptionKind
 from universal_agent.domain.explain import explain
 from universal_agent.domain.job import OffLabel
 from universal_agent.domain.local_time import forget_zones
 from universal_agent.domain.slot import SlotKey, Source
+from universal_agent.domain.slot_overrides import OverrideKind
 from universal_agent.store import verbs
 from universal_agent.testing import ManualClock
 
@@ -158,7 +158,7 @@ async def test_a_skip_of_a_slot_that_the_new_rules_do_not_have_is_void(
 ) -> None:
     job = await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
     slot = SlotKey(job.source, job.job_id, NOON + 2 * HOUR)
-    await gateway.runtime.exceptions.make(slot, ExceptionKind.SKIP, by="ada")
+    await gateway.runtime.slot_overrides.make(slot, OverrideKind.SKIP, by="ada")
     await restart(gateway, rules, AN_HOUR_EAST, after=MINUTE)
     await clock.advance(4 * 3600)
     ledger = await gateway.ledger(job)

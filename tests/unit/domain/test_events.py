@@ -157,7 +157,7 @@ def made() -> list[NewEvent]:
             run_id="run_2",
             new_job_id="job_2",
         ),
-        events.slot_exception(
+        events.slot_overridden(
             a_job, a_slot, "move", now=NOW, by="ann", move_to=NOW, next_run_at=None
         ),
         events.job_replanned(

@@ -105,7 +105,7 @@ DELETE FROM slots
 WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :scheduled_at
   AND run_id IS NULL AND outcome = 'skipped';
 
--- drop_exception --
+-- drop_override --
 DELETE FROM slots
 WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :scheduled_at
   AND run_id IS NULL AND (outcome = 'moved' OR (outcome = 'skipped' AND reason = :reason));
@@ -116,13 +116,13 @@ WHERE s.scheduled_at > :after AND s.source_ref = :job_id
   AND (r.trigger = 'early' OR (s.run_id IS NULL AND (
     s.outcome = 'moved' OR (s.outcome = 'skipped' AND s.reason = :reason))));
 
--- exceptions_after --
+-- overrides_after --
 SELECT scheduled_at FROM slots
 WHERE scheduled_at > :after AND source_ref = :job_id AND run_id IS NULL
   AND (outcome = 'moved' OR (outcome = 'skipped' AND reason = :reason))
 ORDER BY scheduled_at;
 
--- drop_exceptions_after --
+-- drop_overrides_after --
 DELETE FROM slots
 WHERE source_ref = :job_id AND scheduled_at > :after AND run_id IS NULL
   AND (outcome = 'moved' OR (outcome = 'skipped' AND reason = :reason));

@@ -8,10 +8,10 @@ which expects it.
 from datetime import datetime, timedelta
 
 from universal_agent.domain import events
-from universal_agent.domain.exceptions import OPERATOR
 from universal_agent.domain.job import Job, JobSpec
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.slot import SlotKey, epoch, from_epoch
+from universal_agent.domain.slot_overrides import OPERATOR
 from universal_agent.store.tx import Tx
 
 #: Why slots are skipped when their job gets another schedule or is deleted. A job that is switched
@@ -75,7 +75,7 @@ def close_open_slots(tx: Tx, job: Job, *, until: datetime, reason: str, now: dat
     )
 
 
-def void_exceptions(tx: Tx, job: Job, *, after: datetime) -> list[int]:
+def void_overrides(tx: Tx, job: Job, *, after: datetime) -> list[int]:
     """Delete the skips and moves after `after` of slots that the job no longer expects.
 
     Returns the times of these slots.
@@ -83,13 +83,13 @@ def void_exceptions(tx: Tx, job: Job, *, after: datetime) -> list[int]:
     void = [
         at
         for (at,) in tx.all(
-            "exceptions_after", job_id=job.job_id, after=after.timestamp(), reason=OPERATOR
+            "overrides_after", job_id=job.job_id, after=after.timestamp(), reason=OPERATOR
         )
         if not job.expects(from_epoch(at))
     ]
     for at in void:
         tx.run(
-            "drop_exception",
+            "drop_override",
             source=job.source,
             source_ref=job.job_id,
             scheduled_at=at,

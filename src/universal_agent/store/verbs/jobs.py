@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from universal_agent.domain import events
-from universal_agent.domain.exceptions import OPERATOR
 from universal_agent.domain.job import Job
 from universal_agent.domain.run import RunId
 from universal_agent.domain.slot import Source, epoch, from_epoch
+from universal_agent.domain.slot_overrides import OPERATOR
 from universal_agent.errors import Conflict
 from universal_agent.store.encoding import stamp
 from universal_agent.store.rows.decoding import decoded
@@ -19,7 +19,7 @@ from universal_agent.store.steps.open_slots import (
     JOB_DELETED,
     close_open_slots,
     reason_of,
-    void_exceptions,
+    void_overrides,
 )
 from universal_agent.store.steps.retries import Dropped, drop_retries
 from universal_agent.store.steps.zone_rules import keep_zone
@@ -214,7 +214,7 @@ def end_version(
         for (run_id,) in tx.all("waiting_early_runs", job_id=job.job_id):
             cancel_queued(tx, RunId(run_id), now=now, reason=reason)
     put_version(tx, job, replaces=replaces, closed_at=closed_at)
-    return void_exceptions(tx, job, after=closed_at)
+    return void_overrides(tx, job, after=closed_at)
 
 
 def first_decided_ahead(tx: Tx, job_id: str, *, after: datetime) -> datetime | None:
@@ -252,7 +252,7 @@ def close_job(tx: Tx, job: Job, *, closed_at: datetime, now: datetime) -> None:
     close_open_slots(tx, job, until=closed_at, reason=JOB_DELETED, now=now)
     drop_retries(tx, {job.job_id: job.spec}, Dropped.JOB_DELETED, now=now)
     tx.run(
-        "drop_exceptions_after",
+        "drop_overrides_after",
         job_id=job.job_id,
         after=closed_at.timestamp(),
         reason=OPERATOR,

@@ -21,7 +21,7 @@ from universal_agent.store.rows.missed import missed_from_row
 from universal_agent.store.steps.decided_slots import first_open
 from universal_agent.store.steps.job_versions import insert_version, read_spec
 from universal_agent.store.steps.missed import put_missed
-from universal_agent.store.steps.open_slots import void_exceptions
+from universal_agent.store.steps.open_slots import void_overrides
 from universal_agent.store.tx import Tx
 from universal_agent.store.values import Replanned
 from universal_agent.store.verbs.jobs import get_job
@@ -146,7 +146,7 @@ def _replan(tx: Tx, old: Job, skips: Sequence[int], *, now: datetime) -> Replann
         return Replanned()
     job = put_plan(tx, job, mark)
     if cut_short:
-        void = void_exceptions(tx, job, after=now)
+        void = void_overrides(tx, job, after=now)
         tx.append(
             events.job_updated(
                 job, now=now, changed=[], effective_until=now, void=void, reason=CLOCK_SET_BACK

@@ -7,10 +7,10 @@ the scheduler finds it taken when the time comes, and the ledger finds its outco
 from datetime import datetime, timedelta
 
 from universal_agent.domain import events
-from universal_agent.domain.exceptions import MOVED, OPERATOR, ExceptionKind, SlotException
 from universal_agent.domain.job import Job
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, epoch
+from universal_agent.domain.slot_overrides import MOVED, OPERATOR, OverrideKind, SlotOverride
 from universal_agent.errors import Conflict, JobNotFound, SlotNotFound
 from universal_agent.store.effects import effect_unless
 from universal_agent.store.encoding import stamp
@@ -23,10 +23,10 @@ _SECOND = timedelta(seconds=1)
 
 
 @effect_unless()
-def make_exception(
+def override_slot(
     tx: Tx,
     slot: SlotKey,
-    exception: SlotException,
+    override: SlotOverride,
     *,
     run_id: RunId,
     by: str,
@@ -39,7 +39,7 @@ def make_exception(
     """
     job = _job_with_future_slot(tx, slot)
     run = None
-    if exception.kind is ExceptionKind.RUN_EARLY:
+    if override.kind is OverrideKind.RUN_EARLY:
         run = Run(
             run_id=run_id,
             source=job.source,
@@ -54,10 +54,10 @@ def make_exception(
             approved_by=by,
         )
     outcome = {
-        ExceptionKind.SKIP: RunStatus.SKIPPED.value,
-        ExceptionKind.MOVE: MOVED,
-        ExceptionKind.RUN_EARLY: RunStatus.QUEUED.value,
-    }[exception.kind]
+        OverrideKind.SKIP: RunStatus.SKIPPED.value,
+        OverrideKind.MOVE: MOVED,
+        OverrideKind.RUN_EARLY: RunStatus.QUEUED.value,
+    }[override.kind]
     claimed = tx.run(
         "claim_slot",
         source=slot.source,
@@ -65,26 +65,26 @@ def make_exception(
         scheduled_at=epoch(slot.scheduled_at),
         job_version=job.version,
         outcome=outcome,
-        reason=OPERATOR if exception.kind is ExceptionKind.SKIP else None,
+        reason=OPERATOR if override.kind is OverrideKind.SKIP else None,
         run_id=run_id if run else None,
         missed_id=None,
     )
     if not claimed:
         raise Conflict(f"The slot {slot.event_id} has been decided already.")
-    if exception.move_to is not None:
+    if override.move_to is not None:
         tx.run(
             "start_slot_at",
             source=slot.source,
             source_ref=slot.source_ref,
             scheduled_at=epoch(slot.scheduled_at),
-            retry_at=stamp(exception.move_to),
+            retry_at=stamp(override.move_to),
         )
     mark = job.next_run_at
     if mark == slot.scheduled_at:
         mark = put_mark(tx, job, first_open(tx, job, mark))
     tx.append(
-        events.slot_exception(
-            job, slot, exception.kind, now=now, by=by, move_to=exception.move_to, next_run_at=mark
+        events.slot_overridden(
+            job, slot, override.kind, now=now, by=by, move_to=override.move_to, next_run_at=mark
         )
     )
     if run is not None:
@@ -112,24 +112,24 @@ def _job_with_future_slot(tx: Tx, slot: SlotKey) -> Job:
     return job
 
 
-def undo_exception(tx: Tx, slot: SlotKey, *, by: str, now: datetime) -> Job:
+def undo_override(tx: Tx, slot: SlotKey, *, by: str, now: datetime) -> Job:
     """Undo a skip or a move. Raises JobNotFound, SlotNotFound, or Conflict."""
     job = _job_of(tx, slot)
     if slot.scheduled_at <= now:
-        raise Conflict(f"The slot {slot.event_id} is past; its exception stands.")
+        raise Conflict(f"The slot {slot.event_id} is past; its override stands.")
     dropped = tx.run(
-        "drop_exception",
+        "drop_override",
         source=slot.source,
         source_ref=slot.source_ref,
         scheduled_at=epoch(slot.scheduled_at),
         reason=OPERATOR,
     )
     if not dropped:
-        raise SlotNotFound(f"No exception that can be taken back is set on {slot.event_id!r}.")
+        raise SlotNotFound(f"No override that can be taken back is set on {slot.event_id!r}.")
     mark = job.next_run_at
     if mark is None or slot.scheduled_at < mark:
         mark = put_mark(tx, job, slot.scheduled_at)
     tx.append(
-        events.slot_exception(job, slot, "undo", now=now, by=by, move_to=None, next_run_at=mark)
+        events.slot_overridden(job, slot, "undo", now=now, by=by, move_to=None, next_run_at=mark)
     )
     return job

@@ -1,21 +1,21 @@
-"""Commands on single future slots: skip, move, run early, and take that back."""
+"""Commands on single slots to come: skip, move, run early, and take that back."""
 
 from datetime import datetime
 
 from universal_agent.clock import Clock
-from universal_agent.domain.exceptions import ExceptionKind, SlotException
 from universal_agent.domain.job import Job
 from universal_agent.domain.phrases import parse_instant
 from universal_agent.domain.run import JobId, Run, RunId
 from universal_agent.domain.slot import SlotKey
+from universal_agent.domain.slot_overrides import OverrideKind, SlotOverride
 from universal_agent.engine.ids import new_id
 from universal_agent.errors import InvalidSchedule, JobNotFound
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
 
 
-class Exceptions:
-    """What a person may do to one slot ahead of its time."""
+class SlotOverrides:
+    """What a person may decide about one slot ahead of its time."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -24,25 +24,25 @@ class Exceptions:
     async def make(
         self,
         slot: SlotKey,
-        kind: ExceptionKind,
+        kind: OverrideKind,
         *,
         by: str,
         move_to: str | float | None = None,
         timezone: str | None = None,
     ) -> Run | None:
-        """Decide a slot ahead of its time; the run, when it runs early.
+        """Decide a slot ahead of its time; returns its run if it runs early.
 
-        Raises JobNotFound, SlotNotFound when the job expects no such slot, Conflict when the slot
-        is decided already, InvalidInput for a time that is not understood or is past.
+        Raises JobNotFound, SlotNotFound if the job expects no such slot, Conflict if the slot is
+        decided already, InvalidInput for a time that is not understood or is past.
         """
         now = self._clock.now()
-        exception = SlotException(kind=kind)
-        if kind is ExceptionKind.MOVE:
+        override = SlotOverride(kind=kind)
+        if kind is OverrideKind.MOVE:
             at = await self._move_to(slot, move_to, timezone, now)
-            exception = SlotException(kind=kind, move_to=at)
+            override = SlotOverride(kind=kind, move_to=at)
         run_id = RunId(new_id("run", now))
         return await self._store.write(
-            verbs.slot_overrides.make_exception, slot, exception, run_id=run_id, by=by, now=now
+            verbs.slot_overrides.override_slot, slot, override, run_id=run_id, by=by, now=now
         )
 
     async def _move_to(
@@ -60,7 +60,6 @@ class Exceptions:
         return at
 
     async def undo(self, slot: SlotKey, *, by: str) -> Job:
-        """Take back a skip or a move that has not come to pass. Raises SlotNotFound, Conflict."""
-        return await self._store.write(
-            verbs.slot_overrides.undo_exception, slot, by=by, now=self._clock.now()
-        )
+        """Take back a skip or a move whose time has not come. Raises SlotNotFound, Conflict."""
+        now = self._clock.now()
+        return await self._store.write(verbs.slot_overrides.undo_override, slot, by=by, now=now)

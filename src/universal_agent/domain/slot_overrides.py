@@ -1,4 +1,4 @@
-"""What may be done to a single future slot, besides letting it come?"""
+"""What a person may decide about one slot ahead of its time."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,12 +7,12 @@ from enum import StrEnum
 #: The outcome of a slot that waits for the time it was moved to.
 MOVED = "moved"
 
-#: Why a slot was skipped: a person said so.
+#: The reason of a slot that a person skipped.
 OPERATOR = "operator"
 
 
-class ExceptionKind(StrEnum):
-    """What a person decided about one slot ahead of its time."""
+class OverrideKind(StrEnum):
+    """A decision about one slot to come."""
 
     #: It does not run.
     SKIP = "skip"
@@ -23,8 +23,8 @@ class ExceptionKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SlotException:
-    """An exception; only a move has a time."""
+class SlotOverride:
+    """An override; only a move has a time."""
 
-    kind: ExceptionKind
+    kind: OverrideKind
     move_to: datetime | None = None

@@ -17,10 +17,10 @@ from tests.store.making import (
     run_ids,
     switch_off,
 )
-from universal_agent.domain.exceptions import ExceptionKind, SlotException
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.run import Run, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source
+from universal_agent.domain.slot_overrides import OverrideKind, SlotOverride
 from universal_agent.errors import Conflict, JobNotFound, SlotNotFound
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
@@ -31,10 +31,10 @@ def slot(number: int = 0) -> SlotKey:
 
 
 async def make(store: Store, number: int = 0, **fields: object) -> Run | None:
-    fields.setdefault("kind", ExceptionKind.SKIP)
-    exception = SlotException(**fields)  # type: ignore[arg-type]
+    fields.setdefault("kind", OverrideKind.SKIP)
+    exception = SlotOverride(**fields)  # type: ignore[arg-type]
     return await store.write(
-        verbs.slot_overrides.make_exception,
+        verbs.slot_overrides.override_slot,
         slot(number),
         exception,
         run_id=run_id(),
@@ -75,7 +75,7 @@ async def test_taking_a_skip_back_expects_the_slot_again(store: Store) -> None:
     await a_job(store)
     await make(store)
 
-    await store.write(verbs.slot_overrides.undo_exception, slot(), by="kim", now=NOON + SECOND)
+    await store.write(verbs.slot_overrides.undo_override, slot(), by="kim", now=NOON + SECOND)
 
     assert (await fresh(store)).next_run_at == FIRST
 
@@ -85,13 +85,13 @@ async def test_a_skip_of_the_past_stands(store: Store) -> None:
     await make(store)
 
     with pytest.raises(Conflict, match="past"):
-        await store.write(verbs.slot_overrides.undo_exception, slot(), by="kim", now=FIRST)
+        await store.write(verbs.slot_overrides.undo_override, slot(), by="kim", now=FIRST)
 
 
 async def test_a_moved_slot_starts_at_its_new_time_under_its_own_id(store: Store) -> None:
     await a_job(store)
     moved_to = NOON + HOUR
-    await make(store, kind=ExceptionKind.MOVE, move_to=moved_to)
+    await make(store, kind=OverrideKind.MOVE, move_to=moved_to)
 
     assert await starts(store, now=moved_to - SECOND) == 0
     assert await starts(store, now=moved_to) == 1
@@ -105,7 +105,7 @@ async def test_a_moved_slot_whose_time_passed_unseen_is_missed_and_not_run_late(
 ) -> None:
     await a_job(store)
     moved_to = NOON + HOUR
-    await make(store, kind=ExceptionKind.MOVE, move_to=moved_to)
+    await make(store, kind=OverrideKind.MOVE, move_to=moved_to)
 
     await starts(store, now=moved_to + timedelta(hours=3))
 
@@ -117,7 +117,7 @@ async def test_a_moved_slot_whose_time_passed_unseen_is_missed_and_not_run_late(
 async def test_running_a_slot_early_consumes_it(store: Store) -> None:
     job = await a_job(store, overlap="allow")
 
-    run = await make(store, 1, kind=ExceptionKind.RUN_EARLY)
+    run = await make(store, 1, kind=OverrideKind.RUN_EARLY)
     await admit(store, decide(job, FIRST, FIRST + MINUTE), now=FIRST + MINUTE)
 
     assert run is not None
@@ -132,7 +132,7 @@ async def test_a_slot_is_decided_ahead_only_once(store: Store) -> None:
     await make(store, 2)
 
     with pytest.raises(Conflict):
-        await make(store, 2, kind=ExceptionKind.RUN_EARLY)
+        await make(store, 2, kind=OverrideKind.RUN_EARLY)
 
 
 async def test_a_time_that_is_no_slot_cannot_be_skipped(store: Store) -> None:
@@ -141,9 +141,9 @@ async def test_a_time_that_is_no_slot_cannot_be_skipped(store: Store) -> None:
 
     with pytest.raises(SlotNotFound):
         await store.write(
-            verbs.slot_overrides.make_exception,
+            verbs.slot_overrides.override_slot,
             between,
-            SlotException(kind=ExceptionKind.SKIP),
+            SlotOverride(kind=OverrideKind.SKIP),
             run_id=run_id(),
             by="kim",
             now=NOON,
@@ -163,5 +163,5 @@ async def test_switching_a_job_off_voids_what_was_said_about_its_slots(store: St
 
     with pytest.raises(SlotNotFound):
         await store.write(
-            verbs.slot_overrides.undo_exception, slot(5), by="kim", now=NOON + 2 * SECOND
+            verbs.slot_overrides.undo_override, slot(5), by="kim", now=NOON + 2 * SECOND
         )
