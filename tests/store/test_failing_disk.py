@@ -72,7 +72,7 @@ class TestFailingDisk:
     async def test_it_is_found_out_without_a_request_that_the_disk_is_well_again(
         self, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("universal_agent.store.databases.sqlite._PROBE_SECONDS", 0.01)
+        monkeypatch.setattr("universal_agent.store.databases.group_writer._PROBE_SECONDS", 0.01)
         await filled(path, 0)
         database = CrampedDatabase(path, synchronous="OFF")
         database.most_pages = size_of(path) // 4096

@@ -23,7 +23,7 @@ from tests.store.harms import (
 from tests.store.making import a_job
 from universal_agent.errors import DataDirLocked, DataMissing, StoreUnavailable
 from universal_agent.store import verbs
-from universal_agent.store.databases import sqlite, upkeep
+from universal_agent.store.databases import group_writer, upkeep
 from universal_agent.store.databases.accept_loss import accept_loss, find_loss
 from universal_agent.store.databases.data_lock import DataLock, is_held
 from universal_agent.store.databases.open_files import OpenFiles
@@ -98,7 +98,7 @@ class TestWhileItRuns:
         harm: Callable[[Path], None],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(sqlite, "_LOOK_SECONDS", 0.01)
+        monkeypatch.setattr(group_writer, "_LOOK_SECONDS", 0.01)
         monkeypatch.setattr(upkeep, "_LONG_QUIET_SECONDS", 0.01)
         harm(path)
         while not await asyncio.to_thread(is_failing, store):
