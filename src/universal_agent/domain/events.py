@@ -180,7 +180,7 @@ _RUN_EVENTS: Mapping[str, Mapping[RunStatus, EventType]] = {
     },
 }
 
-#: How the rest of a run's states are told.
+#: The event types of all other end states of a run.
 FAILED_RUN = {
     "cron": EventType.CRON_RUN_FAILED,
     "heartbeat": EventType.HEARTBEAT_FAILED,

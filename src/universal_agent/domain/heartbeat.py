@@ -1,8 +1,8 @@
-"""How does a session's heartbeat behave: how often, when, with which words, told to whom?
+"""The config of a session's heartbeats: interval, active hours, prompt, delivery, visibility.
 
-The gateway's settings say it for all sessions; a HEARTBEAT.json in a session's workspace
-overrides what it names. Both are read strictly: a value that cannot be meant is refused with the
-name of its key, so that one session's mistake stays that session's.
+The gateway's settings apply to all sessions; a HEARTBEAT.json in a session's workspace overrides
+the values that it contains. Both are validated strictly: an invalid value is refused with the name
+of its key, and affects that session only.
 """
 
 import json
@@ -43,19 +43,19 @@ _TOKEN = re.compile(r"\w{1,64}", re.ASCII)
 
 
 class DeliveryMode(StrEnum):
-    """Who is told what a heartbeat says."""
+    """The recipients of a heartbeat's report."""
 
     #: The session's own clients.
     LAST = "last"
-    #: The clients of the sessions that are named.
+    #: The clients of the listed sessions.
     EXPLICIT = "explicit"
-    #: Nobody; it is kept.
+    #: No recipient; the report is stored.
     NONE = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeartbeatConfig:
-    """How the heartbeats of one session behave."""
+    """The config of one session's heartbeats."""
 
     every: timedelta = timedelta(minutes=25)
     #: None: at any hour.
@@ -65,14 +65,14 @@ class HeartbeatConfig:
     prompt: str = DEFAULT_PROMPT
     ok_tokens: tuple[str, ...] = ("HEARTBEAT_OK", "UA_HEARTBEAT_OK")
     ack_max_chars: int = 300
-    #: Whether a workspace without a HEARTBEAT.md is passed over.
+    #: Whether beats of a workspace without a HEARTBEAT.md are skipped.
     require_file: bool = False
     exec_timeout_seconds: int = 300
     delivery_mode: DeliveryMode = DeliveryMode.LAST
     explicit_session_ids: tuple[str, ...] = ()
     show_ok: bool = False
     show_alerts: bool = True
-    #: The same alert is told once in this time.
+    #: The same alert is delivered once in this time.
     dedupe_window: timedelta = timedelta(days=1)
     #: Whether clients get a `heartbeat_indicator` where they get no summary.
     use_indicator: bool = False
@@ -85,7 +85,7 @@ class HeartbeatConfig:
 
 
 class HeartbeatSettings(Protocol):
-    """What the heartbeat takes from the gateway's settings."""
+    """The gateway's settings that concern heartbeats."""
 
     @property
     def heartbeat_every(self) -> str: ...
@@ -124,9 +124,9 @@ class HeartbeatSettings(Protocol):
 
 
 def config_from(settings: HeartbeatSettings) -> HeartbeatConfig:
-    """What the gateway's settings say for every session.
+    """The config for all sessions, from the gateway's settings.
 
-    Raises SettingsError naming the variable whose value cannot be accepted.
+    Raises SettingsError that names the variable with an invalid value.
     """
     values: dict[str, object] = {
         "UA_HEARTBEAT_EVERY": settings.heartbeat_every,
@@ -151,9 +151,9 @@ def config_from(settings: HeartbeatSettings) -> HeartbeatConfig:
 
 
 def overridden(config: HeartbeatConfig, json_text: str) -> HeartbeatConfig:
-    """The config with what a HEARTBEAT.json says in place of it.
+    """The config with the overrides of a HEARTBEAT.json.
 
-    Raises InvalidInput naming the key (`delivery.mode`) that is unknown or has a bad value.
+    Raises InvalidInput that names the unknown key, or the key (`delivery.mode`) of an invalid value.
     """
     return _with(config, _flat(_parsed(json_text)), _KEYS)
 
@@ -161,11 +161,11 @@ def overridden(config: HeartbeatConfig, json_text: str) -> HeartbeatConfig:
 def in_force(config: HeartbeatConfig, metadata: Mapping[str, Any]) -> HeartbeatConfig:
     """The config of a session whose beats have this metadata.
 
-    That is its last HEARTBEAT.json that could be accepted, and the delivery that a person has set.
+    The metadata contains the last valid HEARTBEAT.json and the delivery mode that a person set.
     """
     text, mode = metadata.get("overrides"), metadata.get("delivery_mode")
     if text is not None:
-        with suppress(InvalidInput):  # it may have been fine for an earlier version of this product
+        with suppress(InvalidInput):  # an earlier version of this product accepted it
             config = overridden(config, text)
     return config if mode is None else replace(config, delivery_mode=DeliveryMode(mode))
 
@@ -202,7 +202,7 @@ def _parsed(json_text: str) -> dict[str, Any]:
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys come once: of two values, nobody could tell which is meant."""
+    """An object without duplicate keys: it would be ambiguous which value applies."""
     names = [name for name, _ in pairs]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -211,11 +211,11 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _flat(parsed: Mapping[str, Any]) -> dict[str, object]:
-    """The values by dotted key: what `delivery` and `visibility` hold is named with them."""
+    """The values by dotted key, such as `delivery.mode`."""
     values: dict[str, object] = {}
     for name, value in parsed.items():
         if name not in _SECTIONS:
-            # A key that is dotted itself could say the same thing a second time.
+            # A key with a dot is not valid: it would be a second way to name a nested value.
             values[name if "." not in name else f"{name!r}"] = value
         elif isinstance(value, dict):
             values.update({f"{name}.{inner}": v for inner, v in value.items()})
@@ -238,7 +238,7 @@ def _with(
     return replace(config, **read)
 
 
-# -- one reader for each kind of value: (value, key) -> value, or InvalidInput naming the key
+# -- one reader per kind of value: (value, key) -> value; raises InvalidInput that names the key
 
 
 def _refused(key: str, expected: str, value: object) -> InvalidInput:
@@ -330,7 +330,7 @@ def _tokens(value: object, key: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Which field of the config a key sets, and how its value is read."""
+    """The field of the config that a key sets, and the reader of its value."""
 
     field: str
     read: Callable[[object, str], object]

@@ -188,7 +188,7 @@ def _redirection(response: httpx.Response) -> str:
     try:
         target = response.url.join(response.headers["location"])
     except httpx.InvalidURL:
-        return "what is no URL"
+        return "an invalid URL"
     address = str(target.copy_with(username=None, password=None, query=None, fragment=None))
     base = address.removesuffix("/").removesuffix(_COMPLETIONS)
     if target.path.rstrip("/").endswith(_COMPLETIONS):

@@ -98,7 +98,7 @@ class Target:
         if not _NAME.fullmatch(host) or not _is_resolvable(host, url):
             raise InvalidInput(f"expected a host name, got {host[:80]!r}", field="command")
         if _ENDS_IN_A_NUMBER.fullmatch(host):
-            raise blocked(f"{host} is no address written in the usual way")
+            raise blocked(f"{host} is an address in an unusual notation")
         return cls(host, port, None)
 
 

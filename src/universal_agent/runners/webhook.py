@@ -197,9 +197,9 @@ def _redirected(url: httpx.URL, location: str) -> httpx.URL:
     try:
         target = url.join(location)
     except httpx.InvalidURL as error:
-        raise InvalidInput(f"redirected to no URL: {error}") from None
+        raise InvalidInput(f"redirected to an invalid URL: {error}") from None
     if url.scheme == "https" and target.scheme != "https":
-        raise blocked("redirected from https to what is not")
+        raise blocked(f"redirected from https to {target.scheme[:20]}")
     return target
 
 
