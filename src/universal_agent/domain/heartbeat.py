@@ -153,7 +153,7 @@ def config_from(settings: HeartbeatSettings) -> HeartbeatConfig:
 def overridden(config: HeartbeatConfig, json_text: str) -> HeartbeatConfig:
     """The config with the overrides of a HEARTBEAT.json.
 
-    Raises InvalidInput that names the unknown key, or the key (`delivery.mode`) of an invalid value.
+    Raises InvalidInput that names the key (`delivery.mode`): it is unknown, or its value invalid.
     """
     return _with(config, _flat(_parsed(json_text)), _KEYS)
 
