@@ -80,6 +80,7 @@ def test_a_new_job_is_echoed_in_words_with_its_next_slots_in_both_zones(
     slots = [line.split() for line in lines[3:6]]
     assert [local[10:] for local, _ in slots] == ["T09:00:00+05:45"] * 3
     assert [utc[10:] for _, utc in slots] == ["T03:15:00+00:00"] * 3
+    assert lines[6].split() == ["zone", "Asia/Kathmandu", "(as", "given)"]
 
 
 def test_every_option_of_a_job_reaches_it(shared: GatewayProcess) -> None:

@@ -84,6 +84,7 @@ def added_view(screen: Screen, document: "Document") -> "RenderableType":
             [
                 ("schedule", _schedule(screen, job)),
                 ("next", _next_slots(screen, document["echo"])),
+                ("zone", _zone(screen, document["echo"])),
                 ("runner", screen.text(job["runner"])),
                 *(("note", screen.text(note, "yellow")) for note in _notes(document)),
             ]
@@ -135,6 +136,22 @@ def _failures(job: "Document") -> str:
 def _schedule(screen: Screen, job: "Document") -> Text:
     once = ", then deleted" if job["delete_after_run"] else ""
     return screen.text(job["description"] + once)
+
+
+#: Where a job's zone came from, by the gateway's word for it.
+_ZONE_SOURCES = {
+    "schedule": "named in the schedule",
+    "timezone": "as given",
+    "UA_TIMEZONE": "the gateway's UA_TIMEZONE",
+    "host": "the gateway's host",
+    "job": "as before",
+}
+
+
+def _zone(screen: Screen, echo: "Document") -> Text:
+    """The zone that times are read in, and where it came from."""
+    source = _ZONE_SOURCES.get(echo.get("timezone_source", ""))
+    return screen.text(echo["timezone"] + (f" ({source})" if source else ""))
 
 
 def _next_slots(screen: Screen, echo: "Document") -> "Table | Text":

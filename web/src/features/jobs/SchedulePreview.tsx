@@ -25,6 +25,13 @@ export function useSchedulePreview(fields: JobFields | null) {
   });
 }
 
+/** Where the zone came from, when that is not the form's own field. */
+const ZONE_SOURCES: Partial<Record<string, string>> = {
+  schedule: ', named in the schedule',
+  UA_TIMEZONE: ', the gateway’s UA_TIMEZONE',
+  host: ', the gateway’s host',
+};
+
 interface SchedulePreviewProps {
   /** Null while nothing has been entered. */
   fields: JobFields | null;
@@ -44,7 +51,11 @@ export function SchedulePreview({ fields, hint }: SchedulePreviewProps): JSX.Ele
     <Box tone="good" isOld={isPlaceholderData}>
       <p className={styles.words}>
         {data.description}
-        <span className="muted"> · {data.timezone}</span>
+        <span className="muted">
+          {' '}
+          · {data.timezone}
+          {ZONE_SOURCES[data.timezone_source]}
+        </span>
       </p>
       {data.notes.map((note) => (
         <p key={note} className="muted">
