@@ -217,7 +217,7 @@ class Runtime:
     async def start(self) -> None:
         """Open the store, bring it up to the present, start the loops."""
         if problem := agent_state(self.settings)[1]:
-            _log.warning("agent_program_missing", action="agent_program_missing", reason=problem)
+            _log.warning("agent_program_missing", reason=problem)
         # Before anything is made: a data directory that is gone is not made again.
         await self.store.open()
         self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

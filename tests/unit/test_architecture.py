@@ -271,3 +271,15 @@ def test_every_way_of_reading_time_is_recognised(
     path = tmp_path / "module.py"
     path.write_text(source, encoding="utf-8")
     assert [found.partition(" ")[2] for found in wall_clock_uses(path)] == [offence]
+
+
+def test_a_log_call_names_its_event_once() -> None:
+    offences = [
+        at(path, node, ast.unparse(node.func))
+        for path in files_under("src")
+        for node in ast.walk(syntax(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("_log.")
+        for keyword in node.keywords
+        if keyword.arg == "action" and ast.unparse(keyword.value) == ast.unparse(node.args[0])
+    ]
+    assert offences == []

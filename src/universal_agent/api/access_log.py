@@ -87,7 +87,6 @@ def _write(scope: Scope, status: int, seconds: float, shown: frozenset[str]) -> 
     write = _log.warning if status >= _FAILED else _log.info
     write(
         "request",
-        action="request",
         method=log_text(scope.get("method", "WEBSOCKET")),
         path=log_text(scope["path"]),
         query=log_text(_without_secrets(scope["query_string"].decode("latin-1"), shown)),

@@ -150,7 +150,7 @@ class Gate:
         if wait is not None:
             raise TooManyGuesses(wait)
         # At most as many lines as the limit remembers guesses.
-        _log.warning("token_refused", action="token_refused", client=log_text(name))
+        _log.warning("token_refused", client=log_text(name))
 
     # -- reading on while the token changes
 

@@ -8,7 +8,7 @@ path is short because of thousands of events a second.
 import logging
 import sys
 import threading
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -38,6 +38,7 @@ def configure_logging(level: str) -> None:
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
+            _with_action,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             TracebackWriter(write),
             render,
@@ -51,6 +52,12 @@ def configure_logging(level: str) -> None:
     root.handlers = [_Forward(logging.WARNING)]
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
+
+
+def _with_action(_: object, __: str, record: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """The record with its event as `action`, unless it names another one."""
+    record.setdefault("action", record["event"])
+    return record
 
 
 def _masked(_: object, __: str, rendered: Any) -> str:
@@ -77,7 +84,7 @@ def _uncaught(
     if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, traceback)
     else:
-        _log.critical("uncaught", action="uncaught", exc_info=(kind, error, traceback))
+        _log.critical("uncaught", exc_info=(kind, error, traceback))
 
 
 def _uncaught_in_thread(arguments: threading.ExceptHookArgs) -> None:
@@ -86,7 +93,6 @@ def _uncaught_in_thread(arguments: threading.ExceptHookArgs) -> None:
         thread = arguments.thread
         _log.critical(
             "thread_failed",
-            action="thread_failed",
             thread=None if thread is None else thread.name,
             exc_info=error,
         )

@@ -233,7 +233,6 @@ class OpenConnections:
         if self._logged_at is None or now - self._logged_at >= _LOG_SECONDS:
             _log.warning(
                 "connections_closed",
-                action="connections_closed",
                 count=self._closed,
                 open=len(self._all),
                 most=self._most(),

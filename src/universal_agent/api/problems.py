@@ -217,7 +217,6 @@ def _unforeseen(scope: Scope, error: Exception) -> Response:
     error_id = uuid4().hex
     _log.error(
         "request_failed",
-        action="request_failed",
         error_id=error_id,
         method=scope.get("method", "WEBSOCKET"),
         path=log_text(scope["path"]),

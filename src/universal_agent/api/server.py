@@ -117,7 +117,7 @@ class CalmServer(uvicorn.Server):
         self._stop.set()
 
     def _exit(self, number: int) -> None:
-        _log.info("stopping", action="stopping", signal=signal.Signals(number).name)
+        _log.info("stopping", signal=signal.Signals(number).name)
         self.handle_exit(number, None)
         self._stop.set()
 
@@ -155,7 +155,6 @@ def close_to_others(data_dir: Path) -> None:
         except OSError as error:
             _log.warning(
                 "data_dir_open",
-                action="data_dir_open",
                 data_dir=str(data_dir),
                 mode=f"{mode:04o}",
                 error=error.strerror,
@@ -163,7 +162,6 @@ def close_to_others(data_dir: Path) -> None:
         else:
             _log.warning(
                 "data_dir_closed",
-                action="data_dir_closed",
                 data_dir=str(data_dir),
                 was=f"{mode:04o}",
             )

@@ -106,7 +106,7 @@ class Alarms:
             )
             if not told.kept and not can_keep and not told.sent:
                 told.sent = True
-                _log.error("trouble", action="trouble", name=name, message=mask(trouble.message))
+                _log.error("trouble", name=name, message=mask(trouble.message))
                 self._deliverer.send_directly(_TITLES[trouble.kind], mask(trouble.message))
         if not can_keep:
             return
@@ -114,7 +114,7 @@ class Alarms:
             await self._keep(troubles)
         except StoreUnavailable as error:
             # A trouble of its own, which the next look finds.
-            _log.warning("alarms_not_kept", action="alarms_not_kept", error=error.message)
+            _log.warning("alarms_not_kept", error=error.message)
 
     async def _keep(self, troubles: Mapping[str, Trouble]) -> None:
         for name, told in list(self._told.items()):

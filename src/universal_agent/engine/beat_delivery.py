@@ -101,7 +101,6 @@ class BeatDelivery:
         )
         _log.info(
             "heartbeat_delivered" if delivery.sent else "heartbeat_suppressed",
-            action="heartbeat_delivered" if delivery.sent else "heartbeat_suppressed",
             session_id=kept.session_id,
             run_id=kept.run_id,
             reason=reason,

@@ -196,7 +196,6 @@ class Deliverer:
         status = DeliveryStatus.GIVEN_UP if next_at is None else DeliveryStatus.PENDING
         _log.warning(
             "delivery_failed",
-            action="delivery_failed",
             target=target.name,
             notification_id=notification.notification_id,
             attempt=delivery.attempts + 1,
@@ -280,7 +279,6 @@ def _send_directly(target: Target, title: str, message: str) -> None:
     except Exception as error:
         _log.error(
             "alarm_not_delivered",
-            action="alarm_not_delivered",
             target=target.name,
             error=mask(str(error)),
         )

@@ -94,7 +94,7 @@ class Dispatcher:
                 subscriber.notice(event)
             except Exception:
                 # The event stays in the log, and the other subscribers are given it.
-                _log.exception("event_not_handled", action="event_not_handled", seq=event.seq)
+                _log.exception("event_not_handled", seq=event.seq)
                 self._look_later(subscriber)
 
     def _look_later(self, *subscribers: Subscriber) -> None:

@@ -108,7 +108,7 @@ class Executor:
             more = await self._queue.take(ended, claim=claim)
         except StoreUnavailable as error:
             self._running.put_back(ended)
-            _log.error("store_unavailable", action="store_unavailable", error=error.message)
+            _log.error("store_unavailable", error=error.message)
             return None
         except Exception:
             self._isolate(ended, claimed=claim)
@@ -126,7 +126,6 @@ class Executor:
         """
         _log.exception(
             "outcome_not_recorded",
-            action="outcome_not_recorded",
             run_ids=[end.claimed.run.run_id for end in ended],
         )
         if len(ended) > 1 or claimed:
@@ -165,6 +164,6 @@ class Executor:
             try:
                 await call()
             except StoreUnavailable as error:
-                _log.error("store_unavailable", action="store_unavailable", error=error.message)
+                _log.error("store_unavailable", error=error.message)
             else:
                 return

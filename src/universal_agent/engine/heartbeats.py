@@ -182,7 +182,7 @@ class Heartbeats:
         except (UniversalAgentError, OSError):
             raise
         except Exception:
-            _log.exception("session_not_synced", action="session_not_synced", session_id=session_id)
+            _log.exception("session_not_synced", session_id=session_id)
 
     def notice(self, event: Event) -> None:
         """A beat starts, or was requested: read the session's files."""

@@ -63,7 +63,7 @@ class OffEngine:
                         break
                     due = await self._store.read(verbs.admission.due, until=now, limit=0)
             except StoreUnavailable as error:
-                _log.error("store_unavailable", action="store_unavailable", error=error.message)
+                _log.error("store_unavailable", error=error.message)
                 await self._clock.sleep(_SHORT_SECONDS)
                 continue
             if due.starts:
@@ -101,7 +101,6 @@ class OffEngine:
         await self._store.write(verbs.switched_off.switched_on, self.source)
         _log.info(
             "engine_switched_on",
-            action="engine_switched_on",
             engine=self.source,
             outage_id=outage_id,
             jobs_with_misses=len(refs),

@@ -63,7 +63,6 @@ class OperatorToken:
             if error.message != self._problem:
                 _log.error(
                     "token_kept",
-                    action="token_kept",
                     error=f"{error.message}. The token before stays in force.",
                 )
             self._problem = error.message
@@ -75,4 +74,4 @@ class OperatorToken:
         self.value = token
         for listener in self._listeners:
             listener(token)
-        _log.warning("token_changed", action="token_changed")
+        _log.warning("token_changed")

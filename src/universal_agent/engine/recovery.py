@@ -55,7 +55,6 @@ class Recovery:
         if interrupted:
             _log.warning(
                 "runs_interrupted",
-                action="runs_interrupted",
                 run_ids=list(interrupted),
                 processes_ended=processes_ended,
             )

@@ -60,7 +60,7 @@ class Rephraser:
                 )
         except (ReplyFailed, TimeoutError) as error:
             reason = str(error) or f"no reply in {PATIENCE_SECONDS:g} s"
-            _log.warning("rephrasing_failed", action="rephrasing_failed", reason=reason)
+            _log.warning("rephrasing_failed", reason=reason)
             return None
         line = reply.strip()
         return line if len(line.splitlines()) == 1 and len(line) <= MAX_CHARS else None

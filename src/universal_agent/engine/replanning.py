@@ -31,7 +31,7 @@ async def _done(job_ids: Sequence[str], do: Callable[[Sequence[str]], Awaitable[
             raise
         except Exception:
             if len(batch) == 1:
-                _log.exception("job_not_planned", action="job_not_planned", job_id=batch[0])
+                _log.exception("job_not_planned", job_id=batch[0])
                 continue
             for job_id in batch:
                 results += await _done([job_id], do)
@@ -53,7 +53,6 @@ async def plan_again(store: Store, *, ahead_until: datetime, now: datetime) -> N
     if total.jobs:
         _log.warning(
             "clock_set_back",
-            action="clock_set_back",
             before=ahead_until.isoformat(),
             after=now.isoformat(),
             jobs=total.jobs,
@@ -75,11 +74,9 @@ async def plan_by_present_rules(store: Store, *, now: datetime) -> None:
     for zone in await store.read(verbs.zones.changed_zones):
         if zone.after is None:
             # Its jobs go on by the rules on record.
-            _log.warning("zone_unknown", action="zone_unknown", timezone=zone.timezone)
+            _log.warning("zone_unknown", timezone=zone.timezone)
             continue
         job_ids = await store.read(verbs.zones.jobs_by_other_rules, zone)
         count = sum(await _done(job_ids, partial(_plan_by_rules, store, zone, now)))
         await store.write(verbs.zones.finish_zone, zone, jobs=count, now=now)
-        _log.warning(
-            "zone_rules_changed", action="zone_rules_changed", timezone=zone.timezone, jobs=count
-        )
+        _log.warning("zone_rules_changed", timezone=zone.timezone, jobs=count)

@@ -70,13 +70,13 @@ class Retention:
             try:
                 await self._forget_events(now - self._events_for)
             except UniversalAgentError as error:
-                _log.warning("events_kept", action="events_kept", reason=str(error))
+                _log.warning("events_kept", reason=str(error))
         if self._run_logs_for is not None:
             oldest = f"{now - self._run_logs_for:%Y-%m-%d}"
             try:
                 await FILES.run(_remove_days_before, oldest, self._run_logs_dir)
             except OSError as error:
-                _log.warning("run_logs_kept", action="run_logs_kept", reason=str(error))
+                _log.warning("run_logs_kept", reason=str(error))
 
     async def _trusted_time(self) -> datetime:
         """The time without leaps of the clock that may prove wrong."""
@@ -107,7 +107,7 @@ class Retention:
                 await self._store.forget_events(until=until)
                 await self._clock.sleep(_PAUSE_SECONDS)
                 expired = await self._expired(before, until + 1)
-        _log.info("events_forgotten", action="events_forgotten", until=until)
+        _log.info("events_forgotten", until=until)
 
     async def _expired(self, before: datetime, oldest_seq: int) -> list[Event]:
         """The oldest events, as long as they are too old; never the newest of all."""

@@ -184,7 +184,6 @@ class RunningRuns:
             if output.failure is not None:
                 _log.warning(
                     "run_log_cut",
-                    action="run_log_cut",
                     run_id=run.run_id,
                     error=output.failure,
                     dropped_bytes=output.dropped_bytes,
@@ -229,7 +228,6 @@ class RunningRuns:
                 self._short_at = self._clock.monotonic()
                 _log.error(
                     "run_waits_for_resources",
-                    action="run_waits_for_resources",
                     run_id=run.run_id,
                     error=str(shortage),
                 )
@@ -290,7 +288,7 @@ class RunningRuns:
             raise
         except Exception as error:
             # A runner that raises is broken; the run still ends, with what is known.
-            _log.exception("runner_failed", action="runner_failed", run_id=run.run_id)
+            _log.exception("runner_failed", run_id=run.run_id)
             return RunResult(
                 status=RunStatus.ERROR, error=f"the runner failed: {type(error).__name__}: {error}"
             )

@@ -178,7 +178,7 @@ class Scheduler:
             except StoreUnavailable as error:
                 cause = Cause.STORE_UNAVAILABLE
                 self._timer.tick()  # health blames the database, not the loop
-                _log.error("store_unavailable", action="store_unavailable", error=error.message)
+                _log.error("store_unavailable", error=error.message)
                 await self._clock.sleep(_STORE_RETRY_SECONDS)
             else:
                 return
@@ -203,7 +203,6 @@ class Scheduler:
     def _log_gap(self, gap: ClockGap) -> None:
         _log.warning(
             "clock_jumped",
-            action="clock_jumped",
             jump=gap.jump,
             before=gap.before.isoformat(),
             after=gap.after.isoformat(),
@@ -250,7 +249,7 @@ class Scheduler:
 
     async def _postpone(self, job: Job, now: datetime) -> None:
         """Decide about a job later: a failure of one must not stop the others."""
-        _log.exception("job_undecidable", action="job_undecidable", job_id=job.job_id)
+        _log.exception("job_undecidable", job_id=job.job_id)
         await self._store.write(verbs.admission.postpone, job, due_at=now + _POSTPONE)
 
     async def _look_ahead(self) -> None:

@@ -152,7 +152,6 @@ class Sessions:
         except OSError as error:
             _log.error(
                 "session_without_workspace",
-                action="session_without_workspace",
                 session_id=session.session_id,
                 error=str(error),
             )

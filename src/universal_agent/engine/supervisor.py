@@ -64,7 +64,7 @@ class Supervisor:
                 # A trouble of its own, which is not each loop's.
                 is_store = isinstance(error, StoreUnavailable)
                 reason = f"{type(error).__name__}: {error}"
-                _log.exception("loop_failed", action="loop_failed", loop=name)
+                _log.exception("loop_failed", loop=name)
             now = self._clock.monotonic()
             if now - began > _WELL_AFTER:
                 wait = _FIRST_WAIT

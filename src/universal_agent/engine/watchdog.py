@@ -85,7 +85,7 @@ class Watchdog:
                     self.ping()
             except Exception:
                 # The thread must live: nothing else watches the loop.
-                _log.exception("watchdog_failed", action="watchdog_failed")
+                _log.exception("watchdog_failed")
             pause = max(_LOOK_SECONDS, STALLED_SECONDS - self._seconds_since_tick())
 
     def look(self) -> None:
@@ -93,13 +93,13 @@ class Watchdog:
         silent = self._seconds_since_tick()
         if silent <= STALLED_SECONDS:
             if self.alarm is not None:
-                _log.warning("loop_ticks_again", action="loop_ticks_again")
+                _log.warning("loop_ticks_again")
             self.alarm = None
             return
         begins = self.alarm is None
         self.alarm = f"the scheduler has not looked at its clock for {silent:.0f} s"
         if begins:
-            _log.error("loop_stalled", action="loop_stalled", silent_seconds=round(silent, 1))
+            _log.error("loop_stalled", silent_seconds=round(silent, 1))
         self._rearm()
         if begins:
             self._on_alarm(self.alarm)
@@ -128,4 +128,4 @@ class Watchdog:
 
     def _ping_failed(self, reason: str) -> None:
         self.ping_error = mask(reason)
-        _log.warning("ping_failed", action="ping_failed", error=self.ping_error)
+        _log.warning("ping_failed", error=self.ping_error)

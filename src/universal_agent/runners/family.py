@@ -94,7 +94,7 @@ def tagged(run_id: str) -> Iterator[None]:
     try:
         resource.setrlimit(_TAG_LIMIT, (tag_of(run_id), hard))
     except (ValueError, OSError):
-        _log.debug("run_not_tagged", action="run_not_tagged", soft=soft, hard=hard)
+        _log.debug("run_not_tagged", soft=soft, hard=hard)
     try:
         yield
     finally:
@@ -141,7 +141,7 @@ class Family:
         finally:
             self.kill_group()
         if left := await self._kill_rest(found, clock, grace):
-            _log.warning("processes_left", action="processes_left", pids=left)
+            _log.warning("processes_left", pids=left)
         return len(found)
 
     async def _kill_rest(self, found: set[int], clock: Clock, grace: float) -> list[int]:

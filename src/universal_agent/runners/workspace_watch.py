@@ -86,7 +86,6 @@ class InotifyWatch:
         except OSError as error:
             _log.warning(
                 "workspace_not_watched",
-                action="workspace_not_watched",
                 session_id=session_id,
                 error=str(error),
             )

@@ -38,7 +38,7 @@ class Checkpoint:
             try:
                 await store.open()
             except StartupError as error:
-                _log.error("checkpoint_unusable", action="checkpoint_unusable", error=str(error))
+                _log.error("checkpoint_unusable", error=str(error))
                 raise Conflict(
                     f"The checkpoint {path.name} cannot be read; the log has why. Nothing was "
                     "changed. Restore the file from a backup; it is next to the database."

@@ -42,7 +42,7 @@ class SetAside:
             if name in self._reasons or len(self._reasons) >= _NAMED:
                 return
             self._reasons[name] = reason
-        _log.error("row_unreadable", action="row_unreadable", table=table, key=key, error=reason)
+        _log.error("row_unreadable", table=table, key=key, error=reason)
 
     def discard(self, table: str, key: object) -> None:
         """Drop the name of a row that can be read again."""

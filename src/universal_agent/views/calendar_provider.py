@@ -143,7 +143,6 @@ class InternalCalendar:
             self._metrics.count("projection_shadow_mismatches")
             _log.error(
                 "projection_mismatch",
-                action="projection_mismatch",
                 version=projection.version,
                 start=window.start.isoformat(),
                 end=window.end.isoformat(),

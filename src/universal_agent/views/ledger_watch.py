@@ -39,6 +39,5 @@ class LedgerWatch:
             if self._unaccounted:
                 _log.error(
                     "slots_unaccounted",
-                    action="slots_unaccounted",
                     event_ids=self._unaccounted[:20],
                 )

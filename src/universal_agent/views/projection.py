@@ -110,7 +110,7 @@ class Projector:
             await self.catch_up()
         except Conflict as error:
             if not self._is_stuck:
-                _log.error("projection_stuck", action="projection_stuck", error=error.message)
+                _log.error("projection_stuck", error=error.message)
             self._is_stuck = True
         else:
             self._is_stuck = False
@@ -231,7 +231,6 @@ class Projector:
         self._metrics.count("projection_seed_runs", sizes.runs)
         _log.info(
             "projection_rebuilt",
-            action="projection_rebuilt",
             position=verdict.position,
             was_right=verdict.ok,
         )

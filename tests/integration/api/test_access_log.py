@@ -23,7 +23,6 @@ async def test_a_request_is_one_line_that_says_who_asked_for_what(
     assert log == [
         {
             "event": "request",
-            "action": "request",
             "log_level": "info",
             "method": "GET",
             "path": "/api/v1/things",
@@ -66,7 +65,7 @@ async def test_a_token_in_the_query_is_left_out(
     closed: SmallApp, clock: ManualClock, log: list[Any], query: str
 ) -> None:
     await exchange(AccessLog(closed.app, clock=clock, every=True), path=STREAM, query=query)
-    [record] = [record for record in log if record["action"] == "request"]
+    [record] = [record for record in log if record["event"] == "request"]
     assert TOKEN not in repr(log)
     assert "ops_token=***" in record["query"]
 
@@ -125,5 +124,5 @@ async def test_of_a_parameter_that_no_route_knows_the_value_is_left_out(
 ) -> None:
     app = AccessLog(closed.app, clock=clock, every=True, shown=["limit", "ops_token"])
     await exchange(app, path=STREAM, query=query)
-    [record] = [record for record in log if record["action"] == "request"]
+    [record] = [record for record in log if record["event"] == "request"]
     assert record["query"] == written

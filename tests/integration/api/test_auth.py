@@ -284,7 +284,7 @@ async def test_wrong_tokens_are_logged_without_what_was_guessed(
 ) -> None:
     for _ in range(30):
         await guess(closed, {"X-UA-OPS-TOKEN": "almost-the-token"})
-    assert [record["action"] for record in log] == ["token_refused"] * 10
+    assert [record["event"] for record in log] == ["token_refused"] * 10
     assert log[0]["client"] == "192.0.2.7"
     assert "almost" not in repr(log)
 

@@ -51,13 +51,15 @@ elif way == "uncaught":
 
 
 @pytest.mark.parametrize("way", ["field", "traceback", "library", "task", "thread", "uncaught"])
-def test_a_secret_is_masked_in_a_record(way: str) -> None:
+def test_a_secret_is_masked_in_a_record_which_names_its_action(way: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", _SCRIPT, way], capture_output=True, text=True, check=False
     )
     record = json.loads(ended.stderr)
     assert record["level"] in ("warning", "error", "critical")
     assert SECRET not in ended.stderr + ended.stdout
+    by_library = way in ("library", "task")
+    assert record["action"] == ("library" if by_library else record["event"])
     assert "***" in ended.stderr
 
 

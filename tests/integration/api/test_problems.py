@@ -164,7 +164,7 @@ async def test_an_unforeseen_error_shows_an_id_that_the_log_has_and_nothing_else
 ) -> None:
     reply = await exchange(closed.app, path="/api/v1/broken", headers=SIGNED_IN)
     assert reply.status == 500
-    [record] = [r for r in log if r["action"] == "request_failed"]
+    [record] = [r for r in log if r["event"] == "request_failed"]
     assert reply.json() == {
         "type": "urn:universal-agent:problem:internal",
         "title": "Internal error",

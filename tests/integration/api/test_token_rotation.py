@@ -98,7 +98,7 @@ async def test_a_file_without_a_token_never_opens_a_gateway_that_runs(
         await gateway.says(content)
         await gateway.says(content)
         assert (await gateway.status(OLD), await gateway.status(None)) == (200, 401)
-        assert [record["action"] for record in log if record["log_level"] == "error"] == [
+        assert [record["event"] for record in log if record["log_level"] == "error"] == [
             "token_kept"
         ]
         await gateway.says(NEW.encode())

@@ -183,7 +183,6 @@ async def test_what_cannot_be_killed_is_told(
     assert logs == [
         {
             "event": "processes_left",
-            "action": "processes_left",
             "log_level": "warning",
             "pids": [process.pid],
         }

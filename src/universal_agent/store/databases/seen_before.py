@@ -72,7 +72,6 @@ class SeenBefore:
         else:
             _log.warning(
                 "data_directory_is_new",
-                action="data_directory_is_new",
                 database=str(self._database),
                 reason="there was a database here before; its folder was removed since",
             )
@@ -90,7 +89,7 @@ class SeenBefore:
                 _Note(str(self._database), stream_id, there.st_dev, there.st_ino, _boot_id())
             )
         except OSError as error:
-            _log.debug("not_noted", action="not_noted", error=str(error))
+            _log.debug("not_noted", error=str(error))
 
     def keep_loss(self) -> None:
         """Note that the database vanished."""

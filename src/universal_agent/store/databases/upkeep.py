@@ -61,7 +61,7 @@ class Upkeep:
         if self.lost is None and (gone := self._files.what_is_gone()) is not None:
             self.lost = gone
             self._seen_before.keep_loss()
-            _log.critical("database_lost", action="database_lost", reason=gone)
+            _log.critical("database_lost", reason=gone)
         if self.lost is not None:
             raise FilesLost(
                 f"{self.lost}. Nothing is written any more; put the files back and restart the "
@@ -91,7 +91,7 @@ class Upkeep:
             elif seq:
                 self._mark.write(seq)
         except OSError as error:
-            _log.warning("mark_not_written", action="mark_not_written", error=str(error))
+            _log.warning("mark_not_written", error=str(error))
 
     def answered(self, connection: sqlite3.Connection) -> None:
         """Withdraw the main file's statement that it has everything, once the callers have their
