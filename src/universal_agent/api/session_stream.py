@@ -143,7 +143,7 @@ async def _send(websocket: WebSocket, attachment: Attachment) -> None:
 
 async def _grace_after_disconnect(runtime: Runtime, attachment: Attachment) -> None:
     """Return some seconds after the disconnect: a client that reads nothing is not waited for."""
-    await attachment.let_go.wait()
+    await attachment.disconnected.wait()
     await runtime.clock.sleep(_LAST_WORDS_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""How many runs may start: free workers, reservations, the share of missed slots."""
+"""Capacity: how many runs may start, by free workers, reservations and the share of late runs."""
 
 import asyncio
 
@@ -7,12 +7,12 @@ from universal_agent.domain.slot import Source
 from universal_agent.engine.running import RunningRuns
 from universal_agent.store.values import ClaimRules
 
-#: While slots on time take every worker: how often a missed slot goes ahead of them.
+#: While slots on time take every worker: how often a late run goes first.
 LATE_PATIENCE_SECONDS = 900.0
 
 
 class Capacity:
-    """Workers of this process, and who has reserved them."""
+    """The workers of this process: busy, reserved and free."""
 
     def __init__(
         self,

@@ -112,7 +112,7 @@ class Changes:
     async def _rephrased(
         self, instruction: str, job: Job, slot: SlotKey, *, now: datetime, timezone: str
     ) -> str | None:
-        """The instruction in a model's words; None when there is no model, or it has none."""
+        """The instruction in a model's words; None without a model, or if it has none."""
         if self._rephraser is None:
             return None
         return await self._rephraser.rephrase(
@@ -161,7 +161,7 @@ class Changes:
             raise Conflict("The proposal has expired; ask for the change again.")
         if not approve:
             if not await self._decide(proposal, ProposalStatus.REJECTED, by):
-                raise AlreadyResolved("Somebody else has decided the proposal at this moment.")
+                raise AlreadyResolved("Another person has decided the proposal at this moment.")
             return Effect(ProposalStatus.REJECTED)
         decided = deciding(proposal, ProposalStatus.APPLIED, of=CHANGES, by=by, now=now)
         try:
@@ -169,12 +169,12 @@ class Changes:
                 change = await self._apply(slot, proposal, by)
         except UniversalAgentError:
             if not decided.is_written:
-                # Where somebody else has decided it, it stays as they did.
+                # If another person has decided it, their decision stays.
                 await self._decide(proposal, ProposalStatus.FAILED, by)
             raise
         # A change that leaves the job as it was writes nothing.
         if not decided.is_written and not await self._decide(proposal, ProposalStatus.APPLIED, by):
-            raise AlreadyResolved("Somebody else has decided the proposal at this moment.")
+            raise AlreadyResolved("Another person has decided the proposal at this moment.")
         return change
 
     async def _decide(self, proposal: Proposal, status: ProposalStatus, by: str) -> bool:
@@ -248,7 +248,7 @@ def outcome_of(proposal: Proposal, change: object) -> tuple[ProposalStatus, dict
 
 
 def _second_hand(understood: Understood, instruction: str, rephrased_as: str) -> Understood:
-    """What is known by a model's words only, and says so."""
+    """The understood request with a warning that it rests on a model's words."""
     warning = (
         f"“{instruction}” was not understood. The agent's model put it as “{rephrased_as}”: "
         "make sure that this is what you mean."

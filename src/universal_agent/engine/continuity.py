@@ -1,7 +1,7 @@
-"""Do clients keep their sessions? Whoever counts that counts here, and people are told when not.
+"""Continuity of sessions: counts whether clients keep them, and notifies people when not.
 
-Each alert is told once when it begins and once when it ends. What was told is read back from the
-store at the start, so a restart, which begins to count anew, ends what it has mended.
+There is one notification when an alert begins and one when it ends. Open alerts are read from the
+store at the start, so a restart, which resets the counters, ends those that no longer hold.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _INCIDENT = "continuity:"
 
 
 class Continuity:
-    """Counts, and tells."""
+    """The counters, and the alerts that they raise."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Continuity:
         self._counted.set()
 
     async def run(self) -> None:
-        """Tell of every alert that begins or ends."""
+        """Notify people of every alert that begins or ends, until cancelled."""
         known = await self._store.read(verbs.notifications.open_notifications, prefix=_INCIDENT)
         told = {notification.incident: notification for notification in known}
         while True:

@@ -1,8 +1,8 @@
 """Delivery of notifications beyond the dashboard.
 
 Each notification has a delivery for each target, a row with its own tries and its own end, and
-each target has a loop and a thread of its own. So a target that is away, refuses or hangs neither
-repeats messages to the others nor holds them back. A delivery that was sent and not recorded
+each target has a loop and a thread of its own. So a target that is down, refuses or hangs neither
+repeats messages to the others nor delays them. A delivery that was sent and not recorded
 before a crash is sent again.
 """
 
@@ -47,7 +47,7 @@ _STATUS = re.compile(r"error=(\d{3})\b")
 
 
 class DeliveryFailed(Exception):
-    """A target did not take a message; `refused`: it said that it never will."""
+    """A target did not take a message; `refused`: it will not take it later either."""
 
     def __init__(self, reason: str, *, refused: bool = False) -> None:
         super().__init__(reason)
@@ -87,7 +87,7 @@ class AppriseTarget:
 
 @contextmanager
 def _said_here() -> Iterator[list[str]]:
-    """What apprise logs in this thread: it has no other way to say why."""
+    """Collects what apprise logs in this thread: it reports reasons in no other way."""
     said: list[str] = []
     here = threading.get_ident()
 
@@ -141,14 +141,14 @@ class Deliverer:
         self._alarm_threads = {t.target_id: Pool("alarm", 1) for t in targets}
 
     async def adopt(self) -> None:
-        """Settle what an earlier process left for other targets."""
+        """Give deliveries of an earlier process to the present targets."""
         now = self._clock.now()
         await self._store.write(
             verbs.deliveries.adopt_targets, self.target_ids, since=now - TRIED_FOR, now=now
         )
 
     def look(self) -> None:
-        """Something new may be due."""
+        """Deliveries may be due."""
         for news in self._news.values():
             news.set()
 
@@ -216,7 +216,7 @@ class Deliverer:
     async def _tell_failing(
         self, target: Target, failure: DeliveryFailed, *, given_up: bool
     ) -> None:
-        """One notification while a target fails, delivered to the others."""
+        """Keep one notification while a target fails, delivered to the other targets."""
         now = self._clock.now()
         incident = f"delivery:{target.target_id}"
         end = "A notification was given up." if given_up else "It is tried again."
@@ -266,7 +266,7 @@ class Deliverer:
     def send_directly(self, title: str, message: str) -> None:
         """Send to every target without the store, once, from any thread; nothing is waited for.
 
-        For what the store or the event loop cannot tell, because one of them is the trouble.
+        For what cannot go through the store or the event loop, because one of them has failed.
         """
         for target in self.targets:
             pool = self._alarm_threads[target.target_id]

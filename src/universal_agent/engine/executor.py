@@ -1,7 +1,20 @@
 """The executor: claims queued runs, executes them, and records how they ended.
 
-Three parts share the work: `RunQueue` claims, `RunningRuns` executes, and the loop here records
-ends. A request to cancel a run arrives as an event of the log.
+The life of a run, and the function at each step:
+
+1. It is queued, with its slot, by a verb: `admit`, `add_run`, `make_starts`, `resolve_missed`.
+2. The queued event wakes the queue: `RunQueue.notice`. (A slot that finds a free worker when it is
+   admitted skips this step: `RunQueue.offer`.)
+3. A free worker claims it: `RunQueue.take`, by the rules of `Capacity.rules`.
+4. It executes in a task of its own: `RunningRuns.start`, which gives it a workspace, a log, a time
+   limit and a runner.
+5. It ends by its runner, its limit, or a request to cancel it (an event: `Executor.notice`).
+6. Its end waits in `RunningRuns.ended` until `Executor.run` records it; the same commit plans a
+   retry and claims the next run. An end that cannot be recorded is isolated: `Executor._isolate`.
+7. The event of its end reaches those who wait: `RunEnds.notice`, `Turns.notice`, and the feed.
+
+At a stop, runs that have not begun go back to the queue (`close_queue`), and the others are stopped
+and recorded (`close`). After a crash, recovery closes what is still `running`.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""Who is attached to a session, and how does what happens reach them?
+"""The clients that are attached to sessions, and the messages for them.
 
-Each client has a bounded buffer of its own. One that does not read is let go with a reason; it
-never holds up the others, nor whoever publishes.
+Each client has a bounded buffer of its own. A client that does not read is disconnected with a
+reason; it delays neither the others nor the publisher.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from universal_agent.errors import LimitReached
 MOST_MESSAGES = 1000
 MOST_CHARS = 1024 * 1024
 
-#: Why a client is let go that does not read.
+#: Why a client that does not read is disconnected.
 SLOW = "slow consumer"
 
 #: Clients that one session may have.
@@ -26,7 +26,7 @@ MOST_CLIENTS = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """Something that is told to the clients of a session."""
+    """A message to the clients of a session."""
 
     type: str
     data: Mapping[str, Any]
@@ -40,20 +40,20 @@ class Message:
 
 
 class Attachment:
-    """One client of a session. `async for` gives its messages until it is let go."""
+    """One client of a session. `async for` gives its messages until it is disconnected."""
 
     def __init__(self, session_id: str) -> None:
         self.session_id = session_id
-        #: Why it was let go; None while it is attached.
+        #: Why it was disconnected; None while it is attached.
         self.closed: str | None = None
-        #: Set then.
-        self.let_go = asyncio.Event()
+        #: Set once it is disconnected.
+        self.disconnected = asyncio.Event()
         self._messages: deque[Message] = deque()
         self._chars = 0
         self._news = asyncio.Event()
 
     def put(self, message: Message) -> bool:
-        """Have the client told; False when it is let go instead, because it does not read."""
+        """Queue a message. Returns False if the client was too slow and was disconnected."""
         if self.closed is not None:
             return False
         if len(self._messages) >= MOST_MESSAGES or self._chars + message.size > MOST_CHARS:
@@ -66,10 +66,10 @@ class Attachment:
         return True
 
     def close(self, reason: str) -> None:
-        """Let the client go once it has what waits for it."""
+        """Disconnect the client once it has what waits for it."""
         if self.closed is None:
             self.closed = reason
-        self.let_go.set()
+        self.disconnected.set()
         self._news.set()
 
     def __aiter__(self) -> "Attachment":
@@ -102,7 +102,7 @@ class Hub:
         return attachment
 
     def detach(self, attachment: Attachment) -> None:
-        """It is gone; harmless when called twice."""
+        """The client has gone. A second call does nothing."""
         clients = self._attached.get(attachment.session_id)
         if clients is not None:
             clients.discard(attachment)
@@ -111,12 +111,12 @@ class Hub:
         attachment.close("detached")
 
     def message(self, kind: str, data: Mapping[str, Any]) -> Message:
-        """A message of now."""
+        """A message with the present time."""
         size = 64 + sum(len(value) if isinstance(value, str) else 16 for value in data.values())
         return Message(type=kind, data=data, timestamp=self._clock.now().isoformat(), size=size)
 
     def publish(self, session_id: str, kind: str, data: Mapping[str, Any]) -> int:
-        """Tell every client of the session; how many were there to be told."""
+        """Queue a message for every client of the session, and return how many took it."""
         clients = self._attached.get(session_id)
         if not clients:
             return 0
@@ -132,11 +132,11 @@ class Hub:
         return frozenset(self._attached)
 
     def close(self, session_id: str, reason: str) -> None:
-        """Let the clients of a session go."""
+        """Disconnect the clients of a session."""
         for client in list(self._attached.get(session_id, ())):
             client.close(reason)
 
     def close_all(self, reason: str) -> None:
-        """Let every client go: the gateway stops."""
+        """Disconnect every client: the gateway stops."""
         for session_id in list(self._attached):
             self.close(session_id, reason)

@@ -1,4 +1,4 @@
-"""What is a new thing called? Ids sort by the time they were made."""
+"""Ids of new things. They sort by the time at which they were made."""
 
 import secrets
 from datetime import datetime

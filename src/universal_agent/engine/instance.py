@@ -1,9 +1,9 @@
-"""How a gateway shows that it is the one of a data directory.
+"""Proof that a gateway is the one of a data directory.
 
-Whatever listens on a stopped gateway's port would be given the operator's token by the next
-command. So the gateway keeps a random key in its data directory, readable by its owner alone, and
-answers a challenge with a proof; a command checks that before it sends the token. The proof names
-the port, so that another listener cannot pass on one of the real gateway's.
+Any program that listens on a stopped gateway's port would receive the operator's token with the
+next command. So the gateway keeps a random key in its data directory, readable by its owner alone,
+and answers a challenge with a proof; a command checks that before it sends the token. The proof
+names the port, so that another listener cannot pass on one of the real gateway's.
 """
 
 import hmac

@@ -1,8 +1,8 @@
-"""What comes due in a moment, decided ahead of its time.
+"""Slots that come due within a second, decided ahead of their time.
 
-To read a job, judge its slot and name its run takes longer than to admit it. Done in the second
-before, it is off the way from a slot's time to its start. A decision made ahead claims nothing:
-like any other it applies only while its job is as it was when the decision was made.
+Reading a job, judging its slot and naming its run takes longer than admitting it. Done in the
+second before, it does not delay the start. A decision made ahead claims nothing: like any other it
+applies only while its job is as it was when the decision was made.
 """
 
 from collections import deque
@@ -18,7 +18,7 @@ LIMIT = 2000
 
 
 class Lookahead:
-    """Decisions that wait for their time, earliest first."""
+    """Decisions that wait for the time of their slot, earliest first."""
 
     def __init__(self) -> None:
         self._decisions: deque[Decision] = deque()
@@ -31,10 +31,10 @@ class Lookahead:
         self._decisions.append(decision)
 
     def take(self, *, now: datetime, limit: int) -> list[Decision]:
-        """Those whose time has come, at most `limit`.
+        """The decisions whose time has come, at most `limit`.
 
-        One that was not taken when it should have been is dropped, for its slot may be missed
-        by now: it is judged again.
+        A decision that was not taken in time is dropped, because its slot may be missed by now:
+        the slot is judged again.
         """
         taken: list[Decision] = []
         while self._decisions and len(taken) < limit:

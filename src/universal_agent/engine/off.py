@@ -1,4 +1,4 @@
-"""A source whose engine is switched off: what passes is recorded, and decided at switch-on.
+"""A source whose engine is switched off: its slots are recorded, and decided at switch-on.
 
 While `UA_ENABLE_CRON` or `UA_ENABLE_HEARTBEAT` is 0, nothing of that source is queued, claimed or
 run. Its slots become pending misses of one outage, which lasts over restarts until the first start
@@ -42,14 +42,14 @@ class OffEngine:
         self.source = source
 
     async def begin(self) -> str:
-        """The engine is off: begin the outage, or go on with the one of the last process."""
+        """The engine is off: begin an outage, or continue that of the last process."""
         outage_id = new_id("out", self._clock.now())
         return await self._store.write(
             verbs.switched_off.switched_off, self.source, outage_id=outage_id
         )
 
     async def run(self) -> None:
-        """Record every slot that has passed its grace, and close misses that expire; forever."""
+        """Record slots that have passed their grace and close expired misses, until cancelled."""
         outage_id = await self.begin()
         while True:
             now = self._clock.now()
@@ -108,7 +108,7 @@ class OffEngine:
         )
 
     async def _record(self, outage_id: str, now: datetime) -> datetime:
-        """Record every slot that has passed its grace; when the next one will have."""
+        """Record every slot that has passed its grace, and return when the next one will have."""
         again_at = now + timedelta(seconds=_LOOK_SECONDS)
         after: tuple[float, str] | None = None
         while True:

@@ -1,8 +1,8 @@
-"""The operator's token in force: what the gateway was started with, or what the file says now.
+"""The operator's token in force: the one from the start, or the one in the file now.
 
 Without UA_OPS_TOKEN the file `ops_token` in the data directory is followed while the gateway runs,
 so that a token is rotated without a restart. Nothing that happens to the file opens the gateway:
-where it is gone, empty or unusable the token before stays in force.
+if it is missing, empty or unusable, the previous token stays in force.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ _LOOK_SECONDS = 1.0
 
 
 class OperatorToken:
-    """The token, and who is told when it changes."""
+    """The token in force, and the listeners of its changes."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
@@ -33,7 +33,7 @@ class OperatorToken:
 
     @property
     def is_set(self) -> bool:
-        """Whether anything needs a token."""
+        """Whether requests need a token."""
         return bool(self.value)
 
     @property
@@ -52,7 +52,7 @@ class OperatorToken:
             await self._clock.sleep(_LOOK_SECONDS)
 
     async def look(self) -> None:
-        """Take over what the file says."""
+        """Apply the file's token."""
         try:
             token = await FILES.run(read_token_file, self._settings.data_dir)
             if token is None and self.is_set:
@@ -63,14 +63,14 @@ class OperatorToken:
             if error.message != self._problem:
                 _log.error(
                     "token_kept",
-                    error=f"{error.message}. The token before stays in force.",
+                    error=f"{error.message}. The previous token stays in force.",
                 )
             self._problem = error.message
             return
         self._problem = None
         if token is None or token == self.value:
             return
-        SECRETS.hold([token])  # the one before stays masked too
+        SECRETS.hold([token])  # the previous one stays masked too
         self.value = token
         for listener in self._listeners:
             listener(token)

@@ -1,6 +1,6 @@
-"""Who is here? Nodes say so themselves, again and again; what nobody repeats is forgotten.
+"""Presence of nodes, as they report it themselves.
 
-Kept in memory: after a restart, who is still here says so again.
+Kept in memory: after a restart, the nodes that are still present report again.
 """
 
 from collections import OrderedDict
@@ -11,13 +11,13 @@ from typing import Any
 
 from universal_agent.clock import Clock
 
-#: Nodes remembered, those that were heard of last.
+#: The most nodes that are kept: those with the latest reports.
 _MOST = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """Somebody who is, or was, here."""
+    """A node that has reported itself."""
 
     node_id: str
     status: str
@@ -37,7 +37,7 @@ class Node:
 
 
 class Presence:
-    """The nodes that were heard of."""
+    """The nodes that have reported themselves."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -46,7 +46,7 @@ class Presence:
     def report(
         self, node_id: str, *, status: str, reason: str | None, metadata: Mapping[str, Any]
     ) -> Node:
-        """Remember what a node says of itself."""
+        """Keep what a node reports of itself."""
         node = Node(
             node_id=node_id,
             status=status,
@@ -61,5 +61,5 @@ class Presence:
         return node
 
     def nodes(self) -> list[Node]:
-        """Them all, the one heard of last first."""
+        """All nodes, the latest report first."""
         return list(reversed(self._nodes.values()))

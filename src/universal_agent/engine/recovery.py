@@ -1,8 +1,8 @@
-"""What did the last process leave behind?
+"""Recovery at a start: closes what the last process left, and decides what passed since.
 
-Run once at start, before health says yes: the processes of runs that were going on are ended, the
-runs closed as `interrupted` and never run again by themselves, waiting runs that are too late are
-missed, and every slot that passed meanwhile is decided.
+Runs once, before health answers 200. Processes of runs that were in execution are ended; the runs
+are closed as `interrupted`, or as cancelled if their end had been requested. Waiting runs that are
+too late are missed, and every slot that passed since is decided.
 """
 
 from collections.abc import Collection
@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 _BATCH = 500
 
-#: More runs than one host executes at once.
+#: More runs than one host executes at the same time.
 _MOST_RUNNING = 5000
 
 
@@ -42,11 +42,11 @@ class Recovery:
     async def run(self, *, off: Collection[OffEngine] = (), on: Collection[OffEngine] = ()) -> None:
         """Close what was running, and decide every slot that passed.
 
-        Of a source whose engine is `off`, queued runs are missed. Of one that is `on` again, what
-        it missed while it was off is decided first.
+        Queued runs of a source whose engine is `off` are missed. What a source missed while its
+        engine was off is decided first if the engine is `on` again.
 
-        Processes are ended first: once their runs are closed, a start that comes after one that
-        was itself killed could not tell whose they are.
+        Processes are ended first: once their runs are closed, a later start could not tell which
+        runs they belong to.
         """
         processes_ended = await self._end_processes()
         passing(Failpoint.BEFORE_INTERRUPT_COMMIT)
@@ -72,14 +72,14 @@ class Recovery:
             await plan_by_present_rules(self._store, now=now)
 
     async def _end_processes(self) -> int:
-        """End what still works for runs of a dead process; how many processes there were."""
+        """End the processes of runs of a dead gateway, and return how many there were."""
         left = await self._store.read(
             verbs.misses.left_running, host=self._host, limit=_MOST_RUNNING
         )
         return await kill_orphans([run.run_id for run in left], clock=self._clock)
 
     async def close_interrupted(self) -> tuple[RunId, ...]:
-        """Close what is still called `running` on this host, though nobody runs it."""
+        """Close the runs that are marked `running` on this host and are not in execution."""
         closed: tuple[RunId, ...] = ()
         outage_id = new_id("out", self._clock.now())
         while True:

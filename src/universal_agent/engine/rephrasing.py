@@ -1,8 +1,8 @@
-"""What did they mean, in words of the grammar? A model is asked where the grammar is at a loss.
+"""Instructions that the grammar does not understand, translated into its words by a model.
 
-It is a translator and nothing more. Its reply is one line of text which the grammar understands
-or not, as if a person had typed it; it can name no job, and what it makes of an instruction that
-says "ignore your instructions" is still one sentence of the grammar, for a person to confirm.
+The model is a translator and nothing more. Its reply is one line of text, which the grammar
+understands or not, as if a person had typed it. It can name no job, and an instruction that says
+"ignore your instructions" still becomes one sentence of the grammar, for a person to confirm.
 """
 
 from datetime import datetime
@@ -20,7 +20,7 @@ from universal_agent.runners.time_limit import time_limit
 
 _log = structlog.get_logger(__name__)
 
-#: How long a person who waits for a proposal is kept waiting for the model.
+#: How long a proposal waits for the model.
 PATIENCE_SECONDS = 10.0
 
 _INSTRUCTIONS = f"""\
@@ -34,7 +34,7 @@ single command says what is asked, or when the request says that something must 
 
 
 class Rephraser:
-    """Asks the agent's endpoint to put an instruction into the grammar's words."""
+    """Asks the agent's endpoint to translate an instruction."""
 
     def __init__(self, endpoint: ChatEndpoint, clock: Clock) -> None:
         self._endpoint = endpoint
@@ -43,7 +43,7 @@ class Rephraser:
     async def rephrase(
         self, instruction: str, spec: JobSpec, slot: datetime, *, now: datetime, timezone: str
     ) -> str | None:
-        """The model's one line; None when there is no such line, or not in time."""
+        """The model's one line; None if there is no such line, or not in time."""
         if not instruction.strip() or len(instruction) > MAX_CHARS:
             return None
         zone = ZoneInfo(timezone)

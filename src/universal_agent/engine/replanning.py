@@ -1,4 +1,4 @@
-"""Jobs are planned again: the clock had run ahead and was set back, or zones have other rules."""
+"""Replanning of jobs after the clock was set back, or after zones got other rules."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -21,7 +21,7 @@ BATCH = 250
 
 
 async def _done(job_ids: Sequence[str], do: Callable[[Sequence[str]], Awaitable[T]]) -> list[T]:
-    """Do something to batches of jobs; a job for which it fails is left out."""
+    """Apply `do` to batches of jobs; a job for which it fails is left out."""
     results = []
     for first in range(0, len(job_ids), BATCH):
         batch = job_ids[first : first + BATCH]
@@ -73,7 +73,7 @@ async def plan_by_present_rules(store: Store, *, now: datetime) -> None:
     """
     for zone in await store.read(verbs.zones.changed_zones):
         if zone.after is None:
-            # Its jobs go on by the rules on record.
+            # Its jobs continue by the rules on record.
             _log.warning("zone_unknown", timezone=zone.timezone)
             continue
         job_ids = await store.read(verbs.zones.jobs_by_other_rules, zone)

@@ -1,7 +1,7 @@
-"""What is too old to be kept? The beginning of the event log, and the logs of old runs.
+"""Retention: deletes the beginning of the event log, and the logs of old runs.
 
-Little goes at a time, with a pause for others after it. What events came to is in the checkpoint,
-on the disk, before they go, so that a kill in between loses nothing.
+Each transaction deletes little and is followed by a pause for other writers. Events are folded into
+the checkpoint, on the disk, before they are deleted, so that a kill in between loses nothing.
 """
 
 import re
@@ -37,7 +37,7 @@ _PAUSE_SECONDS = 0.05
 
 
 class Retention:
-    """Forgets what is older than it has to be."""
+    """Deletes what is older than its retention."""
 
     def __init__(
         self,
@@ -58,13 +58,13 @@ class Retention:
         self._swept = clock.monotonic()
 
     async def run(self) -> None:
-        """Look once an hour, for ever."""
+        """Sweep once an hour, until cancelled."""
         while True:
             await self.sweep()
             await self._clock.sleep(_EVERY_SECONDS)
 
     async def sweep(self) -> None:
-        """Forget what is too old by the time that retention trusts (domain/lived_time.py)."""
+        """Delete what is too old by the time that retention trusts (domain/lived_time.py)."""
         now = await self._trusted_time()
         if self._events_for is not None:
             try:
@@ -91,7 +91,7 @@ class Retention:
         return lived.trusted
 
     async def _forget_events(self, before: datetime) -> None:
-        """Take the events out of the log that come before the first one that is to be kept."""
+        """Delete the events before the first one that is to be kept."""
         bounds = await self._store.read(verbs.event_log.log_bounds)
         if not (expired := await self._expired(before, bounds.oldest_seq)):
             return
@@ -110,7 +110,7 @@ class Retention:
         _log.info("events_forgotten", until=until)
 
     async def _expired(self, before: datetime, oldest_seq: int) -> list[Event]:
-        """The oldest events, as long as they are too old; never the newest of all."""
+        """The oldest events that are too old; never the newest event of the log."""
         events = await self._store.read_events(after_seq=oldest_seq - 1, limit=BATCH + 1)
         return list(takewhile(lambda event: event.timestamp < before, events[:-1]))
 

@@ -165,7 +165,7 @@ class Sessions:
     # -- clients
 
     async def attach(self, session: Session, hello: Mapping[str, Any]) -> Attachment:
-        """A new client of the session. It is told `hello`, the turn that is under way, and what no
+        """A new client of the session. It receives `hello`, the turn that is under way, and what no
         client was there for. Raises LimitReached.
         """
         session_id = session.session_id

@@ -1,8 +1,7 @@
 """The engine's loops, kept alive.
 
-A loop that fails is started again, after a wait that grows while it goes on failing; until it
-runs, health says which one is down and why. One that fails again and again is a trouble that
-people are told of.
+A loop that fails is started again, after a wait that grows with each failure. Until it runs,
+health names it and the reason. A loop that fails repeatedly is a trouble, and raises an alarm.
 """
 
 import asyncio
@@ -19,10 +18,10 @@ _log = structlog.get_logger(__name__)
 _FIRST_WAIT = 0.1
 _LONGEST_WAIT = 5.0
 
-#: A loop that has run this long is well again, and its next failure is a first one.
+#: After this time without a failure a loop counts as recovered; its next failure is a first one.
 _WELL_AFTER = 60.0
 
-#: Failures without such a run in between after which a loop counts as broken.
+#: Failures without a recovery in between after which a loop counts as broken.
 _BROKEN_AFTER = 3
 
 
@@ -39,7 +38,7 @@ class Supervisor:
         self._failing: dict[str, tuple[int, float, str]] = {}
 
     def broken(self) -> dict[str, str]:
-        """Loops that fail again and again, and why."""
+        """Loops that fail repeatedly, and why."""
         now = self._clock.monotonic()
         return {
             name: reason
@@ -61,7 +60,7 @@ class Supervisor:
                 await loop()
                 reason = "it returned"
             except Exception as error:
-                # A trouble of its own, which is not each loop's.
+                # One trouble of the store, not one of each loop.
                 is_store = isinstance(error, StoreUnavailable)
                 reason = f"{type(error).__name__}: {error}"
                 _log.exception("loop_failed", loop=name)

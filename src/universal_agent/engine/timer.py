@@ -3,7 +3,7 @@
 It sleeps to the earliest due instant it knows of, and never longer than a second and a half: it
 then compares the wall clock with the monotonic one, so that a suspend or a clock step is noticed
 that soon after resume. While nothing is due, that look is all that happens. While the scheduler
-works (`looking`), the looks go on, so that its own work is not taken for a suspend.
+works (`looking`), the clock is still compared, so that work is not taken for a suspend.
 """
 
 import asyncio
@@ -76,7 +76,7 @@ class Timer:
 
     @contextmanager
     def looking(self) -> Iterator[None]:
-        """Look for jumps of the clock at the usual intervals while something else is waited for."""
+        """Look for jumps of the clock at the usual intervals while other work is done."""
 
         self._look_on()
         try:

@@ -1,10 +1,10 @@
 """The watchdog: a thread that notices when the event loop stands still.
 
-It compares the timer's last tick with what is allowed. When that is too old, health says so (from
-the thread's own flag, which a stuck loop cannot hide), the timer is asked to look at its clock
-again, and `on_alarm` is called from this thread. With UA_WATCHDOG_PING_URL an outside monitor is
-pinged while all is well, so that a gateway that is gone altogether is noticed by its silence.
-A ping has a thread of its own: one that hangs delays no look at the loop.
+It checks the age of the timer's last tick. If that is too old, health reports it (from the thread's
+own flag, which a stuck loop cannot hide), the timer is asked to look at its clock again, and
+`on_alarm` is called from this thread. With UA_WATCHDOG_PING_URL an outside monitor is pinged while
+all is well, so that a gateway that has stopped is noticed by its silence. A ping has a thread of
+its own: one that hangs delays no check of the loop.
 """
 
 import threading
