@@ -32,7 +32,8 @@ def test_every_control_of_every_page_can_be_pressed(
     make_gateway: MakeGateway, visit: Visit, theme: str
 ) -> None:
     gateway = make_gateway(history=True)
-    visitor = visit(gateway, color_scheme=theme)
+    # Without fades, what was closed is gone in the next frame.
+    visitor = visit(gateway, color_scheme=theme, reduced_motion="reduce")
     visitor.context.add_init_script(_COUNT_REQUESTS)
     visitor.may_fail.add("/api/")  # a form that is sent as it is may be refused
     failed: list[str] = []

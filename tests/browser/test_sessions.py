@@ -52,6 +52,7 @@ def answer(page: Page, *beats: dict[str, Any]) -> None:
     page.route(
         "**/api/v1/heartbeat/last", lambda route: route.fulfill(json={"heartbeats": heartbeats})
     )
+    page.route("**/api/v1/ops/sessions/*", lambda route: route.fulfill(json={"runs": []}))
     page.route("**/api/v1/ops/sessions?*", lambda route: route.fulfill(json={"sessions": sessions}))
 
 
@@ -64,18 +65,30 @@ def test_a_heartbeat_that_is_busy_or_late_looks_like_it(
         page,
         beat("atlas", next_in=300),
         beat("nova", next_in=300, busy=True),
-        beat("orion", next_in=-900, text="Disk of the build host is at 92 %"),
+        beat("lyra", next_in=-900),
+        beat("orion", next_in=300, text="Disk of the build host is at 92 %"),
+        beat("vega", next_in=300, consecutive_failures=3),
     )
     visitor.go(page, "/sessions")
-    for name, state in (("atlas", "fresh"), ("nova", "busy"), ("orion", "overdue")):
+    states = {
+        "atlas": "well",
+        "nova": "busy",
+        "lyra": "overdue",
+        "orion": "alert",
+        "vega": "failed 3 in a row",
+    }
+    for name, state in states.items():
         expect(page.get_by_role("row", name=f"{name} ann {state}")).to_be_visible()
     expect(page.get_by_role("row", name="orion")).to_contain_text("Disk of the build host")
     page.get_by_role("button", name="orion").click()
     drawer = page.get_by_role("dialog", name="orion")
-    expect(drawer).to_contain_text("nobody is connected")
+    expect(drawer).to_contain_text("no client is connected")
     assert violations(page) == []
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="orion")).to_be_focused()
+    visitor.go(page, "/")
+    tile = page.get_by_role("link", name="heartbeats well")
+    expect(tile).to_have_accessible_name("2 / 5 heartbeats well, 2 failing, 1 overdue")
 
 
 def test_a_real_session_is_seen_with_its_beats_and_paused(
@@ -89,12 +102,12 @@ def test_a_real_session_is_seen_with_its_beats_and_paused(
         api.post("/api/v1/heartbeat/wake", session_id=session_id)
         visitor = visit(gateway)
         page = visitor.open("/sessions")
-        expect(page.get_by_role("row", name="home-server ann, idle fresh")).to_contain_text(
+        expect(page.get_by_role("row", name="home-server ann, idle well")).to_contain_text(
             "all well", timeout=30_000
         )
         page.get_by_role("button", name="home-server").click()
         drawer = page.get_by_role("dialog", name="home-server")
-        for words in (session_id, "every 25 minutes", "no: all was well", "1 commands"):
+        for words in (session_id, "every 25 m", "no: all is well", "1 commands"):
             expect(drawer).to_contain_text(words)
         assert violations(page) == []
         api.post(f"/api/v1/ops/calendar/events/heartbeat|{session_id}|0/action", action="pause")

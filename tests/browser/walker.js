@@ -94,7 +94,7 @@ async ({ path, seen, most }) => {
   };
 
   await settled();
-  for (let steps = 0; steps < 200; steps++) {
+  for (let steps = 0; steps < 400; steps++) {
     const layer = top();
     const [next, ...others] = untried(layer);
     if (!next) {

@@ -59,6 +59,10 @@ _NOTHING_TO_RUN = (
 _ABOUT_CHARS = 80
 
 
+#: The reason of a beat that ran well and has something to say.
+ALERT = "alert"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Beat:
     """The input of a beat."""
@@ -119,7 +123,8 @@ class HeartbeatRunner:
         artifacts = replace(
             result.report.artifacts, writes=writes, work_products=work_products(writes)
         )
-        return replace(result, report=replace(result.report, artifacts=artifacts))
+        report = replace(result.report, artifacts=artifacts)
+        return replace(result, report=report, reason=None if report.ok_only else ALERT)
 
     async def close(self) -> None:
         if self._agent is not None:

@@ -122,7 +122,8 @@ class TestSkips:
     ) -> None:
         there = {"active_hours": "20:00-22:00", "timezone": "Asia/Tokyo"}  # noon in UTC is 21:00
         request, _ = beat("- [ ] a: `true`", there)
-        assert report_of(await heartbeat().run(request)).ok_only
+        result = await heartbeat().run(request)
+        assert (report_of(result).ok_only, result.reason) == (True, None)
         request, _ = beat("- [ ] a: `true`", {**there, "timezone": "UTC"})
         assert await heartbeat().run(request) == skipped("quiet_hours")
 
@@ -171,8 +172,9 @@ class TestFiles:
     ) -> None:
         last_good = {"overrides": '{"visibility": {"show_ok": true}}'}
         request, _ = beat("- [ ] a: `true`", overrides, metadata=last_good)
-        report = report_of(await heartbeat().run(request))
-        assert not report.ok_only
+        result = await heartbeat().run(request)
+        report = report_of(result)
+        assert (report.ok_only, result.reason) == (False, "alert")
         assert report.show_ok
         assert report.about == ("HEARTBEAT.json",)
         assert report.text.startswith(f"1 check is fine.\n\n{words}")

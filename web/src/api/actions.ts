@@ -1,21 +1,28 @@
 // What a person can do. Each says how it went; the stream then brings the change, and where there
-// is none the answers concerned are asked for anew.
+// is none the answers concerned are read again.
 import { type QueryKey, useMutation, useQueryClient } from '@tanstack/react-query';
 import { toast } from '../lib/toasts';
 import { api, idempotencyKey, take } from './client';
-import type { ActionBody, BulkBody, Job, JobFields, NotificationStatus } from './contract';
+import type {
+  ActionBody,
+  BulkBody,
+  ExceptionBody,
+  Job,
+  JobFields,
+  NotificationStatus,
+} from './contract';
 import { ApiError, messageOf } from './errors';
 import { keys } from './keys';
 
-/** Resolves when what is shown of these has been read anew. */
-function useOutdate(): (...queryKeys: QueryKey[]) => Promise<void> {
+/** Resolves when what is shown of these has been read again. */
+export function useOutdate(): (...queryKeys: QueryKey[]) => Promise<void> {
   const queries = useQueryClient();
   return async (...queryKeys) => {
     await Promise.all(queryKeys.map((queryKey) => queries.invalidateQueries({ queryKey })));
   };
 }
 
-function tellFailure(error: Error): void {
+export function tellFailure(error: Error): void {
   if (error instanceof ApiError && error.isConflict) {
     toast(`Already handled: ${messageOf(error)}`);
   } else {
@@ -23,11 +30,45 @@ function tellFailure(error: Error): void {
   }
 }
 
-const keyed = () => ({ 'Idempotency-Key': idempotencyKey() });
+export const keyed = () => ({ 'Idempotency-Key': idempotencyKey() });
 
 export interface EventAction {
   event_id: string;
   body: ActionBody;
+}
+
+/** Skips, moves or runs early a single slot that is to come. */
+export function useSlotException() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: ({ event_id, body }: { event_id: string; body: ExceptionBody }) =>
+      take(
+        api.POST('/api/v1/ops/calendar/events/{event_id}/exception', {
+          params: { path: { event_id }, header: keyed() },
+          body,
+        }),
+      ),
+    onError: tellFailure,
+    onSettled: (_answer, _error, { event_id }) =>
+      void outdate(keys.calendar.all, keys.jobs.all, keys.next, keys.explain(event_id)),
+  });
+}
+
+/** Takes a skip or a move back. */
+export function useUndoException() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: (event_id: string) =>
+      take(
+        api.DELETE('/api/v1/ops/calendar/events/{event_id}/exception', {
+          params: { path: { event_id } },
+        }),
+      ),
+    onSuccess: () => toast('The slot is back at its time'),
+    onError: tellFailure,
+    onSettled: (_answer, _error, event_id) =>
+      void outdate(keys.calendar.all, keys.jobs.all, keys.next, keys.explain(event_id)),
+  });
 }
 
 /** Acts on a slot of the calendar. */
@@ -62,7 +103,7 @@ export function useUndoDelete() {
   });
 }
 
-/** Decides about many missed slots at once. */
+/** Decides about many missed slots in one request. */
 export function useBulkDecision() {
   const outdate = useOutdate();
   return useMutation({
@@ -73,7 +114,7 @@ export function useBulkDecision() {
   });
 }
 
-/** Runs a job now, beside its schedule; does not wait for its end. */
+/** Runs a job now, in addition to its schedule; does not wait for its end. */
 export function useRunJob() {
   const outdate = useOutdate();
   return useMutation({
@@ -165,59 +206,6 @@ export function useDeleteJob() {
     onSuccess: (_answer, job) => toast(`Deleted ${job.title}`),
     onError: tellFailure,
     onSettled: () => void outdate(keys.jobs.list, keys.calendar.all, keys.next, keys.stasis.all),
-  });
-}
-
-export function useWake() {
-  const outdate = useOutdate();
-  return useMutation({
-    mutationFn: (body: { session_id: string; mode: 'now' | 'next' }) =>
-      take(api.POST('/api/v1/heartbeat/wake', { body: { ...body, reason: 'dashboard' } })),
-    onSuccess: (_answer, { mode }) =>
-      toast(mode === 'now' ? 'Waking now' : 'Will join the next beat', { tone: 'good' }),
-    onError: tellFailure,
-    onSettled: () => void outdate(keys.heartbeats),
-  });
-}
-
-export function useCreateSession() {
-  const outdate = useOutdate();
-  return useMutation({
-    mutationFn: () =>
-      take(api.POST('/api/v1/sessions', { body: { user_id: 'default', source: 'dashboard' } })),
-    onSuccess: ({ session_id }) => toast(`Created session ${session_id}`, { tone: 'good' }),
-    onError: tellFailure,
-    onSettled: () => void outdate(keys.sessions, keys.heartbeats),
-  });
-}
-
-export function useCancelSession() {
-  const outdate = useOutdate();
-  return useMutation({
-    mutationFn: (session_id: string) =>
-      take(
-        api.POST('/api/v1/ops/sessions/{session_id}/cancel', {
-          params: { path: { session_id } },
-        }),
-      ),
-    onSuccess: () => toast('Cancelled what it was doing'),
-    onError: tellFailure,
-    onSettled: () => void outdate(keys.sessions, keys.heartbeats),
-  });
-}
-
-export function useDeleteSession() {
-  const outdate = useOutdate();
-  return useMutation({
-    mutationFn: (session_id: string) =>
-      take(
-        api.DELETE('/api/v1/ops/sessions/{session_id}', {
-          params: { path: { session_id }, query: { confirm: true } },
-        }),
-      ),
-    onSuccess: () => toast('Session deleted'),
-    onError: tellFailure,
-    onSettled: () => void outdate(keys.sessions, keys.heartbeats),
   });
 }
 

@@ -10,6 +10,7 @@ export interface JobMetadata {
   priority?: Priority;
   channel?: string;
   session_id?: string;
+  tags?: unknown;
   [key: string]: unknown;
 }
 
@@ -20,10 +21,13 @@ export interface JobPolicy {
   useful_for_seconds: number | null;
   timeout_seconds: number;
   retries: number;
+  retry_backoff: number[];
   jitter_seconds: number;
   queue_limit_seconds: number;
   auto_pause_after: number;
   retry_interrupted: boolean;
+  /** Rules by name, or the name of a preset. */
+  fail_on: unknown;
 }
 
 export type Job = Schemas['JobDocument'] &
@@ -82,6 +86,9 @@ export interface CalendarEvent {
   actions: string[];
   run_id?: string | null;
   run_status?: RunStatus | null;
+  reason?: string | null;
+  /** Where a person has moved the slot to. */
+  moved_to_utc?: string;
   running: boolean;
   duration_seconds?: number | null;
 }
@@ -155,6 +162,7 @@ export interface CalendarFeed {
 
 export type ActionBody = Schemas['Action'];
 export type BulkBody = Schemas['Bulk'];
+export type ExceptionBody = Schemas['ExceptionBody'];
 
 export type ActionAnswer = Schemas['ActionDone'] & { run?: Run; job?: Job };
 
@@ -332,6 +340,7 @@ export interface Heartbeat {
   delivery: { mode: string } | null;
   enabled?: boolean;
   off_label?: string | null;
+  consecutive_failures?: number;
   config_error?: string | null;
   /** Relative to the folder of all workspaces. */
   workspace_dir?: string;
@@ -343,6 +352,18 @@ export interface HeartbeatSchedule {
   active_hours?: string | null;
   timezone?: string;
   [key: string]: unknown;
+}
+
+export interface HeartbeatFiles {
+  session_id: string;
+  checklist: string | null;
+  config: string | null;
+  version: string;
+  checks: { name: string; command: string; line: number }[];
+  agent_lines: number[];
+  findings: { line: number; sentence: string }[];
+  problems: string[];
+  config_error: string | null;
 }
 
 export interface Session {

@@ -1,5 +1,6 @@
 // Every query key. What the push stream keeps current begins with 'pushed'.
 import type { CalendarQuery } from './paths';
+import type { RunQuery } from './runFilter';
 
 const pushed = ['pushed'] as const;
 
@@ -20,12 +21,16 @@ export const keys = {
     lists: (jobId?: string) => [...pushed, 'runs', 'list', jobId ?? null] as const,
     list: (jobId: string | undefined, limit: number) =>
       [...pushed, 'runs', 'list', jobId ?? null, limit] as const,
+    allPages: [...pushed, 'runs', 'pages'] as const,
+    pages: (query: RunQuery) => [...pushed, 'runs', 'pages', query] as const,
     one: (runId: string) => [...pushed, 'runs', 'one', runId] as const,
   },
   next: [...pushed, 'next'] as const,
   events: [...pushed, 'events'] as const,
   heartbeats: [...pushed, 'heartbeats'] as const,
   sessions: [...pushed, 'sessions'] as const,
+  session: (id: string) => [...pushed, 'sessions', id] as const,
+  files: (id: string) => ['files', id] as const,
   notifications: [...pushed, 'notifications'] as const,
   ledger: [...pushed, 'ledger'] as const,
   continuity: ['continuity'] as const,

@@ -10,6 +10,7 @@ import type {
   Explanation,
   Flag,
   Heartbeat,
+  HeartbeatFiles,
   Job,
   Ledger,
   Notification,
@@ -51,9 +52,11 @@ interface Answers {
   '/api/v1/ops/audit': { get: { entries: BusEvent[] } };
   '/api/v1/dashboard/notifications': { get: { notifications: Notification[] } };
 
+  '/api/v1/heartbeat/files': { get: HeartbeatFiles; put: HeartbeatFiles };
   '/api/v1/heartbeat/last': { get: { heartbeats: Record<string, Heartbeat> } };
   '/api/v1/sessions': { post: Session };
-  '/api/v1/ops/sessions': { get: { sessions: Session[] } };
+  '/api/v1/ops/sessions': { get: { sessions: Session[]; next_cursor: string | null } };
+  '/api/v1/ops/sessions/{session_id}': { get: Session & { runs: Run[] } };
 }
 
 interface Told<Answer> {

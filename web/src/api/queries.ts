@@ -5,7 +5,7 @@ import { keepRows, upsertRows } from '../push/apply';
 import { mustPoll, usePushPhase } from '../push/context';
 import { rowJournal } from '../push/journal';
 import { api, take } from './client';
-import type { CalendarFeed, PageConfig, PollKind } from './contract';
+import type { CalendarFeed, PageConfig, PollKind, Session } from './contract';
 import { ApiError } from './errors';
 import { keys } from './keys';
 import type { CalendarQuery } from './paths';
@@ -44,7 +44,7 @@ export const useConfig = () =>
   });
 
 /** How often to ask while push is down or off; false while it is not needed. */
-function useInterval(kind: PollKind): number | false {
+export function useInterval(kind: PollKind): number | false {
   const phase = usePushPhase();
   const { data } = useConfig();
   return mustPoll(phase) && (data ?? DEFAULT_CONFIG).poll_seconds[kind] * 1_000;
@@ -117,7 +117,7 @@ export const useJobs = () =>
       );
       const jobs = first.jobs;
       let cursor = first.next_cursor;
-      while (cursor !== null && jobs.length < MOST_JOBS) {
+      while (cursor !== null) {
         const query = { limit: 1000, cursor };
         const page = await take(api.GET('/api/v1/cron/jobs', { params: { query }, signal }));
         jobs.push(...page.jobs);
@@ -127,8 +127,6 @@ export const useJobs = () =>
     },
     refetchInterval: useInterval('calendar'),
   });
-
-const MOST_JOBS = 5_000;
 
 export const useJob = (jobId: string) =>
   useQuery({
@@ -183,14 +181,48 @@ export const useHeartbeats = () =>
     refetchInterval: useInterval('heartbeat'),
   });
 
+/** All sessions, gathered page by page. */
 export const useSessions = () =>
   useQuery({
     queryKey: keys.sessions,
     queryFn: async ({ signal }) => {
-      const params = { query: { limit: 200 } };
-      return (await take(api.GET('/api/v1/ops/sessions', { params, signal }))).sessions;
+      const sessions: Session[] = [];
+      let cursor: string | null = null;
+      do {
+        const query: { limit: number; cursor?: string } = {
+          limit: 1000,
+          ...(cursor !== null && { cursor }),
+        };
+        const page = await take(api.GET('/api/v1/ops/sessions', { params: { query }, signal }));
+        sessions.push(...page.sessions);
+        cursor = page.next_cursor;
+      } while (cursor != null);
+      return sessions;
     },
     refetchInterval: useInterval('heartbeat'),
+  });
+
+/** A session with its latest turns and beats. */
+export const useSession = (session_id: string, options: { enabled: boolean }) =>
+  useQuery({
+    queryKey: keys.session(session_id),
+    queryFn: ({ signal }) => {
+      const params = { path: { session_id } };
+      return take(api.GET('/api/v1/ops/sessions/{session_id}', { params, signal }));
+    },
+    refetchInterval: useInterval('heartbeat'),
+    ...options,
+  });
+
+/** The files that steer a session's beats. */
+export const useHeartbeatFiles = (session_id: string) =>
+  useQuery({
+    queryKey: keys.files(session_id),
+    queryFn: ({ signal }) => {
+      const params = { query: { session_id } };
+      return take(api.GET('/api/v1/heartbeat/files', { params, signal }));
+    },
+    staleTime: 0,
   });
 
 /** Its figures change with traffic that no event tells of, so it has a pace of its own. */
@@ -262,14 +294,6 @@ export const useFlags = () =>
   useQuery({
     queryKey: keys.flags,
     queryFn: async ({ signal }) => (await take(api.GET('/api/v1/ops/flags', { signal }))).flags,
-  });
-
-export const useHealth = () =>
-  useQuery({
-    queryKey: keys.health,
-    queryFn: ({ signal }) => take(api.GET('/api/v1/health', { signal })),
-    refetchInterval: CONFIG_MS,
-    staleTime: CONFIG_MS,
   });
 
 export const useAudit = () =>

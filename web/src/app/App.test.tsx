@@ -147,3 +147,33 @@ describe('the calendar', () => {
     expect(container.querySelector('img')).toBeNull();
   });
 });
+
+describe('a gateway that is failing', () => {
+  it('is red with its reason, and slots that it could not record are not called lost', async () => {
+    const handle = FakeGateway.prototype.handle;
+    vi.spyOn(FakeGateway.prototype, 'handle').mockImplementation(async function (
+      this: FakeGateway,
+      request,
+    ) {
+      const answer = await handle.call(this, request);
+      if (request.url.endsWith('/health')) {
+        const reasons = ['the database cannot take writes (disk full)'];
+        const document: unknown = await answer.json();
+        return Response.json(
+          { ...(document as object), status: 'unhealthy', reasons },
+          { status: 503 },
+        );
+      }
+      if (!request.url.includes('/scheduling/ledger')) return answer;
+      return Response.json({ ...((await answer.json()) as object), unaccounted_count: 19 });
+    });
+    openPage('/');
+    expect(await screen.findByRole('alert')).toHaveProperty(
+      'textContent',
+      expect.stringContaining('the database cannot take writes (disk full)'),
+    );
+    await screen.findByText(/19 not recorded while the gateway is failing/);
+    expect(screen.queryByText(/unaccounted for/)).toBeNull();
+    expect(screen.queryByText(/every slot is accounted for/)).toBeNull();
+  });
+});

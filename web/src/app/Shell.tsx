@@ -1,13 +1,14 @@
 import { ActionIcon, Button } from '@mantine/core';
 import { type JSX, lazy, type ReactNode, Suspense, useEffect, useMemo } from 'react';
 import { NavLink, useLocation, useNavigate } from 'react-router';
+import { useConnection, useHealthFollowingPush } from '../api/health';
 import { useNotifications, useStasis } from '../api/queries';
 import { useShortcuts } from '../lib/shortcuts';
 import { PushPill } from '../push/PushPill';
-import { usePushPhase } from '../push/context';
 import { Icon } from '../ui/icons';
 import { setAttention } from '../ui/pageTitle';
 import { Toasts } from '../ui/Toasts';
+import { ConnectionBanner } from './ConnectionBanner';
 import { openDialog } from './dialogs';
 import { PAGES, type PageLink } from './pages';
 import styles from './Shell.module.css';
@@ -16,13 +17,12 @@ import { ZonePicker } from './ZonePicker';
 const Dialogs = lazy(() => import('./Dialogs'));
 
 /** How many things wait, by page. */
-function useCounts(): Record<string, number> {
+function useCounts(isCutOff: boolean): Record<string, number> {
   const { data: stasis } = useStasis();
   const { data: notifications } = useNotifications();
   const waiting = stasis?.length ?? 0;
   const unread = notifications?.filter((each) => each.status === 'new').length ?? 0;
-  const phase = usePushPhase();
-  useEffect(() => setAttention(waiting, phase === 'polling'), [waiting, phase]);
+  useEffect(() => setAttention(waiting, isCutOff), [waiting, isCutOff]);
   return { '/stasis': waiting, '/activity': unread };
 }
 
@@ -74,7 +74,9 @@ const ON_PHONE = ['/', '/calendar', '/stasis', '/jobs'];
 
 /** The frame around every page. */
 export function Shell({ children }: { children: ReactNode }): JSX.Element {
-  const counts = useCounts();
+  const connection = useConnection();
+  const counts = useCounts(connection.kind !== 'ok');
+  useHealthFollowingPush();
   const { pathname } = useLocation();
   usePageKeys();
   useEffect(() => {
@@ -129,7 +131,8 @@ export function Shell({ children }: { children: ReactNode }): JSX.Element {
             Request change
           </Button>
         </header>
-        <main id="content" className={styles.content}>
+        <ConnectionBanner connection={connection} />
+        <main id="content" className={styles.content} data-old={connection.kind === 'lost'}>
           {children}
         </main>
       </div>

@@ -24,7 +24,9 @@ export const theme: MantineThemeOverride = createTheme({
                 '--button-color': 'var(--on-ink)',
               },
             }
-          : { root: {} },
+          : variant === 'subtle'
+            ? { root: { '--button-color': 'var(--fg)', '--button-hover': 'var(--sunken)' } }
+            : { root: {} },
     }),
     // Their headers are <header> elements, and a page has one banner.
     ModalHeader: ModalHeader.extend({ defaultProps: { role: 'presentation' } }),

@@ -1,7 +1,7 @@
 import { Fragment, type JSX, type KeyboardEvent, memo } from 'react';
 import type { CalendarEvent } from '../api/contract';
 import { clock } from '../lib/time';
-import { EVENT_LOOK } from '../ui/status';
+import { slotLook } from '../ui/status';
 import type { Day } from './days';
 import styles from './grid.module.css';
 import { useOwnZone } from './jobZones';
@@ -127,7 +127,7 @@ interface ChipProps {
 }
 
 function Chip({ event, time, zone, onOpen }: ChipProps): JSX.Element {
-  const look = EVENT_LOOK[event.status];
+  const look = slotLook(event);
   return (
     <button
       type="button"
@@ -135,7 +135,6 @@ function Chip({ event, time, zone, onOpen }: ChipProps): JSX.Element {
       data-chip
       data-event={event.event_id}
       data-tone={look.tone}
-      data-source={event.source}
       data-tip={slotTip(event, zone, useOwnZone(event.source_ref, zone))}
       onClick={() => onOpen(event)}
     >

@@ -20,7 +20,7 @@ interface LaneRowProps {
 export const LaneRow = memo(function LaneRow(props: LaneRowProps): JSX.Element {
   const { lane, days, zone, today, onOpen, onPin } = props;
   return (
-    <div className={styles.lane} data-source={lane.source} role="row">
+    <div className={styles.lane} role="row">
       <div className={styles.name} role="rowheader">
         <span className={styles.icon} aria-hidden="true">
           {SOURCE_ICON[lane.source]}

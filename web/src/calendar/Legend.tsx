@@ -2,8 +2,8 @@ import type { JSX } from 'react';
 import styles from './Legend.module.css';
 
 const ENTRIES = [
-  ['cron', '◷ cron'],
-  ['hb', '♥ heartbeat'],
+  [null, '◷ cron job'],
+  [null, '♥ heartbeat'],
   ['next', 'scheduled'],
   ['run', '▶ running'],
   ['ok', '✓ success'],
@@ -17,8 +17,8 @@ export function Legend(): JSX.Element {
   return (
     <ul className={styles.legend} aria-label="Legend">
       {ENTRIES.map(([tone, text]) => (
-        <li key={tone}>
-          <i data-tone={tone} aria-hidden="true" />
+        <li key={text}>
+          {tone !== null && <i data-tone={tone} aria-hidden="true" />}
           {text}
         </li>
       ))}

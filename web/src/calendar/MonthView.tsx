@@ -1,7 +1,7 @@
 import { type JSX, useMemo } from 'react';
 import type { AlwaysRunning, CalendarEvent, EventStatus } from '../api/contract';
 import { longDay, monthName } from '../lib/time';
-import { EVENT_LOOK, SEVERITY } from '../ui/status';
+import { countsAs, EVENT_LOOK, SEVERITY } from '../ui/status';
 import { type Day, dayIndexAt } from './days';
 import { laneOfRow } from './density';
 import styles from './MonthView.module.css';
@@ -39,7 +39,8 @@ interface MonthViewProps {
 const MOST_NAMED = 3;
 
 function name(named: Named[], event: CalendarEvent): void {
-  const { title, status } = event;
+  const { title } = event;
+  const status = countsAs(event);
   const key = `${event.source_ref} ${status}`;
   const known = named.find((each) => each.key === key);
   if (known) known.count++;
@@ -65,12 +66,13 @@ function squaresOf(
     const square = squares[dayIndexAt(days, slotAt(event))];
     if (!square) continue;
     square.total++;
-    if (event.status === 'failed') square.failed++;
-    else if (event.status === 'missed') square.missed++;
-    else if (event.status === 'scheduled') square.ahead++;
+    const status = countsAs(event);
+    if (status === 'failed') square.failed++;
+    else if (status === 'missed') square.missed++;
+    else if (status === 'scheduled') square.ahead++;
     else square.done++;
     const isRare = (often.get(event.source_ref) ?? 0) <= days.length;
-    if (isRare || SEVERITY[event.status] > SEVERITY.running) name(square.named, event);
+    if (isRare || SEVERITY[status] > SEVERITY.running) name(square.named, event);
   }
   for (const row of rows) {
     for (const [index, tally] of laneOfRow(row, days).days.entries()) {

@@ -26,12 +26,7 @@ function ownTime(event: CalendarEvent, zone: string, own: string | null): string
 export function SlotRow({ event, time, zone, onOpen }: SlotRowProps): JSX.Element {
   const own = ownTime(event, zone, useOwnZone(event.source_ref, zone));
   return (
-    <button
-      type="button"
-      className={styles.row}
-      data-source={event.source}
-      onClick={() => onOpen(event)}
-    >
+    <button type="button" className={styles.row} onClick={() => onOpen(event)}>
       <span className="sr-only">{slotLabel(event, time)}</span>
       <span className={styles.shown} aria-hidden="true">
         <span className={styles.time}>{time}</span>
@@ -41,7 +36,7 @@ export function SlotRow({ event, time, zone, onOpen }: SlotRowProps): JSX.Elemen
         {event.duration_seconds != null && (
           <span className={styles.took}>{elapsed(event.duration_seconds)}</span>
         )}
-        <EventBadge status={event.status} />
+        <EventBadge event={event} />
       </span>
     </button>
   );

@@ -2,6 +2,7 @@
 // rest is drawn slot by slot.
 import type { AlwaysRunning, CalendarEvent, EventStatus, Source } from '../api/contract';
 import { instant } from '../lib/time';
+import { countsAs } from '../ui/status';
 import { type Day, dayIndexAt, HOUR } from './days';
 
 export const DENSE_PER_DAY = 6;
@@ -123,7 +124,7 @@ function laneOfEvents(
 ): Lane {
   // A day by itself has room for half hours.
   const tally = new Tally(days, days.length === 1 ? 2 : 1);
-  for (const event of events) tally.add(event.scheduled_at_epoch * 1000, event.status, 1);
+  for (const event of events) tally.add(event.scheduled_at_epoch * 1000, countsAs(event), 1);
   const latest = events[events.length - 1];
   return laneFrom(
     {

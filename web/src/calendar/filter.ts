@@ -1,4 +1,5 @@
 import type { AlwaysRunning, CalendarEvent, EventStatus } from '../api/contract';
+import { countsAs } from '../ui/status';
 import type { ViewState } from './useView';
 
 export type Filter = Pick<ViewState, 'q' | 'source' | 'problems'>;
@@ -17,7 +18,7 @@ export function filterEvents(
   const words = filter.q.toLowerCase().split(/\s+/).filter(Boolean);
   return events.filter((event) => {
     if (filter.source !== 'all' && event.source !== filter.source) return false;
-    if (filter.problems && !isProblem(event.status)) return false;
+    if (filter.problems && !isProblem(countsAs(event))) return false;
     const text = `${event.title} ${event.source_ref} ${event.session_id ?? ''}`.toLowerCase();
     return words.every((word) => text.includes(word));
   });

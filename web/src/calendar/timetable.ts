@@ -2,7 +2,7 @@
 // Rows are as high as their fullest cell, and hours in which nothing is due are folded together, so
 // that titles keep their width and nothing overlaps.
 import type { CalendarEvent } from '../api/contract';
-import { SEVERITY } from '../ui/status';
+import { countsAs, SEVERITY } from '../ui/status';
 import { type Day, dayIndexAt, wallHour } from './days';
 
 export type Row = { kind: 'hour'; hour: number } | { kind: 'empty'; from: number; to: number };
@@ -30,7 +30,7 @@ const sameItems = <T>(a: readonly T[], b: readonly T[]) =>
 export function chosen(events: readonly CalendarEvent[], most: number): readonly CalendarEvent[] {
   if (events.length <= most) return events;
   const kept = new Set(
-    [...events].sort((a, b) => SEVERITY[b.status] - SEVERITY[a.status]).slice(0, most - 1),
+    [...events].sort((a, b) => SEVERITY[countsAs(b)] - SEVERITY[countsAs(a)]).slice(0, most - 1),
   );
   return events.filter((event) => kept.has(event));
 }

@@ -1,7 +1,7 @@
 // What a slot says of itself in a tooltip or to a screen reader.
 import type { CalendarEvent } from '../api/contract';
 import { clock, dayClock, elapsed, zoneName } from '../lib/time';
-import { EVENT_LOOK } from '../ui/status';
+import { slotLook } from '../ui/status';
 import type { Day } from './days';
 
 export const slotAt = (event: CalendarEvent) => event.scheduled_at_epoch * 1000;
@@ -16,9 +16,9 @@ export function slotClock(event: CalendarEvent, zone: string, day: Day | undefin
 
 /** The status in a word; what became of the run where that says more. */
 export function statusWord(event: CalendarEvent): string {
-  const { run_status, status } = event;
+  const { run_status } = event;
   const isPlain = run_status == null || run_status === 'success' || run_status === 'running';
-  return isPlain ? EVENT_LOOK[status].label : run_status;
+  return isPlain ? slotLook(event).label : run_status;
 }
 
 /** Lines for the tooltip. */

@@ -68,6 +68,14 @@ export function isoDate(at: number, zone: string): string {
 /** 2026-11-19T09:05, as an <input type="datetime-local"> has it. */
 export const localInput = (at: number, zone: string) => `${isoDate(at, zone)}T${clock(at, zone)}`;
 
+/** 09:05, or 09:05:30 where there are seconds to it. */
+export const shortClock = (at: number, zone: string) =>
+  at % 60_000 === 0 ? clock(at, zone) : clockSeconds(at, zone);
+
+/** Thu 19 Nov 09:05, with the seconds where there are any. */
+export const dayShortClock = (at: number, zone: string) =>
+  `${dayName(at, zone)} ${shortClock(at, zone)}`;
+
 /** Today as 09:05, other days with their day. */
 export function shortWhen(at: number, zone: string, now: number): string {
   return isoDate(at, zone) === isoDate(now, zone) ? clock(at, zone) : dayClock(at, zone);

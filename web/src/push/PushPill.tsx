@@ -1,4 +1,5 @@
 import { type ComponentProps, type JSX, lazy, Suspense, useEffect, useState } from 'react';
+import { type Connection, useConnection } from '../api/health';
 import { duration } from '../lib/time';
 import { usePush, usePushPhase } from './context';
 import type { Phase } from './machine';
@@ -32,12 +33,28 @@ interface PillProps extends ComponentProps<'button'> {
   phase: Phase;
 }
 
+const TROUBLE: Record<Exclude<Connection['kind'], 'ok'>, string> = {
+  lost: 'No answer',
+  failing: 'Failing',
+};
+
 export function Pill({ phase, ...rest }: PillProps): JSX.Element {
+  const { kind } = useConnection();
+  const age = useDataAge();
+  const { last_seq } = usePush();
+  const isTrouble = kind !== 'ok' && phase !== 'signed_out';
   return (
-    <button type="button" className={styles.pill} data-phase={phase} {...rest}>
+    <button
+      type="button"
+      className={styles.pill}
+      data-phase={isTrouble ? kind : phase}
+      data-seq={last_seq ?? undefined}
+      title="How the page is kept current, and the age of what it shows"
+      {...rest}
+    >
       <i className={styles.dot} aria-hidden="true" />
-      <span role="status">{WORDS[phase]}</span>
-      <Figures />
+      <span role="status">{isTrouble ? TROUBLE[kind] : WORDS[phase]}</span>
+      {age !== null && <span className={styles.age}>{duration(age)}</span>}
     </button>
   );
 }
@@ -52,17 +69,5 @@ export function PushPill(): JSX.Element {
     <Suspense fallback={pill}>
       <PushPopover phase={phase} />
     </Suspense>
-  );
-}
-
-function Figures(): JSX.Element {
-  const push = usePush();
-  const age = useDataAge();
-  return (
-    <span className={styles.figures}>
-      {push.projection_version !== null && <span>v{push.projection_version}</span>}
-      {push.last_seq !== null && <span>seq {push.last_seq.toLocaleString('en-US')}</span>}
-      {age !== null && <span className={styles.age}>{duration(age)}</span>}
-    </span>
   );
 }

@@ -108,6 +108,22 @@ export function upsertRun(runs: readonly Run[], record: RunRecord, most: number)
   return [{ ...NEW_RUN, ...record, duration_seconds }, ...runs].slice(0, Math.max(most, 1));
 }
 
+/** Pages of runs, newest first, with this one put in, or taken out where it does not fit any more. */
+export function upsertRunPages(
+  pages: readonly Run[][],
+  record: RunRecord,
+  doesFit: boolean,
+): Run[][] {
+  const isKnown = pages.some((page) => page.some((run) => run.run_id === record.run_id));
+  if (!isKnown && !doesFit) return [...pages];
+  if (!isKnown) return pages.map((page, i) => (i === 0 ? upsertRun(page, record, Infinity) : page));
+  return pages.map((page) => {
+    if (!page.some((run) => run.run_id === record.run_id)) return page;
+    if (!doesFit) return page.filter((run) => run.run_id !== record.run_id);
+    return upsertRun(page, record, page.length);
+  });
+}
+
 /** The jobs with what a run's change says of its job. */
 export function applyRunToJobs(
   jobs: readonly Job[],

@@ -1,8 +1,9 @@
 // Brings pushed events into the query cache: rows and runs are applied, the rest is asked for anew.
-import { type QueryClient, type QueryKey } from '@tanstack/react-query';
+import { type InfiniteData, type QueryClient, type QueryKey } from '@tanstack/react-query';
 import type { BusEvent, CalendarFeed, Job, Run } from '../api/contract';
 import { keys } from '../api/keys';
-import { applyRunToJobs, upsertRows, upsertRun } from './apply';
+import { fits, type RunQuery } from '../api/runFilter';
+import { applyRunToJobs, upsertRows, upsertRun, upsertRunPages } from './apply';
 import type { PushListener } from './client';
 import { rowJournal } from './journal';
 
@@ -114,6 +115,14 @@ export class Feeder implements PushListener {
     for (const queryKey of [keys.runs.lists(), keys.runs.lists(run.job_id)]) {
       this.queries.setQueriesData<Run[]>({ queryKey }, (runs) =>
         runs ? upsertRun(runs, run, Math.max(runs.length, MOST_RUNS)) : runs,
+      );
+    }
+    for (const { queryKey } of this.queries.getQueryCache().findAll({
+      queryKey: keys.runs.allPages,
+    })) {
+      const doesFit = fits(queryKey.at(-1) as RunQuery, run);
+      this.queries.setQueryData<InfiniteData<Run[]>>(queryKey, (old) =>
+        old ? { ...old, pages: upsertRunPages(old.pages, run, doesFit) } : old,
       );
     }
     this.queries.setQueryData<readonly Job[]>(keys.jobs.list, (jobs) =>

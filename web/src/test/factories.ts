@@ -122,6 +122,8 @@ export function job(part: Partial<Job> = {}): Job {
     queue_limit_seconds: 900,
     auto_pause_after: 10,
     retry_interrupted: false,
+    retry_backoff: [30, 60, 300, 900, 3600],
+    fail_on: null,
     ...part,
   };
 }

@@ -180,8 +180,9 @@ export function answerFixed(
       status: 200,
       body: {
         file: 'run.log',
+        file_id: 'a1-b2',
         cursor: cursor + 60,
-        size: 60_000,
+        size: cursor + 60,
         lines: fresh,
         truncated: cursor === 0,
         reset: false,

@@ -1,13 +1,16 @@
 import { Button } from '@mantine/core';
 import type { JSX, ReactNode } from 'react';
 import { ApiError, messageOf } from '../api/errors';
+import { useConnection } from '../api/health';
 import { EmptyState } from './EmptyState';
 import styles from './states.module.css';
+import { At } from './times';
 
 interface Answer<T> {
   data: T | undefined;
   error: Error | null;
   isPending: boolean;
+  dataUpdatedAt: number;
   refetch: () => unknown;
 }
 
@@ -19,12 +22,30 @@ interface LoadedProps<T> {
   children: (data: T) => ReactNode;
 }
 
-/** An answer's content; until it is there, what keeps it. What was there before stays in view. */
+/** An answer's content. What was read before stays in view, marked when it is no longer current. */
 export function Loaded<T>({ query, what, lines = 4, children }: LoadedProps<T>): ReactNode {
-  const { data, error } = query;
-  if (data !== undefined) return children(data);
+  const { data, error, dataUpdatedAt } = query;
+  if (data !== undefined) {
+    return (
+      <>
+        {error && <Stale error={error} at={dataUpdatedAt} />}
+        {children(data)}
+      </>
+    );
+  }
   if (error) return <Failure error={error} what={what} retry={() => void query.refetch()} />;
   return <Waiting lines={lines} />;
+}
+
+/** Why what is shown is old. Where the gateway is gone as a whole, the page says so once. */
+function Stale({ error, at }: { error: Error; at: number }): JSX.Element | null {
+  const { kind } = useConnection();
+  if (kind === 'lost') return null;
+  return (
+    <p className={styles.stale} role="status">
+      Not current: as of <At at={at} />. {messageOf(error)}
+    </p>
+  );
 }
 
 export function Waiting({ lines }: { lines: number }): JSX.Element {

@@ -3,7 +3,7 @@ import styles from './Panel.module.css';
 
 interface PanelProps {
   title: ReactNode;
-  count?: number | undefined;
+  count?: number | string | undefined;
   /** A count that asks for something. */
   urgent?: boolean;
   actions?: ReactNode;

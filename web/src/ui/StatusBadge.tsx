@@ -1,6 +1,6 @@
 import type { JSX } from 'react';
-import type { EventStatus, RunStatus } from '../api/contract';
-import { EVENT_LOOK, type Look, RUN_LOOK } from './status';
+import type { CalendarEvent, RunStatus } from '../api/contract';
+import { type Look, RUN_LOOK, slotLook } from './status';
 import styles from './StatusBadge.module.css';
 
 function Badge({ look }: { look: Look }): JSX.Element {
@@ -14,9 +14,7 @@ function Badge({ look }: { look: Look }): JSX.Element {
 
 export const RunBadge = ({ status }: { status: RunStatus }) => <Badge look={RUN_LOOK[status]} />;
 
-export const EventBadge = ({ status }: { status: EventStatus }) => (
-  <Badge look={EVENT_LOOK[status]} />
-);
+export const EventBadge = ({ event }: { event: CalendarEvent }) => <Badge look={slotLook(event)} />;
 
 /** Any word in the form of a badge. */
 export const WordBadge = (look: Look) => <Badge look={look} />;

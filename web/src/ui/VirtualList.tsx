@@ -12,12 +12,14 @@ interface VirtualListProps<T> {
   startAt?: number;
   /** What stays at the top for as long as this item is the first in view. */
   sticky?: (first: T) => ReactNode;
+  /** Called when the end comes into view, to load what follows. */
+  onEnd?: (() => void) | undefined;
   children: (item: T) => ReactNode;
 }
 
 /** A list of which only what is in view is in the document. */
 export function VirtualList<T>(props: VirtualListProps<T>): JSX.Element {
-  const { items, label, rowHeight, height, itemKey, startAt = -1, sticky, children } = props;
+  const { items, label, rowHeight, height, itemKey, startAt = -1, sticky, onEnd, children } = props;
   const area = useRef<HTMLDivElement>(null);
   const hasStarted = useRef(false);
   // eslint-disable-next-line react-hooks/incompatible-library -- it renders by itself as one scrolls
@@ -37,6 +39,10 @@ export function VirtualList<T>(props: VirtualListProps<T>): JSX.Element {
     hasStarted.current = true;
     if (startAt > 0) rows.scrollToIndex(startAt, { align: 'start' });
   }, [items.length, startAt, rows]);
+  const isAtEnd = (rows.getVirtualItems().at(-1)?.index ?? -1) >= items.length - 1;
+  useEffect(() => {
+    if (isAtEnd) onEnd?.();
+  }, [isAtEnd, items.length, onEnd]);
   const first = items[Math.floor((rows.scrollOffset ?? 0) / rowHeight)];
   return (
     <div

@@ -28,6 +28,20 @@ export const RUN_LOOK: Record<RunStatus, Look> = {
   interrupted: { label: 'interrupted', glyph: '!', tone: 'miss' },
 };
 
+/** A beat that ran well and reported that something is wrong. */
+const ALERT_LOOK: Look = { label: 'alert', glyph: '!', tone: 'bad' };
+
+const isAlert = (slot: { status: EventStatus; reason?: string | null }) =>
+  slot.status === 'success' && slot.reason === 'alert';
+
+/** What a slot counts as: an alert is a problem, though its beat ran well. */
+export const countsAs = (slot: { status: EventStatus; reason?: string | null }): EventStatus =>
+  isAlert(slot) ? 'failed' : slot.status;
+
+/** How a slot looks. */
+export const slotLook = (slot: { status: EventStatus; reason?: string | null }): Look =>
+  isAlert(slot) ? ALERT_LOOK : EVENT_LOOK[slot.status];
+
 /** Which status of several is told first: problems before anything else. */
 export const SEVERITY: Record<EventStatus, number> = {
   failed: 6,

@@ -14,6 +14,16 @@ function exact(at: number, zone: string): string {
   return `${dayName(at, zone)} ${clockSeconds(at, zone)} ${zoneName(at, zone)} · ${new Date(at).toISOString()}`;
 }
 
+/** 09:05:07: the moment at which something was so. */
+export function At({ at }: { at: number }): JSX.Element {
+  const zone = useZone();
+  return (
+    <time className="num" dateTime={new Date(at).toISOString()} title={exact(at, zone)}>
+      {clockSeconds(at, zone)}
+    </time>
+  );
+}
+
 /** 4 m ago, in 3 m */
 export function Ago({
   at,

@@ -1,10 +1,11 @@
 import { Button, Menu, SegmentedControl } from '@mantine/core';
-import { type JSX, useMemo } from 'react';
+import type { JSX } from 'react';
 import { Link, useSearchParams } from 'react-router';
 import { useChangeNotification, useChangeNotifications } from '../../api/actions';
 import type { BusEvent, Notification } from '../../api/contract';
-import { useEvents, useJobs, useNotifications } from '../../api/queries';
+import { useEvents, useNotifications } from '../../api/queries';
 import { useZone } from '../../app/zone';
+import { localTimes } from '../../lib/localTimes';
 import { clockSeconds, dayName, instant } from '../../lib/time';
 import { EmptyState } from '../../ui/EmptyState';
 import { Loaded } from '../../ui/Loaded';
@@ -12,6 +13,8 @@ import { Page } from '../../ui/Page';
 import { Panel } from '../../ui/Panel';
 import { Ago, When } from '../../ui/times';
 import { VirtualList } from '../../ui/VirtualList';
+import { eventWords } from '../eventWords';
+import { namelessRef, useNames } from '../names';
 import styles from './Activity.module.css';
 
 /** What people should know, and everything that happens. */
@@ -109,23 +112,30 @@ const SNOOZES = [
 function Note({ note }: { note: Notification }): JSX.Element {
   const change = useChangeNotification();
   const { id, status } = note;
-  const ref = note.metadata?.job_id;
+  const zone = useZone();
+  const named = useNames();
+  const ref = note.session_id ?? note.metadata?.job_id;
+  const about = typeof ref === 'string' ? named(ref) : null;
+  // An alert is what a checklist or a model has written: its times are its own.
+  const inZone = (text: string) =>
+    note.kind === 'alert'
+      ? text
+      : localTimes(text, zone, instant(note.updated_at ?? note.created_at));
   return (
     <li className={styles.note} data-unread={status === 'new'} data-severity={note.severity}>
       <span className={styles.mark} aria-hidden="true" />
       <div className={styles.text}>
         <p className={styles.title}>
           {status === 'new' && <span className="sr-only">Unread: </span>}
-          {note.title}
+          {inZone(note.title)}
         </p>
-        <p className={styles.message}>{note.message}</p>
+        <p className={styles.message}>{inZone(note.message)}</p>
         <p className={styles.meta}>
           <Ago at={instant(note.created_at)} /> · {note.kind.replaceAll('_', ' ')}
-          {note.session_id != null && ` · ${note.session_id}`}
-          {typeof ref === 'string' && (
+          {about && (
             <>
               {' · '}
-              <Link to={`/jobs/${ref}`}>Job</Link>
+              <Link to={about.to}>{about.name}</Link>
             </>
           )}
           {status === 'snoozed' && note.snoozed_until != null && (
@@ -169,8 +179,7 @@ function Note({ note }: { note: Notification }): JSX.Element {
 
 function Events(): JSX.Element {
   const query = useEvents();
-  const { data: jobs } = useJobs();
-  const titles = useMemo(() => new Map((jobs ?? []).map((job) => [job.job_id, job.title])), [jobs]);
+  const named = useNames();
   return (
     <Panel title="Events" count={query.data?.length}>
       <Loaded query={query} what="the event log" lines={10}>
@@ -185,7 +194,7 @@ function Events(): JSX.Element {
               height="calc(100vh - 190px)"
               itemKey={(event) => String(event.seq)}
             >
-              {(event) => <EventLine event={event} title={titles.get(event.source_ref)} />}
+              {(event) => <EventLine event={event} about={named(event.source_ref)} />}
             </VirtualList>
           )
         }
@@ -194,28 +203,26 @@ function Events(): JSX.Element {
   );
 }
 
+const refText = ({ source, source_ref }: BusEvent) =>
+  source === 'cron' || source === 'heartbeat' ? namelessRef(source_ref) : source_ref;
+
 interface EventLineProps {
   event: BusEvent;
-  /** The job's, where it is one. */
-  title: string | undefined;
+  /** The job or the session. */
+  about: { name: string; to: string } | null;
 }
 
-function EventLine({ event, title }: EventLineProps): JSX.Element {
+function EventLine({ event, about }: EventLineProps): JSX.Element {
   const zone = useZone();
   const at = instant(event.timestamp);
   return (
     <div className={styles.event}>
-      <span className={styles.seq}>{event.seq}</span>
       <time className="num" dateTime={event.timestamp}>
         {dayName(at, zone)} {clockSeconds(at, zone)}
       </time>
-      <b>{event.type.replaceAll('_', ' ')}</b>
+      <b title={`${event.type}, number ${event.seq}`}>{eventWords(event.type)}</b>
       <span className="clip">
-        {title === undefined ? (
-          event.source_ref
-        ) : (
-          <Link to={`/jobs/${event.source_ref}`}>{title}</Link>
-        )}
+        {about ? <Link to={about.to}>{about.name}</Link> : refText(event)}
       </span>
       <span className="muted">{event.status ?? ''}</span>
     </div>

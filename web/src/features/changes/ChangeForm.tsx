@@ -6,6 +6,7 @@ import { ApiError, messageOf } from '../../api/errors';
 import { useHeartbeats, useJobs } from '../../api/queries';
 import { useZone } from '../../app/zone';
 import { toast } from '../../lib/toasts';
+import { beatName } from '../overview/freshness';
 import styles from './ChangeForm.module.css';
 import { ProposalCard } from './ProposalCard';
 import { useConfirmProposal, useProposal } from './useChange';
@@ -28,7 +29,7 @@ function useTargets(): { value: string; label: string }[] {
   const ofJobs = (jobs ?? []).map((job) => ({ value: eventOf(job), label: job.title }));
   const ofBeats = Object.values(beats ?? {}).map((beat) => ({
     value: `heartbeat|${beat.session_id}|${Math.floor(beat.next_run ?? beat.last_run ?? 0)}`,
-    label: `♥ ${beat.session_id}`,
+    label: `Heartbeat of ${beatName(beat)}`,
   }));
   return [...ofJobs, ...ofBeats];
 }
@@ -98,7 +99,7 @@ export function ChangeForm(props: ChangeFormProps): JSX.Element {
         </p>
       )}
       <div className={styles.actions}>
-        <span className="muted small">Nothing changes before you have seen and confirmed it.</span>
+        <span className="muted small">Nothing changes until you confirm the preview.</span>
         {props.onCancel && <Button onClick={props.onCancel}>Cancel</Button>}
         <Button
           type="submit"

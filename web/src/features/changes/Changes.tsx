@@ -1,7 +1,7 @@
 import type { JSX } from 'react';
 import { Link } from 'react-router';
 import type { BusEvent } from '../../api/contract';
-import { useAudit, useJobs } from '../../api/queries';
+import { useAudit } from '../../api/queries';
 import { instant } from '../../lib/time';
 import { EmptyState } from '../../ui/EmptyState';
 import { Loaded } from '../../ui/Loaded';
@@ -11,15 +11,18 @@ import { When } from '../../ui/times';
 import table from '../../ui/table.module.css';
 import { ChangeForm } from './ChangeForm';
 import styles from './ChangeForm.module.css';
+import { namelessRef, useNames } from '../names';
 import { detailOf, whatOf, whoOf } from './auditWords';
 
 /** Asking for changes in words, and what was decided and changed, by whom. */
 export default function Changes(): JSX.Element {
   const audit = useAudit();
-  const { data: jobs } = useJobs();
-  const titles = new Map((jobs ?? []).map((job) => [job.job_id, job.title]));
+  const named = useNames();
   return (
-    <Page title="Changes" note="Said in words, shown before and after, made only when confirmed.">
+    <Page
+      title="Changes"
+      note="A change in words is shown before and after, and made only when you confirm it."
+    >
       <Panel title="Request a change">
         <div className={styles.request}>
           <ChangeForm onDone={() => void audit.refetch()} />
@@ -32,7 +35,7 @@ export default function Changes(): JSX.Element {
               <EmptyState title="Nothing was changed yet" />
             ) : (
               <div className={table.scroll}>
-                <table className={table.table}>
+                <table className={`${table.table ?? ''} ${table.cards ?? ''}`}>
                   <thead>
                     <tr>
                       <th scope="col">When</th>
@@ -44,7 +47,7 @@ export default function Changes(): JSX.Element {
                   </thead>
                   <tbody>
                     {entries.map((entry) => (
-                      <Entry key={entry.seq} entry={entry} title={titles.get(entry.source_ref)} />
+                      <Entry key={entry.seq} entry={entry} about={named(entry.source_ref)} />
                     ))}
                   </tbody>
                 </table>
@@ -57,9 +60,15 @@ export default function Changes(): JSX.Element {
   );
 }
 
-function Entry({ entry, title }: { entry: BusEvent; title: string | undefined }): JSX.Element {
+interface EntryProps {
+  entry: BusEvent;
+  /** The job or the session. */
+  about: { name: string; to: string } | null;
+}
+
+function Entry({ entry, about }: EntryProps): JSX.Element {
   const { source_ref, type } = entry;
-  const isJob = title !== undefined && type !== 'cron_job_deleted';
+  const isNamed = /^(job|ses)_/.test(source_ref);
   return (
     <tr>
       <td>
@@ -67,7 +76,13 @@ function Entry({ entry, title }: { entry: BusEvent; title: string | undefined })
       </td>
       <td>{whatOf(entry)}</td>
       <td className="wrap">
-        {isJob ? <Link to={`/jobs/${source_ref}`}>{title}</Link> : <code>{source_ref}</code>}
+        {about && type !== 'cron_job_deleted' ? (
+          <Link to={about.to}>{about.name}</Link>
+        ) : isNamed ? (
+          namelessRef(source_ref)
+        ) : (
+          source_ref
+        )}
       </td>
       <td className="wrap">{whoOf(entry)}</td>
       <td className="wrap">{detailOf(entry)}</td>

@@ -1,4 +1,4 @@
-import { Button, NativeSelect, Switch, Textarea, TextInput } from '@mantine/core';
+import { Button, Switch, Textarea, TextInput } from '@mantine/core';
 import { type JSX, useState } from 'react';
 import { useCreateJob, useEditJob } from '../../api/actions';
 import type { Job } from '../../api/contract';
@@ -10,8 +10,9 @@ import { isZone } from '../../lib/time';
 import { toast } from '../../lib/toasts';
 import { Loaded } from '../../ui/Loaded';
 import { Modal } from '../../ui/overlays';
-import { createFields, type Draft, draftOf, editFields, newDraft, scheduleFields } from './draft';
+import { createFields, type Draft, draftOf, editFields, errorsIn, newDraft } from './draft';
 import styles from './JobDialog.module.css';
+import { JobPolicyFields } from './JobPolicyFields';
 import { SchedulePreview } from './SchedulePreview';
 
 /** Creates a job, or edits one. */
@@ -38,7 +39,7 @@ function Editing({ jobId }: { jobId: string }): JSX.Element {
 
 const EXAMPLES = ['every 30m', 'every weekday at 9am', 'tomorrow 9:15am', '0 7 * * 1-5'];
 
-/** `known` is the job as it was when the dialog opened: a change meanwhile is a conflict. */
+/** `known` is the job as it was when the dialog opened: a change since then is a conflict. */
 function Form({ job: known }: { job: Job | null }): JSX.Element {
   const zone = useZone();
   const [job] = useState(known);
@@ -72,6 +73,7 @@ function Form({ job: known }: { job: Job | null }): JSX.Element {
     );
   };
   const hasSchedule = draft.schedule.trim() !== '' && isZone(draft.timezone);
+  const errors = errorsIn(draft);
   return (
     <form
       className={styles.form}
@@ -89,7 +91,7 @@ function Form({ job: known }: { job: Job | null }): JSX.Element {
       />
       <Textarea
         label="What to run"
-        description="A command, a prompt for the agent, or a URL: as the runner has it."
+        description="A command, a prompt for the agent, or a URL, depending on the runner."
         autosize
         minRows={2}
         maxRows={8}
@@ -127,12 +129,10 @@ function Form({ job: known }: { job: Job | null }): JSX.Element {
         </div>
       )}
       <SchedulePreview
-        fields={
-          hasSchedule ? { ...scheduleFields(draft.schedule), timezone: draft.timezone } : null
-        }
-        hint="Say when it runs: what was understood and the next slots appear here."
+        fields={hasSchedule ? { schedule: draft.schedule.trim(), timezone: draft.timezone } : null}
+        hint="Enter when it runs: how that is read and the next slots appear here."
       />
-      <Policy draft={draft} set={set} />
+      <JobPolicyFields draft={draft} set={set} errors={errors} isNew={job === null} />
       {error && (
         <p className={styles.error} role="alert">
           {messageOf(error)}
@@ -150,85 +150,11 @@ function Form({ job: known }: { job: Job | null }): JSX.Element {
           type="submit"
           variant="filled"
           loading={create.isPending || edit.isPending}
-          disabled={draft.command.trim() === '' || !hasSchedule}
+          disabled={draft.command.trim() === '' || !hasSchedule || Object.keys(errors).length > 0}
         >
           {job === null ? 'Create' : 'Save'}
         </Button>
       </div>
     </form>
-  );
-}
-
-interface PolicyProps {
-  draft: Draft;
-  set: <K extends keyof Draft>(key: K, value: Draft[K]) => void;
-}
-
-const ON_MISS = [
-  ['ask', 'Ask me (stasis)'],
-  ['run_latest', 'Run the latest'],
-  ['run_all', 'Run all of them'],
-  ['skip', 'Skip'],
-] as const;
-
-const OVERLAP = [
-  ['skip', 'Skip the slot'],
-  ['queue_one', 'Let one wait'],
-  ['allow', 'Run side by side'],
-  ['cancel_previous', 'Cancel the earlier run'],
-] as const;
-
-const optionsOf = (pairs: readonly (readonly [string, string])[]) =>
-  pairs.map(([value, label]) => ({ value, label }));
-
-function Policy({ draft, set }: PolicyProps): JSX.Element {
-  return (
-    <details className={styles.policy}>
-      <summary>Runner and what happens when things go wrong</summary>
-      <div className={styles.grid}>
-        <TextInput
-          label="Runner"
-          placeholder="the gateway chooses"
-          value={draft.runner}
-          onChange={(event) => set('runner', event.currentTarget.value.trim())}
-        />
-        <TextInput
-          label="Session"
-          placeholder="none"
-          value={draft.session_id}
-          onChange={(event) => set('session_id', event.currentTarget.value.trim())}
-        />
-        <NativeSelect
-          label="When a slot was missed"
-          data={optionsOf(ON_MISS)}
-          value={draft.on_miss}
-          onChange={(event) => {
-            const found = ON_MISS.find(([value]) => value === event.currentTarget.value);
-            if (found) set('on_miss', found[0]);
-          }}
-        />
-        <NativeSelect
-          label="When it still runs"
-          data={optionsOf(OVERLAP)}
-          value={draft.overlap}
-          onChange={(event) => {
-            const found = OVERLAP.find(([value]) => value === event.currentTarget.value);
-            if (found) set('overlap', found[0]);
-          }}
-        />
-        <TextInput
-          label="Timeout in seconds"
-          inputMode="numeric"
-          value={draft.timeout}
-          onChange={(event) => set('timeout', event.currentTarget.value)}
-        />
-        <TextInput
-          label="Retries"
-          inputMode="numeric"
-          value={draft.retries}
-          onChange={(event) => set('retries', event.currentTarget.value)}
-        />
-      </div>
-    </details>
   );
 }

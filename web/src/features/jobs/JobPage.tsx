@@ -7,19 +7,24 @@ import { useJob } from '../../api/queries';
 import { openDialog } from '../../app/dialogs';
 import { useZone } from '../../app/zone';
 import { useNow } from '../../lib/now';
-import { dayClock, duration, instant, maybeInstant, relative, zoneName } from '../../lib/time';
+import { dayShortClock, duration, instant, maybeInstant, relative, zoneName } from '../../lib/time';
 import { Confirm } from '../../ui/Confirm';
+import { Details } from '../../ui/Details';
 import { Facts } from '../../ui/Facts';
 import { Icon } from '../../ui/icons';
 import { Loaded } from '../../ui/Loaded';
 import { Page } from '../../ui/Page';
 import { Panel } from '../../ui/Panel';
 import { When } from '../../ui/times';
+import { namelessRef, useNames } from '../names';
+import { tagsOf } from './draft';
+import { failOnWords } from './failOn';
 import styles from './JobPage.module.css';
 import { JobState } from './JobStateBadge';
 import { isOn } from './jobState';
 import { RunDrawer } from './RunDrawer';
 import { RunList } from './RunList';
+import { Tags } from './Tags';
 
 /** One job: what it does, when it runs, how its runs went. */
 export default function JobPage(): JSX.Element {
@@ -45,7 +50,7 @@ export default function JobPage(): JSX.Element {
               <RunList jobId={job_id} onOpen={show} />
             </div>
             <Panel title="Job">
-              <Details job={answer.job} />
+              <JobFacts job={answer.job} />
             </Panel>
           </div>
         )}
@@ -101,9 +106,9 @@ function NextSlots({ echo, isOn }: { echo: Echo; isOn: boolean }): JSX.Element {
         return (
           <li key={slot.utc}>
             <b>
-              {dayClock(at, echo.timezone)} {zoneName(at, echo.timezone)}
+              {dayShortClock(at, echo.timezone)} {zoneName(at, echo.timezone)}
             </b>
-            <span>{echo.timezone === zone ? '' : `${dayClock(at, zone)} here`}</span>
+            <span>{echo.timezone === zone ? '' : `${dayShortClock(at, zone)} here`}</span>
             <span>{relative(at, now)}</span>
           </li>
         );
@@ -126,8 +131,9 @@ const OVERLAP = {
   cancel_previous: 'cancel the earlier run',
 };
 
-function Details({ job }: { job: Job }): JSX.Element {
+function JobFacts({ job }: { job: Job }): JSX.Element {
   const session = job.metadata.session_id;
+  const named = useNames();
   return (
     <div className={styles.details}>
       <pre className={styles.command}>{job.command}</pre>
@@ -137,12 +143,11 @@ function Details({ job }: { job: Job }): JSX.Element {
           ['Zone', job.timezone],
           ['Runner', job.runner],
           ['Model', job.model],
-          ['Workspace', <code key="w">{job.workspace_dir}</code>],
           [
             'Session',
             session === undefined ? null : (
               <Link key="s" to={`/sessions?id=${session}`}>
-                {session}
+                {named(session)?.name ?? namelessRef(session)}
               </Link>
             ),
           ],
@@ -152,15 +157,31 @@ function Details({ job }: { job: Job }): JSX.Element {
           ['Grace', duration(job.misfire_grace_seconds)],
           ['Useful for', job.useful_for_seconds === null ? null : duration(job.useful_for_seconds)],
           ['Timeout', duration(job.timeout_seconds)],
-          ['Retries', job.retries === 0 ? 'none' : job.retries],
+          [
+            'Retries',
+            job.retries === 0
+              ? 'none'
+              : `${job.retries}, after ${job.retry_backoff.slice(0, job.retries).map(duration).join(', ')}`,
+          ],
           ['Jitter', job.jitter_seconds === 0 ? null : `up to ${duration(job.jitter_seconds)}`],
           [
             'Pauses after',
             job.auto_pause_after === 0 ? null : `${job.auto_pause_after} failed slots`,
           ],
+          ['Fails on', failOnWords(job.fail_on)],
+          ['Waits for a worker', `up to ${duration(job.queue_limit_seconds)}`],
+          ['Retries interrupted runs', job.retry_interrupted ? 'yes' : null],
+          ['Priority', job.metadata.priority],
+          ['Channel', job.metadata.channel],
+          ['Tags', tagsOf(job).length === 0 ? null : <Tags key="t" of={tagsOf(job)} />],
           ['Created', <When key="c" at={maybeInstant(job.created_at)} />],
-          ['Version', job.version],
-          ['Id', <code key="i">{job.job_id}</code>],
+        ]}
+      />
+      <Details
+        of={[
+          ['Id', job.job_id],
+          ['Version', String(job.version)],
+          ['Workspace', job.workspace_dir],
         ]}
       />
     </div>

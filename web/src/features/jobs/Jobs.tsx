@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Menu, SegmentedControl } from '@mantine/core';
+import { ActionIcon, Button, Checkbox, Menu, NativeSelect, SegmentedControl } from '@mantine/core';
 import { type JSX, useMemo, useRef, useState } from 'react';
 import { Link, useSearchParams } from 'react-router';
 import { useDeleteJob, useRunJob, useToggleJob } from '../../api/actions';
@@ -16,11 +16,15 @@ import { Icon } from '../../ui/icons';
 import { Loaded } from '../../ui/Loaded';
 import { Page } from '../../ui/Page';
 import { Panel } from '../../ui/Panel';
+import { type Columns, SortHeader, useSorted } from '../../ui/sorting';
 import { Ago } from '../../ui/times';
 import table from '../../ui/table.module.css';
+import { BulkBar } from './BulkBar';
+import { tagsOf } from './draft';
 import { isOn, stateOf } from './jobState';
 import styles from './Jobs.module.css';
 import { JobState } from './JobStateBadge';
+import { Tags } from './Tags';
 
 const FILTERS = ['all', 'on', 'off', 'trouble'] as const;
 type JobFilter = (typeof FILTERS)[number];
@@ -32,14 +36,16 @@ const NAMES: Record<JobFilter, string> = {
   trouble: 'In trouble',
 };
 
-/** Enough for the eye; who has more jobs than this filters. */
-const MOST_SHOWN = 300;
+/** So many rows are drawn before somebody asks for more. */
+const STEP = 100;
 
-function matches(job: Job, filter: JobFilter, q: string): boolean {
+function matches(job: Job, filter: JobFilter, q: string, tag: string): boolean {
+  if (tag !== '' && !tagsOf(job).includes(tag)) return false;
   if (filter === 'on' && !job.enabled) return false;
   if (filter === 'off' && job.enabled) return false;
   if (filter === 'trouble' && !stateOf(job).isTrouble) return false;
-  const text = `${job.title} ${job.command} ${job.job_id} ${job.description}`.toLowerCase();
+  const tags = tagsOf(job).join(' ');
+  const text = `${job.title} ${job.command} ${job.job_id} ${job.description} ${tags}`.toLowerCase();
   return q
     .toLowerCase()
     .split(/\s+/)
@@ -53,6 +59,11 @@ export default function Jobs(): JSX.Element {
   const box = useRef<HTMLInputElement>(null);
   const q = search.get('q') ?? '';
   const filter = FILTERS.find((each) => each === search.get('filter')) ?? 'all';
+  const tag = search.get('tag') ?? '';
+  const tags = useMemo(
+    () => [...new Set((query.data ?? []).flatMap(tagsOf))].sort((a, b) => a.localeCompare(b)),
+    [query.data],
+  );
   const change = (key: string, value: string) =>
     setSearch(
       (params) => {
@@ -89,64 +100,106 @@ export default function Jobs(): JSX.Element {
           onChange={(value) => change('filter', value)}
           data={FILTERS.map((value) => ({ value, label: NAMES[value] }))}
         />
+        {(tags.length > 0 || tag !== '') && (
+          <NativeSelect
+            size="xs"
+            aria-label="Tag"
+            value={tag}
+            onChange={(event) => change('tag', event.currentTarget.value)}
+            data={[
+              { value: '', label: 'Every tag' },
+              ...[...new Set([...tags, ...(tag === '' ? [] : [tag])])].map((each) => ({
+                value: each,
+                label: each,
+              })),
+            ]}
+          />
+        )}
       </div>
       <Loaded query={query} what="the jobs" lines={10}>
         {(jobs) => (
-          <JobTable jobs={jobs.filter((job) => matches(job, filter, q))} all={jobs.length} />
+          <JobTable jobs={jobs.filter((job) => matches(job, filter, q, tag))} all={jobs.length} />
         )}
       </Loaded>
     </Page>
   );
 }
 
+const COLUMNS: Columns<Job> = {
+  job: (job) => job.title,
+  schedule: (job) => job.description,
+  next: (job) => (isOn(job) ? job.next_run_at : null),
+  last: (job) => job.last_run_at,
+  state: (job) => `${stateOf(job).isTrouble ? 0 : 1} ${stateOf(job).label}`,
+};
+
 function JobTable({ jobs, all }: { jobs: readonly Job[]; all: number }): JSX.Element {
   const [doomed, setDoomed] = useState<Job | null>(null);
+  const [most, setMost] = useState(STEP);
+  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
+  const [sorted, sorting] = useSorted(jobs, COLUMNS);
   const remove = useDeleteJob();
-  if (all === 0) {
-    return (
-      <Panel title="Jobs">
-        <EmptyState
-          title="No job yet"
-          actions={
-            <Button variant="filled" onClick={() => openDialog({ name: 'job' })}>
-              Create the first job
-            </Button>
-          }
-        >
-          A job is what to run and when: a command, a prompt or a URL on a schedule.
-        </EmptyState>
-      </Panel>
-    );
-  }
+  const chosen = jobs.filter((job) => selected.has(job.job_id));
+  const select = (which: readonly Job[], isSelected: boolean) =>
+    setSelected((before) => {
+      const after = new Set(before);
+      for (const { job_id } of which) {
+        if (isSelected) after.add(job_id);
+        else after.delete(job_id);
+      }
+      return after;
+    });
+  if (all === 0) return <NoJob />;
+  const left = jobs.length - most;
   return (
-    <Panel title="Jobs" count={jobs.length}>
-      <table className={table.table}>
-        <thead>
-          <tr>
-            <th scope="col">Job</th>
-            <th scope="col" className={table.wide}>
-              Schedule
-            </th>
-            <th scope="col">Next</th>
-            <th scope="col" className={table.wide}>
-              Last
-            </th>
-            <th scope="col">State</th>
-            <th scope="col" className={table.wide}>
-              <span className="sr-only">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {jobs.slice(0, MOST_SHOWN).map((job) => (
-            <JobRow key={job.job_id} job={job} onDelete={setDoomed} />
-          ))}
-        </tbody>
-      </table>
-      {jobs.length === 0 && <EmptyState title="No job matches" />}
-      {jobs.length > MOST_SHOWN && (
-        <p className={styles.rest}>{jobs.length - MOST_SHOWN} more: narrow the filter.</p>
-      )}
+    <>
+      {chosen.length > 0 && <BulkBar jobs={chosen} onClear={() => setSelected(new Set())} />}
+      <Panel title="Jobs" count={jobs.length}>
+        <table className={`${table.table ?? ''} ${table.cards ?? ''}`}>
+          <thead>
+            <tr>
+              <th scope="col">
+                <span className={table.pick}>
+                  <Checkbox
+                    size="xs"
+                    aria-label="Select all"
+                    checked={jobs.length > 0 && chosen.length === jobs.length}
+                    indeterminate={chosen.length > 0 && chosen.length < jobs.length}
+                    onChange={(event) => select(jobs, event.currentTarget.checked)}
+                  />
+                </span>
+              </th>
+              <SortHeader sorting={sorting} column="job" label="Job" />
+              <SortHeader sorting={sorting} column="schedule" label="Schedule" />
+              <SortHeader sorting={sorting} column="next" label="Next" />
+              <SortHeader sorting={sorting} column="last" label="Last" className={table.wide} />
+              <SortHeader sorting={sorting} column="state" label="State" />
+              <th scope="col">
+                <span className="sr-only">Actions</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {sorted.slice(0, most).map((job) => (
+              <JobRow
+                key={job.job_id}
+                job={job}
+                onDelete={setDoomed}
+                isSelected={selected.has(job.job_id)}
+                onSelect={(isSelected) => select([job], isSelected)}
+              />
+            ))}
+          </tbody>
+        </table>
+        {jobs.length === 0 && <EmptyState title="No job matches" />}
+        {left > 0 && (
+          <p className={styles.rest}>
+            <Button onClick={() => setMost(most + STEP * 2)}>
+              Show {Math.min(left, STEP * 2)} more of {left.toLocaleString('en-US')}
+            </Button>
+          </p>
+        )}
+      </Panel>
       {doomed && (
         <Confirm
           title={`Delete ${doomed.title}?`}
@@ -158,19 +211,55 @@ function JobTable({ jobs, all }: { jobs: readonly Job[]; all: number }): JSX.Ele
           It expects no further slots. Its past runs stay in the ledger.
         </Confirm>
       )}
+    </>
+  );
+}
+
+function NoJob(): JSX.Element {
+  return (
+    <Panel title="Jobs">
+      <EmptyState
+        title="No job yet"
+        actions={
+          <Button variant="filled" onClick={() => openDialog({ name: 'job' })}>
+            Create the first job
+          </Button>
+        }
+      >
+        A job is what to run and when: a command, a prompt or a URL on a schedule.
+      </EmptyState>
     </Panel>
   );
 }
 
-function JobRow({ job, onDelete }: { job: Job; onDelete: (job: Job) => void }): JSX.Element {
+interface JobRowProps {
+  job: Job;
+  onDelete: (job: Job) => void;
+  isSelected: boolean;
+  onSelect: (isSelected: boolean) => void;
+}
+
+function JobRow({ job, onDelete, isSelected, onSelect }: JobRowProps): JSX.Element {
   const runJob = useRunJob();
+  const tags = tagsOf(job);
   return (
     <tr data-off={!job.enabled}>
+      <td>
+        <span className={table.pick}>
+          <Checkbox
+            size="xs"
+            aria-label={`Select ${job.title}`}
+            checked={isSelected}
+            onChange={(event) => onSelect(event.currentTarget.checked)}
+          />
+        </span>
+      </td>
       <td>
         <Link to={`/jobs/${job.job_id}`} className={styles.title}>
           {job.title}
         </Link>
         <code className={styles.command}>{job.command}</code>
+        {tags.length > 0 && <Tags of={tags} />}
       </td>
       <td className={table.wide}>
         {job.description}
@@ -178,16 +267,16 @@ function JobRow({ job, onDelete }: { job: Job; onDelete: (job: Job) => void }): 
           <span className={styles.zone}>{job.timezone}</span>
         )}
       </td>
-      <td className={styles.tight}>
+      <td className={`${styles.tight ?? ''} ${styles.next ?? ''}`}>
         <NextRun job={job} />
       </td>
       <td className={`${table.wide ?? ''} ${styles.tight ?? ''}`}>
         <Ago at={maybeInstant(job.last_run_at)} none="never" />
       </td>
-      <td>
+      <td className={styles.state}>
         <JobState job={job} />
       </td>
-      <td className={`${table.right ?? ''} ${table.wide ?? ''}`}>
+      <td className={`${table.right ?? ''} ${styles.end ?? ''}`}>
         <span className={styles.actions}>
           <Button
             leftSection={<Icon name="play" size={14} />}

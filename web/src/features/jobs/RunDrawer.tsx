@@ -4,6 +4,7 @@ import { useCancelRun } from '../../api/actions';
 import type { Run } from '../../api/contract';
 import { useRun } from '../../api/queries';
 import { elapsed, maybeInstant } from '../../lib/time';
+import { Details } from '../../ui/Details';
 import { Facts } from '../../ui/Facts';
 import { Loaded } from '../../ui/Loaded';
 import { RunBadge } from '../../ui/StatusBadge';
@@ -50,8 +51,12 @@ function RunFacts({ run }: { run: Run }): JSX.Element {
           ['Exit code', run.exit_code],
           ['Trigger', run.trigger],
           ['Attempt', run.attempt > 1 ? run.attempt : null],
+        ]}
+      />
+      <Details
+        of={[
+          ['Id', run.run_id],
           ['Host', run.host],
-          ['Id', <code key="i">{run.run_id}</code>],
         ]}
       />
       {isOpen(run) && (

@@ -1,7 +1,8 @@
 import { SegmentedControl } from '@mantine/core';
-import { type JSX, useState } from 'react';
+import { type JSX, useMemo, useState } from 'react';
 import type { Run } from '../../api/contract';
-import { useRuns } from '../../api/queries';
+import { type RunFilter, runFilterOf } from '../../api/runFilter';
+import { useRunPages } from '../../api/runPages';
 import { plainText } from '../../lib/plainText';
 import { elapsed, maybeInstant } from '../../lib/time';
 import { EmptyState } from '../../ui/EmptyState';
@@ -12,42 +13,42 @@ import { When } from '../../ui/times';
 import { VirtualList } from '../../ui/VirtualList';
 import styles from './JobPage.module.css';
 
-const isProblem = ({ status }: Run) =>
-  status !== 'success' && status !== 'running' && status !== 'queued';
-
 /** A job's runs, newest first. */
 export function RunList(props: { jobId: string; onOpen: (runId: string) => void }): JSX.Element {
   const { jobId, onOpen } = props;
-  const query = useRuns(jobId);
-  const [which, setWhich] = useState('all');
-  const wanted = (runs: readonly Run[]) => (which === 'all' ? runs : runs.filter(isProblem));
+  const [filter, setFilter] = useState<RunFilter>('all');
+  const query = useRunPages({ job_id: jobId, filter });
+  const { data, hasNextPage, isFetchingNextPage, fetchNextPage } = query;
+  const runs = useMemo(() => data?.pages.flat() ?? [], [data]);
   return (
     <Panel
       title="Runs"
-      count={query.data?.length}
+      count={data && (hasNextPage ? `${runs.length}+` : runs.length)}
       actions={
         <SegmentedControl
           size="xs"
           aria-label="Which runs"
-          value={which}
-          onChange={setWhich}
+          value={filter}
+          onChange={(value) => setFilter(runFilterOf(value))}
           data={[
             { value: 'all', label: 'All' },
-            { value: 'problems', label: 'Problems' },
+            { value: 'failed', label: 'Failed' },
+            { value: 'interrupted', label: 'Interrupted' },
           ]}
         />
       }
     >
       <Loaded query={query} what="the runs" lines={8}>
-        {(runs) =>
-          wanted(runs).length === 0 ? (
-            <EmptyState title={runs.length === 0 ? 'It has not run yet' : 'No problems'} />
+        {() =>
+          runs.length === 0 ? (
+            <EmptyState title={filter === 'all' ? 'It has not run yet' : 'No such run'} />
           ) : (
             <VirtualList
-              items={wanted(runs)}
+              items={runs}
               label="Runs, newest first"
               rowHeight={40}
-              height={`min(${wanted(runs).length * 40}px, 60vh)`}
+              height={`min(${runs.length * 40}px, 60vh)`}
+              onEnd={hasNextPage && !isFetchingNextPage ? () => void fetchNextPage() : undefined}
               itemKey={(run) => run.run_id}
             >
               {(run) => <RunRow run={run} onOpen={onOpen} />}

@@ -5,7 +5,7 @@ import type { JobFields } from '../../api/contract';
 import { messageOf } from '../../api/errors';
 import { keys } from '../../api/keys';
 import { useNow } from '../../lib/now';
-import { dayClock, instant, relative, zoneName } from '../../lib/time';
+import { dayShortClock, instant, relative, zoneName } from '../../lib/time';
 import { useSettled } from '../../lib/useSettled';
 import { useZone } from '../../app/zone';
 import styles from './SchedulePreview.module.css';
@@ -46,7 +46,7 @@ export function SchedulePreview({ fields, hint }: SchedulePreviewProps): JSX.Ele
   const { data, error, isPlaceholderData } = preview;
   if (fields === null) return <Box tone="plain">{hint}</Box>;
   if (error) return <Box tone="bad">{messageOf(error)}</Box>;
-  if (!data) return <Box tone="plain">Reading…</Box>;
+  if (!data) return <Box tone="plain">Loading…</Box>;
   return (
     <Box tone="good" isOld={isPlaceholderData}>
       <p className={styles.words}>
@@ -57,11 +57,6 @@ export function SchedulePreview({ fields, hint }: SchedulePreviewProps): JSX.Ele
           {ZONE_SOURCES[data.timezone_source]}
         </span>
       </p>
-      {data.notes.map((note) => (
-        <p key={note} className="muted">
-          {note}
-        </p>
-      ))}
       {data.next.length === 0 ? (
         <p className="muted">No slot is ahead.</p>
       ) : (
@@ -72,15 +67,20 @@ export function SchedulePreview({ fields, hint }: SchedulePreviewProps): JSX.Ele
             return (
               <li key={slot.utc}>
                 <b className="num">
-                  {dayClock(at, data.timezone)} {zoneName(at, data.timezone)}
+                  {dayShortClock(at, data.timezone)} {zoneName(at, data.timezone)}
                 </b>
-                {isOther && <span className="muted num">{dayClock(at, zone)} here</span>}
+                {isOther && <span className="muted num">{dayShortClock(at, zone)} here</span>}
                 <span className="muted num">{relative(at, now)}</span>
               </li>
             );
           })}
         </ol>
       )}
+      {data.notes.map((note) => (
+        <p key={note} className={styles.caveat}>
+          ! {note}
+        </p>
+      ))}
     </Box>
   );
 }

@@ -3,10 +3,13 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { type JSX, useEffect, useMemo, useRef, useState } from 'react';
 import { messageOf } from '../../api/errors';
 import { plainText } from '../../lib/plainText';
+import { saveText } from '../../lib/saveText';
 import { toast } from '../../lib/toasts';
+import { countOf } from '../../lib/words';
 import styles from './LogTail.module.css';
 import type { LogLine } from './ring';
-import { type LogSource, useLogTail } from './useLogTail';
+import { type LogSource, readerOf, wholeLog } from './follower';
+import { useLogTail } from './useLogTail';
 
 interface LogTailProps {
   source: LogSource;
@@ -16,7 +19,7 @@ interface LogTailProps {
 
 const LINE = 19;
 
-/** A log as it grows. It follows the end until one scrolls up, and again from the end on. */
+/** A log as it grows. It follows the end until somebody scrolls up, and again from the end on. */
 export function LogTail({ source, mayGrow, height }: LogTailProps): JSX.Element {
   const { log, error, isLoading } = useLogTail(source, mayGrow);
   const [isFollowing, setFollowing] = useState(true);
@@ -34,6 +37,14 @@ export function LogTail({ source, mayGrow, height }: LogTailProps): JSX.Element 
       toast('The browser does not let this page copy. Select the lines instead.', { tone: 'bad' });
     }
   };
+  const download = async () => {
+    try {
+      const text = await wholeLog(readerOf(source), new AbortController().signal);
+      saveText(text, `${Object.values(source).join('')}.log`);
+    } catch (failure) {
+      toast(messageOf(failure), { tone: 'bad' });
+    }
+  };
   return (
     <div className={styles.log}>
       <div className={styles.bar}>
@@ -45,7 +56,8 @@ export function LogTail({ source, mayGrow, height }: LogTailProps): JSX.Element 
           onChange={(event) => setWanted(event.currentTarget.value)}
         />
         <span className="muted small num" role="status">
-          {lines.length.toLocaleString('en-US')} lines{log.is_cut && ', earlier ones left out'}
+          {countOf(lines.length, 'line')}
+          {log.is_cut && ', earlier ones left out'}
         </span>
         <span className={styles.space} />
         {mayGrow && (
@@ -57,6 +69,7 @@ export function LogTail({ source, mayGrow, height }: LogTailProps): JSX.Element 
           />
         )}
         <Button onClick={() => void copy()}>Copy</Button>
+        <Button onClick={() => void download()}>Download</Button>
       </div>
       {error && <p className={styles.error}>{messageOf(error)}</p>}
       <Lines
@@ -64,7 +77,7 @@ export function LogTail({ source, mayGrow, height }: LogTailProps): JSX.Element 
         height={height}
         isFollowing={isFollowing}
         onFollow={setFollowing}
-        empty={isLoading ? 'Reading…' : 'Nothing was printed.'}
+        empty={isLoading ? 'Loading…' : log.lines.length > 0 ? 'No line matches.' : 'No output.'}
       />
     </div>
   );

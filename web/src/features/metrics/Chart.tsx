@@ -1,11 +1,11 @@
 import 'uplot/dist/uPlot.min.css';
 import { useComputedColorScheme } from '@mantine/core';
-import { type JSX, useEffect, useId, useRef } from 'react';
+import { type JSX, useEffect, useId, useMemo, useRef } from 'react';
 import uPlot from 'uplot';
 import { useZone } from '../../app/zone';
 import { clock, clockSeconds, dayClock, dayName, isoDate } from '../../lib/time';
 import styles from './Chart.module.css';
-import type { Columns } from './series';
+import { type Columns, isSpread } from './series';
 
 export interface Line {
   label: string;
@@ -16,7 +16,10 @@ export interface Line {
 
 interface ChartProps {
   title: string;
-  unit: string;
+  /** A value in words: 40 ms, 2 h 30 m, 1.5K. */
+  format: (value: number) => string;
+  /** Whether the values are durations in seconds, which have steps of their own. */
+  isDuration?: boolean;
   columns: Columns;
   lines: readonly Line[];
   /** The chart in words, for those who do not see it. */
@@ -25,10 +28,24 @@ interface ChartProps {
 
 const HEIGHT = 210;
 
-const numbers = new Intl.NumberFormat('en-US', { notation: 'compact', maximumFractionDigits: 2 });
+/** Steps of an axis of seconds that people count in. */
+const SECONDS = [
+  0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900,
+  1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800,
+];
 
-/** A value as it fits beside the axis: 0.25, 40, 1.5K, 900K. */
-const short = (value: number) => numbers.format(value);
+/** The lines of a logarithmic axis of seconds. */
+const LOG_STEPS = [0.001, 0.01, 0.1, 1, 10, 60, 600, 3_600, 36_000, 86_400, 864_000, 8_640_000];
+
+/** No value of a logarithmic axis is less than this. */
+const LEAST = 0.001;
+
+/** From the line below the least value to the one above the largest. */
+function logRange(low: number | null, high: number | null): [number, number] {
+  const from = LOG_STEPS.findLast((step) => step <= (low ?? LEAST)) ?? LEAST;
+  const to = LOG_STEPS.find((step) => step > from && step >= (high ?? 1));
+  return [from, to ?? (high ?? 1) * 1.1];
+}
 
 /** 09:00, and the day as well where a new one begins. */
 function timeTexts(splits: readonly number[], zone: string): string[] {
@@ -42,11 +59,13 @@ function timeTexts(splits: readonly number[], zone: string): string[] {
   });
 }
 
-function optionsFor(
-  props: Omit<ChartProps, 'columns'>,
-  zone: string,
-  width: number,
-): uPlot.Options {
+interface Shape extends Pick<ChartProps, 'format' | 'isDuration'> {
+  lines: readonly Line[];
+  isLog: boolean;
+}
+
+function optionsFor(shape: Shape, zone: string, width: number): uPlot.Options {
+  const { format, isDuration, lines, isLog } = shape;
   const css = getComputedStyle(document.documentElement);
   const color = (name: string) => css.getPropertyValue(name).trim();
   const axis: uPlot.Axis = {
@@ -61,32 +80,54 @@ function optionsFor(
     height: HEIGHT,
     cursor: { y: false, points: { size: 6 } },
     legend: { live: true },
-    scales: { y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.15 : 1] } },
+    scales: {
+      y: isLog
+        ? // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- its enum is not there at run time
+          { distr: 3, range: (_plot, low, high) => logRange(low, high) }
+        : { range: (_plot, _low, high) => [0, high > 0 ? high * 1.15 : 1] },
+    },
     axes: [
       { ...axis, values: (_plot, splits) => timeTexts(splits, zone) },
-      { ...axis, size: 52, values: (_plot, values) => values.map(short) },
+      {
+        ...axis,
+        size: 64,
+        ...(isDuration === true && !isLog && { incrs: SECONDS }),
+        ...(isLog && {
+          splits: (_plot: uPlot, _axis: number, low: number, high: number) =>
+            LOG_STEPS.filter((step) => step >= low && step <= high),
+          filter: (_plot: uPlot, splits: number[]) => splits,
+        }),
+        values: (_plot, values) => values.map(format),
+      },
     ],
     series: [
       {
         label: 'time',
         value: (_plot: uPlot, at: number | null) => (at === null ? '–' : dayClock(at * 1000, zone)),
       },
-      ...props.lines.map(({ label, color: name, isBar }) => ({
+      ...lines.map(({ label, color: name, isBar }) => ({
         label,
         stroke: color(name),
         width: 1.6,
         points: { show: false },
         ...(isBar === true && bars && { paths: bars, fill: color(name), width: 0 }),
-        value: (_plot: uPlot, value: number | null) =>
-          value === null ? '–' : `${Math.round(value * 100) / 100} ${props.unit}`,
+        value: (_plot: uPlot, value: number | null) => (value === null ? '–' : format(value)),
       })),
     ],
   };
 }
 
+/** The columns for a logarithmic axis, which has no zero. */
+const atLeast = ([times, ...series]: Columns): Columns => [
+  times,
+  ...series.map((values) =>
+    values.map((value) => (value === null ? null : Math.max(value, LEAST))),
+  ),
+];
+
 /** Lines or bars over time. */
 export function Chart(props: ChartProps): JSX.Element {
-  const { title, unit, columns, lines, summary } = props;
+  const { title, format, isDuration = false, columns, lines, summary } = props;
   const id = useId();
   const area = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
@@ -94,11 +135,13 @@ export function Chart(props: ChartProps): JSX.Element {
   const zone = useZone();
   const scheme = useComputedColorScheme();
   const shape = JSON.stringify(lines);
+  const isLog = isDuration && isSpread(columns);
+  const shown = useMemo(() => (isLog ? atLeast(columns) : columns), [columns, isLog]);
   useEffect(() => {
     const box = area.current;
     if (!box) return;
     const told: Line[] = JSON.parse(shape) as Line[];
-    const options = optionsFor({ title, unit, summary: '', lines: told }, zone, box.clientWidth);
+    const options = optionsFor({ format, isDuration, lines: told, isLog }, zone, box.clientWidth);
     const made = new uPlot(options, latest.current, box);
     plot.current = made;
     const observer = new ResizeObserver(() => {
@@ -110,15 +153,16 @@ export function Chart(props: ChartProps): JSX.Element {
       made.destroy();
       plot.current = null;
     };
-  }, [title, unit, shape, zone, scheme]);
+  }, [format, isDuration, isLog, shape, zone, scheme]);
   useEffect(() => {
-    latest.current = columns;
-    plot.current?.setData(columns);
-  }, [columns]);
+    latest.current = shown;
+    plot.current?.setData(shown);
+  }, [shown]);
   return (
     <figure className={styles.chart} aria-labelledby={id}>
       <figcaption id={id}>
-        <b>{title}</b> <span className="muted">{unit}</span>
+        <b>{title}</b>
+        {isLog && <span className="muted"> · logarithmic</span>}
         <span className="sr-only">{summary}</span>
       </figcaption>
       <div ref={area} className={styles.area} aria-hidden="true" />

@@ -2,9 +2,11 @@ import { type JSX, useMemo, useState } from 'react';
 import type { SchedulingMetrics } from '../../api/contract';
 import { useMetrics, useRuns } from '../../api/queries';
 import { duration, elapsed } from '../../lib/time';
+import { countOf } from '../../lib/words';
 import { Loaded } from '../../ui/Loaded';
 import { Page } from '../../ui/Page';
 import { Panel } from '../../ui/Panel';
+import { eventWords } from '../eventWords';
 import { Chart, type Line } from './Chart';
 import styles from './Metrics.module.css';
 import {
@@ -21,19 +23,24 @@ const PACE_MS = 5_000;
 const WANTED_BUCKETS = 96;
 
 const LAG: readonly Line[] = [
-  { label: 'p50', color: '--ok-fill' },
-  { label: 'p95', color: '--cron' },
-  { label: 'max', color: '--miss-fill' },
+  { label: 'half within', color: '--ok-fill' },
+  { label: '95 % within', color: '--accent' },
+  { label: 'latest', color: '--miss-fill' },
 ];
 const OUTCOMES: readonly Line[] = [
   { label: 'succeeded', color: '--ok-fill', isBar: true },
   { label: 'failed', color: '--bad-fill', isBar: true },
 ];
 const DURATIONS: readonly Line[] = [
-  { label: 'p50', color: '--ok-fill' },
-  { label: 'p95', color: '--cron' },
+  { label: 'half within', color: '--ok-fill' },
+  { label: '95 % within', color: '--accent' },
 ];
-const RATE: readonly Line[] = [{ label: 'events', color: '--run-fill' }];
+const RATE: readonly Line[] = [{ label: 'events per second', color: '--run-fill' }];
+
+const numbers = new Intl.NumberFormat('en-US', { notation: 'compact', maximumFractionDigits: 2 });
+
+/** A count as it fits beside an axis: 0.25, 40, 1.5K. */
+const short = (value: number) => numbers.format(value);
 
 /** How punctual and how busy the scheduler is. */
 export default function Metrics(): JSX.Element {
@@ -58,14 +65,15 @@ function Figures({ metrics }: { metrics: SchedulingMetrics }): JSX.Element {
     const value = projection[`due_lag_seconds_${name}`];
     return value === undefined ? '–' : elapsed(value);
   };
+  const behind = Number(projection_state.lag_events ?? 0);
   const figures: readonly [string, string | number][] = [
-    ['start lag p50', lag('p50')],
-    ['start lag p95', lag('p95')],
-    ['start lag p99', lag('p99')],
-    ['start lag max', lag('max')],
-    ['last event, seq', Number(event_bus.seq ?? 0).toLocaleString('en-US')],
-    ['open streams', event_bus.subscriber_count ?? '–'],
-    ['events to project', Number(projection_state.lag_events ?? 0)],
+    ['half of the slots start within', lag('p50')],
+    ['95 % start within', lag('p95')],
+    ['99 % start within', lag('p99')],
+    ['the latest started after', lag('max')],
+    ['events recorded', Number(event_bus.seq ?? 0).toLocaleString('en-US')],
+    ['live connections', event_bus.subscriber_count ?? '–'],
+    ['the calendar is behind by', countOf(behind, 'event')],
     ['up for', duration(uptime_seconds)],
   ];
   return (
@@ -99,22 +107,24 @@ function RunCharts(): JSX.Element {
   return (
     <>
       <Chart
-        title={`Start lag, ${per}`}
-        unit="ms"
+        title={`How late slots start, ${per}`}
+        format={elapsed}
+        isDuration
         columns={made.lag}
         lines={LAG}
-        summary={`How late the latest ${count} runs started.`}
+        summary={`How late the slots of the latest ${count} runs started.`}
       />
       <Chart
-        title={`Outcomes, ${per}`}
-        unit="runs"
+        title={`How runs end, ${per}`}
+        format={short}
         columns={made.outcomes}
         lines={OUTCOMES}
         summary={`How many of the latest ${count} runs succeeded and failed.`}
       />
       <Chart
-        title={`Duration, ${per}`}
-        unit="s"
+        title={`How long runs take, ${per}`}
+        format={elapsed}
+        isDuration
         columns={made.durations}
         lines={DURATIONS}
         summary={`How long the latest ${count} runs took.`}
@@ -133,8 +143,8 @@ function RateChart({ metrics, at }: { metrics: SchedulingMetrics; at: number }):
   const columns = useMemo(() => rateColumns(samples), [samples]);
   return (
     <Chart
-      title="Events, since this page was opened"
-      unit="per s"
+      title="Events per second, since this page was opened"
+      format={short}
       columns={columns}
       lines={RATE}
       summary="How many events were written each second."
@@ -142,27 +152,39 @@ function RateChart({ metrics, at }: { metrics: SchedulingMetrics; at: number }):
   );
 }
 
+/** Counts by their names, as Prometheus has them too: for those who look one up. */
 function Counters({ metrics }: { metrics: SchedulingMetrics }): JSX.Element {
-  const counts = Object.values(metrics.event_counts).flatMap((types) => Object.entries(types));
+  const counts = Object.values(metrics.event_counts)
+    .flatMap((types) => Object.entries(types))
+    .map(([type, count]): [string, number] => [eventWords(type), count]);
   return (
     <div className={styles.charts}>
-      <Counts title="Events by type" of={counts} />
-      <Counts title="Counters" of={Object.entries(metrics.counters)} />
+      <Panel title="Events since the gateway started">
+        {counts.length === 0 ? (
+          <p className={styles.none}>Nothing has happened yet.</p>
+        ) : (
+          <Counts of={counts} />
+        )}
+      </Panel>
+      <Panel title="Counters">
+        <details className={styles.all}>
+          <summary>All counters by name</summary>
+          <Counts of={Object.entries(metrics.counters)} />
+        </details>
+      </Panel>
     </div>
   );
 }
 
-function Counts({ title, of }: { title: string; of: [string, number][] }): JSX.Element {
+function Counts({ of }: { of: readonly [string, number][] }): JSX.Element {
   return (
-    <Panel title={title}>
-      <dl className={styles.counts}>
-        {of.map(([name, count]) => (
-          <div key={name}>
-            <dt>{name.replaceAll('_', ' ')}</dt>
-            <dd>{count.toLocaleString('en-US')}</dd>
-          </div>
-        ))}
-      </dl>
-    </Panel>
+    <dl className={styles.counts}>
+      {of.map(([name, count]) => (
+        <div key={name}>
+          <dt>{name.replaceAll('_', ' ')}</dt>
+          <dd>{count.toLocaleString('en-US')}</dd>
+        </div>
+      ))}
+    </dl>
   );
 }

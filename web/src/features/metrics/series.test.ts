@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { run } from '../../test/factories';
-import { addSample, lagColumns, outcomeColumns, paceFor, quantile, rateColumns } from './series';
+import {
+  addSample,
+  isSpread,
+  lagColumns,
+  outcomeColumns,
+  paceFor,
+  quantile,
+  rateColumns,
+} from './series';
 
 const at = (scheduled_at: number, lag: number) =>
   run({ scheduled_at, started_at: scheduled_at + lag });
@@ -14,7 +22,29 @@ describe('series', () => {
   it('show a gap as a gap', () => {
     const [x, median] = lagColumns([at(0, 0.01), at(180, 0.03)], 60);
     expect(x).toEqual([0, 60, 120, 180]);
-    expect(median).toEqual([10, null, null, 30]);
+    expect(median?.[0]).toBeCloseTo(0.01);
+    expect(median?.[1]).toBeNull();
+    expect(median?.[3]).toBeCloseTo(0.03);
+  });
+
+  it('say how late slots start on their own, not those that people approved later', () => {
+    const approved = run({ scheduled_at: 0, started_at: 9_000, trigger: 'approved' });
+    expect(lagColumns([approved, at(0, 0.5)], 60)[3]).toEqual([0.5]);
+  });
+
+  it('want another axis when one value would hide all others', () => {
+    expect(
+      isSpread([
+        [0, 1, 2],
+        [0.02, 0.03, 9_000],
+      ]),
+    ).toBe(true);
+    expect(
+      isSpread([
+        [0, 1, 2],
+        [0.02, 0.03, null],
+      ]),
+    ).toBe(false);
   });
 
   it('count what succeeded and what did not', () => {

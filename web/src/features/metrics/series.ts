@@ -34,14 +34,14 @@ function axis(starts: readonly number[], pace: number): number[] {
 }
 
 const lagOf = (run: Run) =>
-  run.started_at === null || run.trigger === 'manual'
+  run.started_at === null || run.trigger !== 'schedule'
     ? null
-    : Math.round(Math.max(0, run.started_at - run.scheduled_at) * 1e5) / 100;
+    : Math.max(0, run.started_at - run.scheduled_at);
 
 const sorted = (values: readonly (number | null)[]) =>
   values.filter((value) => value !== null).sort((a, b) => a - b);
 
-/** How late runs started, in milliseconds: median, 95th of a hundred, the latest. */
+/** How late slots started on their own, in seconds: median, 95th of a hundred, the latest. */
 export function lagColumns(runs: readonly Run[], pace: number): Columns {
   const groups = buckets(runs, pace);
   const x = axis([...groups.keys()], pace);
@@ -76,6 +76,14 @@ export function durationColumns(runs: readonly Run[], pace: number): Columns {
     sorted((groups.get(start) ?? []).map((run) => run.duration_seconds)),
   );
   return [x, took.map((each) => quantile(each, 0.5)), took.map((each) => quantile(each, 0.95))];
+}
+
+/** The largest value is so far above the usual one that a linear axis would hide the rest. */
+export function isSpread([, ...series]: Columns): boolean {
+  const values = sorted(series.flat()).filter((value) => value > 0);
+  const usual = quantile(values, 0.5);
+  const largest = values.at(-1);
+  return usual !== null && largest !== undefined && largest / usual > 50;
 }
 
 export interface Sample {

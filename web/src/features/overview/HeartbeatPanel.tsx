@@ -7,11 +7,12 @@ import { maybeInstant, relative } from '../../lib/time';
 import { EmptyState } from '../../ui/EmptyState';
 import { Loaded } from '../../ui/Loaded';
 import { Panel } from '../../ui/Panel';
+import { WordBadge } from '../../ui/StatusBadge';
 import { Ago } from '../../ui/times';
-import { beatName, beatState } from './freshness';
+import { beatLook, beatName, beatState, beatText } from './freshness';
 import styles from './HeartbeatPanel.module.css';
 
-/** Each session's heartbeat: when it last ran, what it said, what it is at. */
+/** Each session's heartbeat: how it is, what it said last, when it beats next. */
 export function HeartbeatPanel(): JSX.Element {
   const query = useHeartbeats();
   return (
@@ -33,14 +34,6 @@ export function HeartbeatPanel(): JSX.Element {
   );
 }
 
-/** What the last beat came to, in a line. */
-export function beatText(beat: Heartbeat): string {
-  const summary = beat.last_summary;
-  if (!summary) return 'has not run yet';
-  if (summary.ok_only) return 'all well';
-  return summary.text === '' ? 'said nothing' : summary.text;
-}
-
 const nextWords = (isOverdue: boolean, next: number | null, now: number): string =>
   `${isOverdue ? 'overdue: was due' : 'next'} ${next === null ? 'not scheduled' : relative(next, now)}`;
 
@@ -48,24 +41,22 @@ function Beat({ beat }: { beat: Heartbeat }): JSX.Element {
   const now = useNow();
   const next = maybeInstant(beat.next_run);
   const state = beatState(beat, now);
+  const look = beatLook(beat, now);
   return (
     <li>
       <Link to={`/sessions?id=${encodeURIComponent(beat.session_id)}`} className={styles.beat}>
         <span className={styles.head}>
-          <span className={styles.heart} data-state={state} aria-hidden="true">
+          <span className={styles.heart} data-tone={look.tone} aria-hidden="true">
             ♥
           </span>
           <b className="clip">{beatName(beat)}</b>
           <span className={styles.when}>
-            {beat.busy ? (
-              <span className={styles.busy}>busy</span>
-            ) : (
-              <Ago at={maybeInstant(beat.last_run)} none="never" />
-            )}
+            <WordBadge {...look} />
           </span>
         </span>
         <span className={styles.text}>{beatText(beat)}</span>
         <span className={styles.next} data-state={state}>
+          <Ago at={maybeInstant(beat.last_run)} none="never ran" /> ·{' '}
           {state === 'paused' ? 'paused' : nextWords(state === 'overdue', next, now)}
         </span>
       </Link>

@@ -1,9 +1,11 @@
 import type { JSX } from 'react';
 import type { Ledger } from '../../api/contract';
+import { useConnection } from '../../api/health';
 import { useLedger } from '../../api/queries';
 import { EmptyState } from '../../ui/EmptyState';
 import { Loaded } from '../../ui/Loaded';
 import { Panel } from '../../ui/Panel';
+import { At } from '../../ui/times';
 import styles from './LedgerPanel.module.css';
 
 const sum = (counts: Partial<Record<string, number>>) =>
@@ -43,13 +45,19 @@ export function LedgerPanel(): JSX.Element {
   return (
     <Panel title="Accounts of the last 24 hours">
       <Loaded query={query} what="the ledger" lines={2}>
-        {(ledger) => <Account ledger={ledger} />}
+        {(ledger) => <Account ledger={ledger} at={query.dataUpdatedAt} isCurrent={!query.error} />}
       </Loaded>
     </Panel>
   );
 }
 
-function Account({ ledger }: { ledger: Ledger }): JSX.Element {
+interface AccountProps {
+  ledger: Ledger;
+  at: number;
+  isCurrent: boolean;
+}
+
+function Account({ ledger, at, isCurrent }: AccountProps): JSX.Element {
   const parts = partsOf(ledger).filter((part) => part.count > 0);
   const lost = ledger.unaccounted_count;
   if (ledger.expected === 0) return <EmptyState title="No slot was expected" />;
@@ -70,12 +78,35 @@ function Account({ ledger }: { ledger: Ledger }): JSX.Element {
             <b>{part.count.toLocaleString('en-US')}</b> {part.name}
           </li>
         ))}
-        <li className={styles.balance} data-lost={lost > 0}>
-          {lost === 0
-            ? '✓ every slot is accounted for'
-            : `✕ ${lost.toLocaleString('en-US')} unaccounted for`}
-        </li>
+        <Balance lost={lost} at={at} isCurrent={isCurrent} />
       </ul>
     </div>
+  );
+}
+
+/** What the account comes to: a claim about now only while the gateway can be relied on. */
+function Balance(props: { lost: number; at: number; isCurrent: boolean }): JSX.Element {
+  const { lost, at, isCurrent } = props;
+  const { kind } = useConnection();
+  const count = lost.toLocaleString('en-US');
+  if (kind === 'failing' && lost > 0) {
+    return (
+      <li className={styles.balance} data-tone="miss">
+        ! {count} not recorded while the gateway is failing
+      </li>
+    );
+  }
+  if (kind !== 'ok' || !isCurrent) {
+    return (
+      <li className={styles.balance} data-tone="off">
+        {lost === 0 ? 'every slot was accounted for' : `${count} were unaccounted for`} at{' '}
+        <At at={at} />
+      </li>
+    );
+  }
+  return (
+    <li className={styles.balance} data-tone={lost > 0 ? 'bad' : 'ok'}>
+      {lost === 0 ? '✓ every slot is accounted for' : `✕ ${count} unaccounted for`}
+    </li>
   );
 }

@@ -1,44 +1,53 @@
 import { Button } from '@mantine/core';
 import { type JSX, useState } from 'react';
 import { Link } from 'react-router';
-import { useCancelSession, useDeleteSession, useWake } from '../../api/actions';
-import type { Heartbeat, HeartbeatSummary } from '../../api/contract';
+import type { Heartbeat, HeartbeatSummary, Run } from '../../api/contract';
+import { useSession } from '../../api/queries';
+import {
+  useCancelSession,
+  useDeleteSession,
+  useSwitchBeats,
+  useWake,
+} from '../../api/sessionActions';
 import { plainText } from '../../lib/plainText';
 import { maybeInstant } from '../../lib/time';
 import { Confirm } from '../../ui/Confirm';
+import { Details } from '../../ui/Details';
 import { Facts } from '../../ui/Facts';
+import { RunBadge } from '../../ui/StatusBadge';
 import { Ago, When } from '../../ui/times';
 import { Drawer } from '../../ui/overlays';
+import { cadence } from '../overview/freshness';
+import { HeartbeatDialog } from './HeartbeatDialog';
+import type { SessionRow } from './rows';
 import styles from './Sessions.module.css';
-import { beatName } from '../overview/freshness';
-import { BeatState, type SessionRow } from './Sessions';
+import { BeatState } from './Sessions';
 
 const SUPPRESSED: Record<string, string> = {
-  delivery_none: 'delivery is switched off',
-  ok_suppressed: 'all was well',
+  delivery_none: 'reports are switched off',
+  ok_suppressed: 'all is well',
   alerts_suppressed: 'alerts are switched off',
-  dedupe: 'the same was said before',
-  no_targets: 'there is nobody to tell',
-  no_connected_targets: 'nobody is connected',
+  dedupe: 'the same was reported before',
+  no_targets: 'no session is named',
+  no_connected_targets: 'no client is connected',
 };
 
 /** All about one session. */
 export function SessionDrawer(props: { row: SessionRow; onClose: () => void }): JSX.Element {
   const { row, onClose } = props;
-  const { session_id, session, beat } = row;
-  const [isAsking, setAsking] = useState(false);
+  const { session_id, name, session, beat } = row;
+  const [asked, setAsked] = useState<'delete' | 'heartbeat' | null>(null);
   const wake = useWake();
   const cancel = useCancelSession();
   const remove = useDeleteSession();
+  const turn = useSwitchBeats();
+  const isOn = beat?.enabled !== false && beat?.off_label == null;
   return (
-    <Drawer onClose={onClose} title={beat ? beatName(beat) : session_id} size={460}>
+    <Drawer onClose={onClose} title={name} size={480}>
       <Facts
         of={[
-          ['Id', <code key="i">{session_id}</code>],
           ['Owner', session?.user_id],
-          ['Workspace', session && <code key="w">{session.workspace_dir}</code>],
-          ['Status', session?.status],
-          ['Source', session?.source],
+          ['State', session?.status],
           ['Clients', session?.clients],
           ['Last active', session && <Ago key="a" at={maybeInstant(session.last_active_at)} />],
           ['Heartbeat', <BeatState key="b" beat={beat} />],
@@ -49,31 +58,49 @@ export function SessionDrawer(props: { row: SessionRow; onClose: () => void }): 
       <div className={styles.buttons}>
         {beat && (
           <>
-            <Button variant="filled" onClick={() => wake.mutate({ session_id, mode: 'now' })}>
-              Wake now
+            <Button variant="filled" onClick={() => setAsked('heartbeat')}>
+              Set up heartbeat…
             </Button>
+            <Button onClick={() => wake.mutate({ session_id, mode: 'now' })}>Wake now</Button>
             <Button onClick={() => wake.mutate({ session_id, mode: 'next' })}>
               Wake with next
+            </Button>
+            <Button
+              loading={turn.isPending}
+              onClick={() => turn.mutate({ session_id, isOn: !isOn })}
+            >
+              {isOn ? 'Pause heartbeat' : 'Resume heartbeat'}
             </Button>
           </>
         )}
         {beat?.busy === true && (
           <Button loading={cancel.isPending} onClick={() => cancel.mutate(session_id)}>
-            Cancel what it does
+            Cancel the run
           </Button>
         )}
-        <Link to={`/logs?session=${encodeURIComponent(session_id)}`}>Logs</Link>
-        {session && <Button onClick={() => setAsking(true)}>Delete…</Button>}
+        {session && <Button onClick={() => setAsked('delete')}>Delete…</Button>}
       </div>
-      {isAsking && (
+      {session && <Runs session_id={session_id} />}
+      <Details
+        of={[
+          ['Id', session_id],
+          ['Workspace', session?.workspace_dir],
+          ['Source', session?.source],
+        ]}
+      />
+      {asked === 'heartbeat' && (
+        <HeartbeatDialog session_id={session_id} name={name} onClose={() => setAsked(null)} />
+      )}
+      {asked === 'delete' && (
         <Confirm
-          title={`Delete session ${session_id}?`}
+          title={`Delete the session ${name}?`}
           verb="Delete session"
           isBusy={remove.isPending}
-          onClose={() => setAsking(false)}
+          onClose={() => setAsked(null)}
           onConfirm={() => remove.mutate(session_id, { onSuccess: onClose })}
         >
-          Its heartbeat ends with it. Jobs that are bound to it stay.
+          Its heartbeat ends with it. Its folder and its history stay, and so do jobs that are bound
+          to it.
         </Confirm>
       )}
     </Drawer>
@@ -85,30 +112,32 @@ function BeatFacts({ beat }: { beat: Heartbeat }): JSX.Element {
   return (
     <Facts
       of={[
-        ['Beats', schedule?.description],
+        ['Beats', cadence(beat)],
         ['Active hours', schedule?.active_hours],
         ['Zone', schedule?.timezone],
-        ['Delivery', delivery?.mode],
-        ['Last run', <Ago key="l" at={maybeInstant(beat.last_run)} none="never" />],
-        ['Its HEARTBEAT.json', beat.config_error && `not in force: ${beat.config_error}`],
-        ['Next run', <When key="n" at={maybeInstant(beat.next_run)} />],
+        ['Reports go', delivery?.mode === 'none' ? 'to nobody' : delivery?.mode],
+        ['Last beat', <Ago key="l" at={maybeInstant(beat.last_run)} none="never" />],
+        ['Next beat', <When key="n" at={maybeInstant(beat.next_run)} />],
+        ['Configuration', beat.config_error && `not in force: ${beat.config_error}`],
       ]}
     />
   );
 }
 
 function Summary({ summary }: { summary: HeartbeatSummary }): JSX.Element {
-  const { suppressed_reason, artifacts, delivery } = summary;
+  const { suppressed_reason, artifacts, delivery, ok_only } = summary;
   const made = artifacts
     ? artifacts.writes.length + artifacts.work_products.length + artifacts.bash_commands.length
     : 0;
   return (
     <>
-      <p className={styles.summary}>{plainText(summary.text) || 'It said nothing.'}</p>
+      <p className={styles.summary} data-alert={!ok_only}>
+        {plainText(summary.text) || 'The report is empty.'}
+      </p>
       <Facts
         of={[
           [
-            'Told',
+            'Reported',
             summary.sent
               ? (delivery?.connected_targets.join(', ') ?? 'yes')
               : `no: ${SUPPRESSED[suppressed_reason ?? ''] ?? suppressed_reason ?? 'not sent'}`,
@@ -122,5 +151,37 @@ function Summary({ summary }: { summary: HeartbeatSummary }): JSX.Element {
         ]}
       />
     </>
+  );
+}
+
+const MOST_RUNS = 8;
+
+/** Its latest turns and beats; each leads to its log. */
+function Runs({ session_id }: { session_id: string }): JSX.Element | null {
+  const { data } = useSession(session_id, { enabled: true });
+  const runs = data?.runs ?? [];
+  if (runs.length === 0) return null;
+  return (
+    <section className={styles.runs} aria-label="Latest runs">
+      <h3>Latest runs</h3>
+      <ul>
+        {runs.slice(0, MOST_RUNS).map((run) => (
+          <SessionRun key={run.run_id} run={run} />
+        ))}
+      </ul>
+      <Link to={`/logs?job=${encodeURIComponent(session_id)}`}>All runs and logs</Link>
+    </section>
+  );
+}
+
+function SessionRun({ run }: { run: Run }): JSX.Element {
+  return (
+    <li>
+      <Link to={`/logs?job=${run.job_id}&run=${run.run_id}`}>
+        <When at={maybeInstant(run.started_at ?? run.scheduled_at)} />
+      </Link>
+      <RunBadge status={run.status} />
+      <span className="clip muted">{plainText(run.error ?? run.reason ?? '')}</span>
+    </li>
   );
 }

@@ -1,82 +1,85 @@
 import { Button } from '@mantine/core';
-import type { JSX } from 'react';
+import { type JSX, useMemo, useRef, useState } from 'react';
 import { useSearchParams } from 'react-router';
-import { useCreateSession, useWake } from '../../api/actions';
 import type { Heartbeat, Session } from '../../api/contract';
 import { useHeartbeats, useSessions } from '../../api/queries';
+import { useWake } from '../../api/sessionActions';
 import { useNow } from '../../lib/now';
-import { duration, maybeInstant } from '../../lib/time';
+import { maybeInstant } from '../../lib/time';
 import { EmptyState } from '../../ui/EmptyState';
+import { FilterBox } from '../../ui/FilterBox';
 import { Loaded } from '../../ui/Loaded';
 import { Page } from '../../ui/Page';
 import { Panel } from '../../ui/Panel';
+import { SortHeader, useSorted } from '../../ui/sorting';
 import { WordBadge } from '../../ui/StatusBadge';
-import type { Look } from '../../ui/status';
 import { Ago } from '../../ui/times';
 import table from '../../ui/table.module.css';
-import { beatName, beatState, type BeatState as State } from '../overview/freshness';
-import { beatText } from '../overview/HeartbeatPanel';
+import { beatLook, beatText, cadence } from '../overview/freshness';
 import { ContinuityPanel } from './ContinuityPanel';
+import { NewSessionDialog } from './NewSessionDialog';
 import { SessionDrawer } from './SessionDrawer';
+import { rowsOf, type SessionRow } from './rows';
 import styles from './Sessions.module.css';
-
-/** What is known of a session, from the list and from its heartbeat. */
-export interface SessionRow {
-  session_id: string;
-  session: Session | null;
-  beat: Heartbeat | null;
-}
-
-function rowsOf(
-  sessions: readonly Session[],
-  beats: Readonly<Record<string, Heartbeat>>,
-): SessionRow[] {
-  const ids = new Set([...sessions.map((each) => each.session_id), ...Object.keys(beats)]);
-  return [...ids].sort().map((session_id) => ({
-    session_id,
-    session: sessions.find((each) => each.session_id === session_id) ?? null,
-    beat: beats[session_id] ?? null,
-  }));
-}
 
 /** Sessions, their heartbeats, and how well clients stay connected to them. */
 export default function Sessions(): JSX.Element {
   const sessions = useSessions();
   const beats = useHeartbeats();
-  const create = useCreateSession();
+  const [isCreating, setCreating] = useState(false);
   const [search, setSearch] = useSearchParams();
+  const box = useRef<HTMLInputElement>(null);
   const chosen = search.get('id');
+  const q = search.get('q') ?? '';
   // One of the two may be switched off; the other still has something to show.
   const main = sessions.data === undefined && beats.data !== undefined ? beats : sessions;
-  const rows = rowsOf(sessions.data ?? [], beats.data ?? {});
+  const rows = useMemo(() => rowsOf(sessions.data ?? [], beats.data ?? {}), [sessions, beats]);
   const row = rows.find((each) => each.session_id === chosen);
+  const change = (key: string, value: string | null) =>
+    setSearch((params) => {
+      if (value === null || value === '') params.delete(key);
+      else params.set(key, value);
+      return params;
+    });
+  const words = q.toLowerCase().split(/\s+/);
+  const wanted = rows.filter(({ name, session_id, session }) => {
+    const text = `${name} ${session_id} ${session?.user_id ?? ''}`.toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
   return (
     <Page
       title="Sessions"
-      actions={
-        <Button loading={create.isPending} onClick={() => create.mutate()}>
-          Create a session
-        </Button>
-      }
+      actions={<Button onClick={() => setCreating(true)}>Create a session</Button>}
     >
-      <Panel title="Sessions and heartbeats" count={main.data && rows.length}>
+      <FilterBox
+        box={box}
+        className={styles.find}
+        label="Find a session"
+        placeholder="Find a session"
+        value={q}
+        onChange={(text) => change('q', text)}
+      />
+      <Panel title="Sessions and heartbeats" count={main.data && wanted.length}>
         <Loaded<unknown> query={main} what="the sessions" lines={6}>
           {() =>
-            rows.length === 0 ? (
-              <EmptyState title="No session yet">
-                A session is a workspace with an owner; heartbeats and session-bound jobs act in it.
+            wanted.length === 0 ? (
+              <EmptyState title={rows.length === 0 ? 'No session yet' : 'No session matches'}>
+                A session is a folder with an owner. Its heartbeat checks what its checklist says.
               </EmptyState>
             ) : (
-              <SessionTable rows={rows} onOpen={(id) => setSearch({ id })} />
+              <SessionTable rows={wanted} onOpen={(id) => change('id', id)} />
             )
           }
         </Loaded>
       </Panel>
       <ContinuityPanel />
-      {row && <SessionDrawer row={row} onClose={() => setSearch({})} />}
+      {row && <SessionDrawer key={row.session_id} row={row} onClose={() => change('id', null)} />}
+      {isCreating && <NewSessionDialog onClose={() => setCreating(false)} />}
     </Page>
   );
 }
+
+const SEVERITY = { bad: 0, miss: 1, run: 2, next: 3, ok: 4, off: 5 };
 
 interface SessionTableProps {
   rows: readonly SessionRow[];
@@ -84,23 +87,33 @@ interface SessionTableProps {
 }
 
 function SessionTable({ rows, onOpen }: SessionTableProps): JSX.Element {
+  const now = useNow();
+  const columns = useMemo(
+    () => ({
+      session: (row: SessionRow) => row.name,
+      heartbeat: ({ beat }: SessionRow) => (beat ? SEVERITY[beatLook(beat, now).tone] : null),
+      last: ({ beat }: SessionRow) => beat?.last_run ?? null,
+      next: ({ beat }: SessionRow) => beat?.next_run ?? null,
+    }),
+    [now],
+  );
+  const [shown, sorting] = useSorted(rows, columns);
   return (
-    <table className={table.table}>
+    <table className={`${table.table ?? ''} ${table.cards ?? ''}`}>
       <thead>
         <tr>
-          <th scope="col">Session</th>
-          <th scope="col">Heartbeat</th>
-          <th scope="col" className={table.wide}>
-            Last said
-          </th>
-          <th scope="col">Next</th>
+          <SortHeader sorting={sorting} column="session" label="Session" />
+          <SortHeader sorting={sorting} column="heartbeat" label="Heartbeat" />
+          <th scope="col">Last report</th>
+          <SortHeader sorting={sorting} column="last" label="Last" />
+          <SortHeader sorting={sorting} column="next" label="Next" />
           <th scope="col">
             <span className="sr-only">Actions</span>
           </th>
         </tr>
       </thead>
       <tbody>
-        {rows.map((row) => (
+        {shown.map((row) => (
           <Row key={row.session_id} row={row} onOpen={onOpen} />
         ))}
       </tbody>
@@ -108,61 +121,41 @@ function SessionTable({ rows, onOpen }: SessionTableProps): JSX.Element {
   );
 }
 
-const BADGES: Record<State, Look> = {
-  busy: { label: 'busy', glyph: '▶', tone: 'run' },
-  fresh: { label: 'fresh', glyph: '♥', tone: 'ok' },
-  overdue: { label: 'overdue', glyph: '!', tone: 'miss' },
-  paused: { label: 'paused', glyph: '||', tone: 'off' },
-};
-
 export function BeatState({ beat }: { beat: Heartbeat | null }): JSX.Element {
   const now = useNow();
   if (beat === null) return <span className="muted">none</span>;
-  return <WordBadge {...BADGES[beatState(beat, now)]} />;
+  return <WordBadge {...beatLook(beat, now)} />;
 }
 
+const ownerText = (session: Session | null) =>
+  session && [session.user_id, session.status].filter(Boolean).join(', ');
+
 function Row({ row, onOpen }: { row: SessionRow; onOpen: (id: string) => void }): JSX.Element {
-  const { session_id, session, beat } = row;
+  const { session_id, name, session, beat } = row;
   const wake = useWake();
-  const every = beat?.schedule?.every_seconds;
   return (
     <tr>
-      <td>
+      <td data-main="true">
         <button type="button" className={styles.name} onClick={() => onOpen(session_id)}>
-          {beat ? beatName(beat) : session_id}
+          {name}
         </button>
-        {session && (
-          <span className={styles.second}>
-            {session.user_id}
-            {session.status !== undefined && `, ${session.status}`}
-          </span>
-        )}
+        <span className={styles.second}>{ownerText(session)}</span>
       </td>
       <td>
         <BeatState beat={beat} />
-        <span className={styles.second}>
-          {every === undefined ? '' : `every ${duration(every)}, `}
-          <Ago at={maybeInstant(beat?.last_run)} none="never ran" />
-        </span>
+        <span className={styles.second}>{beat && cadence(beat)}</span>
       </td>
-      <td className={table.wide}>
+      <td data-full="true">
         <span className={styles.said}>{beat ? beatText(beat) : ''}</span>
+      </td>
+      <td className={`${table.wide ?? ''} ${styles.tight ?? ''}`}>
+        <Ago at={maybeInstant(beat?.last_run)} none="never" />
       </td>
       <td className={styles.tight}>
         <Ago at={maybeInstant(beat?.next_run)} />
       </td>
       <td className={table.right}>
-        {beat && (
-          <span className={styles.actions}>
-            <Button onClick={() => wake.mutate({ session_id, mode: 'now' })}>Wake now</Button>
-            <Button
-              className={table.wide}
-              onClick={() => wake.mutate({ session_id, mode: 'next' })}
-            >
-              With next
-            </Button>
-          </span>
-        )}
+        {beat && <Button onClick={() => wake.mutate({ session_id, mode: 'now' })}>Wake now</Button>}
       </td>
     </tr>
   );

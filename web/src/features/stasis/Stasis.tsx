@@ -26,7 +26,7 @@ interface Asked {
 export default function Stasis(): JSX.Element {
   const query = useStasis();
   return (
-    <Page title="Stasis" note="Missed slots wait here. Nothing of it runs before somebody says so.">
+    <Page title="Stasis" note="Missed slots wait here until you decide.">
       <Loaded query={query} what="the stasis queue" lines={8}>
         {(items) =>
           items.length === 0 ? (

@@ -91,13 +91,13 @@ export function StasisRow(props: StasisRowProps): JSX.Element {
         </div>
       </div>
       <div className={styles.actions}>
-        <Button variant="filled" loading={isBusy} onClick={approve}>
+        <Button loading={isBusy} onClick={approve}>
           Approve & Run
         </Button>
-        <Button disabled={isBusy} onClick={() => onReschedule(item)}>
+        <Button variant="subtle" disabled={isBusy} onClick={() => onReschedule(item)}>
           Reschedule…
         </Button>
-        <Button disabled={isBusy} onClick={remove}>
+        <Button variant="subtle" disabled={isBusy} onClick={remove}>
           Delete
         </Button>
       </div>
