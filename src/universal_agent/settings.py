@@ -4,65 +4,36 @@ Every environment variable that this product reads is a field here, typed and re
 invalid value stops the start with the variable's name (`SettingsError`).
 """
 
-import base64
 import ipaddress
 import os
 import re
-import shlex
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any, Literal
 
-from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from universal_agent.errors import SettingsError
 from universal_agent.files import read_regular
 from universal_agent.masking import secrets_in_url, without_user
-
-TRUTHY = frozenset({"1", "true", "yes", "on"})
-FALSY = frozenset({"0", "false", "no", "off"})
+from universal_agent.setting_values import (
+    Flag,
+    Words,
+    agent_template,
+    check_web_address,
+    expanded_path,
+    host_timezone,
+    known_zone,
+    readings_of,
+    service_addresses,
+)
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 
 #: Least characters of a token where other machines can reach the gateway.
 SHORTEST_WIDE_TOKEN = 32
 
-
-def _flag(value: object) -> object:
-    if isinstance(value, str):
-        word = value.strip().lower()
-        if word in TRUTHY:
-            return True
-        if word in FALSY:
-            return False
-        raise ValueError(
-            f"expected one of {', '.join(sorted(TRUTHY | FALSY))}, got {value!r}",
-        )
-    return value
-
-
-def _expanded(path: str) -> str:
-    """A path whose `~` is the home of this user, or `~name` of another."""
-    if not path.startswith("~"):
-        return path
-    found = os.path.expanduser(path)  # noqa: PTH111 - an argument that is no path stays as it is
-    if found.startswith("~"):
-        raise ValueError(f"expected a path, got {path!r}, and there is no such home")
-    return found
-
-
-def _words(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(word for word in re.split(r"[,\s]+", value.strip()) if word)
-    return value
-
-
-Flag = Annotated[bool, BeforeValidator(_flag)]
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 
 #: Longer than any token.
 _TOKEN_FILE_BYTES = 4096
@@ -72,27 +43,6 @@ Source = Literal["default", "environment"]
 
 def _named(name: str, *others: str) -> AliasChoices:
     return AliasChoices(name, *others)
-
-
-def host_timezone() -> str:
-    """The IANA name of the host's zone (TZ, /etc/localtime, /etc/timezone); UTC without one."""
-    localtime = Path("/etc/localtime")
-    candidates = [os.environ.get("TZ", "").removeprefix(":")]
-    with suppress(OSError):
-        candidates.append(str(localtime.resolve()))
-    with suppress(OSError, UnicodeDecodeError):
-        candidates.append(Path("/etc/timezone").read_text("utf-8").strip())
-    for candidate in candidates:
-        name = candidate.rpartition("zoneinfo/")[2]
-        if name in ("Etc/UTC", "Etc/UCT", "UCT", "Zulu", "Universal"):
-            return "UTC"
-        if not name or name.startswith("/"):
-            continue
-        try:
-            return ZoneInfo(name).key
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            continue
-    return "UTC"
 
 
 class Settings(BaseSettings):
@@ -207,26 +157,19 @@ class Settings(BaseSettings):
     @field_validator("timezone", "user_timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        try:
-            if value:
-                ZoneInfo(value)
-        except Exception:
-            raise ValueError(
-                f"expected an IANA zone such as Europe/Berlin, got {value!r}"
-            ) from None
-        return value
+        return known_zone(value)
 
     @field_validator("data_dir", "workspaces_dir", "state_home")
     @classmethod
     def _with_home(cls, value: Path | None) -> Path | None:
-        return None if value is None else Path(_expanded(str(value)))
+        return None if value is None else Path(expanded_path(str(value)))
 
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: str) -> str:
         if value and not value.startswith("sqlite:///"):
             raise ValueError(f"expected sqlite:///PATH, got {without_user(value)!r}")
-        _expanded(value.removeprefix("sqlite:///"))
+        expanded_path(value.removeprefix("sqlite:///"))
         return value
 
     @field_validator("watchdog_ping_url")
@@ -239,38 +182,18 @@ class Settings(BaseSettings):
     @field_validator("notify_urls")
     @classmethod
     def _service_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for number, url in enumerate(value, 1):
-            try:
-                parts = urlsplit(url)
-                is_url = bool(parts.scheme and (parts.netloc or parts.path))
-                is_url = is_url and "://" in url and parts.port != 0
-            except ValueError:
-                is_url = False
-            if not is_url:
-                raise ValueError(
-                    f"expected apprise URLs such as mailto://user:password@example.org, "
-                    f"got something else as number {number}"
-                )
-        return value
+        return service_addresses(value)
 
     @field_validator("agent_command")
     @classmethod
     def _agent_template(cls, value: str) -> str:
-        if value and not any("{prompt}" in part for part in shlex.split(value)):
-            raise ValueError(
-                "expected an argv template with {prompt} in it, such as "
-                f"'claude -p -- {{prompt}}', got {value!r}"
-            )
-        parts = shlex.split(value)
-        if any(part.startswith("~") for part in parts):
-            return shlex.join(map(_expanded, parts))
-        return value
+        return agent_template(value)
 
     @property
     def database_path(self) -> Path:
         """The SQLite file."""
         if self.database_url:
-            return Path(_expanded(self.database_url.removeprefix("sqlite:///")))
+            return Path(expanded_path(self.database_url.removeprefix("sqlite:///")))
         return self.data_dir / "ua.db"
 
     @property
@@ -333,36 +256,6 @@ class Settings(BaseSettings):
     def source(self, field: str) -> Source:
         """Where the value of `field` came from."""
         return "environment" if field in self.model_fields_set else "default"
-
-
-_HOST_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
-
-
-def check_web_address(url: str) -> None:
-    """Raise ValueError unless the HTTP client can use the URL. The message does not repeat it."""
-    import httpx  # what parses it here is what uses it later
-
-    expected = "expected a URL such as https://example.org/ping, got"
-    try:
-        parsed = httpx.URL(url)
-        host = parsed.raw_host.decode("ascii")
-    except (httpx.InvalidURL, UnicodeError) as error:
-        raise ValueError(f"{expected} one that cannot be read ({_why(error)})") from None
-    if parsed.scheme not in ("http", "https"):
-        raise ValueError(f"{expected} one that does not begin with http:// or https://")
-    if parsed.port is not None and not 0 < parsed.port < 65536:
-        raise ValueError(f"{expected} one with the port {parsed.port}")
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        labels = host.removesuffix(".").split(".")
-        if len(host) > 253 or not all(map(_HOST_LABEL.fullmatch, labels)):
-            raise ValueError(f"{expected} one with a host name that cannot be one") from None
-
-
-def _why(error: Exception) -> str:
-    """What the parser says, without the parts of the URL that it quotes."""
-    return str(error).partition(":")[0].lower() or type(error).__name__
 
 
 def variable_name(field: str) -> str:
@@ -438,25 +331,11 @@ def check_token(settings: Settings, token: str) -> None:
             f"machines are let in (UA_GATEWAY_HOST={settings.gateway_host}), got {len(token)}. "
             "`ua token new` makes a good one."
         )
-    if token in _readings_of(settings.webhook_secret):
+    if token in readings_of(settings.webhook_secret):
         raise SettingsError(
             "UA_WEBHOOK_SECRET: expected a secret of its own, got the operator's token. Whoever "
             "receives webhooks could act as the operator."
         )
-
-
-def _readings_of(secret: str) -> set[str]:
-    """What a webhook secret says: as it is, and the key after whsec_ as text and decoded."""
-    texts = {secret.strip(), secret.strip().removeprefix("whsec_")} - {""}
-    return texts | {decoded for text in texts if (decoded := _decoded(text)) is not None}
-
-
-def _decoded(text: str) -> str | None:
-    """The text in base64; None when that is not what it is."""
-    try:
-        return base64.b64decode(text, validate=True).decode().strip()
-    except ValueError:
-        return None
 
 
 def _explain(error: ValidationError) -> str:

@@ -9,7 +9,8 @@ import pytest
 
 from universal_agent.errors import SettingsError
 from universal_agent.runners.base import load_runners
-from universal_agent.settings import FALSY, SHORTEST_WIDE_TOKEN, TRUTHY, load_settings
+from universal_agent.setting_values import FALSY, TRUTHY
+from universal_agent.settings import SHORTEST_WIDE_TOKEN, load_settings
 
 LONG_TOKEN = "t" * SHORTEST_WIDE_TOKEN
 

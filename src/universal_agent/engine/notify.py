@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from universal_agent.clock import Clock
 from universal_agent.domain.events import Event
-from universal_agent.domain.notifications import NOTABLE, Kind, Notification, NotificationStatus
+from universal_agent.domain.incidents import NOTABLE
+from universal_agent.domain.notifications import Kind, Notification, NotificationStatus
 from universal_agent.engine.delivery import Deliverer
 from universal_agent.engine.hub import Hub
 from universal_agent.engine.ids import new_id

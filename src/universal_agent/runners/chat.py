@@ -20,7 +20,7 @@ from universal_agent.runners.output import RunOutput, one_line
 from universal_agent.runners.shortage import raise_shortage
 from universal_agent.runners.thoughts import ReplySink
 from universal_agent.runners.time_limit import IdleLimit
-from universal_agent.settings import check_web_address
+from universal_agent.setting_values import check_web_address
 
 #: How much of an error's body is read for its message.
 _ERROR_BYTES = 8 * 1024

@@ -7,9 +7,9 @@ read before its own transaction.
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from universal_agent.domain.incidents import IncidentFold
 from universal_agent.domain.job import spec_from_record
 from universal_agent.domain.notifications import (
-    IncidentFold,
     Notification,
     NotificationStatus,
 )
