@@ -13,6 +13,9 @@ from chaos.orphans import orphans
 _GIB = 1024**3
 _MIB = 1024**2
 
+#: What is kept of an output: its first MiB and its last 64 KiB.
+_KEPT_BYTES = _MIB + 64 * 1024
+
 #: A run is ended so long after its time limit at the latest: the grace between SIGTERM and
 #: SIGKILL, and a second.
 _LIMIT_SECONDS = 2
@@ -46,7 +49,7 @@ def trial(this: Round) -> Iterator[Fault]:
         (run,) = at.runs(loud)
         kept = sum(path.stat().st_size for path in _logs(at, run))
         yield from this.measure("kept_mib", kept / _MIB)
-        if kept > _MIB + 200:
+        if kept > _KEPT_BYTES + 200:
             yield Fault(OTHER, f"{kept} bytes of a flood were kept")
         tail = at.ask("GET", f"/api/v1/ops/logs/tail?run_id={at.runs(noise)[0]['run_id']}")
         if tail.status_code != 200:

@@ -35,7 +35,7 @@ async def tail_log(
     session_id: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = None,
     path: Annotated[str | None, Query(max_length=500)] = None,
     cursor: Annotated[int | None, Query(ge=0, le=2**53)] = None,
-    file_id: Annotated[str | None, Query(pattern=r"^[0-9a-f-]{1,40}$")] = None,
+    file_id: Annotated[str | None, Query(pattern=r"^[0-9a-f]{1,20}-[0-9a-f]{1,20}$")] = None,
     limit: Annotated[int, Query(ge=1, le=5000)] = 500,
     max_bytes: Annotated[int, Query(ge=1, le=1_048_576)] = 262_144,
 ) -> Response:

@@ -106,6 +106,8 @@ class Walk:
         values: Sequence[str] = TEXTS
         if name == "once":
             values = tuple(value for value in TEXTS if value)  # else the stream has no end
+        if name == "file_id":
+            values = tuple(value for value in TEXTS if value != "1e-300")  # could be one
         if name == "event_id":
             values = (*values, *(text.format(**self._ids) for text in EVENT_IDS))
         for value in values:
