@@ -2,11 +2,13 @@
 
 Each program has two output formats. Plain text is the reply itself, unless its first line is one
 of the program's error messages. With the program's JSON option, the reply is extracted from the
-JSON, and the run fails unless the program reports that the reply is complete.
+JSON, and the run fails unless the program reports that the reply is complete. The argv tells the
+format. That of a program that a job names, such as a wrapper script, is detected in its stdout.
 docs/runners.md lists the versions that this was verified with.
 """
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
@@ -73,6 +75,15 @@ _COMPLAINTS: Mapping[str, tuple[str, ...]] = {
 _FIRST_LINE_BYTES = 4096
 #: The longest JSON document, and the longest line of JSON.
 _JSON_BYTES = 4 * 1024 * 1024
+
+#: The beginning of a line that begins a JSON object, or a list of them; and what may become one.
+_JSON_BEGINS = re.compile(rb'\s*(?:\[\s*)?\{\s*["}]')
+_MAY_BEGIN_JSON = re.compile(rb"\s*(?:\[\s*)?(?:\{\s*)?")
+
+#: Types of events that the programs print, and the fields of gemini's.
+_CLAUDE_EVENTS = frozenset({"system", "assistant", "user", "result", "stream_event"})
+_GEMINI_EVENTS = frozenset({"init", "message", "tool_use", "tool_result", "error", "result"})
+_GEMINI_KEYS = frozenset({"model", "role", "status", "session_id", "severity", "tool_name"})
 
 
 class ProgramReply(ABC):
@@ -249,6 +260,105 @@ class JsonReply(ProgramReply):
         self.failure = self.failure or one_line(str(reason))
 
 
+class DetectedReply(ProgramReply):
+    """A reply in the format that stdout has: JSON, or else plain text.
+
+    It is JSON when the first document on stdout is the program's. Lines before it are not part of
+    the reply.
+    """
+
+    def __init__(self, name: str, output: RunOutput) -> None:
+        super().__init__(name, output)
+        self._plain = PlainReply(name, output)
+        #: The receiver of the rest, once the format is known.
+        self._decided: ProgramReply | None = None
+        #: The beginning of a line that may begin a document, or of that document.
+        self._held = b""
+        self._is_in_line = False
+        self._is_in_document = False
+
+    @property
+    def is_json(self) -> bool:  # type: ignore[override]
+        return self._decided is not None and self._decided.is_json
+
+    @property
+    def has_answer(self) -> bool:
+        return (self._decided or self._plain).has_answer
+
+    @property
+    def has_thoughts(self) -> bool:
+        return (self._decided or self._plain).has_thoughts
+
+    def problem(self) -> str | None:
+        return (self._decided or self._plain).problem()
+
+    def write(self, data: bytes) -> None:
+        if self._decided is not None:
+            self._decided.write(data)
+            return
+        self._held += data
+        while self._held and self._decided is None:
+            if self._is_in_line or _MAY_BEGIN_JSON.fullmatch(self._held) is None:
+                if self._is_in_line or _JSON_BEGINS.match(self._held) is None:
+                    line, newline, self._held = self._held.partition(b"\n")
+                    self._plain.write(line + newline)
+                    self._is_in_line = not newline
+                    continue
+                # A document ends with its line, or else spans lines and is parsed at the end.
+                if not self._is_in_document and b"\n" in self._held.lstrip():
+                    self._is_in_document = True
+                    self._decide(is_last=False)
+                if len(self._held) > _JSON_BYTES:
+                    self._decide(is_last=True)
+            return
+
+    def end(self) -> None:
+        if self._decided is None:
+            self._decide(is_last=True)
+        (self._decided or self._plain).end()
+
+    def _decide(self, *, is_last: bool) -> None:
+        """Choose the format by the first document; a document that is cut off is the program's."""
+        held = self._held
+        is_json = _JSON_BEGINS.match(held) is not None and not self._is_in_line
+        if is_json:
+            try:
+                text = held.decode("utf-8", "replace").lstrip()
+                is_json = _is_of_program(self._name, json.JSONDecoder().raw_decode(text)[0])
+            except (ValueError, RecursionError):
+                if not is_last:
+                    return
+        if is_json:
+            if self._plain.has_answer:
+                self._output.restart()
+            self._decided = JsonReply(self._name, self._output)
+        else:
+            self._decided = self._plain
+        self._held = b""
+        self._decided.write(held)
+
+
+def _is_of_program(name: str, document: object) -> bool:
+    """Whether the first JSON document on stdout has the shape that the program prints."""
+    first = document[0] if isinstance(document, list) and document else document
+    if not isinstance(first, dict):
+        return False
+    kind = str(first.get("type"))
+    match name:
+        case "claude":
+            known = {"subtype", "is_error", "session_id", "message"}
+            return kind in _CLAUDE_EVENTS and not known.isdisjoint(first)
+        case "codex":
+            is_error = kind == "error" and "message" in first
+            return is_error or kind.startswith(("thread.", "turn.", "item."))
+        case "gemini":
+            is_event = kind in _GEMINI_EVENTS and not _GEMINI_KEYS.isdisjoint(first)
+            return is_event or "response" in first or isinstance(first.get("error"), dict)
+        case _:
+            is_error = kind == "error" and isinstance(first.get("error"), dict)
+            return is_error or "sessionID" in first or isinstance(first.get("part"), dict)
+
+
 def recognized(argv: Sequence[str]) -> str | None:
     """The preset of the program that an argv starts, directly or through a launcher such as npx."""
     for place, word in enumerate(argv):
@@ -263,9 +373,15 @@ def recognized(argv: Sequence[str]) -> str | None:
 
 
 def reply_of(argv: Sequence[str], preset: str | None, output: RunOutput) -> ProgramReply:
-    """The receiver of a program's stdout, chosen by the preset or else by the program's name."""
+    """The receiver of a program's stdout, chosen by the preset or else by the program's name.
+
+    An argv with a JSON option means JSON. Without one, a program that a job names by its preset may
+    have the option inside, and its format is detected.
+    """
     name = preset or recognized(argv) or NO_PRESET
     words = {word.rpartition("=")[2] for word in argv}
-    if name != NO_PRESET and words & _JSON_WORDS:
+    if name == NO_PRESET:
+        return PlainReply(name, output)
+    if words & _JSON_WORDS:
         return JsonReply(name, output)
-    return PlainReply(name, output)
+    return PlainReply(name, output) if preset is None else DetectedReply(name, output)

@@ -179,6 +179,86 @@ def test_a_wrapper_is_read_as_the_program_that_the_job_names(tmp_path: Path) -> 
     assert (problem is not None, text) == (True, "half a sent")
 
 
+WRAPPER = ("/opt/agent.sh", "{prompt}")
+
+
+@pytest.mark.parametrize("size", [1, 7, 64_000])
+@pytest.mark.parametrize("before", ["", "\n", "Now using node v20\n"])
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        ("claude", CLAUDE["good"]),
+        ("claude", CLAUDE["stream"]),
+        ("claude", json.dumps([json.loads(line) for line in CLAUDE["stream"].splitlines()])),
+        ("codex", CODEX["good"]),
+        ("gemini", GEMINI["good"]),
+        ("gemini", GEMINI["stream"]),
+        ("opencode", OPENCODE["good"]),
+    ],
+)
+def test_a_wrapper_that_prints_the_json_of_the_named_program_is_read_as_json(
+    name: str, printed: str, before: str, size: int, tmp_path: Path
+) -> None:
+    found = read(WRAPPER, before + printed, tmp_path, preset=name, size=size)
+    assert found == (None, "HEARTBEAT_OK")
+
+
+@pytest.mark.parametrize("size", [1, 64_000])
+@pytest.mark.parametrize(
+    ("name", "printed", "problem"),
+    [
+        ("claude", CLAUDE["cut"], "claude says: API Error: Claude's response exceeded the 128000"),
+        ("claude", CLAUDE["turns"], "claude says: error_max_turns"),
+        ("claude", CLAUDE["broken off"], "claude did not say that its reply is complete"),
+        ("claude", CLAUDE["good"][:-40], "claude did not say that its reply is complete"),
+        ("codex", CODEX["cut"], "codex says: Incomplete response returned, reason: max_output"),
+        ("codex", CODEX["broken off"], "codex did not say that its reply is complete"),
+        ("gemini", GEMINI["failed"], "gemini says: no key"),
+        (
+            "gemini",
+            line(type="init", session_id="s"),
+            "gemini did not say that its reply is complete",
+        ),
+        ("opencode", OPENCODE["failed"], "opencode says: bad key"),
+        ("opencode", OPENCODE["broken off"], "opencode did not say that its reply is complete"),
+    ],
+)
+def test_a_failure_in_the_json_of_a_wrapper_fails_the_run(
+    name: str, printed: str, problem: str, size: int, tmp_path: Path
+) -> None:
+    found, _ = read(WRAPPER, printed, tmp_path, preset=name, size=size)
+    assert found is not None
+    assert found.startswith(problem)
+
+
+@pytest.mark.parametrize("size", [1, 64_000])
+@pytest.mark.parametrize("name", sorted(ARGV))
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "HEARTBEAT_OK",
+        '{"disk": "full", "hosts": ["a", "b"]}\n',
+        '{\n  "disk": "full"\n}\n',
+        "[a link](b) and {braces}\n",
+        "[]",
+        "done\n{",
+        "",
+    ],
+)
+def test_a_plain_reply_of_a_wrapper_stays_as_it_is(
+    printed: str, name: str, size: int, tmp_path: Path
+) -> None:
+    found = read(WRAPPER, printed, tmp_path, preset=name, size=size)
+    assert found == (None, printed)
+
+
+def test_a_complaint_of_a_wrapper_in_plain_text_is_a_failure(tmp_path: Path) -> None:
+    problem, _ = read(
+        WRAPPER, "Not logged in \u00b7 Please run /login\n", tmp_path, preset="claude"
+    )
+    assert problem == "claude says: Not logged in \u00b7 Please run /login"
+
+
 @pytest.mark.parametrize(
     ("argv", "name"),
     [
