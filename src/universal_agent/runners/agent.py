@@ -8,10 +8,12 @@ are set, the program is used.
 import os
 import re
 import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
-from pathlib import Path
+from itertools import chain
+from pathlib import Path, PurePath
 
 from universal_agent.clock import Clock, SystemClock
 from universal_agent.domain.run import RunStatus
@@ -28,6 +30,15 @@ _NOT_CONFIGURED = (
     "no agent is configured: set UA_AGENT_COMMAND to a program, such as "
     '"claude -p -- {prompt}", or UA_AGENT_BASE_URL to an OpenAI-compatible endpoint'
 )
+#: Programs that start another one: their options that take a value, and their own operands.
+_LAUNCHERS: Mapping[str, tuple[frozenset[str], int]] = {
+    "env": (frozenset({"-u", "--unset", "-C", "--chdir"}), 0),
+    "nice": (frozenset({"-n", "--adjustment"}), 0),
+    "nohup": (frozenset(), 0),
+    "setsid": (frozenset(), 0),
+    "stdbuf": (frozenset({"-i", "-o", "-e"}), 0),
+    "timeout": (frozenset({"-s", "--signal", "-k", "--kill-after"}), 1),
+}
 _PLACEHOLDER = re.compile(r"\{(prompt|model)\}")
 
 
@@ -57,17 +68,51 @@ def agent_state(settings: Settings) -> tuple[AgentState, str | None]:
     """The kind of agent, and what is wrong with it; None when no problem is known."""
     if not settings.agent_command:
         return (AgentState.ENDPOINT if settings.agent_base_url else AgentState.NONE), None
-    program = shlex.split(settings.agent_command)[0]
-    if problem := missing_program(program, inherited(settings)):
-        return AgentState.MISSING, f"{program} is {problem}"
-    if program.startswith("/"):
-        if not Path(program).is_file():
-            return AgentState.MISSING, f"{program} does not exist"
-        if not os.access(program, os.X_OK):
-            return AgentState.MISSING, f"{program} is not executable"
-    elif "/" in program:
-        return AgentState.PROGRAM, f"{program} is looked for in the workspace of each run"
-    return AgentState.PROGRAM, None
+    note = None
+    for program, environment in _programs(shlex.split(settings.agent_command), inherited(settings)):
+        if problem := missing_program(program, environment):
+            return AgentState.MISSING, f"{program} is {problem}"
+        if program.startswith("/"):
+            if not Path(program).is_file():
+                return AgentState.MISSING, f"{program} does not exist"
+            if not os.access(program, os.X_OK):
+                return AgentState.MISSING, f"{program} is not executable"
+        elif "/" in program:
+            note = f"{program} is looked for in the workspace of each run"
+    return AgentState.PROGRAM, note
+
+
+def _programs(
+    argv: Sequence[str], environment: Mapping[str, str]
+) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """The program of an argv and, behind launchers such as env, those that it starts in turn.
+
+    Each with the environment that it is looked for in. Ends at an option that is not known.
+    """
+    words = iter(argv)
+    while (program := next(words, None)) is not None:
+        if _PLACEHOLDER.search(program):
+            return
+        yield program, environment
+        name = PurePath(program).name
+        if name not in _LAUNCHERS:
+            return
+        valued, operands = _LAUNCHERS[name]
+        for word in words:
+            if word in valued:
+                next(words, None)
+            elif word == "--":
+                continue
+            elif name == "env" and (word in ("-", "-i") or "=" in word):
+                variable, is_set, value = word.partition("=")
+                environment = {**environment, variable: value} if is_set else {}
+            elif word.startswith("-"):
+                return
+            elif operands:
+                operands -= 1
+            else:
+                words = chain([word], words)
+                break
 
 
 class AgentRunner:

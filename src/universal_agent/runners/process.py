@@ -77,7 +77,7 @@ async def run_process(
         passing(Failpoint.AFTER_SPAWN)
     except (OSError, ValueError) as error:
         raise_shortage(error)
-        problem = missing_program(argv[0], environment) or one_line(str(error))
+        problem = _why_missing(argv[0], request, environment) or one_line(str(error))
         return RunResult(status=RunStatus.ERROR, error=f"cannot start {argv[0]}: {problem}")
     family = Family((request.run_id,), process.pid)
 
@@ -127,6 +127,15 @@ def missing_program(program: str, environment: Mapping[str, str]) -> str | None:
         return None
     path = environment.get("PATH", os.defpath)
     return None if shutil.which(program, path=path) else f"not on PATH ({path})"
+
+
+def _why_missing(program: str, request: RunRequest, environment: Mapping[str, str]) -> str | None:
+    """Why a program could not be found where the run looked for it; None for another reason."""
+    if "/" in program and not program.startswith("/"):
+        where = request.workspace_dir
+        if not (where / program).exists():
+            return f"it is not in the workspace {where}, where the run looks for it"
+    return missing_program(program, environment)
 
 
 def _start(

@@ -205,6 +205,28 @@ class TestProgram:
         assert result.error is not None
         assert result.error.startswith("cannot start /no/such/agent: [Errno 2] No such file")
 
+    async def test_a_program_that_is_not_in_the_workspace_is_an_error_that_names_the_folder(
+        self, agent: Agent, asked: Asked
+    ) -> None:
+        request, _ = asked("hello")
+        result = await agent(agent_command="./agent.sh {prompt}").run(request)
+        assert result.error == (
+            f"cannot start ./agent.sh: it is not in the workspace {request.workspace_dir}, where "
+            "the run looks for it"
+        )
+
+    async def test_a_failure_in_the_json_of_a_wrapper_that_the_job_names_fails_the_run(
+        self, agent: Agent, asked: Asked, tmp_path: Path
+    ) -> None:
+        wrapper = tmp_path / "agent.sh"
+        said = '{"type":"result","subtype":"success","is_error":true,"result":"API Error: 500"}'
+        wrapper.write_text(f"#!/bin/sh\necho '{said}'\n")
+        wrapper.chmod(0o700)
+        runner = agent(agent_command=f"{wrapper} {{prompt}}")
+        request, _ = asked("hello", fail_on=FailOn(preset="claude"))
+        result = await runner.run(request)
+        assert (result.status, result.error) == (RunStatus.ERROR, "claude says: API Error: 500")
+
     async def test_a_program_is_asked_when_an_endpoint_is_configured_too(
         self, agent: Agent, asked: Asked, server: LocalServer
     ) -> None:
