@@ -23,6 +23,7 @@ from universal_agent.domain.heartbeat import DeliveryMode
 from universal_agent.domain.job import Job, OffLabel
 from universal_agent.domain.notifications import Kind, NotificationStatus
 from universal_agent.domain.run import RunStatus
+from universal_agent.domain.schedule import make_interval
 from universal_agent.domain.slot import Source
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
@@ -30,6 +31,7 @@ from universal_agent.store.values import Finished
 
 SESSION = "ses_a"
 SENT = Delivery(sent=True)
+SHOWN = Delivery(sent=False, reason=SuppressedReason.ALERTS_SUPPRESSED)
 NOBODY = Delivery(sent=False, reason=SuppressedReason.NO_CONNECTED_TARGETS)
 
 
@@ -48,9 +50,10 @@ def alert(
     )
 
 
-async def a_heart(store: Store, session_id: str = SESSION) -> Job:
-    """The beats of a session, one each minute."""
-    job = new_job(session_id, metadata={"session_id": session_id})
+async def a_heart(store: Store, session_id: str = SESSION, every: timedelta = MINUTE) -> Job:
+    """The beats of a session, one each minute unless another interval is given."""
+    schedule = make_interval(every, NOON)
+    job = new_job(session_id, schedule=schedule, metadata={"session_id": session_id})
     spec = replace(job.spec, source=Source.HEARTBEAT, runner="heartbeat", title="Heartbeat of a")
     return await store.write(verbs.jobs.create_job, replace(job, spec=spec), now=NOON)
 
@@ -214,17 +217,35 @@ async def test_suppressed_reports_come_newest_first_with_their_reasons(store: St
     assert own == found[0]
 
 
+@pytest.mark.parametrize(("every", "waiting"), [(MINUTE, 203), (timedelta(hours=1), 200)])
+async def test_a_session_keeps_its_latest_reports_and_for_a_day_the_alerts_that_wait(
+    store: Store, every: timedelta, waiting: int
+) -> None:
+    await a_heart(store, every=every)
+    for _ in range(203):
+        await beat(store, alert())
+        await decided(store, NOBODY)
+    found = await store.read(verbs.beat_reports.waiting_reports, SESSION)
+    assert len(found) == waiting
+    await store.write(verbs.beat_reports.report_sent, found[0].run_id, to=SESSION)
+    await beat(store, alert())
+    assert len(await store.read(verbs.beat_reports.waiting_reports, SESSION)) == waiting - 1
+
+
 async def test_a_session_keeps_its_latest_reports_and_loses_them_with_its_heart(
     store: Store,
 ) -> None:
     await a_heart(store)
     for _ in range(203):
         await beat(store, alert())
-        await decided(store, NOBODY)
-    assert len(await store.read(verbs.beat_reports.waiting_reports, SESSION)) == 200
+        await decided(store, SHOWN)
+    kept = await store.read(
+        verbs.beat_reports.suppressed_reports, session_id=SESSION, limit=500, before=None
+    )
+    assert len(kept) == 200
     job = await fresh(store, SESSION)
     assert await store.write(verbs.jobs.delete_job, job, closed_at=job.boundary(FIRST), now=FIRST)
-    assert await store.read(verbs.beat_reports.waiting_reports, SESSION) == []
+    assert await store.read(verbs.beat_reports.last_reports, SESSION) == {}
 
 
 async def test_the_event_of_a_beats_end_says_what_it_found(store: Store) -> None:

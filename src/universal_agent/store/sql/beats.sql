@@ -48,7 +48,9 @@ INSERT INTO beat_reports (run_id, session_id, ended_at, fingerprint, report)
 VALUES (:run_id, :session_id, :ended_at, :fingerprint, :report) ON CONFLICT DO NOTHING;
 
 -- trim_reports --
-DELETE FROM beat_reports WHERE session_id = :session_id AND decided_at IS NOT NULL AND run_id <= (
+DELETE FROM beat_reports
+WHERE session_id = :session_id AND decided_at IS NOT NULL
+  AND (NOT waits OR ended_at < :overdue_before) AND run_id <= (
   SELECT run_id FROM beat_reports WHERE session_id = :session_id
   ORDER BY run_id DESC LIMIT 1 OFFSET :keep);
 

@@ -3,7 +3,7 @@ delivery.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from universal_agent.domain.beat import (
     BeatReport,
@@ -21,9 +21,15 @@ from universal_agent.store.tx import Row, Tx
 #: Reports kept for each session.
 _KEPT = 200
 
+#: How long an alert that waits for a client is kept beyond that number.
+_ALERT_WAITS = timedelta(days=1)
+
 
 def keep_report(tx: Tx, run: Run, report: BeatReport, *, now: datetime) -> None:
-    """Insert the report of a beat; delete the oldest of the session beyond the limit."""
+    """Store a beat's report, and delete the session's oldest beyond the number kept.
+
+    A report that is not decided is not deleted, nor for a day an alert that waits for a client.
+    """
     tx.run(
         "keep_report",
         run_id=run.run_id,
@@ -32,7 +38,12 @@ def keep_report(tx: Tx, run: Run, report: BeatReport, *, now: datetime) -> None:
         fingerprint=report.fingerprint,
         report=to_json(report.record()),
     )
-    tx.run("trim_reports", session_id=run.source_ref, keep=_KEPT)
+    tx.run(
+        "trim_reports",
+        session_id=run.source_ref,
+        keep=_KEPT,
+        overdue_before=(now - _ALERT_WAITS).timestamp(),
+    )
 
 
 def undecided_reports(tx: Tx, *, limit: int) -> list[KeptReport]:
