@@ -9,12 +9,12 @@ from universal_agent.api.once_route import OnceRoute, answering, once_in
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import Answer, Body, answer, bounded, operator, runtime_of
 from universal_agent.domain.session import Session, SessionStatus
+from universal_agent.domain.text_rules import USER_PATTERN
 from universal_agent.errors import InvalidInput
 
 router = APIRouter(prefix="/api/v1", tags=["sessions"], route_class=OnceRoute)
 
 _REF = r"^[A-Za-z0-9_-]{1,64}$"
-_USER = r"^[A-Za-z0-9_.@:-]{1,64}$"
 _WORD = r"^[A-Za-z0-9_.-]{1,40}$"
 
 SessionId = Annotated[str, Path(pattern=_REF)]
@@ -25,7 +25,7 @@ Cursor = Annotated[str | None, Query(pattern=_REF)]
 class SessionBody(Body):
     """The session's owner and workspace."""
 
-    user_id: str = Field(default="default", pattern=_USER)
+    user_id: str = Field(default="default", pattern=USER_PATTERN)
     workspace_dir: str | None = Field(
         default=None, max_length=500, description="A folder under the workspaces folder."
     )
@@ -120,7 +120,7 @@ async def find_sessions(
     cursor: Cursor = None,
     status: SessionStatus | None = None,
     source: Annotated[str | None, Query(pattern=_WORD)] = None,
-    owner: Annotated[str | None, Query(pattern=_USER)] = None,
+    owner: Annotated[str | None, Query(pattern=USER_PATTERN)] = None,
 ) -> Response:
     view = runtime_of(request).session_view
     return answer(

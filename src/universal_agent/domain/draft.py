@@ -22,7 +22,13 @@ from universal_agent.domain.schedule import (
     make_cron,
     same_but_for_start,
 )
-from universal_agent.domain.text_rules import MAX_LINE, check_json, check_line, check_text
+from universal_agent.domain.text_rules import (
+    MAX_LINE,
+    check_json,
+    check_line,
+    check_text,
+    check_user,
+)
 from universal_agent.errors import InvalidInput, InvalidSchedule
 
 MAX_COMMAND_BYTES = 64 * 1024
@@ -95,7 +101,7 @@ def draft_job(
         command=_command(fields, old),
         runner=_given(fields, "runner", old.runner),
         title=_title(fields, base),
-        user_id=_text(fields, "user_id", old.user_id, 64) or "default",
+        user_id=_user(fields, old),
         workspace_dir=_given(fields, "workspace_dir", old.workspace_dir),
         model=_text(fields, "model", old.model, 200),
         enabled=enabled,
@@ -127,7 +133,8 @@ def _given(fields: Mapping[str, Any], name: str, default: Any) -> Any:
 
 
 def _timezone(fields: Mapping[str, Any], base: JobSpec | None, default: str) -> str:
-    if base is not None and fields.get("timezone") is None:
+    # A job outlives its zone: its own zone needs no check.
+    if base is not None and fields.get("timezone") in (None, base.timezone):
         return base.timezone
     name = str(_given(fields, "timezone", default))
     load_zone(name)  # refuses one that is not known
@@ -221,6 +228,16 @@ def _text(fields: Mapping[str, Any], name: str, default: str | None, most: int) 
         return None
     check_line(value, name, most)
     return str(value)
+
+
+def _user(fields: Mapping[str, Any], old: JobSpec) -> str:
+    """The owner. One that an older version stored may be given again as it is."""
+    user_id = fields.get("user_id", old.user_id)
+    if user_id is None:
+        return "default"
+    if user_id != old.user_id:
+        check_user(user_id, "user_id")
+    return str(user_id)
 
 
 def _title(fields: Mapping[str, Any], base: JobSpec | None) -> str | None:

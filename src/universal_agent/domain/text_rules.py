@@ -19,6 +19,9 @@ _NOT_PLAIN_LINE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 #: Characters of a title, and of a name in an object.
 MAX_LINE = 200
 
+#: The id of an owner.
+USER_PATTERN = r"^[A-Za-z0-9_.@:-]{1,64}$"
+
 #: Lists and objects inside each other, in free-form JSON that is kept.
 _MAX_DEPTH = 32
 
@@ -35,6 +38,14 @@ def check_line(text: str, field: str, most: int = MAX_LINE) -> None:
     if len(text) > most:
         raise InvalidInput(f"expected at most {most} characters, got {len(text)}", field=field)
     _check(_NOT_PLAIN_LINE, text, field)
+
+
+def check_user(text: str, field: str) -> None:
+    """Raise InvalidInput for text that is no id of an owner."""
+    if re.fullmatch(USER_PATTERN, text) is None:
+        raise InvalidInput(
+            f"expected 1 to 64 letters, digits and any of _ . @ : -, got {text[:80]!r}", field=field
+        )
 
 
 def check_json(content: Mapping[str, Any], field: str, most_bytes: int) -> None:

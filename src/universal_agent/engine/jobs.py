@@ -319,10 +319,16 @@ def _differences(old: JobSpec, new: JobSpec) -> list[str]:
     return sorted(name for name in after if after[name] != before[name])
 
 
+#: What a file system can hold: a name, and the path of a folder with files of any name in it.
+_NAME_BYTES = 255
+_PATH_BYTES = 4095 - 1 - _NAME_BYTES
+
+
 def workspace_inside(root: Path, given: str) -> str:
     """A workspace path relative to `root`; raises InvalidInput when it is not under it.
 
-    Symbolic links on the way are followed, so that none leads out.
+    Symbolic links on the way are followed, so that none leads out. A path that no file system can
+    hold is refused as well.
     """
     problem = InvalidInput(
         f"expected a folder under the workspaces folder, got {given[:200]!r}",
@@ -338,4 +344,13 @@ def workspace_inside(root: Path, given: str) -> str:
         raise problem from None
     if not relative.parts:
         raise problem
+    if (
+        max(len(os.fsencode(name)) for name in relative.parts) > _NAME_BYTES
+        or len(os.fsencode(top / relative)) > _PATH_BYTES
+    ):
+        raise InvalidInput(
+            f"expected folder names of at most {_NAME_BYTES} bytes and a whole path of at most "
+            f"{_PATH_BYTES}, got {given[:200]!r}",
+            field="workspace_dir",
+        )
     return str(relative)

@@ -145,6 +145,26 @@ class TestWorkspaces:
         assert (await make(gateway, workspace_dir="out")).status_code == 400
         assert (await make(gateway, workspace_dir="out/side")).status_code == 400
 
+    @pytest.mark.parametrize(
+        ("folder", "accepted"),
+        [
+            ("x" * 255, True),
+            ("x" * 256, False),
+            ("a/" + "é" * 127, True),
+            ("é" * 128 + "/a", False),
+        ],
+    )
+    async def test_a_workspace_that_no_file_system_can_hold_is_refused(
+        self, gateway: Served, folder: str, accepted: bool
+    ) -> None:
+        session = await make(gateway, workspace_dir=folder)
+        job = {"command": "true", "every": "1d", "workspace_dir": folder}
+        made = await gateway.http.post("/api/v1/cron/jobs", json=job)
+        assert session.is_success is made.is_success is accepted
+        if not accepted:
+            assert made.status_code == session.status_code == 400
+            assert "255 bytes" in made.json()["detail"]
+
     async def test_nobody_gets_another_users_session_by_naming_its_folder(
         self, gateway: Served
     ) -> None:

@@ -214,7 +214,7 @@ class TestWake:
     ) -> None:
         await gateway.session(every="1h")
         metadata = {key: "s1", "wake_heartbeat": "now"}
-        await gateway.create(run_at="10s", user_id="somebody else", metadata=metadata)
+        await gateway.create(run_at="10s", user_id="somebody_else", metadata=metadata)
         await clock.advance(20)
         assert beats.requests == []
         assert await gateway.store.read(verbs.beats.system_events, "s1") == []
