@@ -75,6 +75,7 @@ def _reach(settings: Settings, gateway: Gateway) -> tuple[Document | None, Check
         response = gateway.send("GET", "/api/v1/health")
         health = response.json()
         version, status = health["version"], health["status"]
+        datetime.fromisoformat(health["timestamp"])
     except CommandFailed as error:
         if error.code is not ExitCode.UNREACHABLE or isinstance(error, WrongGateway):
             return None, Check("gateway", "fail", error.message)

@@ -6,11 +6,13 @@ with the offline transport, if there is one.
 
 import ipaddress
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import httpx
 
+from universal_agent import __version__
 from universal_agent.cli.failure import CommandFailed, ExitCode, RequestRefused
 from universal_agent.cli.invocation import Document
 from universal_agent.cli.proxies import foreign_answer, tls_problem
@@ -36,6 +38,21 @@ def token_header(url: str, token: str) -> dict[bytes, bytes]:
     if httpx.URL(url).userinfo:
         return {b"x-ua-ops-token": token.encode()}
     return {b"authorization": b"Bearer " + token.encode()}
+
+
+class AnswerObject(dict[str, Any]):
+    """An object in an answer. Reading a field that is not there raises CommandFailed."""
+
+    def __init__(self, fields: Document, *, url: str) -> None:
+        super().__init__(fields)
+        self._url = url
+
+    def __missing__(self, name: str) -> NoReturn:
+        raise CommandFailed(
+            f"Expected the field {name!r} in the answer of the gateway at {self._url}; it is not "
+            f"there. Bring the gateway and this command (version {__version__}) to one version.",
+            ExitCode.UNAVAILABLE,
+        )
 
 
 class WrongGateway(CommandFailed):
@@ -180,12 +197,14 @@ class Gateway:
             answer = response.json()["proof"]
         except (ValueError, KeyError, TypeError):
             answer = None
-        port = httpx.URL(self.url).port or 80
+        url = httpx.URL(self.url)
+        port = url.port or (443 if url.scheme == "https" else 80)
         if key is None or not is_proof(answer, key, challenge, port):
             raise WrongGateway(
                 f"What listens at {self.url} is not the gateway of {self._data_dir}, so it was not "
                 "given the token. Start that gateway with `ua serve`, restart it when its version "
-                "is an older one, or name another gateway with --url.",
+                "is an older one, or name another gateway with --url. The token of a gateway that "
+                "is elsewhere or behind a proxy goes into UA_OPS_TOKEN.",
                 ExitCode.UNREACHABLE,
             )
 
@@ -200,7 +219,7 @@ class Gateway:
 
     def _document(self, response: httpx.Response) -> Document:
         try:
-            document = response.json()
+            document = response.json(object_hook=partial(AnswerObject, url=self.url))
         except ValueError:
             document = None
         if not isinstance(document, dict):

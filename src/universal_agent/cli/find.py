@@ -123,8 +123,8 @@ def latest_slot(gateway: Gateway, name: str) -> str:
 
 def zone_of(gateway: Gateway, run: Document) -> str:
     """The time zone of a run's job; UTC if the job was deleted."""
-    response = gateway.send("GET", f"{JOBS}/{run['job_id']}")
-    return str(response.json()["job"]["timezone"]) if response.is_success else "UTC"
+    job = _asked(gateway, f"{JOBS}/{run['job_id']}", "job")
+    return "UTC" if job is None else str(job["timezone"])
 
 
 def _asked(gateway: Gateway, path: str, key: str) -> Document | None:

@@ -91,8 +91,10 @@ class Invocation:
 
         settings = self.settings
         if self._url is not None:
-            # --url takes precedence over the data directory.
-            return Gateway(self._url, token=settings.ops_token)
+            # A gateway that was named is the one that is meant.
+            return Gateway(
+                self._url, token=settings.ops_token, data_dir=self._token_of_file_is_for()
+            )
         return Gateway(
             address_of(settings),
             token=settings.ops_token,
@@ -116,6 +118,17 @@ class Invocation:
             offline=self._read_directly,
             down=why_down(settings),
         )
+
+    def _token_of_file_is_for(self) -> Path | None:
+        """The data directory that the token was read from, if a gateway has run there.
+
+        None for a token that was given: it is meant for the gateway that was named.
+        """
+        from universal_agent.engine.instance import read_key
+
+        settings = self.settings
+        is_of_file = settings.source("ops_token") == "default" and bool(settings.ops_token)
+        return settings.data_dir if is_of_file and read_key(settings.data_dir) else None
 
     def _token_is_for(self) -> Path | None:
         """The data directory whose gateway is the only one to get the token.

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.sync.client import connect
 
-from universal_agent.cli.client import token_header
+from universal_agent.cli.client import AnswerObject, token_header
 from universal_agent.cli.failure import CommandFailed, ExitCode
 from universal_agent.cli.invocation import Document
 from universal_agent.cli.proxies import refused_upgrade
@@ -54,7 +55,9 @@ def take_turn(
             socket.send(json.dumps({"type": "execute", "data": asked}))
             run_id = None
             while True:
-                message: dict[str, Any] = json.loads(socket.recv())
+                message: dict[str, Any] = json.loads(
+                    socket.recv(), object_hook=partial(AnswerObject, url=url)
+                )
                 data = message["data"]
                 match message["type"]:
                     case "error":

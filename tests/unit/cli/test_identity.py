@@ -1,7 +1,9 @@
 """A command knows its gateway before it sends the token."""
 
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -9,6 +11,7 @@ import pytest
 
 from universal_agent.cli.client import Gateway, WrongGateway
 from universal_agent.cli.failure import ExitCode
+from universal_agent.cli.invocation import Invocation
 from universal_agent.engine.instance import own_key, proof, read_key
 
 URL, PORT = "http://127.0.0.1:8002", 8002
@@ -86,6 +89,59 @@ def test_a_directory_without_a_key_has_no_gateway(tmp_path: Path) -> None:
     with pytest.raises(WrongGateway):
         command(listener, tmp_path).get("/api/v1/cron/jobs")
     assert listener.tokens == []
+
+
+@pytest.fixture
+def heard() -> Iterator[tuple[str, list[str]]]:
+    """The URL of another program that listens, and the tokens that it is given."""
+    tokens: list[str] = []
+
+    class Another(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if "authorization" in self.headers:
+                tokens.append(self.headers["authorization"].removeprefix("Bearer "))
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.end_headers()
+            self.wfile.write(b'{"jobs": []}')
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Another) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", tokens
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("asked", ["gateway", "reader"])
+def test_the_token_in_a_directorys_file_is_not_given_to_another_listener_that_url_names(
+    tmp_path: Path, heard: tuple[str, list[str]], asked: str
+) -> None:
+    own_key(tmp_path)
+    (tmp_path / "ops_token").write_text(TOKEN)
+    (tmp_path / "ops_token").chmod(0o600)
+    url, tokens = heard
+    with (
+        Invocation(url=url, data_dir=tmp_path) as ua,
+        pytest.raises(WrongGateway, match="UA_OPS_TOKEN"),
+    ):
+        getattr(ua, asked).get("/api/v1/cron/jobs")
+    assert tokens == []
+
+
+def test_a_token_that_was_given_goes_to_the_gateway_that_url_names(
+    tmp_path: Path, heard: tuple[str, list[str]]
+) -> None:
+    own_key(tmp_path)
+    url, tokens = heard
+    with Invocation(url=url, data_dir=tmp_path, ops_token=TOKEN) as ua:
+        ua.gateway.get("/api/v1/cron/jobs")
+    assert tokens == [TOKEN]
 
 
 def test_a_gateway_that_is_down_is_told_as_down(tmp_path: Path) -> None:
