@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from universal_agent.domain.local_time import load_zone
+from universal_agent.domain.local_time import shown_in
 from universal_agent.errors import InvalidInput
 
 _MINUTES_A_DAY = 24 * 60
@@ -56,7 +56,7 @@ class ActiveHours:
 
     def contain(self, instant: datetime, *, timezone: str) -> bool:
         """Whether a clock in that zone shows an active hour at `instant`."""
-        local = instant.astimezone(load_zone(timezone))
+        local = shown_in(instant, timezone)
         minute = local.hour * 60 + local.minute
         if self.start_minute < self.end_minute:
             return self.start_minute <= minute < self.end_minute

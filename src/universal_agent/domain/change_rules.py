@@ -9,7 +9,7 @@ from universal_agent.domain.change_terms import Asked, Confidence, Operation, Un
 from universal_agent.domain.cron_fields import split_period
 from universal_agent.domain.cron_text import ALIASES, parse_cron
 from universal_agent.domain.cron_words import words_of
-from universal_agent.domain.local_time import load_zone
+from universal_agent.domain.local_time import zone_of
 from universal_agent.domain.phrases import (
     describe_duration,
     parse_duration,
@@ -81,7 +81,7 @@ def _slot_of(asked: Asked, match: re.Match[str], verb: str) -> tuple[datetime, d
                 field="instruction",
             )
         return asked.slot, {}
-    zone = load_zone(asked.spec.timezone)
+    zone = zone_of(asked.spec.timezone)
     named = re.sub(r"^tonight$", "today", re.sub(r"^on ", "", day.lower()))
     start = parse_instant(
         f"{named} at 23:59:59", now=asked.now, timezone=asked.spec.timezone, field="instruction"
@@ -144,7 +144,7 @@ def set_command(asked: Asked, match: re.Match[str]) -> Understood:
 def set_zone(asked: Asked, match: re.Match[str]) -> Understood:
     zone = match["zone"] or match["where"]
     try:
-        load_zone(zone)
+        zone_of(zone)
     except InvalidSchedule as error:
         raise InvalidInput(error.message, field="instruction") from None
     if not isinstance(asked.spec.schedule, CronSchedule):
@@ -201,7 +201,7 @@ def _starting(
             plain = parse_schedule(fields, now=at, timezone=schedule.timezone).schedule
             is_held = bool(period) and plain.next_after(at) != first
             return {"cron_expr": fields, "timezone": schedule.timezone} if is_held else None
-        local = at.astimezone(load_zone(schedule.timezone))
+        local = at.astimezone(zone_of(schedule.timezone))
         expr = f"{fields} from {local:%Y-%m-%dT%H:%M}"
         return {"cron_expr": expr, "timezone": schedule.timezone}
     if isinstance(schedule, IntervalSchedule):
@@ -209,7 +209,7 @@ def _starting(
             return None
         steps = -((schedule.anchor - at) // schedule.every)
         first = schedule.anchor + steps * schedule.every
-        local = first.astimezone(load_zone(timezone))
+        local = first.astimezone(zone_of(timezone))
         every = describe_duration(schedule.every)
         return {
             "schedule": f"every {every} starting {local:%Y-%m-%dT%H:%M:%S}",
@@ -234,7 +234,7 @@ def _on_its_day(asked: Asked, when: str) -> datetime:
         r"(?:at )?[\d:.]+ ?(?:[ap]\.?m\.?)?|noon|midnight|midday", when, re.IGNORECASE
     ):
         return asked.instant(when)
-    zone = load_zone(asked.timezone)
+    zone = zone_of(asked.timezone)
     midnight = asked.slot.astimezone(zone).replace(hour=0, minute=0, second=0) - timedelta(
         seconds=1
     )

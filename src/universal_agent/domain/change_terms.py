@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from universal_agent.domain.job import JobSpec
-from universal_agent.domain.local_time import load_zone
+from universal_agent.domain.local_time import zone_of
 from universal_agent.domain.phrases import parse_instant
 from universal_agent.errors import InvalidPhrase
 
@@ -75,7 +75,7 @@ class Asked:
 
     def local(self, at: datetime) -> str:
         """An instant as it is said in a summary."""
-        return f"{at.astimezone(load_zone(self.timezone)):%a %Y-%m-%d %H:%M:%S} ({self.timezone})"
+        return f"{at.astimezone(zone_of(self.timezone)):%a %Y-%m-%d %H:%M:%S} ({self.timezone})"
 
     def instant(self, when: str) -> datetime:
         return parse_instant(when, now=self.now, timezone=self.timezone, field="instruction")

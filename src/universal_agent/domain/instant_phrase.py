@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from universal_agent.domain.local_time import FIRST_YEAR, LAST_YEAR, instant_at, load_zone
+from universal_agent.domain.local_time import FIRST_YEAR, LAST_YEAR, instant_at, zone_of
 from universal_agent.domain.phrase_reader import PhraseReader, read_duration
 from universal_agent.domain.said_day import read_month_day, read_weekday
 from universal_agent.domain.said_time import TimeOfDay, read_day_part, read_time
@@ -83,7 +83,7 @@ class Moment:
 
 def read_moment(reader: PhraseReader, *, now: datetime, timezone: str) -> Moment | None:
     """ "tomorrow at 10", "monday", "2026-11-30", "2026-11-30T09:00", "8am"."""
-    today = now.astimezone(load_zone(timezone)).date()
+    today = now.astimezone(zone_of(timezone)).date()
     said = read_time(reader)
     day = _read_day(reader, today)
     if day is not None and reader.peek().text == "t":
@@ -121,7 +121,7 @@ def read_spoken(
         reader.take(",")
     if reader.take("now", "asap", "immediately") or reader.take_all("right", "now"):
         return SpokenInstant(now) if reader.at_end else None
-    today = now.astimezone(load_zone(timezone)).date()
+    today = now.astimezone(zone_of(timezone)).date()
     begin = reader.position
     length = _read_length(reader, past=past)
     if length is not None and reader.at_end:

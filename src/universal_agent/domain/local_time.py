@@ -12,7 +12,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -158,6 +158,57 @@ def unrecorded_rules(timezone: str) -> str | None:
     return _unrecorded.get(timezone)
 
 
+def rules_on_record(timezone: str) -> ZoneRules | None:
+    """Recorded rules for a zone that this process does not have; None when there are none."""
+    return next((rules for rules in _recorded.values() if rules.timezone == timezone), None)
+
+
+class _RecordedZone(tzinfo):
+    """A zone by recorded rules."""
+
+    def __init__(self, rules: ZoneRules) -> None:
+        self._rules = rules
+
+    def fromutc(self, dt: datetime) -> datetime:
+        second = second_of(dt.replace(tzinfo=UTC))
+        offset = self._rules.offset_at(second)
+        local = dt + timedelta(seconds=offset)
+        wall = second + offset
+        is_second_reading = self._offsets(wall)[0] != offset
+        return local.replace(fold=int(is_second_reading))
+
+    def utcoffset(self, dt: datetime | None) -> timedelta | None:
+        if dt is None:
+            return None
+        offsets = self._offsets(second_of(dt.replace(tzinfo=UTC)))
+        return timedelta(seconds=offsets[dt.fold])
+
+    def _offsets(self, wall: int) -> tuple[int, int]:
+        """The offsets of a wall second's first and second reading, as PEP 495 has them."""
+        before, after = self._rules.offset_at(wall - _DAY), self._rules.offset_at(wall + _DAY)
+        real = [
+            offset for offset in (before, after) if self._rules.offset_at(wall - offset) == offset
+        ]
+        return (real[0], real[0]) if len(real) == 1 else (before, after)
+
+    def tzname(self, dt: datetime | None) -> str:
+        return self._rules.timezone
+
+    def dst(self, dt: datetime | None) -> timedelta | None:
+        return None
+
+
+def zone_of(timezone: str) -> tzinfo:
+    """The zone, or what is on record of one that is gone. Raises InvalidSchedule as `load_zone`."""
+    try:
+        return load_zone(timezone)
+    except InvalidSchedule:
+        rules = rules_on_record(timezone)
+        if rules is None:
+            raise
+        return _RecordedZone(rules)
+
+
 def forget_zones() -> None:
     """Read zones again, with the rules that the host has by now; for tests."""
     ZoneInfo.clear_cache()
@@ -178,10 +229,20 @@ def shown_in(instant: datetime, zone: str, rules: str | None = None) -> datetime
         try:
             return instant.astimezone(load_zone(zone))
         except InvalidSchedule:
-            known = (rules for rules in _recorded.values() if rules.timezone == zone)
-            recorded = next(known, None)
+            recorded = rules_on_record(zone)
     offset = 0 if recorded is None else recorded.offset_at(second_of(instant))
     return instant.astimezone(timezone(timedelta(seconds=offset)))
+
+
+def _offsets_in(timezone: str) -> _Offsets:
+    """The offsets of a zone as `read_by` names it; of a zone that is gone, those on record."""
+    _, is_recorded, rules = timezone.partition("@")
+    if is_recorded:
+        return _recorded[rules].offset_at
+    on_record = rules_on_record(timezone)
+    if on_record is not None and fingerprint_of(timezone) is None:
+        return on_record.offset_at
+    return _offsets_of(load_zone(timezone))
 
 
 def _offsets_of(zone: ZoneInfo) -> _Offsets:
@@ -231,8 +292,7 @@ def instant_at(wall: datetime, timezone: str) -> datetime:
 @lru_cache(maxsize=4096)
 def _stretches(timezone: str, block: int) -> tuple[Stretch, ...]:
     """The stretches of one block of time; one that crosses its edge is cut there."""
-    _, recorded, rules = timezone.partition("@")
-    offsets = _recorded[rules].offset_at if recorded else _offsets_of(load_zone(timezone))
+    offsets = _offsets_in(timezone)
     begin, end = block * _BLOCK, (block + 1) * _BLOCK
     # Two days earlier, so that a clock set back shortly before the edge is still known.
     start = begin - 2 * _DAY

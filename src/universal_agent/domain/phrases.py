@@ -36,8 +36,8 @@ from universal_agent.domain.local_time import (
     LAST_SECOND,
     LAST_YEAR,
     instant_at,
-    load_zone,
     rounded_up,
+    zone_of,
 )
 from universal_agent.domain.phrase_reader import (
     LONGEST_DESCRIPTION,
@@ -163,7 +163,7 @@ def read_instant(
     text: str | float, *, now: datetime, timezone: str, field: str = "run_at", past: bool = False
 ) -> InstantPhrase:
     """The instant that is said, with its echo; raises as `parse_instant` does."""
-    load_zone(timezone)
+    zone_of(timezone)
     zone = None
     if not isinstance(text, str):
         written = repr(text) if abs(text) <= LAST_SECOND else "a number beyond all years"
@@ -189,7 +189,7 @@ def parse_schedule(
     Raises InvalidPhrase when it is not understood, and InvalidSchedule for a bad cron expression
     or zone.
     """
-    load_zone(timezone)
+    zone_of(timezone)
     reader, zone = _opened(text, field, _SCHEDULES)
     timezone = zone or timezone
     schedule, note, is_anchored = _schedule(reader, now=now, timezone=timezone)
@@ -210,7 +210,7 @@ def _opened(text: str, field: str, examples: str) -> tuple[PhraseReader, str | N
     phrase = normalised(text, field=field, examples=examples, most=most)
     phrase, prefix = split_zone(phrase)
     if prefix is not None:
-        load_zone(prefix)
+        zone_of(prefix)
     if not re.search(r"\b[ap]\.m\.$", phrase, re.IGNORECASE):
         phrase = phrase.rstrip(".!") or phrase
     reader = PhraseReader(phrase, field=field, examples=examples)

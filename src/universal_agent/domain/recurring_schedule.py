@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from universal_agent.domain.cron_fields import DAY_SECONDS, MonthDays, Period, WeekDays
 from universal_agent.domain.cron_writing import numbers_text, period_text, times_text
 from universal_agent.domain.instant_phrase import Moment
-from universal_agent.domain.local_time import load_zone
+from universal_agent.domain.local_time import zone_of
 from universal_agent.domain.phrase_reader import PhraseReader
 from universal_agent.domain.recurring_phrase import read_said
 from universal_agent.domain.said_clauses import DayClause, Said
@@ -113,7 +113,7 @@ class _Maker:
         first = said.start.instant(self._timezone)
         if first is None:
             raise self._needs("a time of day at which it starts", " at 9am")
-        note = f"first at {first.astimezone(load_zone(self._timezone)):%Y-%m-%d %H:%M}"
+        note = f"first at {first.astimezone(zone_of(self._timezone)):%Y-%m-%d %H:%M}"
         return Recurring(make_interval(every, first - every), note, is_anchored=True)
 
     def _window_times(self, every: timedelta, begin: int, end: int) -> str:
@@ -257,7 +257,7 @@ class _Maker:
         if start is None or not start.dates:
             first = make_cron(expr, self._timezone).next_after(self._now)
             assert first is not None
-            day = first.astimezone(load_zone(self._timezone)).date()
+            day = first.astimezone(zone_of(self._timezone)).date()
         else:
             moment = start.local
             day = moment.date()

@@ -27,12 +27,13 @@ from universal_agent.domain.local_time import (
     Stretch,
     fingerprint_of,
     instant_of,
-    load_zone,
     read_by,
     rounded_up,
+    rules_on_record,
     second_of,
     stretches_back_from,
     stretches_from,
+    zone_of,
 )
 from universal_agent.domain.wording import describe_duration
 from universal_agent.errors import InvalidSchedule
@@ -263,7 +264,7 @@ def make_cron(expr: str, timezone: str) -> CronSchedule:
     """A cron schedule; raises InvalidSchedule for a bad expression or zone, or if it never runs."""
     expr = normalised(expr)
     parse_cron(expr)
-    load_zone(timezone)
+    zone_of(timezone)
     schedule = CronSchedule(expr, timezone)
     if schedule.next_after(datetime(2024, 1, 1, tzinfo=UTC)) is None:
         # Its dates exist, but its wildcard times are always in the hour that is leapt over.
@@ -308,11 +309,16 @@ def same_but_for_start(one: CronSchedule, other: CronSchedule) -> bool:
 
 
 def by_present_rules(schedule: Schedule) -> Schedule:
-    """The schedule with the rules on record that this process has for its zone."""
+    """The schedule with the rules that this process has for its zone.
+
+    A schedule in a zone that is gone keeps its rules, or gets those on record.
+    """
     if not isinstance(schedule, CronSchedule) or schedule.timezone == "UTC":
         return schedule
-    fingerprint = fingerprint_of(schedule.timezone)
-    return schedule if fingerprint is None else replace(schedule, rules=fingerprint)
+    fingerprint = fingerprint_of(schedule.timezone) or schedule.rules
+    if fingerprint is None and (on_record := rules_on_record(schedule.timezone)) is not None:
+        fingerprint = on_record.fingerprint
+    return replace(schedule, rules=fingerprint)
 
 
 def stable_jitter(job_id: str, jitter_seconds: int) -> timedelta:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from universal_agent.domain.local_time import load_zone
+from universal_agent.domain.local_time import zone_of
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -28,7 +28,7 @@ def describe_instant(instant: datetime, *, timezone: str, now: datetime) -> str:
 
     A reading that the clock shows twice is told apart by its offset.
     """
-    local = instant.astimezone(load_zone(timezone))
+    local = instant.astimezone(zone_of(timezone))
     day = f"{_WEEKDAYS[local.weekday()]} {local.day} {_MONTHS[local.month - 1]} {local.year}"
     clock = local.strftime("%H:%M:%S" if local.second else "%H:%M")
     twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()

@@ -14,7 +14,7 @@ from universal_agent.domain.change_request import understand
 from universal_agent.domain.change_sides import side
 from universal_agent.domain.change_terms import EDITS, Confidence, Operation, Understood
 from universal_agent.domain.job import Job, JobSpec, OffLabel
-from universal_agent.domain.local_time import load_zone
+from universal_agent.domain.local_time import zone_of
 from universal_agent.domain.proposal import Proposal, ProposalStatus
 from universal_agent.domain.run import JobId, Run
 from universal_agent.domain.slot import SlotKey, Source, from_epoch
@@ -68,7 +68,7 @@ class Changes:
         now = self._clock.now()
         job = await self._job(slot)
         zone = timezone or job.spec.timezone
-        load_zone(zone)
+        zone_of(zone)
 
         def read(text: str) -> tuple[Understood, JobSpec]:
             understood = understand(text, job.spec, slot.scheduled_at, now=now, timezone=zone)

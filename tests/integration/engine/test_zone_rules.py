@@ -13,11 +13,13 @@ import pytest
 from tests.integration.engine.gateway import HOUR, MINUTE, Gateway
 from tests.oracle.zone_files import AN_HOUR_EAST, NO_SUMMER_TIME, SUMMER_TIME, TOWN, put_rules
 from universal_agent.api.app import create_app
+from universal_agent.domain.active_hours import ActiveHours
 from universal_agent.domain.explain import explain
 from universal_agent.domain.job import OffLabel
 from universal_agent.domain.local_time import forget_zones
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.domain.slot_overrides import OverrideKind
+from universal_agent.errors import InvalidSchedule
 from universal_agent.store import verbs
 from universal_agent.testing import ManualClock
 
@@ -210,6 +212,69 @@ async def test_a_job_whose_zone_is_gone_is_shown_edited_and_explained_in_its_own
     assert coming.json()["next"][0]["local"] == local
     assert asked.json()["proposal"]["before"]["next"][0]["local"] == local
     assert "2026-01-14 15:00:00 in Test/Town" in explained.json()["sentences"][0]
+
+
+@pytest.mark.parametrize(
+    ("instruction", "planned"),
+    [
+        ("at 16:00", NOON + 3 * HOUR),
+        ("every day at 16:00", NOON + 3 * HOUR),
+        ("0 16 * * *", NOON + 3 * HOUR),
+        ("tomorrow at 16:00", NOON + DAY + 3 * HOUR),
+        ("pause it", None),
+    ],
+)
+async def test_a_change_of_a_job_whose_zone_is_gone_is_read_in_its_own_time(
+    rules: Path, gateway: Gateway, instruction: str, planned: datetime | None
+) -> None:
+    job = await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
+    await gateway.kill()
+    (rules / TOWN).unlink()
+    forget_zones()
+    await gateway.start()
+    slot = SlotKey(Source.CRON, job.job_id, NOON + 2 * HOUR)
+    proposal = await gateway.runtime.changes.propose(slot, instruction)
+    await gateway.runtime.changes.confirm(slot, proposal, approve=True, by="ada")
+    assert (await gateway.job(job)).next_run_at == planned
+
+
+async def test_a_slot_of_a_job_whose_zone_is_gone_is_moved_in_its_own_time(
+    rules: Path, gateway: Gateway, clock: ManualClock
+) -> None:
+    job = await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
+    await gateway.kill()
+    (rules / TOWN).unlink()
+    forget_zones()
+    await gateway.start()
+    slot = SlotKey(Source.CRON, job.job_id, NOON + 2 * HOUR)
+    proposal = await gateway.runtime.changes.propose(slot, "move to 14:00")
+    await gateway.runtime.changes.confirm(slot, proposal, approve=True, by="ada")
+    await clock.advance(3600)
+    (run,) = await gateway.runs()
+    assert run.started_at == NOON + HOUR
+
+
+async def test_a_new_job_in_a_zone_that_is_gone_is_refused(rules: Path, gateway: Gateway) -> None:
+    await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
+    await gateway.kill()
+    (rules / TOWN).unlink()
+    forget_zones()
+    await gateway.start()
+    with pytest.raises(InvalidSchedule, match=TOWN):
+        await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
+
+
+async def test_the_active_hours_of_a_zone_that_is_gone_are_read_by_the_rules_on_record(
+    rules: Path, gateway: Gateway
+) -> None:
+    await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
+    await gateway.kill()
+    (rules / TOWN).unlink()
+    forget_zones()
+    await gateway.start()
+    hours = ActiveHours.parse("15:00-16:00")
+    seen = [hours.contain(NOON + n * HOUR, timezone=TOWN) for n in range(4)]
+    assert seen == [False, False, True, False]
 
 
 async def test_a_slot_of_the_past_is_explained_in_the_time_that_it_was_planned_in(

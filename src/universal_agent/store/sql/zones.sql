@@ -22,7 +22,8 @@ SELECT timezone, rules FROM zones WHERE rules IS NOT NULL ORDER BY timezone;
 SELECT timezone, first_rules FROM zones WHERE first_rules IS NOT NULL;
 
 -- all_zone_rules --
-SELECT timezone, changes FROM zone_rules;
+SELECT timezone, changes FROM zone_rules
+ORDER BY fingerprint IN (SELECT rules FROM zones) DESC;
 
 -- jobs_by_other_rules --
 SELECT j.job_id FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
