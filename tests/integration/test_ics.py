@@ -143,6 +143,21 @@ async def test_missed_slots_of_what_is_counted_by_the_day_wait_in_an_entry_of_th
     assert str(waiting["SUMMARY"]).endswith("missed)")
 
 
+async def test_the_default_with_200_hourly_jobs_is_summarised_further_and_not_refused(
+    history: History, client: httpx.AsyncClient
+) -> None:
+    fields = {"command": "true", "runner": "shell", "cron_expr": "0 * * * *"}
+    for _ in range(200):
+        await history.runtime.jobs.create(fields)
+    found = await entries(client)
+    jobs = {str(event["UID"]).split("|")[1] for event in found.values()}
+    assert len(jobs) == 200
+    assert not any(isinstance(event["DTSTART"].dt, datetime) for event in found.values())
+    answer = await client.get(PATH, params=BERLIN)
+    kept = {"If-None-Match": answer.headers["etag"]}
+    assert (await client.get(PATH, params=BERLIN, headers=kept)).status_code == 304
+
+
 async def test_more_entries_than_a_program_can_use_are_refused(
     history: History, client: httpx.AsyncClient
 ) -> None:

@@ -71,6 +71,8 @@ class Detail(StrEnum):
     ALL = "all"
     #: Jobs that come at most every quarter of an hour.
     SUMMARY = "summary"
+    #: Jobs that come at most once a day.
+    DAILY = "daily"
     #: Nothing.
     COUNTS = "counts"
 
@@ -99,6 +101,8 @@ def is_counted(spec: JobSpec, window: Window) -> bool:
             return is_frequent(spec.schedule)
         case Detail.SUMMARY:
             return spec.source is Source.HEARTBEAT or comes_often(spec.schedule)
+        case Detail.DAILY:
+            return spec.source is Source.HEARTBEAT or comes_often(spec.schedule, 1)
         case Detail.COUNTS:
             return True
 

@@ -42,9 +42,9 @@ def is_frequent(schedule: Schedule) -> bool:
     return _busiest_day(schedule) > FREQUENT_SLOTS_A_DAY
 
 
-def comes_often(schedule: Schedule) -> bool:
-    """Whether the schedule has too many slots a day for a calendar program to list them."""
-    return _busiest_day(schedule) > OFTEN_SLOTS_A_DAY
+def comes_often(schedule: Schedule, slots_a_day: int = OFTEN_SLOTS_A_DAY) -> bool:
+    """Whether the schedule has more slots on the busiest day than a calendar program lists."""
+    return _busiest_day(schedule) > slots_a_day
 
 
 @lru_cache(maxsize=50_000)

@@ -7,13 +7,14 @@ Times are UTC, because programs disagree on local times in an hour that the cloc
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import orjson
 
-from universal_agent.domain.calendar_facts import Window
+from universal_agent.domain.calendar_facts import Detail, Window
 from universal_agent.errors import WindowTooLarge
 from universal_agent.views.calendar import CalendarView, FeedAnswer, FeedQuery
 from universal_agent.views.calendar_text import FeedText
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 #: The refresh interval that is suggested to calendar programs.
 _REFRESH = timedelta(minutes=15)
+
+#: The shortest time that is summarised.
+_LEAST = timedelta(days=2)
 
 #: The shortest entry: some programs do not show an entry of no length.
 _SHORTEST = timedelta(minutes=1)
@@ -48,12 +52,46 @@ class IcsView:
     ) -> FeedAnswer:
         """The calendar as iCalendar, without a body if the client has the current version.
 
-        Raises InvalidInput for an invalid zone or window, and WindowTooLarge.
+        A summary that is too large is summarised further. Raises InvalidInput for an invalid zone
+        or window, and WindowTooLarge.
         """
         key, tag = await self._calendar.tag(query, now=now, form="ics")
         if if_none_match is not None and tag in if_none_match:
             return FeedAnswer(etag=tag, body=None)
+        if query.detail is not Detail.SUMMARY:
+            return await self._written(key, tag)
+        smaller = self._smaller(*key)
+        while True:
+            try:
+                found = await self._written(key, tag)
+                # The client's tag is that of what it asked for.
+                return FeedAnswer(etag=tag, body=found.body)
+            except WindowTooLarge:
+                following = next(smaller, None)
+                if following is None:
+                    raise
+                key = following
+
+    async def _written(self, key: tuple[FeedQuery, Window], tag: str) -> FeedAnswer:
         return await self._calendar.written(key, tag, "ics", lambda key, feed: to_ics(feed, key[1]))
+
+    def _smaller(self, query: FeedQuery, window: Window) -> Iterator[tuple[FeedQuery, Window]]:
+        """Smaller summaries: with less detail, then of a shorter time where none was asked for."""
+        for detail in (Detail.DAILY, Detail.COUNTS):
+            query, window = replace(query, detail=detail), replace(window, detail=detail)
+            yield query, window
+        while query.start is None and query.end is None and window.end - window.start > _LEAST:
+            # Three eighths less: it lies for two thirds before now.
+            window = replace(
+                window,
+                start=window.start + _floored((window.end - window.start) / 4),
+                end=window.end - _floored((window.end - window.start) / 8),
+            )
+            yield query, window
+
+
+def _floored(length: timedelta) -> timedelta:
+    return length - length % timedelta(hours=1)
 
 
 def to_ics(feed: FeedText, window: Window) -> bytes:

@@ -1041,7 +1041,7 @@ export interface components {
          * @description What is listed slot by slot. The rest is counted by the hour.
          * @enum {string}
          */
-        Detail: "all" | "summary" | "counts";
+        Detail: "all" | "summary" | "daily" | "counts";
         /** Done */
         Done: {
             /**
