@@ -153,6 +153,10 @@ async def test_the_default_with_200_hourly_jobs_is_summarised_further_and_not_re
     jobs = {str(event["UID"]).split("|")[1] for event in found.values()}
     assert len(jobs) == 200
     assert not any(isinstance(event["DTSTART"].dt, datetime) for event in found.values())
+    counted = BERLIN | {"detail": "counts"}
+    refused = await client.get("/api/v1/ops/calendar/events", params=counted)
+    assert refused.status_code == 400
+    assert refused.json()["estimated_events"] > 100_000
     answer = await client.get(PATH, params=BERLIN)
     kept = {"If-None-Match": answer.headers["etag"]}
     assert (await client.get(PATH, params=BERLIN, headers=kept)).status_code == 304

@@ -56,7 +56,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many entries an answer would have, and its bytes."""
+    """How many entries an answer would have (slots, and counts of an hour), and its bytes."""
 
     entries: int
     bytes: int
@@ -126,7 +126,7 @@ class SizeCheck:
         for job_id, count in coming.items():
             entries += count
             total += count * (row_bytes(self._jobs[job_id]) - _RUN_BYTES)
-        return Size(entries, total + hours * HOUR_BYTES)
+        return Size(entries + hours, total + hours * HOUR_BYTES)
 
     def _hours_of(self, job: JobFact, until: int) -> int:
         """Hours that have slots to come; of jobs that are not frequent also those recorded."""
@@ -173,8 +173,8 @@ def too_large(window: Window, size: Size, end: datetime | None) -> WindowTooLarg
         narrow = f"with a shorter window, such as end={end.isoformat()}, or {narrow}"
     return WindowTooLarge(
         f"expected a window whose answer is at most {MAX_BYTES // 10**6} MB, got about "
-        f"{size.entries:,} events ({size.bytes / 10**6:,.0f} MB) from {window.start.isoformat()} "
-        f"to {window.end.isoformat()}. Ask for less of it: {narrow}.",
+        f"{size.entries:,} events and hourly counts ({size.bytes / 10**6:,.0f} MB) from "
+        f"{window.start.isoformat()} to {window.end.isoformat()}. Ask for less of it: {narrow}.",
         field="end",
         details={
             "estimated_events": size.entries,
