@@ -140,7 +140,10 @@ def test_one_command_decides_everything_that_waits(after_the_outage: GatewayProc
         assert gateway.ua("stasis", "decide", *nonsense).returncode == 2, nonsense
     named = document(gateway, "stasis", "decide", "delete", "backup", "--yes")
     assert (named["done"], named["refused"]) == (1, 0)
-    done = document(gateway, "stasis", "decide", "--all", "approve", "--note", "all of them")
+    (outage,) = {i["outage_id"] for i in document(gateway, "stasis", "list")["stasis_queue"]}
+    assert gateway.ua("stasis", "decide", "approve", "--outage", "none").returncode == 5
+    by_outage = ["stasis", "decide", "approve", "--outage", outage[-8:], "--note", "all of them"]
+    done = document(gateway, *by_outage)
     assert (done["done"], done["refused"]) == (2, 0)
     assert document(gateway, "stasis", "list")["stasis_queue"] == []
     counts = missed(gateway)

@@ -90,13 +90,30 @@ def _targets(
         return [({"event_ids": ids}, len(ids))]
     queue = ua.gateway.get(_STASIS)
     if not everything:
-        found = [entry for entry in queue["stasis_queue"] if entry["outage_id"] == outage]
-        return [({"outage": outage}, sum(entry["group"]["count"] for entry in found))]
+        outage_id = _outage(queue["stasis_queue"], outage or "")
+        found = [entry for entry in queue["stasis_queue"] if entry["outage_id"] == outage_id]
+        return [({"outage": outage_id}, sum(entry["group"]["count"] for entry in found))]
     waiting = queue["stasis_queue"]
     if queue["total"] > len(waiting):
         ua.note(f"these are {len(waiting):,} of {queue['total']:,} items; repeat it for the rest")
     ids = [entry["event_id"] for entry in waiting]
     return [({"event_ids": ids}, sum(entry["group"]["count"] for entry in waiting))] if ids else []
+
+
+def _outage(queue: list[Document], name: str) -> str:
+    """The id of the outage that `name` means: itself, or the beginning or end of it."""
+    from universal_agent.cli.find import is_part
+
+    ids = {str(entry["outage_id"]) for entry in queue}
+    found = [name] if name in ids else sorted(one for one in ids if is_part(name, one))
+    if len(found) != 1:
+        listed = ", ".join(found[:5]) or "none"
+        raise CommandFailed(
+            f"expected the id of one outage, got {name!r}, which means {listed}; "
+            "`ua stasis list` has them",
+            ExitCode.CONFLICT,
+        )
+    return found[0]
 
 
 def _slots(count: int) -> str:

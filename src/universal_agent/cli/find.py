@@ -32,7 +32,7 @@ def find_job(gateway: Gateway, name: str) -> Document:
     if job_id.startswith("job_") and (job := _asked(gateway, f"{JOBS}/{job_id}", "job")):
         return job
     candidates = [
-        job for job in _all_jobs(gateway) if job["title"] == name or _is_part(job_id, job["job_id"])
+        job for job in _all_jobs(gateway) if job["title"] == name or is_part(job_id, job["job_id"])
     ]
     exact = [job for job in candidates if job["job_id"] == job_id] or [
         job for job in candidates if job["title"] == name
@@ -66,9 +66,9 @@ def find_run(gateway: Gateway, name: str) -> Document:
     if name.startswith("run_") and (run := _asked(gateway, f"{RUNS}/{name}", "run")):
         return run
     latest = [str(run["run_id"]) for run in gateway.get(RUNS, limit=_PAGE)["runs"]]
-    ids = [run_id for run_id in latest if _is_part(name, run_id)]
+    ids = [run_id for run_id in latest if is_part(name, run_id)]
     # Beats and turns are not among the runs of jobs, but the event log has them.
-    ids = ids or [run_id for run_id in _runs_in_events(gateway) if _is_part(name, run_id)]
+    ids = ids or [run_id for run_id in _runs_in_events(gateway) if is_part(name, run_id)]
     run_id = _only([{"id": known} for known in ids], name, "run", ids)["id"]
     found: Document = gateway.get(f"{RUNS}/{run_id}")["run"]
     return found
@@ -180,14 +180,15 @@ def _deleted_jobs(gateway: Gateway, name: str) -> list[str]:
     if name.startswith("job_") and _has_runs(gateway, name):
         return [name]
     ids = {str(run["job_id"]) for run in gateway.get(RUNS, limit=_PAGE)["runs"]}
-    return sorted(job_id for job_id in ids if _is_part(name, job_id))
+    return sorted(job_id for job_id in ids if is_part(name, job_id))
 
 
 def _has_runs(gateway: Gateway, job_id: str) -> bool:
     return gateway.send("GET", f"{JOBS}/{job_id}/runs", params={"limit": 1}).is_success
 
 
-def _is_part(name: str, whole: str) -> bool:
+def is_part(name: str, whole: str) -> bool:
+    """Whether `name` is the beginning or the end of an id."""
     return bool(name) and (whole.startswith(name) or whole.endswith(name))
 
 
@@ -221,7 +222,7 @@ def _session_among(known: Mapping[str, str], name: str) -> str:
     if name in known:
         return name
     found = [session_id for session_id, folder in known.items() if folder == name]
-    found = found or [session_id for session_id in known if _is_part(name, session_id)]
+    found = found or [session_id for session_id in known if is_part(name, session_id)]
     return str(_only([{"id": one} for one in found], name, "session", found)["id"])
 
 

@@ -133,7 +133,9 @@ def _view(screen: "Screen", document: Document) -> "RenderableType":
     queue = document["stasis_queue"]
     if not queue:
         return screen.text("Nothing was missed that waits for a decision.")
-    table = screen.table("missed", "latest", "job", "why", "useful until", "item", wide=("job",))
+    table = screen.table(
+        "missed", "latest", "job", "why", "useful until", "outage", "item", wide=("job",)
+    )
     for entry in queue:
         group_ = entry["group"]
         table.add_row(
@@ -142,6 +144,7 @@ def _view(screen: "Screen", document: Document) -> "RenderableType":
             screen.cell(entry["event"]["title"]),
             screen.text(entry["cause"]),
             screen.when(entry["useful_until_utc"]),
+            screen.id(entry["outage_id"]),
             screen.text(entry["event_id"]),
         )
     return table
