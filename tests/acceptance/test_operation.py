@@ -137,3 +137,12 @@ def test_bytes_that_are_no_text_are_bad_usage(shared: GatewayProcess) -> None:
         assert refused.stderr.startswith("ua: expected text in UTF-8, got other bytes in ")
     refused = shared.ua("job", "show", os.fsdecode(b"caf\xe9"))
     assert refused.returncode in (2, 5) and "Traceback" not in refused.stderr
+
+
+def test_carriage_returns_of_a_command_become_line_feeds_and_the_echo_says_so(
+    shared: GatewayProcess,
+) -> None:
+    line = "cd /does-not-exist\r\nexit $?\r\n"
+    added = document(shared.ua("job", "add", "0 9 5 1 *", line, "--title", "crlf", "--json"))
+    assert added["echo"]["notes"] == ["The carriage returns in the command became line feeds."]
+    assert shared.ua("job", "run", "crlf").returncode == 1

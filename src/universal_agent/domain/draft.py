@@ -207,8 +207,13 @@ def _not_past(schedule: Schedule, now: datetime, field: str) -> Schedule:
     return schedule
 
 
+def with_unix_lines(command: str) -> str:
+    """The command with LF where it has CR LF or CR: a shell takes a CR as part of the line."""
+    return command.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def _command(fields: Mapping[str, Any], old: JobSpec) -> str:
-    command = str(_given(fields, "command", old.command))
+    command = with_unix_lines(str(_given(fields, "command", old.command)))
     if not command.strip():
         raise InvalidInput("expected a command, got nothing", field="command")
     size = len(command.encode("utf-8", "surrogatepass"))

@@ -217,12 +217,14 @@ def echo(
         "timezone": spec.timezone,
         "timezone_source": source,
         "runner": spec.runner,
-        "notes": [*map(_sentence, notes), *_command_notes(spec)],
+        "notes": [*map(_sentence, notes), *_command_notes(spec, said)],
         "next": [_slot(slot, spec) for slot in slots],
     }
 
 
-def _command_notes(spec: JobSpec) -> Iterator[str]:
+def _command_notes(spec: JobSpec, said: Mapping[str, Any] | None) -> Iterator[str]:
+    if "\r" in str((said or {}).get("command", "")):
+        yield "The carriage returns in the command became line feeds."
     if spec.runner == "agent" and looks_like_shell(spec.command):
         yield (
             "The command looks like a shell line, and the runner is agent: it is a prompt. To have "
