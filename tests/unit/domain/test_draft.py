@@ -378,7 +378,7 @@ def test_a_job_without_a_schedule_is_refused_with_the_kinds_there_are() -> None:
 
 @pytest.mark.parametrize("said", ["cd /srv\r\nmake\r\n", "cd /srv\rmake\r"])
 def test_a_carriage_return_is_a_line_break_and_no_part_of_a_shell_line(said: str) -> None:
-    assert create(command=said).command == "cd /srv\nmake\n"
+    assert create(command=said, every="1h").command == "cd /srv\nmake\n"
 
 
 def test_a_job_without_a_command_is_refused_by_name() -> None:
