@@ -15,12 +15,25 @@ os.environ["TZ"] = "UTC"
 import atexit  # noqa: E402 - see above
 import shutil  # noqa: E402
 import tempfile  # noqa: E402
+from collections.abc import Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
+import structlog  # noqa: E402
 
+from universal_agent.domain import local_time  # noqa: E402
 from universal_agent.testing import ManualClock  # noqa: E402
+
+# structlog's default shows every local variable of a traceback, which takes a second for a large
+# one.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
+    ]
+)
 
 # Where gateways note which databases there are; not among those of whoever runs the tests.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="ua-state-")
@@ -53,6 +66,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             # A browser on a busy machine is slow, and no fault of what is tested.
             item.add_marker(pytest.mark.timeout(300))
     items.sort(key=_place)
+
+
+@pytest.fixture(autouse=True)
+def zones_as_they_are() -> Iterator[None]:
+    """No test finds zone rules that an earlier one has put on record."""
+    yield
+    if local_time._recorded or local_time._unrecorded:
+        local_time.forget_zones()
 
 
 @pytest.fixture

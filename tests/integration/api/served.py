@@ -126,6 +126,11 @@ class Served:
         while self.runtime.hub.connected(session_id):
             await self.runtime.clock.sleep(0.005)
 
+    async def until_no_turn(self, session_id: str) -> None:
+        """Return once the end of the session's turn was told to the clients that are attached."""
+        while self.runtime.turns.state(session_id) is not None:
+            await self.runtime.clock.sleep(0.005)
+
     async def until_ended(self, run_id: str) -> None:
         """Return once the end of a run is recorded."""
         while not (await self.runtime.cron.run(run_id)).status.is_final:

@@ -248,6 +248,7 @@ class TestTurns:
         gateway.agent.say("thought")
         gateway.agent.stop()
         await gateway.until_ended(accepted["run_id"])
+        await gateway.until_no_turn(session_id)
         async with gateway.attached(session_id) as client:
             told = await client.until("query_complete")
         assert (told["text"], told["replayed"]) == ("thought", True)

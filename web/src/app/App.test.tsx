@@ -150,7 +150,10 @@ describe('the calendar', () => {
 
 describe('a gateway that is failing', () => {
   it('is red with its reason, and slots that it could not record are not called lost', async () => {
-    const handle = FakeGateway.prototype.handle;
+    const handle = Object.getOwnPropertyDescriptor(FakeGateway.prototype, 'handle')?.value as (
+      this: FakeGateway,
+      request: Request,
+    ) => Promise<Response>;
     vi.spyOn(FakeGateway.prototype, 'handle').mockImplementation(async function (
       this: FakeGateway,
       request,

@@ -81,9 +81,9 @@ function optionsFor(shape: Shape, zone: string, width: number): uPlot.Options {
     cursor: { y: false, points: { size: 6 } },
     legend: { live: true },
     scales: {
+      // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the enum of distr is not there at run time
       y: isLog
-        ? // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- its enum is not there at run time
-          { distr: 3, range: (_plot, low, high) => logRange(low, high) }
+        ? { distr: 3, range: (_plot, low, high) => logRange(low, high) }
         : { range: (_plot, _low, high) => [0, high > 0 ? high * 1.15 : 1] },
     },
     axes: [
