@@ -19,6 +19,10 @@ from universal_agent.store.store import Store
 from universal_agent.threads import FILES
 from universal_agent.views.filled import fill, has_more
 
+#: Characters of a report, and artifacts of it, where the heartbeats of all sessions are listed.
+_LISTED_CHARS = 1000
+_LISTED_ARTIFACTS = 20
+
 
 class HeartbeatView:
     """Queries about heartbeats."""
@@ -63,10 +67,10 @@ class HeartbeatView:
         return job
 
     async def last_of_all(self) -> dict[str, dict[str, Any]]:
-        """The state of the heartbeats of all sessions, by session."""
+        """The state of the heartbeats of all sessions, by session; long reports are cut."""
         reports = await self._store.read(verbs.beat_reports.last_reports)
         jobs = await self._store.read(verbs.beats.list_beats)
-        return {job.job_id: self._document(job, reports.get(job.job_id)) for job in jobs}
+        return {job.job_id: _cut(self._document(job, reports.get(job.job_id))) for job in jobs}
 
     async def suppressed(
         self, *, session_id: str | None, limit: int, before: str | None
@@ -118,6 +122,25 @@ class HeartbeatView:
             "probe_at": None if job.probe_at is None else job.probe_at.timestamp(),
             "config_error": spec.metadata.get("config_error"),
         }
+
+
+def _cut(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with a report of bounded size; `cut` says whether something is left out."""
+    summary = document["last_summary"]
+    if summary is not None:
+        text, artifacts = summary["text"], summary["artifacts"]
+        listed = {
+            name: [entry[:_LISTED_CHARS] for entry in entries[:_LISTED_ARTIFACTS]]
+            for name, entries in artifacts.items()
+        }
+        shown = text if len(text) <= _LISTED_CHARS else f"{text[: _LISTED_CHARS - 1]}…"
+        document["last_summary"] = {
+            **summary,
+            "text": shown,
+            "artifacts": listed,
+            "cut": (shown, listed) != (text, artifacts),
+        }
+    return document
 
 
 def _cadence(schedule: Schedule) -> dict[str, float]:

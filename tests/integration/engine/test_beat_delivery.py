@@ -285,6 +285,20 @@ async def test_the_routes_answer_how_heartbeats_are_and_what_was_not_told(
         assert (await client.get("/api/v1/heartbeat/last?session_id=../x")).status_code == 422
 
 
+async def test_a_long_report_is_whole_for_its_session_and_cut_where_all_are_listed(
+    gateway: Gateway,
+) -> None:
+    await gateway.session(active_hours="00:00-24:00", timezone="UTC")
+    await beats(gateway, alert("x" * 5000))
+    transport = httpx.ASGITransport(app=create_app(gateway.runtime))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        one = (await client.get("/api/v1/heartbeat/last", params={"session_id": SESSION})).json()
+        every = (await client.get("/api/v1/heartbeat/last")).json()["heartbeats"]
+    listed = every[SESSION]["last_summary"]
+    assert one["last_summary"]["text"] == "x" * 5000
+    assert (listed["text"], listed["cut"]) == ("x" * 999 + "…", True)
+
+
 async def test_without_heartbeats_their_routes_are_not_available(
     tmp_path: Path, clock: ManualClock
 ) -> None:
