@@ -36,6 +36,8 @@ def test_every_control_of_every_page_can_be_pressed(
     visitor = visit(gateway, color_scheme=theme, reduced_motion="reduce")
     visitor.context.add_init_script(_COUNT_REQUESTS)
     visitor.may_fail.add("/api/")  # a form that is sent as it is may be refused
+    # Dialogs are closed in the moment in which they open, before their focus trap has looked.
+    visitor.may_say.add("[@mantine/hooks/use-focus-trap] Failed to find focusable element")
     failed: list[str] = []
     visitor.context.on(
         "response",

@@ -30,6 +30,8 @@ class Visitor:
         self.requests: list[str] = []
         #: Parts of addresses whose requests a test makes fail on purpose.
         self.may_fail: set[str] = set()
+        #: Beginnings of messages on the console that a test brings about on purpose.
+        self.may_say: set[str] = set()
         context.set_default_timeout(PATIENCE_MS)
         context.add_init_script(_REPORT_VIOLATIONS)
         context.on("console", self._on_console)
@@ -66,7 +68,7 @@ class Visitor:
         is_expected = message.text.startswith(_FAILED_REQUEST) and any(
             part in url for part in self.may_fail
         )
-        if not is_expected:
+        if not (is_expected or message.text.startswith(tuple(self.may_say))):
             self.faults.append(f"{message.type}: {message.text} ({url})")
 
 

@@ -337,7 +337,7 @@ class TestStart:
         path.parent.rename(path.parent.with_name("kept"))
         with structlog.testing.capture_logs() as logs:
             assert await start(path, state_dir) == []
-        assert [line["action"] for line in logs if line["log_level"] == "warning"] == [
+        assert [line["event"] for line in logs if line["log_level"] == "warning"] == [
             "data_directory_is_new"
         ]
 
