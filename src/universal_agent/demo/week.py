@@ -116,10 +116,10 @@ class _Week:
         await self._runtime.store.close()
 
     async def decide(self) -> None:
-        """Decide the first two of what was missed; the others wait."""
+        """Decide up to two of the missed slots; one at least waits, whatever the time of day."""
         pending = await self._runtime.stasis.pending()
         actions = (StasisAction.APPROVE, StasisAction.DELETE)
-        for record, action in zip(pending, actions, strict=False):
+        for record, action in zip(pending[:-1], actions, strict=False):
             await self._runtime.stasis.resolve(
                 SlotKey.parse(record.event_id), action, by=_BY, note="after the outage"
             )
