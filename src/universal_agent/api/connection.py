@@ -119,19 +119,26 @@ class _Starts:
     """The queue of requests over connections without a token that have not begun."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._waiting: deque[Callable[[], bool]] = deque()
 
-    def add(self, start: Callable[[], None]) -> None:
-        """Call `start` in one of the next turns of the event loop."""
+    def add(self, start: Callable[[], bool]) -> None:
+        """Call `start` in one of the next turns of the event loop.
+
+        It returns False if its client has left: such a request takes no place in the turn, so that
+        connections that come and go do not delay those that stay.
+        """
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self._next)
         self._waiting.append(start)
 
     def _next(self) -> None:
-        for _ in range(min(_STARTS_PER_TURN, len(self._waiting))):
-            self._waiting.popleft()()
-        if self._waiting:
-            asyncio.get_running_loop().call_soon(self._next)
+        started = 0
+        try:
+            while self._waiting and started < _STARTS_PER_TURN:
+                started += self._waiting.popleft()()
+        finally:  # one that raises does not end the queue
+            if self._waiting:
+                asyncio.get_running_loop().call_soon(self._next)
 
 
 class _BoundedProtocol(HttpToolsProtocol):
@@ -187,9 +194,8 @@ class _BoundedProtocol(HttpToolsProtocol):
             piece, self._unparsed = self._unparsed[:size], self._unparsed[size:]
             if self._awaited is _Awaited.BODY and self._body_left is not None:
                 self._body_left -= len(piece)
-            was_in_head = self._awaited is _Awaited.HEAD
             super().data_received(piece)
-            if was_in_head and self._awaited is _Awaited.HEAD:
+            if self._awaited is _Awaited.HEAD:
                 self._head_bytes += len(piece)
                 if self._head_bytes > MAX_HEAD_BYTES:
                     self._give_up(_TOO_LARGE)
@@ -230,9 +236,11 @@ class _BoundedProtocol(HttpToolsProtocol):
         else:
             self._starts.add(partial(self._start_late, cycle, app))
 
-    def _start_late(self, cycle: RequestResponseCycle, app: Any) -> None:
-        if not cycle.disconnected:
-            super()._start_asgi_task(cycle, app)
+    def _start_late(self, cycle: RequestResponseCycle, app: Any) -> bool:
+        if cycle.disconnected or self.transport.is_closing():
+            return False
+        super()._start_asgi_task(cycle, app)
+        return True
 
     def _declared_length(self) -> int | None:
         for name, value in self.headers:
@@ -242,6 +250,8 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self._await(_Awaited.NOTHING)
+        # Bytes behind the request are not HTTP; a client may send none before the handshake ends.
+        self._unparsed = b""
         super().handle_websocket_upgrade()
 
     def _await(self, what: _Awaited) -> None:

@@ -1,7 +1,7 @@
 """Slow clients, large heads and too many connections: what the server does before any layer."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -65,6 +65,10 @@ class Wire(asyncio.Transport):
     def is_closing(self) -> bool:
         return self._closed
 
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        assert isinstance(protocol, asyncio.Protocol)
+        self.protocol = protocol
+
     def pause_reading(self) -> None:
         self.is_paused = True
 
@@ -97,6 +101,11 @@ def connect(
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         scopes.append(scope)
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.accept"})
+            await clock.sleep(300)
+            return
         if scope["path"] == "/trusted":
             scope["extensions"][CONNECTION].trust()
         if scope["path"] == "/wait":
@@ -108,8 +117,8 @@ def connect(
             bodies.append(body)
         await PlainTextResponse("hello")(scope, receive, send)
 
-    protocol_class, _ = bounded_protocols(clock, connections)
-    config = uvicorn.Config(app, http=protocol_class, log_config=None, access_log=False)
+    protocol_class, ws = bounded_protocols(clock, connections)
+    config = uvicorn.Config(app, http=protocol_class, ws=ws, log_config=None, access_log=False)
     config.load()
 
     def connected(address: str = "127.0.0.1") -> tuple[asyncio.Protocol, Wire]:
@@ -324,6 +333,58 @@ async def test_pipelined_requests_are_parsed_one_by_one(
     await clock.advance(300)
     assert len(scopes) == 1001
     assert wire.received.count(b"HTTP/1.1 200 OK") == 1001
+
+
+async def test_requests_of_clients_that_left_do_not_delay_those_that_stay(
+    connect: Connect, clock: ManualClock, scopes: list[Scope]
+) -> None:
+    for number in range(300):
+        protocol, wire = connect(f"10.0.{number // 100}.{number % 100}")
+        protocol.data_received(REQUEST)
+        wire.abort()
+    protocol, _ = connect()
+    protocol.data_received(REQUEST.replace(b"GET /", b"GET /stays"))
+    for _ in range(3):
+        await clock.sleep(0)
+    assert [scope["path"] for scope in scopes] == ["/stays"]
+
+
+async def test_a_request_that_cannot_begin_does_not_hold_up_those_behind_it(
+    connect: Connect, clock: ManualClock, scopes: list[Scope], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, _ = connect()
+    broken.data_received(REQUEST)
+    others = [connect()[0] for _ in range(5)]
+    for protocol in others:
+        protocol.data_received(REQUEST)
+    told: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+
+    def refuse(coroutine: Coroutine[Any, Any, None]) -> None:
+        coroutine.close()
+        raise MemoryError
+
+    monkeypatch.setattr(broken, "loop", type("Loop", (), {"create_task": refuse}))
+    await clock.settle()
+    loop.set_exception_handler(None)
+    assert [type(error) for error in told] == [MemoryError]
+    assert len(scopes) == 5
+
+
+async def test_bytes_behind_a_handshake_are_not_read_as_http(
+    connect: Connect, clock: ManualClock
+) -> None:
+    protocol, wire = connect()
+    handshake = (
+        b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    protocol.data_received(handshake + REQUEST)
+    await clock.advance(HEAD_SECONDS * 2)
+    assert wire.received.startswith(b"HTTP/1.1 101 Switching Protocols")
+    assert wire.received.count(b"HTTP/1.1") == 1
+    assert not wire.is_closing()
 
 
 async def test_a_client_is_not_read_while_its_requests_wait(
