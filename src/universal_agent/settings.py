@@ -333,8 +333,8 @@ def check_token(settings: Settings, token: str) -> None:
         )
     if token in readings_of(settings.webhook_secret):
         raise SettingsError(
-            "UA_WEBHOOK_SECRET: expected a secret of its own, got the operator's token. Whoever "
-            "receives webhooks could act as the operator."
+            "UA_WEBHOOK_SECRET: expected a secret of its own, got the operator's token. A "
+            "receiver of webhooks could act as the operator."
         )
 
 

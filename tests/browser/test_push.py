@@ -87,7 +87,7 @@ def test_what_fell_out_of_the_memory_buffer_meanwhile_is_read_from_the_log(
     expect(page.get_by_role("link", name="Away")).to_have_count(1)
 
 
-def test_another_log_at_the_same_address_is_read_anew(
+def test_another_log_at_the_same_address_is_read_from_its_beginning(
     make_gateway: MakeGateway, visit: Visit
 ) -> None:
     gateway = make_gateway()

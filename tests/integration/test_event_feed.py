@@ -157,7 +157,7 @@ async def test_what_was_committed_a_moment_ago_is_waited_for(store: Store) -> No
     ("since_seq", "stream_id", "reason"),
     [(99, None, "new_stream"), (1, "another", "new_stream")],
 )
-async def test_a_reader_of_another_log_is_told_to_begin_anew(
+async def test_a_reader_of_another_log_is_told_to_begin_again(
     store: Store, feed: EventFeed, since_seq: int, stream_id: str | None, reason: str
 ) -> None:
     await append(store, "a")

@@ -81,8 +81,8 @@ async def assert_kept_feeds_are_like_new_ones(
     for window in windows:
         feed = await kept.feed(window)
         assert feed.version == (await store.read(verbs.event_log.log_bounds)).newest_seq
-        anew = written(await store.read(verbs.calendar.projected_calendar, window), window)
-        assert RowWriter().write(feed, window.zone).differences(anew) == []
+        rebuilt = written(await store.read(verbs.calendar.projected_calendar, window), window)
+        assert RowWriter().write(feed, window.zone).differences(rebuilt) == []
 
 
 async def assert_hours_add_up(history: History, detail: Detail) -> None:
@@ -138,7 +138,7 @@ def test_both_ways_of_making_the_calendar_agree_after_any_history(
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(histories)
-def test_a_feed_that_is_kept_and_brought_up_to_date_is_like_one_built_anew(
+def test_a_feed_that_is_kept_and_brought_up_to_date_is_like_a_fresh_one(
     history_of: list[tuple[str, int, int, int]],
 ) -> None:
     async def check(history: History) -> None:
@@ -179,7 +179,7 @@ def test_what_comes_while_it_folds_waits_for_the_next_time(
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(histories)
-def test_a_ledger_that_is_reckoned_piece_by_piece_comes_to_the_same(
+def test_a_ledger_that_is_reconciled_piece_by_piece_comes_to_the_same(
     history_of: list[tuple[str, int, int, int]],
 ) -> None:
     async def check(history: History) -> None:

@@ -90,7 +90,7 @@ async def test_the_log_tells_of_a_waiting_run_that_was_dropped_for_being_late(
 async def test_a_host_that_goes_by_another_name_now_still_closes_its_runs(
     make_runtime: Callable[[], Runtime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("platform.node", lambda: "a-container-that-was-made-anew")
+    monkeypatch.setattr("platform.node", lambda: "a-container-that-was-made-again")
     runtime = make_runtime()
     await runtime.start()
     assert await runtime.store.read(verbs.runs.list_runs, limit=10, status=RunStatus.INTERRUPTED)

@@ -12,10 +12,10 @@ from universal_agent.domain.slot import SlotKey, epoch
 _RAN = ("success", "error", "timeout", "cancelled")
 
 
-def reckon_one_by_one(
+def reconcile_one_by_one(
     facts: LedgerFacts, *, start: datetime, end: datetime, now: datetime
 ) -> Ledger:
-    """What `reckon` must answer."""
+    """What `reconcile` must answer."""
     ledger = Ledger(start=start, end=end)
     for version in facts.versions:
         if not version.spec.enabled:

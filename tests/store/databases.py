@@ -39,7 +39,7 @@ def meta(tx: Tx, name: str) -> str | None:
 
 
 class Gate:
-    """Holds the writer thread, so that what is asked for meanwhile shares one commit."""
+    """Holds the writer thread, so that writes requested in this time share one commit."""
 
     def __init__(self) -> None:
         self._entered = threading.Event()
@@ -60,7 +60,7 @@ class Gate:
 
 @contextmanager
 def largest_file(size: int) -> Iterator[None]:
-    """No file can grow beyond `size` bytes meanwhile: writing fails, as on a disk that is full."""
+    """No file can grow beyond `size` bytes in the block: writing fails, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))

@@ -35,7 +35,7 @@ def largest_of(path: Path) -> int:
 
 
 class CrampedDatabase(SqliteDatabase):
-    """A database that may not have more pages than it is told."""
+    """A database with a limit on its pages."""
 
     most_pages = 0
 

@@ -24,7 +24,7 @@ from tests.store.making import (
 )
 from universal_agent.domain.job import Job
 from universal_agent.domain.judge import MissedStatus
-from universal_agent.domain.ledger import Ledger, reckon
+from universal_agent.domain.ledger import Ledger, reconcile
 from universal_agent.domain.run import RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.domain.stasis import MissedRecord, Scope, StasisAction
@@ -89,7 +89,7 @@ async def spans(store: Store, status: MissedStatus) -> list[tuple[int, int, int]
 
 async def ledger(store: Store) -> Ledger:
     facts = await store.read(verbs.ledger.ledger_facts, start=NOON, end=LAST, job_id=None)
-    return reckon(facts, start=NOON, end=LAST, now=LATER)
+    return reconcile(facts, start=NOON, end=LAST, now=LATER)
 
 
 async def test_approving_a_group_runs_its_latest_slot_and_closes_the_others(store: Store) -> None:

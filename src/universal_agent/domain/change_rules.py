@@ -28,7 +28,7 @@ _SUMMARIES = {
     Operation.PAUSE: "Pause the job: it expects no slots until it is resumed.",
     Operation.RESUME: "Resume the job from now on; slots that passed are not replayed.",
     Operation.DISABLE: "Disable the job: it expects no slots until it is enabled.",
-    Operation.RUN_NOW: "Run the job once now, besides its schedule.",
+    Operation.RUN_NOW: "Run the job once now, in addition to its schedule.",
 }
 
 Rule = Callable[[Asked, re.Match[str]], Understood]
@@ -187,7 +187,7 @@ def _day_or_instant(asked: Asked, when: str) -> datetime:
 def _starting(
     schedule: Schedule, at: datetime, timezone: str, *, now: datetime | None = None
 ) -> dict[str, Any] | None:
-    """The fields of an edit that lets a schedule begin at an instant, or at once without `now`.
+    """The fields of an edit that starts a schedule at an instant; without `now`, immediately.
 
     None when it begins already, or cannot begin later.
     """

@@ -1,10 +1,10 @@
 """The fields of a cron expression, read as sets of numbers.
 
-Beside crontab's five fields there are six with the seconds first, `L`, `LW`, `15W`, `L-3`, `5L`,
-`MON#1`, ranges that go round (`22-6`, `fri-mon`), full names, and `?` for `*` in a day field.
-Two forms are our own, for what crontab cannot say: times of day in the place of minute and hour
-(`09:30,17:00 * * 1-5`, `09:00-17:00/30m * * *`), and a period after the fields
-(`0 9 * * 1 every 2 weeks from 2026-11-30`, `0 9 * * * from 2026-11-30T09:00`).
+In addition to crontab's five fields there are six with the seconds first, `L`, `LW`, `15W`, `L-3`,
+`5L`, `MON#1`, ranges that go round (`22-6`, `fri-mon`), full names, and `?` for `*` in a day
+field. Two forms are our own, for what crontab cannot say: times of day in the place of minute and
+hour (`09:30,17:00 * * 1-5`, `09:00-17:00/30m * * *`), and a period after the fields (`0 9 * * 1
+every 2 weeks from 2026-11-30`, `0 9 * * * from 2026-11-30T09:00`).
 """
 
 import re

@@ -34,7 +34,7 @@ built from these events alone.
 | session_turn_queued .. session_turn_failed | a turn; it goes the way of a run | run |
 
 A session's beats are a job with the session's id, and a beat is a slot of it: their events have
-the source `heartbeat`, and the data of the cron events that they stand beside.
+the source `heartbeat`, and the data of the cron events that they correspond to.
 
 `effective_until` is where the expectation of the version before ends, or the job's. `void` lists
 the slots after it whose skip or move no longer holds; of a deleted job, and in events without
@@ -111,7 +111,7 @@ AUDITED = (
     EventType.FLAG_CHANGED,
 )
 
-#: A job was made or changed; what a change ended is told by `effective_until`.
+#: A job was created or changed; `effective_until` is where a change ended the version before.
 JOB_PUT = (
     EventType.CRON_JOB_CREATED,
     EventType.CRON_JOB_UPDATED,

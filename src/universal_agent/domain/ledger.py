@@ -91,7 +91,7 @@ class Ledger:
 _RAN = frozenset({RunStatus.SUCCESS, RunStatus.ERROR, RunStatus.TIMEOUT, RunStatus.CANCELLED})
 
 
-def reckon(
+def reconcile(
     facts: LedgerFacts,
     *,
     start: datetime,

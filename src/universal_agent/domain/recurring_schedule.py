@@ -192,7 +192,7 @@ class _Maker:
         )
         if not plain or (said.days and unit == "day") or said.base not in (None, unit):
             raise self._reader.refusal(
-                f"every {count} {unit}s is counted by itself: with days, write weeks, as in "
+                f"every {count} {unit}s is counted on its own: with days, write weeks, as in "
                 "'every 2 weeks on monday at 9am'"
             )
         if unit == "week" and not said.days and not (start and start.dates):

@@ -24,7 +24,7 @@ from universal_agent.errors import InvalidInput, InvalidSchedule
 #: Fields that say when: exactly one of them makes a schedule. `schedule` takes any kind in words.
 SCHEDULE_FIELDS = ("every", "cron_expr", "run_at", "schedule")
 
-#: Lines that a cron field may have beside expressions: a zone before it, robfig's and AWS's forms.
+#: Forms in a cron field other than expressions: a zone before it, robfig's and AWS's forms.
 _NOT_PLAIN = re.compile(r"(CRON_TZ=|TZ=|@every |cron\(|rate\(|OnCalendar)", re.IGNORECASE)
 
 #: Numbers below this one are repeated to the sender.

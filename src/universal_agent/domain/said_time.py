@@ -63,7 +63,7 @@ def read_times(reader: PhraseReader) -> Sequence[TimeOfDay]:
         following = times[index + 1].clock
         if following.hour >= 12 and later < following:
             raise reader.refusal(
-                f"{said.clock:%H:%M} has two readings beside {following:%H:%M}: write "
+                f"{said.clock:%H:%M} has two readings with {following:%H:%M}: write "
                 f"'{said.clock:%H:%M}' or '{later:%H:%M}'"
             )
     for index, said in enumerate(times[1:], start=1):

@@ -1,4 +1,4 @@
-"""Alarms: people are told of troubles of the gateway itself.
+"""Alarms: notifications about troubles of the gateway itself.
 
 A trouble is told when it begins and when it ends, as a notification with its deliveries. While the
 database cannot take writes, and while the event loop stands still, messages go to the targets

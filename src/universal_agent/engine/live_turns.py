@@ -1,7 +1,7 @@
 """Turns that wait or run in this process, and what they have said so far.
 
 The executor writes what a turn says here as it comes, and the session's clients read it from the
-hub. Text is not in the event log: it is kept until the turn's end is told.
+hub. Text is not in the event log: it is kept until the turn's end is delivered.
 """
 
 from dataclasses import dataclass

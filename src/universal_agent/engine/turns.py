@@ -1,7 +1,7 @@
 """Turns of sessions: taken as runs of the agent, and told to the session's clients.
 
 A turn is queued, executed, recorded and recovered like any other run. While it runs, its text goes
-to the clients as it comes (`live_turns.py`). Its end is told to the clients that are attached; if
+to the clients as it comes (`live_turns.py`). Its end is sent to the clients that are attached; if
 there are none, it waits in the store for the next one that attaches.
 """
 
@@ -174,7 +174,7 @@ class Turns:
             self._news.set()
 
     async def run(self) -> None:
-        """Record which ends were told, until cancelled; one that is not recorded is told again."""
+        """Record delivered ends, until cancelled; an unrecorded one is delivered again."""
         while True:
             await self._news.wait()
             self._news.clear()
@@ -201,7 +201,7 @@ class Turns:
         run = await self._store.read(verbs.sessions.untold_turn, session_id)
         live = self._live.of_session(session_id)
         if run is None or (live is not None and live.run_id == run.run_id):
-            return  # every client is about to be told
+            return  # every client is about to receive it
         result = self.result(run, client_turn_id=None)
         if attachment.put(self._hub.message("query_complete", {**result, "replayed": True})):
             await self._store.write(verbs.sessions.turn_told, session_id, run.run_id)

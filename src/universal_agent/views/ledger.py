@@ -7,7 +7,7 @@ from typing import Any
 
 from universal_agent.domain.explain import explain
 from universal_agent.domain.job import JobVersion
-from universal_agent.domain.ledger import Ledger, reckon
+from universal_agent.domain.ledger import Ledger, reconcile
 from universal_agent.domain.run import JobId
 from universal_agent.domain.slot import SlotKey, epoch, from_epoch
 from universal_agent.errors import InvalidInput
@@ -80,7 +80,7 @@ class LedgerView:
         )
         undecided = {} if self._judging() else await self._undecided(facts.versions)
         return await asyncio.to_thread(
-            reckon, facts, start=start, end=end, now=now, undecided=undecided
+            reconcile, facts, start=start, end=end, now=now, undecided=undecided
         )
 
     async def _undecided(self, versions: Iterable[JobVersion]) -> dict[str, int]:

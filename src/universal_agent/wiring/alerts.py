@@ -1,4 +1,4 @@
-"""What people are told: notifications, their delivery, alarms about the gateway itself."""
+"""Notifications, their delivery, and alarms about the gateway itself."""
 
 from dataclasses import dataclass
 from datetime import timedelta

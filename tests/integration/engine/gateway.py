@@ -13,7 +13,7 @@ from universal_agent.domain.events import (
 )
 from universal_agent.domain.job import Job
 from universal_agent.domain.judge import MissedStatus
-from universal_agent.domain.ledger import Ledger, reckon
+from universal_agent.domain.ledger import Ledger, reconcile
 from universal_agent.domain.run import JobId, Run, RunStatus
 from universal_agent.domain.stasis import MissedRecord
 from universal_agent.runners.workspace_watch import Unwatched
@@ -136,7 +136,7 @@ class Gateway:
             end=end,
             job_id=None if job is None else JobId(job.job_id),
         )
-        return reckon(facts, start=start, end=end, now=now)
+        return reconcile(facts, start=start, end=end, now=now)
 
 
 def slots_after(start: datetime, count: int, every: timedelta = MINUTE) -> list[datetime]:

@@ -21,13 +21,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.engine.gateway import MINUTE, Gateway
-from tests.oracle.ledger_oracle import reckon_one_by_one
+from tests.oracle.ledger_oracle import reconcile_one_by_one
 from tests.oracle.zone_files import AN_HOUR_EAST, NO_SUMMER_TIME, SUMMER_TIME, TOWN, put_rules
 from universal_agent.domain.calendar import build_feed
 from universal_agent.domain.calendar_facts import Window
 from universal_agent.domain.explain import explain
 from universal_agent.domain.job import Job, OffLabel
-from universal_agent.domain.ledger import reckon
+from universal_agent.domain.ledger import reconcile
 from universal_agent.domain.local_time import forget_zones
 from universal_agent.domain.run import Trigger
 from universal_agent.domain.slot import SlotKey
@@ -209,8 +209,8 @@ class World:
             assert outcome not in ("not_expected", "scheduled", "due"), (slot.event_id, outcome)
         start, end = now - timedelta(days=4), now
         facts = await store.read(verbs.ledger.ledger_facts, start=start, end=end, job_id=None)
-        ledger = reckon(facts, start=start, end=end, now=now)
-        by_hand = reckon_one_by_one(facts, start=start, end=end, now=now)
+        ledger = reconcile(facts, start=start, end=end, now=now)
+        by_hand = reconcile_one_by_one(facts, start=start, end=end, now=now)
         ledger.unaccounted.sort()
         by_hand.unaccounted.sort()
         assert ledger == by_hand

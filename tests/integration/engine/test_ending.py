@@ -530,7 +530,7 @@ class TestDeleteAfterRun:
     async def test_jobs_that_went_by_themselves_leave_room_for_others(
         self, gateway: Gateway, clock: ManualClock
     ) -> None:
-        """Their number is counted anew at the limit, and not from memory."""
+        """Their number is counted again at the limit, and not from memory."""
         await gateway.stop()
         await gateway.start(max_jobs=3)
         for _ in range(5):

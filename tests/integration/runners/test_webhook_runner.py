@@ -341,7 +341,7 @@ class TestRedirects:
             "gopher://example.com/",
         ],
     )
-    async def test_each_redirect_is_judged_anew(
+    async def test_each_redirect_is_judged_again(
         self, location: str, webhook: Webhook, server: LocalServer, url: str, asked: Asked
     ) -> None:
         server.answer = answers(302, Location=location)

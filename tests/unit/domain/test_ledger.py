@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.oracle.ledger_oracle import reckon_one_by_one
+from tests.oracle.ledger_oracle import reconcile_one_by_one
 from universal_agent.domain.job import JobSpec, JobVersion, Policy
 from universal_agent.domain.judge import LATENCY, Cause, MissedStatus
 from universal_agent.domain.ledger import (
@@ -17,7 +17,7 @@ from universal_agent.domain.ledger import (
     LedgerFacts,
     MissedFact,
     SlotFact,
-    reckon,
+    reconcile,
 )
 from universal_agent.domain.run import JobId, RunStatus
 from universal_agent.domain.schedule import (
@@ -97,7 +97,7 @@ def account(
     facts = LedgerFacts(
         versions=[a_version()] if versions is None else versions, slots=slots, missed=missed
     )
-    return reckon(facts, start=start, end=end, now=now)
+    return reconcile(facts, start=start, end=end, now=now)
 
 
 def total(ledger: Ledger) -> int:
@@ -290,8 +290,8 @@ def test_each_slot_is_counted_once_as_by_going_through_all_of_them(
         ],
     )
     at = NOON + now * SECOND
-    ledger = reckon(facts, start=NOON, end=NOON + HOUR, now=at)
-    assert ledger == reckon_one_by_one(facts, start=NOON, end=NOON + HOUR, now=at)
+    ledger = reconcile(facts, start=NOON, end=NOON + HOUR, now=at)
+    assert ledger == reconcile_one_by_one(facts, start=NOON, end=NOON + HOUR, now=at)
     assert total(ledger) == ledger.expected
     if schedule is SCHEDULES[0]:
         assert ledger.expected == min(now, 3600) // 60
@@ -301,7 +301,7 @@ def test_while_no_engine_runs_what_it_has_not_decided_is_not_lost() -> None:
     slots = [a_slot(minute) for minute in range(1, 31) if minute != 12]
     facts = LedgerFacts(versions=[a_version()], slots=slots, missed=[])
     mark = {"job_1": epoch(NOON + 31 * MINUTE)}
-    ledger = reckon(facts, start=NOON, end=NOON + HOUR, now=EVENING, undecided=mark)
+    ledger = reconcile(facts, start=NOON, end=NOON + HOUR, now=EVENING, undecided=mark)
     assert (ledger.ran["success"], ledger.in_flight) == (29, 30)
     assert ledger.unaccounted == [f"cron|job_1|{epoch(NOON + 12 * MINUTE)}"]
 
