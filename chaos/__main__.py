@@ -22,6 +22,9 @@ from chaos.rig import Options, Rig
 _console = Console(highlight=False)
 _progress = Console(stderr=True, highlight=False)
 
+#: Stands for every row of the faults.
+_ALL = "all"
+
 app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -89,7 +92,7 @@ def kill(
 def faults(
     rows: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[F3 F4 ...]", help="Which; without any they are listed."),
+        typer.Argument(metavar="[F3 F4 ... | all]", help="Which; without any they are listed."),
     ] = None,
     rounds: Annotated[
         int | None, typer.Option(min=1, help="How often.", show_default="each one's own")
@@ -109,9 +112,11 @@ def faults(
     if not rows:
         _list()
         return
+    if rows == [_ALL]:
+        rows = list(ROWS)
     unknown = sorted(set(rows) - set(ROWS))
     if unknown:
-        raise typer.BadParameter(f"expected {', '.join(ROWS)}, got {', '.join(unknown)}")
+        raise typer.BadParameter(f"expected {', '.join((*ROWS, _ALL))}, got {', '.join(unknown)}")
     place = _place(folder)
     records: list[Record] = []
     for name in rows:

@@ -114,6 +114,18 @@ def test_an_unknown_fault_is_refused_with_those_there_are() -> None:
     assert "F23" in refused.output
 
 
+def test_all_stands_for_every_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def trial(this: Round) -> Any:
+        yield from this.measure("seconds", 1.0)
+
+    for name in ROWS:
+        monkeypatch.setitem(ROWS, name, type(ROWS[name])(name, "nothing", 1, in_rounds(trial)))
+    done = CliRunner().invoke(app, ["faults", "all", "--folder", str(tmp_path)])
+    assert done.exit_code == 0
+    (*lines, _) = done.stdout.splitlines()
+    assert [line.partition(":")[0] for line in lines] == list(ROWS)
+
+
 def test_the_report_has_rounds_seed_and_counts_of_each_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
