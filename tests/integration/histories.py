@@ -244,7 +244,7 @@ class History:
 
     async def cancel_waiting(self, which: int, _: int, __: int) -> None:
         runs = await self.runtime.store.read(
-            verbs.runs.list_runs, status=RunStatus.QUEUED, limit=50
+            verbs.runs.list_runs, statuses=[RunStatus.QUEUED], limit=50
         )
         if runs:
             run = runs[which % len(runs)]

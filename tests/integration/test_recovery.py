@@ -93,8 +93,10 @@ async def test_a_host_that_goes_by_another_name_now_still_closes_its_runs(
     monkeypatch.setattr("platform.node", lambda: "a-container-that-was-made-again")
     runtime = make_runtime()
     await runtime.start()
-    assert await runtime.store.read(verbs.runs.list_runs, limit=10, status=RunStatus.INTERRUPTED)
+    assert await runtime.store.read(
+        verbs.runs.list_runs, limit=10, statuses=[RunStatus.INTERRUPTED]
+    )
     # (The one that waited may have been started by now: here, and not by the dead process.)
-    running = await runtime.store.read(verbs.runs.list_runs, limit=10, status=RunStatus.RUNNING)
+    running = await runtime.store.read(verbs.runs.list_runs, limit=10, statuses=[RunStatus.RUNNING])
     assert {run.host for run in running} <= {runtime.host}
     await runtime.stop()

@@ -366,9 +366,9 @@ class TestRunLists:
         a = await running(store, await a_job(store, "job_a"))
         b = await waiting(store, await a_job(store, "job_b"))
         of_a = await store.read(verbs.runs.list_runs, job_id=JobId("job_a"), limit=9)
-        queued = await store.read(verbs.runs.list_runs, status=RunStatus.QUEUED, limit=9)
+        queued = await store.read(verbs.runs.list_runs, statuses=[RunStatus.QUEUED], limit=9)
         none = await store.read(
-            verbs.runs.list_runs, job_id=JobId("job_a"), status=RunStatus.QUEUED, limit=9
+            verbs.runs.list_runs, job_id=JobId("job_a"), statuses=[RunStatus.QUEUED], limit=9
         )
         assert [run.run_id for run in of_a] == [a.run.run_id]
         assert [run.run_id for run in queued] == [b]

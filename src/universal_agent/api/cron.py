@@ -19,6 +19,15 @@ Ref = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Limit = Annotated[int, Query(ge=1, le=5000)]
 Cursor = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
+_STATUS = "|".join(RunStatus)
+Statuses = Annotated[
+    str | None,
+    Query(
+        pattern=f"^({_STATUS})(,({_STATUS}))*$",
+        description="One status, or several separated by commas.",
+    ),
+]
+
 
 class JobFields(Body):
     """Everything a person may set. A kind of schedule excludes the others."""
@@ -147,7 +156,7 @@ class JobPage(Answer):
 class RunDocument(Answer):
     run_id: str
     job_id: str
-    status: str
+    status: RunStatus
     scheduled_at: float
     started_at: float | None
     finished_at: float | None
@@ -293,6 +302,11 @@ async def run_job(
     return answer({"run": run_document(run)}, status=200 if run.status.is_final else 202)
 
 
+def _statuses(text: str | None) -> list[RunStatus] | None:
+    """The statuses that a list is filtered by; None: all of them."""
+    return None if text is None else [RunStatus(each) for each in text.split(",")]
+
+
 @router.get(
     "/jobs/{job_id}/runs",
     summary="A job's runs, newest first",
@@ -304,11 +318,14 @@ async def list_job_runs(
     job_id: Ref,
     limit: Limit = 200,
     before: Cursor = None,
-    status: RunStatus | None = None,
+    status: Statuses = None,
 ) -> Response:
     runtime = runtime_of(request)
     runtime.require_cron()
-    return answer(await runtime.cron.runs(job_id=job_id, limit=limit, before=before, status=status))
+    statuses = _statuses(status)
+    return answer(
+        await runtime.cron.runs(job_id=job_id, limit=limit, before=before, statuses=statuses)
+    )
 
 
 @router.get(
@@ -318,11 +335,11 @@ async def list_job_runs(
     responses=problem_responses(422, 503),
 )
 async def list_runs(
-    request: Request, limit: Limit = 200, before: Cursor = None, status: RunStatus | None = None
+    request: Request, limit: Limit = 200, before: Cursor = None, status: Statuses = None
 ) -> Response:
     runtime = runtime_of(request)
     runtime.require_cron()
-    return answer(await runtime.cron.runs(limit=limit, before=before, status=status))
+    return answer(await runtime.cron.runs(limit=limit, before=before, statuses=_statuses(status)))
 
 
 @router.get(

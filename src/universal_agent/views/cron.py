@@ -1,6 +1,6 @@
 """Jobs and runs in their wire form."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -113,7 +113,7 @@ class CronView:
         limit: int,
         before: str | None = None,
         job_id: str | None = None,
-        status: RunStatus | None = None,
+        statuses: Collection[RunStatus] | None = None,
     ) -> dict[str, Any]:
         """Runs, newest first. Raises JobNotFound for a job that never existed."""
 
@@ -121,7 +121,7 @@ class CronView:
             return await self._store.read(
                 verbs.runs.list_runs,
                 job_id=None if job_id is None else JobId(job_id),
-                status=status,
+                statuses=statuses,
                 limit=wanted,
                 before=after,
             )

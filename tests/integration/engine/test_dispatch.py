@@ -3,9 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway, slots_after
+from universal_agent.api.app import create_app
 from universal_agent.domain.run import RunStatus, Trigger
 from universal_agent.testing import ManualClock, RecordingRunner
 
@@ -178,3 +180,27 @@ async def test_a_page_of_runs_says_whether_there_are_more(
     await clock.advance(180)
     found = await gateway.runtime.cron.runs(limit=limit)
     assert (len(found["runs"]), found["has_more"]) == (min(limit, 3), limit < 3)
+
+
+async def test_runs_of_several_statuses_are_one_list(
+    gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+) -> None:
+    job = await gateway.create()
+    await clock.advance(120)
+    runner.hold()
+    await clock.advance(60)
+    expected = {
+        "success": ["success", "success"],
+        "running": ["running"],
+        "error,timeout": [],
+        "error,running,success": ["running", "success", "success"],
+    }
+    transport = httpx.ASGITransport(create_app(gateway.runtime))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        for path in ("/api/v1/cron/runs", f"/api/v1/cron/jobs/{job.job_id}/runs"):
+            for asked, statuses in expected.items():
+                answer = await client.get(path, params={"status": asked})
+                assert [run["status"] for run in answer.json()["runs"]] == statuses, asked
+            for wrong in ("", "success,", "success,done", "success error", "SUCCESS"):
+                refused = await client.get(path, params={"status": wrong})
+                assert refused.status_code == 422, wrong

@@ -49,7 +49,6 @@ export type JobFields = Schemas['JobFields'];
 export type RunStatus = Schemas['RunStatus'];
 
 export type Run = Schemas['RunDocument'] & {
-  status: RunStatus;
   trigger: string;
   attempt: number;
   exit_code: number | null;
@@ -222,6 +221,12 @@ export interface EventData {
   next_run_at?: number | null;
   consecutive_failures?: number;
   [key: string]: unknown;
+}
+
+/** A page of runs, newest first; `next` is the place where the next page begins, or null. */
+export interface RunPage {
+  runs: Run[];
+  next: string | null;
 }
 
 export type RunRecord = Partial<Run> & Pick<Run, 'run_id' | 'job_id' | 'status' | 'scheduled_at'>;

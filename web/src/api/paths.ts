@@ -33,8 +33,8 @@ interface Answers {
   };
   '/api/v1/cron/jobs/{job_id}': { get: { job: Job; echo: Echo }; put: { job: Job; echo: Echo } };
   '/api/v1/cron/jobs/{job_id}/run': { post: { run: Run } };
-  '/api/v1/cron/jobs/{job_id}/runs': { get: { runs: Run[] } };
-  '/api/v1/cron/runs': { get: { runs: Run[] } };
+  '/api/v1/cron/jobs/{job_id}/runs': { get: { runs: Run[]; has_more: boolean } };
+  '/api/v1/cron/runs': { get: { runs: Run[]; has_more: boolean } };
   '/api/v1/cron/runs/{run_id}': { get: { run: Run } };
 
   '/api/v1/ops/calendar/events': { get: CalendarFeed };

@@ -4,6 +4,8 @@ import type { Run, RunRecord, RunStatus } from './contract';
 export const RUN_FILTERS = ['all', 'failed', 'interrupted', 'open', 'success', 'skipped'] as const;
 export type RunFilter = (typeof RUN_FILTERS)[number];
 
+export const RUNS_OF_A_PAGE = 200;
+
 export interface RunQuery {
   job_id: string | null;
   filter: RunFilter;

@@ -1881,8 +1881,7 @@ export interface components {
             run_id: string;
             /** Job Id */
             job_id: string;
-            /** Status */
-            status: string;
+            status: components["schemas"]["RunStatus"];
             /** Scheduled At */
             scheduled_at: number;
             /** Started At */
@@ -3366,7 +3365,8 @@ export interface operations {
             query?: {
                 limit?: number;
                 before?: string | null;
-                status?: components["schemas"]["RunStatus"] | null;
+                /** @description One status, or several separated by commas. */
+                status?: string | null;
             };
             header?: never;
             path: {
@@ -3491,7 +3491,8 @@ export interface operations {
             query?: {
                 limit?: number;
                 before?: string | null;
-                status?: components["schemas"]["RunStatus"] | null;
+                /** @description One status, or several separated by commas. */
+                status?: string | null;
             };
             header?: never;
             path?: never;

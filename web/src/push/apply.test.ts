@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { event, feed, job, run } from '../test/factories';
-import { applyRunToJobs, keepRows, upsertRows, upsertRun } from './apply';
+import type { RunPage } from '../api/contract';
+import { applyRunToJobs, keepRows, upsertRows, upsertRun, upsertRunPages } from './apply';
 import { RowJournal } from './journal';
 
 const at = (hour: number) => Date.parse('2026-11-19T00:00:00Z') + hour * 3_600_000;
@@ -120,5 +121,36 @@ describe('a run', () => {
     const failed = { ...record, status: 'error' as const };
     const [after] = applyRunToJobs([job({ running: true })], failed, { consecutive_failures: 2 });
     expect(after).toMatchObject({ running: false, consecutive_failures: 2 });
+  });
+});
+
+describe('a run into pages of runs', () => {
+  const ids = (pages: readonly RunPage[]) =>
+    pages.map((page) => page.runs.map((each) => each.run_id));
+  const open = (run_id: string) => run({ run_id, status: 'running' });
+
+  it('keeps the place of the next page when the last run of a page ends', () => {
+    const pages = [{ runs: [open('r2')], next: 'r2' }];
+    const after = upsertRunPages(pages, { ...open('r2'), status: 'success' }, false);
+    expect(after).toEqual([{ runs: [], next: 'r2' }]);
+  });
+
+  it('puts a new one at the front and leaves pages alone that it is not on', () => {
+    const pages = [
+      { runs: [open('r3')], next: 'r3' },
+      { runs: [open('r2')], next: null },
+    ];
+    const after = upsertRunPages(pages, open('r4'), true);
+    expect(ids(after)).toEqual([['r4', 'r3'], ['r2']]);
+    expect(after[1]).toBe(pages[1]);
+    expect(upsertRunPages(pages, open('r4'), false)).toEqual(pages);
+  });
+
+  it('does not grow a single page without end', () => {
+    let pages: RunPage[] = [{ runs: [], next: null }];
+    for (let i = 1000; i < 1500; i++) pages = upsertRunPages(pages, open(`r${i}`), true);
+    expect(pages).toHaveLength(1);
+    expect(pages[0]?.runs).toHaveLength(200);
+    expect(pages[0]?.next).toBe('r1300');
   });
 });

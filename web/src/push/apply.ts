@@ -1,6 +1,15 @@
 // Events into what is shown: pure functions from a cached answer to the next one.
 import { replaceEqualDeep } from '@tanstack/react-query';
-import type { CalendarEvent, CalendarFeed, EventData, Job, Run, RunRecord } from '../api/contract';
+import type {
+  CalendarEvent,
+  CalendarFeed,
+  EventData,
+  Job,
+  Run,
+  RunPage,
+  RunRecord,
+} from '../api/contract';
+import { RUNS_OF_A_PAGE } from '../api/runFilter';
 import { instant } from '../lib/time';
 
 /** Where each event of a list stands, worked out once for a list. */
@@ -108,20 +117,29 @@ export function upsertRun(runs: readonly Run[], record: RunRecord, most: number)
   return [{ ...NEW_RUN, ...record, duration_seconds }, ...runs].slice(0, Math.max(most, 1));
 }
 
-/** Pages of runs, newest first, with this one put in, or taken out where it does not fit any more. */
+/**
+ * Pages of runs, newest first, with this one put in, or taken out where it no longer fits.
+ * A single page stays as long as the gateway makes it.
+ */
 export function upsertRunPages(
-  pages: readonly Run[][],
+  pages: readonly RunPage[],
   record: RunRecord,
   doesFit: boolean,
-): Run[][] {
-  const isKnown = pages.some((page) => page.some((run) => run.run_id === record.run_id));
-  if (!isKnown && !doesFit) return [...pages];
-  if (!isKnown) return pages.map((page, i) => (i === 0 ? upsertRun(page, record, Infinity) : page));
-  return pages.map((page) => {
-    if (!page.some((run) => run.run_id === record.run_id)) return page;
-    if (!doesFit) return page.filter((run) => run.run_id !== record.run_id);
-    return upsertRun(page, record, page.length);
-  });
+): RunPage[] {
+  const has = ({ runs }: RunPage) => runs.some((run) => run.run_id === record.run_id);
+  const [first, ...others] = pages;
+  if (first === undefined || (!doesFit && !pages.some(has))) return [...pages];
+  if (pages.some(has)) {
+    return pages.map((page) => {
+      if (!has(page)) return page;
+      if (doesFit) return { ...page, runs: upsertRun(page.runs, record, page.runs.length) };
+      return { ...page, runs: page.runs.filter((run) => run.run_id !== record.run_id) };
+    });
+  }
+  const runs = upsertRun(first.runs, record, Infinity);
+  if (others.length > 0 || runs.length <= RUNS_OF_A_PAGE) return [{ ...first, runs }, ...others];
+  const kept = runs.slice(0, RUNS_OF_A_PAGE);
+  return [{ runs: kept, next: kept.at(-1)?.run_id ?? null }];
 }
 
 /** The jobs with what a run's change says of its job. */

@@ -1,6 +1,6 @@
 // Brings pushed events into the query cache: rows and runs are applied, the rest is asked for anew.
 import { type InfiniteData, type QueryClient, type QueryKey } from '@tanstack/react-query';
-import type { BusEvent, CalendarFeed, Job, Run } from '../api/contract';
+import type { BusEvent, CalendarFeed, Job, Run, RunPage } from '../api/contract';
 import { keys } from '../api/keys';
 import { fits, type RunQuery } from '../api/runFilter';
 import { applyRunToJobs, upsertRows, upsertRun, upsertRunPages } from './apply';
@@ -121,7 +121,7 @@ export class Feeder implements PushListener {
       queryKey: keys.runs.allPages,
     })) {
       const doesFit = fits(queryKey.at(-1) as RunQuery, run);
-      this.queries.setQueryData<InfiniteData<Run[]>>(queryKey, (old) =>
+      this.queries.setQueryData<InfiniteData<RunPage>>(queryKey, (old) =>
         old ? { ...old, pages: upsertRunPages(old.pages, run, doesFit) } : old,
       );
     }

@@ -250,7 +250,7 @@ export class FakeGateway {
     if (group !== 'cron') return null;
     if (what === 'preview') return previewOf(body, this.options.now());
     if (what === 'next') return ok({ next: comingOf(this.jobs, this.options.now()) });
-    if (what === 'runs' && id === undefined) return ok({ runs: this.runs });
+    if (what === 'runs' && id === undefined) return ok({ runs: this.runs, has_more: false });
     if (what === 'runs') {
       const found = this.runs.find((each) => each.run_id === id);
       return found ? ok({ run: found }) : problem(404, 'There is no such run.');
@@ -266,7 +266,9 @@ export class FakeGateway {
     const index = this.jobs.findIndex((each) => each.job_id === id);
     const found = this.jobs[index];
     if (!found) return problem(404, `There is no job '${id}'.`);
-    if (verb === 'runs') return ok({ runs: this.runs.filter((each) => each.job_id === id) });
+    if (verb === 'runs') {
+      return ok({ runs: this.runs.filter((each) => each.job_id === id), has_more: false });
+    }
     if (verb === 'run') return ok({ run: run({ job_id: id, status: 'running' }) });
     if (method === 'DELETE') {
       this.jobs.splice(index, 1);

@@ -115,14 +115,14 @@ WHERE source_ref = :source_ref AND source = :source AND scheduled_at = :schedule
 SELECT {run_columns}
 FROM runs
 WHERE run_id < :before AND (:source IS NULL OR source = :source)
-  AND (:status IS NULL OR status = :status)
+  AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
 ORDER BY run_id DESC LIMIT :limit;
 
 -- list_runs_of_job --
 SELECT {run_columns}
 FROM runs
 WHERE source_ref = :job_id AND run_id < :before AND (:source IS NULL OR source = :source)
-  AND (:status IS NULL OR status = :status)
+  AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
 ORDER BY run_id DESC LIMIT :limit;
 
 -- runs_of_slot --

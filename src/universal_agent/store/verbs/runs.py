@@ -1,10 +1,12 @@
 """Runs: looked up, listed, and cancelled while they wait."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from universal_agent.domain import events
 from universal_agent.domain.run import Run, RunId, RunStatus
 from universal_agent.domain.slot import SlotKey, epoch
+from universal_agent.store.encoding import to_json
 from universal_agent.store.rows.decoding import decoded
 from universal_agent.store.rows.runs import run_from_row
 from universal_agent.store.steps.job_versions import spec_of
@@ -36,12 +38,17 @@ def list_runs(
     *,
     job_id: str | None = None,
     source: str | None = "cron",
-    status: str | None = None,
+    statuses: Collection[str] | None = None,
     limit: int,
     before: str | None = None,
 ) -> list[Run]:
-    """Runs, newest first, from before the run `before`; `source=None` lists every source."""
-    asked = {"source": source, "status": status, "limit": limit, "before": before or _LAST}
+    """Runs, newest first, from before the run `before`; None lists every source or status."""
+    asked = {
+        "source": source,
+        "statuses": None if statuses is None else to_json(list(statuses)),
+        "limit": limit,
+        "before": before or _LAST,
+    }
     if job_id is None:
         rows = tx.all("list_runs", **asked)
     else:

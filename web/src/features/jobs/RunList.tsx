@@ -19,7 +19,7 @@ export function RunList(props: { jobId: string; onOpen: (runId: string) => void 
   const [filter, setFilter] = useState<RunFilter>('all');
   const query = useRunPages({ job_id: jobId, filter });
   const { data, hasNextPage, isFetchingNextPage, fetchNextPage } = query;
-  const runs = useMemo(() => data?.pages.flat() ?? [], [data]);
+  const runs = useMemo(() => data?.pages.flatMap((page) => page.runs) ?? [], [data]);
   return (
     <Panel
       title="Runs"

@@ -42,7 +42,7 @@ export default function Logs(): JSX.Element {
   const hours = Number(search.get('hours') ?? 0);
   const query = useRunPages({ job_id, filter });
   const { data, hasNextPage, isFetchingNextPage, fetchNextPage } = query;
-  const all = useMemo(() => data?.pages.flat() ?? [], [data]);
+  const all = useMemo(() => data?.pages.flatMap((page) => page.runs) ?? [], [data]);
   const since = hours > 0 ? now - hours * HOUR : 0;
   const runs = useMemo(() => all.filter((run) => run.scheduled_at * 1000 >= since), [all, since]);
   const hasMore = hasNextPage && runs.length === all.length;
