@@ -29,7 +29,7 @@ export const RUN_LOOK: Record<RunStatus, Look> = {
 };
 
 /** A beat that ran well and reported that something is wrong. */
-const ALERT_LOOK: Look = { label: 'alert', glyph: '!', tone: 'bad' };
+export const ALERT_LOOK: Look = { label: 'alert', glyph: '!', tone: 'bad' };
 
 const isAlert = (slot: { status: EventStatus; reason?: string | null }) =>
   slot.status === 'success' && slot.reason === 'alert';

@@ -10,6 +10,7 @@ import { countOf } from '../../lib/words';
 import { toast } from '../../lib/toasts';
 import { Confirm } from '../../ui/Confirm';
 import { Modal } from '../../ui/overlays';
+import { SelectionBar } from '../../ui/SelectionBar';
 import { tagsIn, tagsOf } from './draft';
 import { isOn } from './jobState';
 import styles from './Jobs.module.css';
@@ -46,6 +47,9 @@ const tagWith =
       : edit(job, { metadata: { ...job.metadata, tags } });
   };
 
+/** The failures that are shown one by one. */
+const SHOWN_FAILURES = 3;
+
 interface Outcome {
   done: number;
   failures: string[];
@@ -55,7 +59,9 @@ async function each(jobs: readonly Job[], step: Step): Promise<Outcome> {
   const outcome: Outcome = { done: 0, failures: [] };
   for (const job of jobs) {
     try {
-      await step(job);
+      const request = step(job);
+      if (request === null) continue;
+      await request;
       outcome.done++;
     } catch (error) {
       outcome.failures.push(`${job.title}: ${messageOf(error)}`);
@@ -72,7 +78,10 @@ export function BulkBar({ jobs, onClear }: { jobs: readonly Job[]; onClear: () =
     mutationFn: ({ step }: { step: Step; verb: string }) => each(jobs, step),
     onSuccess: ({ done, failures }, { verb }) => {
       if (done > 0) toast(`${verb} ${countOf(done, 'job')}`, { tone: 'good' });
-      for (const failure of failures.slice(0, 3)) toast(failure, { tone: 'bad' });
+      else if (failures.length === 0) toast('No job had to be changed');
+      for (const failure of failures.slice(0, SHOWN_FAILURES)) toast(failure, { tone: 'bad' });
+      const others = failures.length - SHOWN_FAILURES;
+      if (others > 0) toast(`${countOf(others, 'other job')} failed too`, { tone: 'bad' });
     },
     onSettled: () => {
       setAsked(null);
@@ -82,8 +91,7 @@ export function BulkBar({ jobs, onClear }: { jobs: readonly Job[]; onClear: () =
   const all = (step: Step, verb: string) => bulk.mutate({ step, verb });
   const close = () => setAsked(null);
   return (
-    <div className={styles.bulk} role="region" aria-label="Selected">
-      <b>{jobs.length} selected</b>
+    <SelectionBar count={jobs.length} onClear={onClear}>
       <Button disabled={bulk.isPending} onClick={() => setAsked('run')}>
         Run now…
       </Button>
@@ -98,9 +106,6 @@ export function BulkBar({ jobs, onClear }: { jobs: readonly Job[]; onClear: () =
       </Button>
       <Button disabled={bulk.isPending} onClick={() => setAsked('delete')}>
         Delete…
-      </Button>
-      <Button variant="subtle" onClick={onClear}>
-        Clear
       </Button>
       {asked === 'run' && (
         <Confirm
@@ -131,7 +136,7 @@ export function BulkBar({ jobs, onClear }: { jobs: readonly Job[]; onClear: () =
           onTags={(tags) => all(tagWith(tags), 'Tagged')}
         />
       )}
-    </div>
+    </SelectionBar>
   );
 }
 

@@ -1,7 +1,7 @@
 // How a session's heartbeat is: what a person should know about it first.
 import type { Heartbeat } from '../../api/contract';
 import { duration } from '../../lib/time';
-import type { Look } from '../../ui/status';
+import { ALERT_LOOK, EVENT_LOOK, type Look } from '../../ui/status';
 
 const GRACE_MS = 120_000;
 
@@ -25,11 +25,11 @@ const LOOKS: Record<BeatState, Look> = {
   busy: { label: 'busy', glyph: '▶', tone: 'run' },
   failing: { label: 'failing', glyph: '✕', tone: 'bad' },
   held: { label: 'paused after failures', glyph: '||', tone: 'bad' },
-  alert: { label: 'alert', glyph: '!', tone: 'bad' },
+  alert: ALERT_LOOK,
   overdue: { label: 'overdue', glyph: '!', tone: 'miss' },
   well: { label: 'well', glyph: '✓', tone: 'ok' },
   unheard: { label: 'no report yet', glyph: '○', tone: 'next' },
-  paused: { label: 'paused', glyph: '||', tone: 'off' },
+  paused: EVENT_LOOK.paused,
 };
 
 export function beatLook(beat: Heartbeat, now: number): Look {

@@ -9,9 +9,9 @@ import { EmptyState } from '../../ui/EmptyState';
 import { Loaded } from '../../ui/Loaded';
 import { Page } from '../../ui/Page';
 import { Panel } from '../../ui/Panel';
+import { SelectionBar } from '../../ui/SelectionBar';
 import { Ago } from '../../ui/times';
 import RescheduleDialog from './RescheduleDialog';
-import styles from './Stasis.module.css';
 import { StasisRow } from './StasisRow';
 import { useDecisions } from './useDecisions';
 import { byOutage, causeText, type Outage } from './words';
@@ -62,16 +62,12 @@ function Queue({ items }: { items: readonly StasisItem[] }): JSX.Element {
   return (
     <>
       {ids.length > 0 && (
-        <div className={styles.bulk} role="region" aria-label="Selected">
-          <b>{ids.length} selected</b>
+        <SelectionBar count={ids.length} onClear={() => setSelected(new Set())}>
           <Button variant="filled" onClick={() => setAsked(approving({ event_ids: ids }, chosen))}>
             Approve & Run
           </Button>
           <Button onClick={() => setAsked(deleting({ event_ids: ids }, chosen))}>Delete</Button>
-          <Button variant="subtle" onClick={() => setSelected(new Set())}>
-            Clear
-          </Button>
-        </div>
+        </SelectionBar>
       )}
       {byOutage(items).map((outage) => (
         <OutagePanel key={outage.key} outage={outage} onAsk={setAsked}>
