@@ -1,4 +1,4 @@
-// Whether the gateway answers, and whether it can be relied on.
+// Whether the gateway answers, and whether it is healthy.
 import { useQuery } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { usePushPhase } from '../push/context';
@@ -52,12 +52,12 @@ export type Connection =
   | { kind: 'ok' }
   /** It does not answer. `since` is when it last did. */
   | { kind: 'lost'; since: number | null }
-  /** It answers, and says that it cannot be relied on. */
+  /** It answers, and reports that it is unhealthy. */
   | { kind: 'failing'; reasons: readonly string[] };
 
 const OK: Connection = { kind: 'ok' };
 
-/** Asks again when the stream breaks or opens: that may be all that is told of an outage. */
+/** Refetches when the stream breaks or opens: that may be the only sign of an outage. */
 export function useHealthFollowingPush(): void {
   const { refetch } = useHealth();
   const phase = usePushPhase();
@@ -66,7 +66,7 @@ export function useHealthFollowingPush(): void {
   }, [phase, refetch]);
 }
 
-/** How the gateway is, for everything that shows what it said. */
+/** The state of the gateway, for every part that shows its data. */
 export function useConnection(): Connection {
   const { data, error, dataUpdatedAt } = useHealth();
   if (error) {

@@ -20,7 +20,7 @@ const WORDS: Record<string, string> = {
   heartbeat_missed: 'Beats missed',
   heartbeat_skipped: 'Beat skipped',
   heartbeat_retry_dropped: 'Retry of a beat dropped',
-  heartbeat_wake_requested: 'Beat asked for',
+  heartbeat_wake_requested: 'Beat requested',
   calendar_missed_resolved: 'Missed slot decided',
   calendar_change_applied: 'Change made',
   calendar_replanned: 'Slots planned again',

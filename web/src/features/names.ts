@@ -26,6 +26,6 @@ export function useNames(): (ref: string) => Named | null {
   return useCallback((ref: string) => known.get(ref) ?? null, [known]);
 }
 
-/** What stands for something that has no name any more: a word and the end of its id. */
+/** Shown for something that no longer has a name: a word and the end of its id. */
 export const namelessRef = (ref: string): string =>
   `${ref.startsWith('ses_') ? 'deleted session' : 'deleted job'} …${ref.slice(-6)}`;

@@ -1,4 +1,4 @@
-// Brings pushed events into the query cache: rows and runs are applied, the rest is asked for anew.
+// Brings pushed events into the query cache: rows and runs are applied, the rest is refetched.
 import { type InfiniteData, type QueryClient, type QueryKey } from '@tanstack/react-query';
 import type { BusEvent, CalendarFeed, Job, Run, RunPage } from '../api/contract';
 import { keys } from '../api/keys';

@@ -37,7 +37,7 @@ export function Loaded<T>({ query, what, lines = 4, children }: LoadedProps<T>):
   return <Waiting lines={lines} />;
 }
 
-/** Why what is shown is old. Where the gateway is gone as a whole, the page says so once. */
+/** Why the data is old. When the whole gateway is unreachable, the banner alone shows it. */
 function Stale({ error, at }: { error: Error; at: number }): JSX.Element | null {
   const { kind } = useConnection();
   if (kind === 'lost') return null;

@@ -42,7 +42,7 @@ export const countsAs = (slot: { status: EventStatus; reason?: string | null }):
 export const slotLook = (slot: { status: EventStatus; reason?: string | null }): Look =>
   isAlert(slot) ? ALERT_LOOK : EVENT_LOOK[slot.status];
 
-/** Which status of several is told first: problems before anything else. */
+/** Which of several statuses is shown first: problems before anything else. */
 export const SEVERITY: Record<EventStatus, number> = {
   failed: 6,
   missed: 5,

@@ -97,7 +97,7 @@ export function JobPolicyFields({ draft, set, errors, isNew }: FieldsProps): JSX
         {flag(
           'retry_interrupted',
           'Retry interrupted runs',
-          'At most twice for a slot; nobody is asked.',
+          'At most twice for a slot, without asking you.',
         )}
         <FailOn
           draft={draft.fail_on}
@@ -224,7 +224,7 @@ function FailOn({ draft, error, onChange }: FailOnProps): JSX.Element {
         {area('json', 'Its JSON has', 'For example {"is_error": true}.')}
         <NativeSelect
           label="The agent program"
-          description="Whose own signs of failure count."
+          description="Its own signs of failure count."
           data={[
             { value: '', label: 'Recognized by its name' },
             ...PRESETS.map((value) => ({

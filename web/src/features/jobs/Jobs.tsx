@@ -36,7 +36,7 @@ const NAMES: Record<JobFilter, string> = {
   trouble: 'In trouble',
 };
 
-/** So many rows are drawn before somebody asks for more. */
+/** The rows that are drawn at first, before more are requested. */
 const STEP = 100;
 
 function matches(job: Job, filter: JobFilter, q: string, tag: string): boolean {
@@ -292,7 +292,7 @@ function JobRow({ job, onDelete, isSelected, onSelect }: JobRowProps): JSX.Eleme
   );
 }
 
-/** When a job runs next. That an enabled job will never run again is worth a word. */
+/** When a job runs next, or that an enabled job will not run again. */
 function NextRun({ job }: { job: Job }): JSX.Element {
   const now = useNow();
   if (!isOn(job)) return <span className="muted">{stateOf(job).label}</span>;

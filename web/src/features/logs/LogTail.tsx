@@ -19,7 +19,7 @@ interface LogTailProps {
 
 const LINE = 19;
 
-/** A log as it grows. It follows the end until somebody scrolls up, and again from the end on. */
+/** A log as it grows. Scrolling up stops following the end; scrolling back to it resumes. */
 export function LogTail({ source, mayGrow, height }: LogTailProps): JSX.Element {
   const { log, error, isLoading } = useLogTail(source, mayGrow);
   const [isFollowing, setFollowing] = useState(true);
@@ -30,7 +30,7 @@ export function LogTail({ source, mayGrow, height }: LogTailProps): JSX.Element 
   }, [log.lines, wanted]);
   const copy = async () => {
     try {
-      // Missing on http pages of other machines; refused where the browser was told so.
+      // Missing on http pages of other machines; refused where the browser's settings forbid it.
       await navigator.clipboard.writeText(log.lines.map((l) => l.text).join('\n'));
       toast('Copied the log', { tone: 'good' });
     } catch {

@@ -58,7 +58,7 @@ export class LogFollower {
     private readonly changed: (state: Followed) => void,
   ) {}
 
-  /** While more may come it is asked for; what came until the end is read once more after it. */
+  /** Polls while the log may grow; when it no longer does, reads once more for the last lines. */
   setGrowing(mayGrow: boolean): void {
     this.mayGrow = mayGrow;
     void this.ask();
@@ -79,8 +79,8 @@ export class LogFollower {
       if (this.mayGrow) pause = PACE_MS;
     } catch (error) {
       if (this.isStopped()) return;
-      const told = error instanceof Error ? error : new Error('Could not read the log.');
-      this.show({ ...this.state, error: told, isLoading: false });
+      const failure = error instanceof Error ? error : new Error('Could not read the log.');
+      this.show({ ...this.state, error: failure, isLoading: false });
       pause = AFTER_ERROR_MS;
     } finally {
       this.isAsking = false;

@@ -140,8 +140,8 @@ export function Chart(props: ChartProps): JSX.Element {
   useEffect(() => {
     const box = area.current;
     if (!box) return;
-    const told: Line[] = JSON.parse(shape) as Line[];
-    const options = optionsFor({ format, isDuration, lines: told, isLog }, zone, box.clientWidth);
+    const lines: Line[] = JSON.parse(shape) as Line[];
+    const options = optionsFor({ format, isDuration, lines, isLog }, zone, box.clientWidth);
     const made = new uPlot(options, latest.current, box);
     plot.current = made;
     const observer = new ResizeObserver(() => {

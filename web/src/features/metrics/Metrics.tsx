@@ -39,7 +39,7 @@ const RATE: readonly Line[] = [{ label: 'events per second', color: '--run-fill'
 
 const numbers = new Intl.NumberFormat('en-US', { notation: 'compact', maximumFractionDigits: 2 });
 
-/** A count as it fits beside an axis: 0.25, 40, 1.5K. */
+/** A count, shortened for the labels of an axis: 0.25, 40, 1.5K. */
 const short = (value: number) => numbers.format(value);
 
 /** How punctual and how busy the scheduler is. */
@@ -152,7 +152,7 @@ function RateChart({ metrics, at }: { metrics: SchedulingMetrics; at: number }):
   );
 }
 
-/** Counts by their names, as Prometheus has them too: for those who look one up. */
+/** Counters, by the names that they have in Prometheus too. */
 function Counters({ metrics }: { metrics: SchedulingMetrics }): JSX.Element {
   const counts = Object.values(metrics.event_counts)
     .flatMap((types) => Object.entries(types))

@@ -17,7 +17,7 @@ interface HeartbeatDialogProps {
   onClose: () => void;
 }
 
-/** Sets a session's heartbeat up: what it checks, how often, and who is told. */
+/** Sets a session's heartbeat up: what it checks, how often, and where reports go. */
 export function HeartbeatDialog(props: HeartbeatDialogProps): JSX.Element {
   const { session_id, name, onClose } = props;
   const query = useHeartbeatFiles(session_id);
