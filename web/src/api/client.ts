@@ -18,11 +18,20 @@ const throwing: Middleware = {
   },
 };
 
+/** A read that takes longer gets no answer: a connection may be dropped without a sign. */
+const READ_TIMEOUT_MS = 30_000;
+
+const withTimeout = (request: Request): Request =>
+  new Request(request, {
+    signal: AbortSignal.any([request.signal, AbortSignal.timeout(READ_TIMEOUT_MS)]),
+  });
+
 /** `fetch` is looked up at each call, so that a test can put its own in place. */
 export const api = createClient<Paths>({
   baseUrl: globalThis.location.origin,
   credentials: 'same-origin',
-  fetch: (request: Request) => globalThis.fetch(request),
+  fetch: (request: Request) =>
+    globalThis.fetch(request.method === 'GET' ? withTimeout(request) : request),
 });
 api.use(throwing);
 

@@ -1,5 +1,5 @@
 import { Button, NativeSelect, Textarea, TextInput } from '@mantine/core';
-import { type JSX, useState } from 'react';
+import { type ChangeEvent, type JSX, useState } from 'react';
 import type { HeartbeatFiles } from '../../api/contract';
 import { ApiError, messageOf } from '../../api/errors';
 import { useHeartbeatFiles } from '../../api/queries';
@@ -54,6 +54,12 @@ function Form({ files, onClose }: { files: HeartbeatFiles; onClose: () => void }
   };
   const set = (path: string, value: string) =>
     setConfig(withValue(config, path, value.trim() === '' ? undefined : value));
+  /** A field of the form, bound to its place in the JSON. */
+  const bound = (path: string) => ({
+    value: text(path),
+    onChange: (event: ChangeEvent<HTMLInputElement | HTMLSelectElement>) =>
+      set(path, event.currentTarget.value),
+  });
   const setFlag = (path: string, value: string) =>
     setConfig(withValue(config, path, value === '' ? undefined : value === 'true'));
   const zone = text('timezone');
@@ -100,30 +106,22 @@ function Form({ files, onClose }: { files: HeartbeatFiles; onClose: () => void }
           label="Interval"
           placeholder="as the gateway is set"
           description="For example 30m, 2h or 1h30m."
-          value={text('every')}
-          onChange={(event) => set('every', event.currentTarget.value)}
+          {...bound('every')}
         />
         <TextInput
           label="Active hours"
           placeholder="always"
           description="For example 08:00-22:00."
-          value={text('active_hours')}
-          onChange={(event) => set('active_hours', event.currentTarget.value)}
+          {...bound('active_hours')}
         />
         <TextInput
           label="Zone"
           placeholder="as the gateway is set"
           description="The zone of the active hours."
-          value={zone}
+          {...bound('timezone')}
           error={zone === '' || isZone(zone) ? undefined : 'No such zone'}
-          onChange={(event) => set('timezone', event.currentTarget.value)}
         />
-        <NativeSelect
-          label="Reports go"
-          data={MODES}
-          value={text('delivery.mode')}
-          onChange={(event) => set('delivery.mode', event.currentTarget.value)}
-        />
+        <NativeSelect label="Reports go" data={MODES} {...bound('delivery.mode')} />
         <NativeSelect
           label="Report that all is well"
           data={TRI_STATE}
