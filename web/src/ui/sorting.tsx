@@ -14,19 +14,22 @@ export interface Sorting {
   sortBy: (column: string) => void;
 }
 
+const collator = new Intl.Collator(undefined, { numeric: true });
+
 function compare(a: Value, b: Value): number {
   if (typeof a === 'string' && typeof b === 'string') {
-    return a.localeCompare(b, undefined, { numeric: true });
+    return collator.compare(a, b);
   }
   return Number(a) - Number(b);
 }
 
 export function sorted<T>(rows: readonly T[], of: (row: T) => Value, isDown: boolean): T[] {
-  return [...rows].sort((left, right) => {
-    const [a, b] = [of(left), of(right)];
+  const keyed = rows.map((row) => ({ row, key: of(row) }));
+  keyed.sort(({ key: a }, { key: b }) => {
     if (a === null || b === null) return Number(a === null) - Number(b === null);
     return compare(a, b) * (isDown ? -1 : 1);
   });
+  return keyed.map(({ row }) => row);
 }
 
 /** The rows in the order that the address names; as they are given where it names none. */
@@ -35,7 +38,7 @@ export function useSorted<T>(rows: readonly T[], columns: Columns<T>): [readonly
   const text = search.get('sort') ?? '';
   const isDown = text.startsWith('-');
   const column = isDown ? text.slice(1) : text;
-  const of = columns[column];
+  const of = Object.hasOwn(columns, column) ? columns[column] : undefined;
   const shown = useMemo(() => (of ? sorted(rows, of, isDown) : rows), [rows, of, isDown]);
   const sortBy = (wanted: string) =>
     setSearch(

@@ -64,6 +64,10 @@ export default function Jobs(): JSX.Element {
     () => [...new Set((query.data ?? []).flatMap(tagsOf))].sort((a, b) => a.localeCompare(b)),
     [query.data],
   );
+  const shown = useMemo(
+    () => (query.data ?? []).filter((job) => matches(job, filter, q, tag)),
+    [query.data, filter, q, tag],
+  );
   const change = (key: string, value: string) =>
     setSearch(
       (params) => {
@@ -117,9 +121,7 @@ export default function Jobs(): JSX.Element {
         )}
       </div>
       <Loaded query={query} what="the jobs" lines={10}>
-        {(jobs) => (
-          <JobTable jobs={jobs.filter((job) => matches(job, filter, q, tag))} all={jobs.length} />
-        )}
+        {(jobs) => <JobTable jobs={shown} all={jobs.length} />}
       </Loaded>
     </Page>
   );
