@@ -5,7 +5,7 @@ import type { Run } from '../../api/contract';
 import { useHeartbeats, useJobs, useRun } from '../../api/queries';
 import { type RunFilter, RUN_FILTERS, runFilterOf } from '../../api/runFilter';
 import { useRunPages } from '../../api/runPages';
-import { maybeInstant } from '../../lib/time';
+import { instant } from '../../lib/time';
 import { useNow } from '../../lib/now';
 import { EmptyState } from '../../ui/EmptyState';
 import { Loaded } from '../../ui/Loaded';
@@ -18,6 +18,9 @@ import { namelessRef, useNames } from '../names';
 import { beatName } from '../overview/freshness';
 import styles from './Logs.module.css';
 import { LogTail } from './LogTail';
+
+/** When a run started, or is to start: a late run belongs to the time at which it ran. */
+const timeOf = (run: Run): number => instant(run.started_at ?? run.scheduled_at);
 
 const isOpen = (run: Run) => run.status === 'running' || run.status === 'queued';
 
@@ -44,8 +47,9 @@ export default function Logs(): JSX.Element {
   const { data, hasNextPage, isFetchingNextPage, fetchNextPage } = query;
   const all = useMemo(() => data?.pages.flatMap((page) => page.runs) ?? [], [data]);
   const since = hours > 0 ? now - hours * HOUR : 0;
-  const runs = useMemo(() => all.filter((run) => run.scheduled_at * 1000 >= since), [all, since]);
-  const hasMore = hasNextPage && runs.length === all.length;
+  const runs = useMemo(() => all.filter((run) => timeOf(run) >= since), [all, since]);
+  const last = all.at(-1);
+  const hasMore = hasNextPage && (last === undefined || timeOf(last) >= since);
   const session = search.get('session');
   const first = session === null ? (runs.find(isOpen) ?? runs[0]) : undefined;
   const chosen = search.get('run') ?? first?.run_id ?? null;
@@ -103,7 +107,7 @@ export default function Logs(): JSX.Element {
                     >
                       <span className={styles.title}>{titleOf(run)}</span>
                       <span className={styles.second}>
-                        <When at={maybeInstant(run.started_at ?? run.scheduled_at)} />
+                        <When at={timeOf(run)} />
                         {run.attempt > 1 && <span>attempt {run.attempt}</span>}
                         <RunBadge status={run.status} />
                       </span>
