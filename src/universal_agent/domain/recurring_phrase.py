@@ -4,6 +4,7 @@
 `recurring_schedule` makes a schedule of what they say together, or says why there is none.
 """
 
+import re
 from datetime import datetime, timedelta
 
 from universal_agent.domain.cron_fields import WeekDays
@@ -22,7 +23,7 @@ from universal_agent.domain.said_clauses import (
     read_days,
     read_named_days,
 )
-from universal_agent.domain.said_day import read_weekday, read_weekdays, read_working_day
+from universal_agent.domain.said_day import RANKS, read_weekday, read_weekdays, read_working_day
 from universal_agent.domain.said_time import read_day_part, read_times, read_window
 
 _DAY = timedelta(days=1)
@@ -190,9 +191,12 @@ def _two_seconds(reader: PhraseReader) -> bool:
     if reader.peek(1).text == "of":
         return False
     name = reader.peek().text
-    of_month = f" or 'the second {name} of every month'" if name not in (*_BASES, "hour") else ""
+    rest = reader.text[reader.peek().end :]
+    rest = rest if re.search(r"\d|noon|midnight", rest) else f"{rest} at 9am"
+    of_month = f" or 'the second {name} of every month{rest}'"
     raise reader.refusal(
-        f"'every second {name}' has two readings: write 'every other {name}'{of_month}"
+        f"'every second {name}' has two readings: write 'every other {name}{rest}'"
+        f"{of_month if name not in (*_BASES, 'hour') else ''}"
     )
 
 
@@ -215,9 +219,9 @@ def _other(reader: PhraseReader, said: Said) -> bool:
 
 
 def _nth_unit(reader: PhraseReader, said: Said) -> bool:
-    """ "4th day", "3 months"."""
-    ordinal = reader.take_sort("ordinal")
-    number = int(ordinal[:-2]) if ordinal else read_number(reader)
+    """ "4th day", "third week", "3 months"."""
+    ordinal = reader.take_sort("ordinal") or reader.take("third", "fourth", "fifth")
+    number = RANKS.get(ordinal) or int(ordinal[:-2]) if ordinal else read_number(reader)
     if not number:
         return False
     units = (
@@ -284,7 +288,13 @@ def _adverb(reader: PhraseReader, said: Said) -> bool:
             return False
     if reader.peek().text in ("biweekly", "bimonthly"):
         unit = reader.peek().text[2:-2]
-        raise reader.refusal(f"this has two readings: write 'every 2 {unit}s' or 'twice a {unit}'")
+        one, two = {
+            "week": ("on monday at 9am", "on monday and thursday at 9am"),
+            "month": ("on the 1st at 9am", "on the 1st and 15th at 9am"),
+        }[unit]
+        raise reader.refusal(
+            f"this has two readings: write 'every 2 {unit}s {one}' or 'twice a {unit} {two}'"
+        )
     if reader.take("fortnightly"):
         said.recurs, said.step, said.interval = True, (2, "week"), 2 * _WEEK
         return True

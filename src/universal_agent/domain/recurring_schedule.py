@@ -1,5 +1,6 @@
 """The schedule that the clauses of a recurring phrase make together."""
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -58,13 +59,7 @@ class _Maker:
     def make(self) -> Recurring:
         said = self._said
         if said.count is not None and said.count > 1 and said.count != self._said_count():
-            raise self._needs(
-                *(
-                    (f"{said.count} times of day", " at 9am and 5pm")
-                    if said.base == "day"
-                    else (f"{said.count} days", " on monday and thursday at 9am")
-                )
-            )
+            raise self._needs_count(said.count)
         if said.interval is None and said.step is None:
             self._check_base(said.days)
         if said.fields is not None:
@@ -74,7 +69,10 @@ class _Maker:
         if said.interval is not None:
             return self._repeated(said.interval)
         if said.window is not None:
-            raise self._needs("an interval in the window", "")
+            days = re.sub(r"^(every day|each day|daily|every|each|on) ", "", self._reader.text)
+            raise self._reader.refusal(
+                f"this needs an interval in the window, as in 'every 30 minutes {days}'"
+            )
         if said.minutes is not None:
             raise self._reader.refusal("minutes are of an hour: write 'every hour at :15'")
         return self._cron(self._times())
@@ -318,6 +316,31 @@ class _Maker:
         if said.base == "day" and days and not said.months:
             raise self._reader.refusal("this says both every day and certain days")
 
+    def _needs_count(self, count: int) -> Exception:
+        """A refusal for "three times a day" without as many times, or days."""
+        base = self._said.base or "day"
+        if base == "day":
+            what = "times of day"
+            hours = [9 + 8 * n // (count - 1) if count < 10 else 24 * n // count for n in range(24)]
+            names = [f"{(h - 1) % 12 + 1}{'am' if h < 12 else 'pm'}" for h in hours[:count]]
+            lead, end = "at", ""
+        else:
+            what, lead, end = "days", "on", " at 9am"
+            names = (
+                ["monday", "thursday", "saturday", "tuesday", "friday", "wednesday", "sunday"]
+                if base == "week"
+                else [f"the {day}" for day in ("1st", "15th", "8th", "22nd", "28th")]
+            )[:count]
+        if base == "year" or len(names) < count:
+            return self._reader.refusal(
+                f"this needs {count} {what}; write a length of time, as in 'every 30 minutes'"
+            )
+        listed = f"{', '.join(names[:-1])} and {names[-1]}"
+        times = "twice" if count == 2 else f"{count} times"
+        return self._reader.refusal(
+            f"this needs {count} {what}, as in '{times} a {base} {lead} {listed}{end}'"
+        )
+
     def _needs(self, what: str, example: str) -> Exception:
         said = self._said
         text = self._reader.text.rstrip(" .,")
@@ -327,6 +350,10 @@ class _Maker:
             )
         if said.times:
             example = example.replace(" at 9am", "")
+        start = re.search(r" (from|starting|beginning) .*", text) if said.start else None
+        if start is not None:
+            begins = re.sub(r" at .*", "", start[0])
+            text, example = text[: start.start()], f"{example}{begins}"
         return self._reader.refusal(f"this needs {what}, as in '{text}{example}'")
 
 

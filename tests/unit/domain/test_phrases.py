@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -532,3 +533,51 @@ class TestLookingBack:
     def test_a_length_of_time_alone_has_two_readings(self) -> None:
         with pytest.raises(InvalidPhrase, match="'20m ago' or 'in 20m'"):
             parse_instant("20m", now=NOW, timezone="UTC", past=True)
+
+
+@pytest.mark.parametrize(
+    ("in_words", "in_figures"),
+    [
+        ("every third day at 8am", "every 3rd day at 8am"),
+        ("each fourth day 8am", "every 4th day at 8am"),
+        ("every third week on monday at 9", "every 3rd week on monday at 9"),
+        ("every third month on the 1st at 9", "every 3rd month on the 1st at 9"),
+        ("every third day of the month at 9am", "every 3rd day of the month at 9am"),
+    ],
+)
+def test_an_ordinal_in_words_means_what_it_means_in_figures(in_words: str, in_figures: str) -> None:
+    said, written = (
+        parse_schedule(text, now=NOW, timezone="Europe/Berlin") for text in (in_words, in_figures)
+    )
+    assert said.schedule == written.schedule
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "twice a day",
+        "three times a day",
+        "three times a day at 9am and 5pm",
+        "12 times a day",
+        "twice a week",
+        "3 times a week on monday",
+        "twice a month",
+        "every tuesday and thursday between 9 and 17",
+        "every day between 8am and 8pm",
+        "every day from monday at 9am",
+        "every second tuesday at 9am",
+        "every second tuesday",
+        "every second week on monday at 9am",
+        "biweekly on monday at 9am",
+        "bimonthly at 9am",
+    ],
+)
+def test_every_form_that_a_refusal_proposes_is_understood(text: str) -> None:
+    with pytest.raises(InvalidPhrase) as caught:
+        parse_schedule(text, now=NOW, timezone="Europe/Berlin")
+    proposed = caught.value.message.split(";")[0]
+    forms = re.findall(r"(?:as in|write|or) '([^']+)'", proposed)
+    assert forms
+    for form in forms:
+        assert form != text
+        parse_schedule(form, now=NOW, timezone="Europe/Berlin")
