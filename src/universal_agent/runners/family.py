@@ -183,7 +183,8 @@ class Family:
         return [pid for pid in members if stats[pid][_STATE] not in (b"Z", b"X")]
 
     # A group is signalled in one call, which no fork can escape, and only once: many programs
-    # interpret a second SIGTERM as "exit immediately, without cleanup".
+    # interpret a second SIGTERM as "exit immediately, without cleanup". The groups of processes
+    # that left the session are signalled in the same way (`_terminate_strays`).
 
     def kill_group(self) -> None:
         """Send SIGKILL to the rest of the leader's group; call it before the leader is reaped."""
@@ -193,22 +194,30 @@ class Family:
         self._send_to_group(signal.SIGTERM)
         self._send_to_group(signal.SIGCONT)  # a stopped process cannot handle SIGTERM
 
-    def _terminate_strays(self, pids: Iterable[int]) -> None:
-        for pid in pids:
-            if self.leader is None or _group(pid) != self.leader:
-                _send(signal.SIGTERM, pid)
-                _send(signal.SIGCONT, pid)
+    def _terminate_strays(self, pids: Collection[int]) -> None:
+        """Send SIGTERM to the processes that left the leader's group.
+
+        A group that one of them leads is signalled as a whole: it may have grown since the search.
+        """
+        groups = {pid: group for pid in pids if (group := _group(pid)) != self.leader}
+        whole = {pid for pid in groups if pid in groups.values()} - {os.getpgrp()}
+        targets = [-group for group in whole] + [
+            pid for pid, group in groups.items() if group not in whole
+        ]
+        for target in targets:
+            _send(signal.SIGTERM, target)
+            _send(signal.SIGCONT, target)
 
     def _send_to_group(self, number: signal.Signals) -> None:
         if self.leader is not None:
-            # PermissionError: only processes of other users (sudo) are left in the group.
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.leader, number)
+            _send(number, -self.leader)
 
 
-def _send(number: signal.Signals, pid: int) -> None:
+def _send(number: signal.Signals, target: int) -> None:
+    """Send a signal to a process, or to the group `-target`."""
+    # PermissionError: they belong to other users (sudo).
     with suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, number)
+        os.kill(target, number)
 
 
 async def _exits(pids: Iterable[int]) -> None:

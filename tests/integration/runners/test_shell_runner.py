@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import re
+import shlex
 import stat
 import subprocess
 import sys
@@ -73,6 +74,13 @@ async def cancelled(run: asyncio.Task[RunResult]) -> None:
 
 def started(shell: ShellRunner, request: RunRequest) -> asyncio.Task[RunResult]:
     return asyncio.create_task(shell.run(request))
+
+
+def exists(pid: int) -> bool:
+    with suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return True
+    return False
 
 
 async def gone(output: HeardOutput) -> bool:
@@ -367,15 +375,25 @@ class TestStopping:
     async def test_a_child_that_left_the_session_is_found_and_asked_to_end(
         self, shell: ShellRunner, asked: Asked
     ) -> None:
-        request, output = asked(
-            'setsid sh -c \'trap "echo cleaned up; exit" TERM; echo pid=$$;'
-            " while :; do sleep 1000; done' & wait"
-        )
+        request, output = asked(f"setsid {CLEANS_UP} & echo pid=$!; wait")
         run = started(shell, request)
-        await output.until("pid=")
+        await output.until("ready")
         await cancelled(run)
         assert await gone(output)
         assert "cleaned up" in output.text
+
+    async def test_a_group_outside_the_session_is_asked_as_a_whole_though_it_grows(
+        self, settings: Settings, asked: Asked, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shell = ShellRunner(settings, kill_grace=30)
+        group = f"trap : TERM; echo pid=$$; {CLEANS_UP} & {CLEANS_UP} & wait; wait"
+        request, output = asked(f"setsid sh -c {shlex.quote(group)} & wait")
+        run = started(shell, request)
+        await output.until("ready", times=2)
+        (leader,) = map(int, re.findall(r"pid=(\d+)", output.text))
+        monkeypatch.setattr(Family, "living", lambda _: [leader] if exists(leader) else [])
+        await cancelled(run)
+        assert output.text.count("cleaned up") == 2
 
     async def test_a_child_that_left_the_session_and_ignores_sigterm_is_killed(
         self, impatient_shell: ShellRunner, asked: Asked
