@@ -77,16 +77,22 @@ class Dispatcher:
             await subscriber.look()
 
     async def run(self) -> None:
-        """Hand on every event, until cancelled."""
-        async for _ in self._store.appended(after_seq=self._position):
-            while events := await self._store.read_events(after_seq=self._position, limit=_BATCH):
-                if events[0].seq != self._position + 1:
+        """Hand on every event, until cancelled.
+
+        None is handed on before `appended` has named its seq: by then the callers of its commit
+        have gone on. A run that was claimed is in execution before its cancellation arrives.
+        """
+        async for newest in self._store.appended(after_seq=self._position):
+            while self._position < newest:
+                found = await self._store.read_events(after_seq=self._position, limit=_BATCH)
+                events = [event for event in found if event.seq <= newest]
+                if not events or events[0].seq != self._position + 1:
                     # Retention has removed events that were not handed on.
                     self._look_later(*self._subscribers)
                 async with self._lock:
                     for event in events:
                         self._hand_on(event)
-                    self._position = events[-1].seq
+                    self._position = events[-1].seq if events else newest
 
     def _hand_on(self, event: Event) -> None:
         for subscriber in self._by_type.get(event.type, ()):
@@ -108,6 +114,11 @@ class Dispatcher:
             await self._clock.sleep(_LOOK_SECONDS)
             async with self._lock:
                 while self._behind:
-                    await self._behind[0].look()
-                    del self._behind[0]
+                    subscriber = self._behind.pop(0)
+                    try:
+                        await subscriber.look()
+                    except BaseException:
+                        # The others go first in the next round.
+                        self._behind.append(subscriber)
+                        raise
                 self._missed.clear()

@@ -23,13 +23,15 @@ class LogTail:
     def __init__(self) -> None:
         self._events: deque[Event] = deque(maxlen=KEPT_EVENTS)
         self._seq = 0
+        #: The seq that followers are given: the callers of its commit have gone on.
+        self._named = 0
         self._closed = False
         self._waiters: set[asyncio.Future[None]] = set()
 
     def grown(self, seq: int, events: Sequence[NewEvent]) -> None:
         """Take the events of a commit, the last one under `seq`. Call it on the event loop.
 
-        Followers are woken one turn of the loop later: work that the commit has started goes first.
+        `watch` names them one turn of the loop later: work that the commit has started goes first.
         """
         if self._events and self._events[-1].seq != seq - len(events):
             # A commit that was reported as failed is in the log: followers read it from there.
@@ -37,7 +39,7 @@ class LogTail:
         for at, event in enumerate(events, start=seq - len(events) + 1):
             self._events.append(_in_log(event, at))
         self._seq = seq
-        asyncio.get_running_loop().call_soon(self._wake)
+        asyncio.get_running_loop().call_soon(self._name, seq)
 
     def after(self, seq: int, limit: int) -> list[Event] | None:
         """The first `limit` events after `seq`; None when some of them are not kept here."""
@@ -61,8 +63,8 @@ class LogTail:
         """The newest seq, each time it has grown past `after_seq`; ends when the tail closes."""
         seen = after_seq
         while not self._closed:
-            if self._seq > seen:
-                seen = self._seq
+            if self._seq == self._named > seen:
+                seen = self._named
                 yield seen
                 continue
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -71,6 +73,13 @@ class LogTail:
                 await waiter
             finally:
                 self._waiters.discard(waiter)
+            if self._named > seen and not self._closed:
+                seen = self._named
+                yield seen
+
+    def _name(self, seq: int) -> None:
+        self._named = seq
+        self._wake()
 
     def _wake(self) -> None:
         for waiter in self._waiters:
