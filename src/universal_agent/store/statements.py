@@ -2,7 +2,8 @@
 
 A file has blocks: `-- name --` begins a statement, `-- name [dialect] --` its variant for one
 database. `-- {run_columns} --` begins a column list, which a statement of any file uses as
-`{run_columns}`, or as `{r.run_columns}` with the columns of `r`.
+`{run_columns}`, or as `{r.run_columns}` with the columns of `r`. A condition that statements share
+is written in the same way.
 """
 
 import re

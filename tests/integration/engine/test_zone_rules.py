@@ -48,6 +48,14 @@ async def restart(gateway: Gateway, rules: Path, rule: str, *, after: timedelta)
     await gateway.start()
 
 
+async def restart_without_the_zone(gateway: Gateway, rules: Path) -> None:
+    """Kill the gateway, and start it where the town's rules are gone."""
+    await gateway.kill()
+    (rules / TOWN).unlink()
+    forget_zones()
+    await gateway.start()
+
+
 async def test_the_next_slots_are_those_of_the_new_rules(
     rules: Path, gateway: Gateway, clock: ManualClock
 ) -> None:
@@ -171,10 +179,7 @@ async def test_a_zone_that_is_gone_is_read_by_the_rules_on_record(
     rules: Path, gateway: Gateway, clock: ManualClock
 ) -> None:
     job = await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
-    await gateway.kill()
-    (rules / TOWN).unlink()
-    forget_zones()
-    await gateway.start()
+    await restart_without_the_zone(gateway, rules)
     await clock.advance(3 * 3600)
     assert gateway.runner.slots == [NOON + 2 * HOUR]
     assert (await gateway.job(job)).version == 1
@@ -185,10 +190,7 @@ async def test_a_job_whose_zone_is_gone_is_shown_edited_and_explained_in_its_own
     rules: Path, gateway: Gateway, clock: ManualClock
 ) -> None:
     job = await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
-    await gateway.kill()
-    (rules / TOWN).unlink()
-    forget_zones()
-    await gateway.start()
+    await restart_without_the_zone(gateway, rules)
     path = f"/api/v1/cron/jobs/{job.job_id}"
     transport = httpx.ASGITransport(create_app(gateway.runtime))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
@@ -228,10 +230,7 @@ async def test_a_change_of_a_job_whose_zone_is_gone_is_read_in_its_own_time(
     rules: Path, gateway: Gateway, instruction: str, planned: datetime | None
 ) -> None:
     job = await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
-    await gateway.kill()
-    (rules / TOWN).unlink()
-    forget_zones()
-    await gateway.start()
+    await restart_without_the_zone(gateway, rules)
     slot = SlotKey(Source.CRON, job.job_id, NOON + 2 * HOUR)
     proposal = await gateway.runtime.changes.propose(slot, instruction)
     await gateway.runtime.changes.confirm(slot, proposal, approve=True, by="ada")
@@ -242,10 +241,7 @@ async def test_a_slot_of_a_job_whose_zone_is_gone_is_moved_in_its_own_time(
     rules: Path, gateway: Gateway, clock: ManualClock
 ) -> None:
     job = await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
-    await gateway.kill()
-    (rules / TOWN).unlink()
-    forget_zones()
-    await gateway.start()
+    await restart_without_the_zone(gateway, rules)
     slot = SlotKey(Source.CRON, job.job_id, NOON + 2 * HOUR)
     proposal = await gateway.runtime.changes.propose(slot, "move to 14:00")
     await gateway.runtime.changes.confirm(slot, proposal, approve=True, by="ada")
@@ -256,10 +252,7 @@ async def test_a_slot_of_a_job_whose_zone_is_gone_is_moved_in_its_own_time(
 
 async def test_a_new_job_in_a_zone_that_is_gone_is_refused(rules: Path, gateway: Gateway) -> None:
     await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
-    await gateway.kill()
-    (rules / TOWN).unlink()
-    forget_zones()
-    await gateway.start()
+    await restart_without_the_zone(gateway, rules)
     with pytest.raises(InvalidSchedule, match=TOWN):
         await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
 
@@ -268,10 +261,7 @@ async def test_the_active_hours_of_a_zone_that_is_gone_are_read_by_the_rules_on_
     rules: Path, gateway: Gateway
 ) -> None:
     await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
-    await gateway.kill()
-    (rules / TOWN).unlink()
-    forget_zones()
-    await gateway.start()
+    await restart_without_the_zone(gateway, rules)
     hours = ActiveHours.parse("15:00-16:00")
     seen = [hours.contain(NOON + n * HOUR, timezone=TOWN) for n in range(4)]
     assert seen == [False, False, True, False]

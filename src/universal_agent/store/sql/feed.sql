@@ -1,5 +1,12 @@
 -- The calendar's projection (V2): read for a window, written by the fold, and copied page by page.
 
+-- {of_asked_jobs} --
+(:owner IS NULL OR source_ref IN (
+  SELECT j.job_id FROM feed_jobs j JOIN feed_versions v
+  ON v.job_id = j.job_id AND v.version = j.version
+  WHERE json_extract(v.spec, '$.user_id') = :owner))
+AND (:only IS NULL OR source_ref IN (SELECT value FROM json_each(:only)))
+
 -- feed_jobs --
 SELECT j.job_id, j.version, v.spec, j.next_run_at, j.deleted
 FROM (SELECT job_id FROM feed_jobs WHERE next_run_at < :end
@@ -27,11 +34,7 @@ CROSS JOIN feed_versions v ON v.job_id = json_extract(d.value, '$[0]')
 SELECT source, source_ref, scheduled_at, outcome, reason, run_id, duration_seconds, moved_to
 FROM feed_slots WHERE lane = '' AND scheduled_at >= :start AND scheduled_at < :end
   AND (:source IS NULL OR source = :source)
-  AND (:owner IS NULL OR source_ref IN (
-         SELECT j.job_id FROM feed_jobs j JOIN feed_versions v
-         ON v.job_id = j.job_id AND v.version = j.version
-         WHERE json_extract(v.spec, '$.user_id') = :owner))
-  AND (:only IS NULL OR source_ref IN (SELECT value FROM json_each(:only)))
+  AND {of_asked_jobs}
   AND (:digest IS NULL OR (NOT :every AND source = 'cron'
        AND source_ref NOT IN (SELECT value FROM json_each(:digest))))
 LIMIT :most;
@@ -48,11 +51,7 @@ SELECT source_ref, count(*), max(scheduled_at)
 FROM (SELECT source_ref, scheduled_at FROM feed_slots
       WHERE lane = '' AND scheduled_at >= :start AND scheduled_at < :end
         AND (:source IS NULL OR source = :source)
-        AND (:owner IS NULL OR source_ref IN (
-               SELECT j.job_id FROM feed_jobs j JOIN feed_versions v
-               ON v.job_id = j.job_id AND v.version = j.version
-               WHERE json_extract(v.spec, '$.user_id') = :owner))
-        AND (:only IS NULL OR source_ref IN (SELECT value FROM json_each(:only)))
+        AND {of_asked_jobs}
         AND (:digest IS NULL OR (NOT :every AND source = 'cron'
              AND source_ref NOT IN (SELECT value FROM json_each(:digest))))
       ORDER BY scheduled_at LIMIT :most)
@@ -70,11 +69,7 @@ GROUP BY source_ref;
 SELECT count(*)
 FROM (SELECT 1 FROM feed_hours WHERE hour >= :start - 3600 AND hour < :end
         AND (:source IS NULL OR source_ref IN (SELECT job_id FROM feed_versions WHERE source = :source))
-        AND (:owner IS NULL OR source_ref IN (
-               SELECT j.job_id FROM feed_jobs j JOIN feed_versions v
-               ON v.job_id = j.job_id AND v.version = j.version
-               WHERE json_extract(v.spec, '$.user_id') = :owner))
-        AND (:only IS NULL OR source_ref IN (SELECT value FROM json_each(:only)))
+        AND {of_asked_jobs}
       LIMIT :most);
 
 -- feed_digest_hours --
@@ -82,11 +77,7 @@ SELECT source_ref, scheduled_at - scheduled_at % 3600, outcome, count(*)
 FROM feed_slots
 WHERE lane = '' AND scheduled_at >= :start AND scheduled_at < :end
   AND (:source IS NULL OR source = :source)
-  AND (:owner IS NULL OR source_ref IN (
-         SELECT j.job_id FROM feed_jobs j JOIN feed_versions v
-         ON v.job_id = j.job_id AND v.version = j.version
-         WHERE json_extract(v.spec, '$.user_id') = :owner))
-  AND (:only IS NULL OR source_ref IN (SELECT value FROM json_each(:only)))
+  AND {of_asked_jobs}
   AND (:every OR source <> 'cron' OR source_ref IN (SELECT value FROM json_each(:digest)))
 GROUP BY 1, 2, 3 LIMIT :most;
 
@@ -94,11 +85,7 @@ GROUP BY 1, 2, 3 LIMIT :most;
 SELECT source_ref, hour, outcome, count FROM feed_hours
 WHERE hour >= :first AND hour < :last
   AND (:source IS NULL OR source_ref IN (SELECT job_id FROM feed_versions WHERE source = :source))
-  AND (:owner IS NULL OR source_ref IN (
-         SELECT j.job_id FROM feed_jobs j JOIN feed_versions v
-         ON v.job_id = j.job_id AND v.version = j.version
-         WHERE json_extract(v.spec, '$.user_id') = :owner))
-  AND (:only IS NULL OR source_ref IN (SELECT value FROM json_each(:only)));
+  AND {of_asked_jobs};
 
 -- feed_part_of_hour --
 SELECT s.source_ref, :hour, s.outcome, count(*)
