@@ -108,6 +108,7 @@ class Runtime:
         self.presence = Presence(base.clock)
         self.held_jobs = HeldJobs(base.store)
         self._execution = build_execution(base)
+        self._health.drains(self._execution.drain)
         self._commands = build_commands(base, self._execution, self._watch)
         self._answers = build_answers(
             base, self._execution, self._commands, self._health, started_at=self.started_at
@@ -163,6 +164,7 @@ class Runtime:
         self.scheduler = execution.scheduler
         self.executor = execution.executor
         self.recovery = execution.recovery
+        self.drain = execution.drain
         self.stasis = commands.stasis
         self.slot_overrides = commands.slot_overrides
         self.changes = commands.changes
@@ -286,11 +288,13 @@ class Runtime:
             return
         self._stopped = True
         self.watchdog.stop()
+        await self.drain.close()
         if self._health.has_recovered():
             await self.executor.close_queue()
         await self.supervisor.stop()
         if self._health.has_recovered():
             await self.executor.close()
+            await self.executor.note_stop()
             await self.recovery.close_interrupted()
             if self._journal is not None:
                 await self._journal.finish()
@@ -300,6 +304,16 @@ class Runtime:
         self._watch.close()
         await self.store.close()
         SECRETS.release(self._secrets)
+
+    def drain_at_signal(self) -> bool:
+        """Begin a drain if UA_DRAIN_SECONDS says so; False when the stop is not to wait.
+
+        A signal while the gateway drains stops it now.
+        """
+        if self.drain.is_on or not self.settings.drain_seconds:
+            return False
+        self.drain.begin(self.settings.drain_seconds)
+        return True
 
     def end_streams(self) -> None:
         """Disconnect every client that follows something: the gateway stops."""

@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     hb_dedupe_window: int = Field(default=86_400, ge=0)
     hb_use_indicator: Flag = False
 
+    #: Seconds that a stop by signal waits for open runs to end.
+    drain_seconds: int = Field(default=0, ge=0, le=86_400)
+
     # -- the listening address and access
     gateway_host: str = "127.0.0.1"
     gateway_port: int = Field(default=8002, ge=0, le=65535)

@@ -6,12 +6,13 @@ from fastapi import APIRouter, Request, Response
 
 from universal_agent import __version__
 from universal_agent.api.wire import Answer, answer, runtime_of
+from universal_agent.engine.health import HealthReport
 
 router = APIRouter(prefix="/api/v1", tags=["health"])
 
 
 class HealthDocument(Answer):
-    status: Literal["healthy", "unhealthy"]
+    status: Literal["healthy", "draining", "unhealthy"]
     timestamp: str
     version: str
     db_status: Literal["connected", "error"]
@@ -19,6 +20,12 @@ class HealthDocument(Answer):
     deployment_profile: dict[str, Any]
     reasons: list[str]
     jobs_paused_after_failures: int
+
+
+def _status(health: HealthReport) -> str:
+    if not health.ok:
+        return "unhealthy"
+    return "draining" if health.is_draining else "healthy"
 
 
 @router.get(
@@ -36,7 +43,7 @@ async def health(request: Request) -> Response:
     runtime = runtime_of(request)
     health = runtime.health()
     document = {
-        "status": "healthy" if health.ok else "unhealthy",
+        "status": _status(health),
         "timestamp": runtime.clock.now().isoformat(),
         "version": __version__,
         "db_status": "connected" if health.store_error is None else "error",

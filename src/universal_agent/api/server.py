@@ -67,10 +67,13 @@ class CalmServer(uvicorn.Server):
         config: uvicorn.Config,
         before_shutdown: Callable[[], None],
         connections: OpenConnections,
+        drain: Callable[[], bool],
     ) -> None:
+        """`drain` begins a drain at a signal; False if the server is to stop immediately."""
         super().__init__(config)
         self._before_shutdown = before_shutdown
         self.connections = connections
+        self._drain = drain
         self._stop = asyncio.Event()
 
     async def main_loop(self) -> None:
@@ -117,7 +120,11 @@ class CalmServer(uvicorn.Server):
         self._stop.set()
 
     def _exit(self, number: int) -> None:
-        _log.info("stopping", signal=signal.Signals(number).name)
+        name = signal.Signals(number).name
+        if self._drain():
+            _log.info("draining", signal=name)
+            return
+        _log.info("stopping", signal=name)
         self.handle_exit(number, None)
         self._stop.set()
 
@@ -199,7 +206,9 @@ def server_of(runtime: Runtime) -> CalmServer:
         proxy_headers=False,
         timeout_graceful_shutdown=2,
     )
-    return CalmServer(config, runtime.end_streams, connections)
+    server = CalmServer(config, runtime.end_streams, connections, runtime.drain_at_signal)
+    runtime.drain.then(server.stop)
+    return server
 
 
 async def _serve(settings: Settings, on_ready: OnReady) -> None:

@@ -16,6 +16,7 @@ from universal_agent.cli import (
     decide,
     demo,
     doctor,
+    drain,
     events,
     flags,
     heartbeats,
@@ -40,6 +41,7 @@ from universal_agent.masking import without_user
 GROUPS = (
     serve,
     wait,
+    drain,
     demo,
     doctor,
     accept_loss,

@@ -23,6 +23,7 @@ _SECOND = timedelta(seconds=1)
 
 _CAUSES = {
     Cause.PROCESS_DOWN: "the gateway was not running",
+    Cause.PLANNED_RESTART: "the gateway was being restarted (ua drain, UA_DRAIN_SECONDS)",
     Cause.HOST_SUSPENDED: "the host was asleep, or the gateway was stopped",
     Cause.CLOCK_STEP: "the clock was set forward over it",
     Cause.STORE_UNAVAILABLE: "the database could not take writes",

@@ -34,6 +34,8 @@ class Cause(StrEnum):
 
     #: The gateway was not running.
     PROCESS_DOWN = "process_down"
+    #: The gateway was drained for a restart (`ua drain`, UA_DRAIN_SECONDS).
+    PLANNED_RESTART = "planned_restart"
     #: The host slept, or the process was stopped.
     HOST_SUSPENDED = "host_suspended"
     #: The wall clock was set forward.

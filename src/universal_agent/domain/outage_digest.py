@@ -10,6 +10,7 @@ from universal_agent.domain.slot import from_epoch
 
 _CAUSE_WORDS = {
     Cause.PROCESS_DOWN: "down",
+    Cause.PLANNED_RESTART: "restarted on purpose",
     Cause.HOST_SUSPENDED: "asleep",
     Cause.CLOCK_STEP: "clock set forward",
     Cause.STORE_UNAVAILABLE: "database unavailable",

@@ -29,6 +29,7 @@ class Capacity:
         self._off = off
         self._reserved = 0
         self._closed = False
+        self._paused = False
         self._nothing_reserved = asyncio.Event()
         self._nothing_reserved.set()
         #: When the last run of a missed slot started, by the monotonic clock.
@@ -36,8 +37,10 @@ class Capacity:
 
     @property
     def free(self) -> int:
-        """How many runs could start now; none once it is closed."""
-        return 0 if self._closed else self._concurrency - len(self._running) - self._reserved
+        """How many runs could start now; none once it is paused or closed."""
+        if self._closed or self._paused:
+            return 0
+        return self._concurrency - len(self._running) - self._reserved
 
     def reserve(self) -> int:
         """Keep every free worker for the caller until `release`.
@@ -74,6 +77,10 @@ class Capacity:
     def late_has_started(self) -> None:
         """A run of a missed slot starts now."""
         self._late_started = self._clock.monotonic()
+
+    def pause(self) -> None:
+        """Have no free workers from now on. Runs of a commit that is under way still start."""
+        self._paused = True
 
     @property
     def is_closed(self) -> bool:

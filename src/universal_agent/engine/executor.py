@@ -172,6 +172,11 @@ class Executor:
         while self._running.ended and failures < _CLOSING_TRIES:
             failures += await self._settle() is None and not self._singly
 
+    async def note_stop(self) -> None:
+        """Record that this process stops because it was asked to."""
+        now = self._clock.now()
+        await self._try(partial(self._store.write, verbs.planned_stops.stopped, now=now))
+
     async def _try(self, call: Callable[[], Awaitable[object]]) -> None:
         for _ in range(_CLOSING_TRIES):
             try:

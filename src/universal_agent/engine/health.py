@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from universal_agent.engine.drain import Drain
 from universal_agent.engine.supervisor import Supervisor
 from universal_agent.engine.watchdog import Watchdog
 from universal_agent.masking import mask
@@ -16,6 +17,8 @@ class HealthReport:
     #: Why not, one sentence each.
     reasons: tuple[str, ...]
     store_error: str | None
+    #: The gateway drains, and stops when its runs have ended.
+    is_draining: bool = False
 
 
 class Health:
@@ -25,7 +28,12 @@ class Health:
         self._store = store
         self._supervisor = supervisor
         self._watchdog: Watchdog | None = None
+        self._drain: Drain | None = None
         self._has_recovered = False
+
+    def drains(self, drain: Drain) -> None:
+        """Report that the gateway drains."""
+        self._drain = drain
 
     def watch(self, watchdog: Watchdog) -> None:
         """Report the watchdog's alarm too."""
@@ -59,4 +67,12 @@ class Health:
         error = self._store.last_error
         if error is not None:
             reasons.append(f"the database cannot take writes ({error})")
-        return HealthReport(ok=not reasons, reasons=tuple(map(mask, reasons)), store_error=error)
+        ok, drain = not reasons, self._drain
+        if is_draining := drain is not None and drain.is_on:
+            reasons.append(drain.sentence)
+        return HealthReport(
+            ok=ok,
+            reasons=tuple(map(mask, reasons)),
+            store_error=error,
+            is_draining=is_draining,
+        )

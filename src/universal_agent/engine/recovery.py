@@ -62,14 +62,16 @@ class Recovery:
         for engine in off:
             outage_id = await engine.begin()
             await self._miss_queued(Cause.ENGINE_OFF, outage_id, of=engine.source)
-        await self._miss_queued(Cause.PROCESS_DOWN, new_id("out", self._clock.now()))
+        cause = await self._store.read(verbs.planned_stops.cause_of_gap)
+        await self._miss_queued(cause, new_id("out", self._clock.now()))
         for engine in on:
             await engine.end()
         now = self._clock.now()
         if on:
-            await self._scheduler.catch_up(Cause.PROCESS_DOWN)
+            await self._scheduler.catch_up(cause)
         if any(engine.source is Source.CRON for engine in on):
             await plan_by_present_rules(self._store, now=now)
+        await self._store.write(verbs.planned_stops.started)
 
     async def _end_processes(self) -> int:
         """End the processes of runs of a dead gateway, and return how many there were."""

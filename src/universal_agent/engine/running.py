@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from universal_agent.clock import Cancellable, Clock
-from universal_agent.domain.run import RunId, RunStatus, Trigger
+from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.schedule import stable_jitter
 from universal_agent.domain.system_event import asks_now
 from universal_agent.domain.wake import woken_by
@@ -85,6 +85,15 @@ class RunningRuns:
 
     def __contains__(self, run_id: RunId) -> bool:
         return run_id in self._workers
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a run is in execution, or its end is still to be recorded."""
+        return bool(self._workers or self.ended)
+
+    def runs(self) -> list[Run]:
+        """The runs in execution, oldest first."""
+        return [worker.item.run for worker in self._workers.values()]
 
     @property
     def late_count(self) -> int:

@@ -80,6 +80,7 @@ class Scheduler:
         self._outage_id = ""
         self._busy_id = ""
         self._busy_until: datetime | None = None
+        self._is_paused = False
         #: What the clock showed before it was set back, until all jobs are planned again.
         self._ahead_until: datetime | None = None
         #: What it showed after it was set forward, until that is recorded.
@@ -102,6 +103,10 @@ class Scheduler:
             early = due_at - AHEAD
             self._timer.bring_forward(due_at if early <= self._clock.now() else early)
 
+    def pause(self) -> None:
+        """Decide nothing more: what comes due is left to the next start."""
+        self._is_paused = True
+
     # -- deciding
 
     async def catch_up(self, cause: Cause) -> None:
@@ -113,7 +118,7 @@ class Scheduler:
                     await self._admit(decisions, now=now)
                 await self._clock.sleep(0)  # what was admitted starts before more is looked for
                 # After a jump of the clock the rest is judged with that as its cause.
-                while not self._timer.has_gap and await self._turn():
+                while not (self._timer.has_gap or self._is_paused) and await self._turn():
                     pass
         finally:
             self._begin_outage(Cause.CAPACITY)
@@ -146,6 +151,8 @@ class Scheduler:
         while True:
             with self._timer.looking():
                 await self._survive(cause)
+            if self._is_paused:
+                self._timer.forget()
             gap = await self._timer.wait()
             cause = Cause.CAPACITY
             if gap is not None:
@@ -170,7 +177,7 @@ class Scheduler:
 
     async def _survive(self, cause: Cause) -> None:
         """Catch up; while the store fails, keep trying, with that as the cause of misses."""
-        while True:
+        while not self._is_paused:
             try:
                 await self._plan_again()
                 await self.catch_up(cause)

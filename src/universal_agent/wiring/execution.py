@@ -8,6 +8,7 @@ from functools import partial
 
 from universal_agent.domain.slot import Source
 from universal_agent.engine.capacity import Capacity
+from universal_agent.engine.drain import Drain
 from universal_agent.engine.executor import Executor
 from universal_agent.engine.hub import Hub
 from universal_agent.engine.live_turns import LiveTurns
@@ -39,6 +40,7 @@ class Execution:
     #: What records the slots of a source whose engine is off, and decides them when it is on.
     off_engines: Mapping[Source, OffEngine]
     recovery: Recovery
+    drain: Drain
 
 
 def build_execution(base: Foundation) -> Execution:
@@ -77,4 +79,5 @@ def build_execution(base: Foundation) -> Execution:
             source: OffEngine(store, clock, make_scheduler(), source) for source in Source
         },
         recovery=Recovery(store, clock, scheduler, host=base.host),
+        drain=Drain(store, clock, scheduler, capacity, running),
     )

@@ -135,6 +135,21 @@ export function useRunJob() {
   });
 }
 
+/** Starts nothing more, and stops the gateway once its open runs have ended. */
+export function useDrain() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: async () => {
+      const { process_id } = await take(api.GET('/api/v1/ops/drain'));
+      return take(api.POST('/api/v1/ops/drain', { body: { process_id } }));
+    },
+    onSuccess: ({ open_runs }) =>
+      toast(open_runs === 1 ? 'Draining: 1 run is open' : `Draining: ${open_runs} runs are open`),
+    onError: tellFailure,
+    onSettled: () => void outdate(keys.health),
+  });
+}
+
 export function useCancelRun() {
   const outdate = useOutdate();
   return useMutation({

@@ -117,6 +117,7 @@ export interface CalendarDay {
 
 export type MissCause =
   | 'process_down'
+  | 'planned_restart'
   | 'host_suspended'
   | 'clock_step'
   | 'store_unavailable'

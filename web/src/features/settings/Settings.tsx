@@ -1,15 +1,16 @@
 import { Button, SegmentedControl, Switch, useMantineColorScheme } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
-import type { JSX, ReactNode } from 'react';
+import { type JSX, type ReactNode, useState } from 'react';
 import { api } from '../../api/client';
-import { useSetFlag } from '../../api/actions';
+import { useDrain, useSetFlag } from '../../api/actions';
 import type { Flag } from '../../api/contract';
-import { useHealth } from '../../api/health';
+import { type Health, useHealth } from '../../api/health';
 import { useConfig, useFlags } from '../../api/queries';
 import { ZonePicker } from '../../app/ZonePicker';
 import { prefer, usePreferences } from '../../lib/preferences';
 import { maybeInstant } from '../../lib/time';
 import { PushPill } from '../../push/PushPill';
+import { Confirm } from '../../ui/Confirm';
 import { Facts } from '../../ui/Facts';
 import { Loaded } from '../../ui/Loaded';
 import { Page } from '../../ui/Page';
@@ -99,7 +100,12 @@ function Gateway(): JSX.Element {
     <Panel
       title="Gateway"
       actions={
-        config?.auth_required === true && <Button onClick={() => void signOut()}>Sign out</Button>
+        <>
+          <DrainButton isDraining={health.data?.status === 'draining'} />
+          {config?.auth_required === true && (
+            <Button onClick={() => void signOut()}>Sign out</Button>
+          )}
+        </>
       }
     >
       <div className={styles.facts}>
@@ -109,11 +115,7 @@ function Gateway(): JSX.Element {
               of={[
                 [
                   'Health',
-                  document.status === 'healthy' ? (
-                    <WordBadge key="h" label="healthy" glyph="✓" tone="ok" />
-                  ) : (
-                    <WordBadge key="h" label="unhealthy" glyph="✕" tone="bad" />
-                  ),
+                  <WordBadge key="h" {...HEALTH[document.status]} label={document.status} />,
                 ],
                 ['Reasons', document.reasons.length === 0 ? null : document.reasons.join(', ')],
                 ['Version', document.version],
@@ -127,6 +129,38 @@ function Gateway(): JSX.Element {
         </Loaded>
       </div>
     </Panel>
+  );
+}
+
+const HEALTH = {
+  healthy: { glyph: '✓', tone: 'ok' },
+  draining: { glyph: '◌', tone: 'run' },
+  unhealthy: { glyph: '✕', tone: 'bad' },
+} as const satisfies Record<Health['status'], unknown>;
+
+/** Stops the gateway once its open runs have ended. */
+function DrainButton({ isDraining }: { isDraining: boolean }): JSX.Element {
+  const [isAsked, setIsAsked] = useState(false);
+  const drain = useDrain();
+  const close = () => setIsAsked(false);
+  return (
+    <>
+      <Button disabled={isDraining} onClick={() => setIsAsked(true)}>
+        {isDraining ? 'Draining' : 'Drain and stop'}
+      </Button>
+      {isAsked && (
+        <Confirm
+          title="Drain and stop the gateway?"
+          verb="Drain"
+          isBusy={drain.isPending}
+          onConfirm={() => drain.mutate(undefined, { onSettled: close })}
+          onClose={close}
+        >
+          Nothing more is started. The gateway stops when its open runs have ended; slots that come
+          due until the next start are decided then.
+        </Confirm>
+      )}
+    </>
   );
 }
 

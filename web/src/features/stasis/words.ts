@@ -3,6 +3,7 @@ import { duration, instant, shortWhen } from '../../lib/time';
 
 const CAUSES: Record<MissCause, string> = {
   process_down: 'the gateway was down',
+  planned_restart: 'the gateway was being restarted',
   host_suspended: 'the machine was asleep',
   clock_step: 'the clock was set forward',
   store_unavailable: 'the database could not be written',
