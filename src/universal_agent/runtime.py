@@ -24,6 +24,7 @@ from universal_agent.engine.instance import own_key
 from universal_agent.engine.jobs import Jobs
 from universal_agent.engine.journal import Journal
 from universal_agent.engine.operator_token import OperatorToken
+from universal_agent.engine.own_process import new_process
 from universal_agent.engine.presence import Presence
 from universal_agent.engine.push_switch import PushSwitch
 from universal_agent.engine.retention import Retention
@@ -75,7 +76,6 @@ class Runtime:
         #: Proves to commands that this is the gateway of its data directory.
         self.instance_key = b""
         self.started_at = self.clock.now()
-        self.host = platform.node() or "localhost"
         self.store: Store = store or sqlite_store(
             settings.database_path, state_dir=settings.state_dir
         )
@@ -94,7 +94,7 @@ class Runtime:
                 store=self.store,
                 metrics=self.metrics,
                 runners=self.runners,
-                host=self.host,
+                process=new_process(self.clock, platform.node() or "localhost"),
                 switches=self._switches,
                 supervisor=self.supervisor,
                 checkpoint=self.checkpoint,
@@ -165,6 +165,8 @@ class Runtime:
         self.executor = execution.executor
         self.recovery = execution.recovery
         self.drain = execution.drain
+        self.reconciler = execution.reconciler
+        self.own_process = execution.own_process
         self.stasis = commands.stasis
         self.slot_overrides = commands.slot_overrides
         self.changes = commands.changes
@@ -258,9 +260,11 @@ class Runtime:
             keep("alarms", self._alerts.alarms.run)
 
     async def _recover(self) -> None:
-        """Close what the last process left, and decide what passed since."""
+        """Close what lost processes left, and decide what passed since."""
         off_engines = self._execution.off_engines
         with self.timer.looking():
+            await self.own_process.register()
+            await self.reconciler.close_lost(but=self.own_process.id)
             await self.recovery.run(
                 off=[off_engines[source] for source in self._switches.off],
                 on=[off_engines[source] for source in self._switches.on],
@@ -273,6 +277,10 @@ class Runtime:
             keep("heartbeats", heartbeats.run)
             keep("workspace watch", heartbeats.follow_files)
         keep("executor", self.executor.run)
+        if not self.store.is_exclusive:
+            keep("process beats", self.own_process.run_beats)
+            keep("reconciler", self.own_process.run_reconciler)
+            keep("process fence", self.own_process.run_fence)
         for source in self._switches.off:
             keep(f"{source} switched off", self._execution.off_engines[source].run)
         if self._switches.on:
@@ -295,7 +303,7 @@ class Runtime:
         if self._health.has_recovered():
             await self.executor.close()
             await self.executor.note_stop()
-            await self.recovery.close_interrupted()
+            await self.own_process.leave()
             if self._journal is not None:
                 await self._journal.finish()
         await asyncio.gather(*(runner.close() for runner in self.runners.values()))

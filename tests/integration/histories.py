@@ -15,6 +15,7 @@ from typing import Any
 
 from universal_agent.domain.job import Job, OffLabel
 from universal_agent.domain.judge import Cause, MissedStatus
+from universal_agent.domain.process import Process
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.slot import SlotKey
 from universal_agent.domain.slot_overrides import OverrideKind
@@ -69,12 +70,22 @@ class History:
         )
         await runtime.store.open()
         history = cls(runtime, clock)
+        await history.register()
         capacity: Any = runtime.capacity
         capacity.reserve = lambda: history.workers
         capacity.release = lambda count: None
         running: Any = runtime.running
         running.start = history.running.append
         return history
+
+    @property
+    def process(self) -> Process:
+        """The process that claims runs."""
+        return self.runtime.own_process.process
+
+    async def register(self) -> None:
+        """The process starts."""
+        await self.runtime.own_process.register()
 
     async def end(self) -> None:
         await self.runtime.store.close()
@@ -183,7 +194,10 @@ class History:
 
     async def claim(self, workers: int, _: int, __: int) -> None:
         settled = await self.runtime.store.write(
-            verbs.execution.claim, free_workers=workers % 5, host="here", now=self.clock.now()
+            verbs.execution.claim,
+            free_workers=workers % 5,
+            process=self.process,
+            now=self.clock.now(),
         )
         self.running.extend(settled.claimed)
 
@@ -214,7 +228,7 @@ class History:
             verbs.execution.settle,
             [ended],
             free_workers=workers % 2,
-            host="here",
+            process=self.process,
             now=self.clock.now(),
         )
         self.running.extend(settled.claimed)
@@ -224,12 +238,14 @@ class History:
         self.running.clear()
         now = self.clock.now()
         await self.runtime.store.write(
-            verbs.misses.interrupt_runs,
-            host="here",
+            verbs.processes.close_process,
+            self.process.process_id,
+            silent_for=None,
             now=now,
             outage_id=new_id("out", now),
             missed_ids=[new_id("mis", now) for _ in range(50)],
         )
+        await self.register()
 
     async def drop_waiting(self, _: int, __: int, ___: int) -> None:
         now = self.clock.now()

@@ -26,7 +26,9 @@ async def test_a_run_that_is_cancelled_before_it_has_begun_has_an_end_all_the_sa
     store, now = runtime.store, runtime.clock.now()
     job = await runtime.jobs.create({"command": "true", "every": "1h", "runner": "shell"})
     run = await store.write(verbs.admission.add_run, job, RunId("run_1"), now=now)
-    settled = await store.write(verbs.execution.claim, free_workers=1, host=runtime.host, now=now)
+    settled = await store.write(
+        verbs.execution.claim, free_workers=1, process=runtime.own_process.process, now=now
+    )
     runtime.running.start(settled.claimed[0])
     assert runtime.running.stop(run.run_id, RunStatus.CANCELLED, "another came")
     ended = await runtime.jobs.wait_for(run, seconds=30)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from universal_agent.domain.run import RunStatus, Trigger
-from universal_agent.engine import recovery
+from universal_agent.engine import reconciler
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings
 from universal_agent.store import verbs
@@ -38,7 +38,11 @@ async def left_behind(make_runtime: Callable[[], Runtime], clock: ManualClock) -
     due = await runtime.store.read(verbs.admission.due, until=clock.now(), limit=10)
     decisions = [runtime.scheduler._decide(job, clock.now()) for job in due.jobs]
     await runtime.store.write(
-        verbs.admission.admit, decisions, free_workers=1, host=runtime.host, now=clock.now()
+        verbs.admission.admit,
+        decisions,
+        free_workers=1,
+        process=runtime.own_process.process,
+        now=clock.now(),
     )
     await runtime.store.close()
 
@@ -58,7 +62,7 @@ async def test_processes_are_ended_while_their_runs_can_still_be_told(
         asked.append(run_ids)
         raise Crash
 
-    monkeypatch.setattr(recovery, "kill_orphans", die)
+    monkeypatch.setattr(reconciler, "kill_orphans", die)
     for _ in range(2):  # the second start finds what the first left
         runtime = make_runtime()
         with pytest.raises(Crash):
@@ -98,5 +102,5 @@ async def test_a_host_that_goes_by_another_name_now_still_closes_its_runs(
     )
     # (The one that waited may have been started by now: here, and not by the dead process.)
     running = await runtime.store.read(verbs.runs.list_runs, limit=10, statuses=[RunStatus.RUNNING])
-    assert {run.host for run in running} <= {runtime.host}
+    assert {run.host for run in running} <= {runtime.own_process.process.host}
     await runtime.stop()

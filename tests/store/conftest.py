@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import pytest
 
+from tests.store.making import register_again
 from universal_agent.store.databases.sqlite import SqliteDatabase
 from universal_agent.store.store import Store, sqlite_store
 
@@ -25,9 +26,10 @@ def store_again(request: pytest.FixtureRequest, tmp_path: Path) -> OpenAgain:
 
 @pytest.fixture
 async def store(store_again: OpenAgain) -> AsyncIterator[Store]:
-    """An open store on an empty database."""
+    """An open store on an empty database, in which PROCESS may claim runs."""
     store = store_again()
     await store.open()
+    await store.write(register_again)
     yield store
     await store.close()
 

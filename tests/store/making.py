@@ -10,11 +10,13 @@ from universal_agent.domain.events import Event
 from universal_agent.domain.job import Job, JobSpec, OffLabel, OnMiss, Overlap, Policy
 from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus
 from universal_agent.domain.notifications import Notification
+from universal_agent.domain.process import Process
 from universal_agent.domain.run import JobId, RunId, RunStatus, Trigger
 from universal_agent.domain.schedule import Schedule, make_interval
 from universal_agent.domain.stasis import MissedRecord
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
+from universal_agent.store.tx import Tx
 from universal_agent.store.values import (
     Admission,
     Claimed,
@@ -30,7 +32,7 @@ HOUR = timedelta(hours=1)
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 #: The first slot of a job that `new_job` makes.
 FIRST = NOON + MINUTE
-HOST = "here"
+PROCESS = Process(process_id="proc_1", host="here", started_at=NOON)
 
 _numbers = count(1)
 
@@ -80,6 +82,26 @@ def new_job(
         effective_from=now,
         next_run_at=schedule.next_after(now),
     )
+
+
+def register_again(tx: Tx, process: Process = PROCESS) -> None:
+    """Have a process that is known, as after its start."""
+    if tx.one("lock_process", process_id=process.process_id) is None:
+        verbs.processes.register(tx, process, now=NOON)
+
+
+async def interrupt(store: Store, *, now: datetime = FIRST, number: int = 9) -> tuple[RunId, ...]:
+    """The process dies, another one closes up to `number` of its runs, and it starts again."""
+    closed = await store.write(
+        verbs.processes.close_process,
+        PROCESS.process_id,
+        silent_for=None,
+        now=now,
+        outage_id="out_1",
+        missed_ids=missed_ids(number),
+    )
+    await store.write(register_again)
+    return closed or ()
 
 
 async def a_job(store: Store, job_id: str = "job_a", **fields: Any) -> Job:
@@ -152,7 +174,7 @@ async def admit(
     store: Store, *decisions: Decision, workers: int = 8, now: datetime = FIRST
 ) -> Admission:
     return await store.write(
-        verbs.admission.admit, decisions, free_workers=workers, host=HOST, now=now
+        verbs.admission.admit, decisions, free_workers=workers, process=PROCESS, now=now
     )
 
 
@@ -172,7 +194,7 @@ async def waiting(store: Store, job: Job, *, now: datetime = FIRST) -> RunId:
 
 
 async def claim(store: Store, workers: int = 8, *, now: datetime = FIRST) -> Settled:
-    return await store.write(verbs.execution.claim, free_workers=workers, host=HOST, now=now)
+    return await store.write(verbs.execution.claim, free_workers=workers, process=PROCESS, now=now)
 
 
 def ended(
@@ -202,7 +224,7 @@ async def finish(
         verbs.execution.settle,
         [ended(one, status, now=now) for one in claimed],
         free_workers=workers,
-        host=HOST,
+        process=PROCESS,
         now=now,
     )
 

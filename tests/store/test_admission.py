@@ -6,9 +6,9 @@ import pytest
 
 from tests.store.making import (
     FIRST,
-    HOST,
     MINUTE,
     NOON,
+    PROCESS,
     SECOND,
     a_job,
     a_miss,
@@ -115,7 +115,7 @@ class TestAdmit:
             RunStatus.RUNNING,
             FIRST,
             FIRST,
-            HOST,
+            PROCESS.host,
             1,
         )
         assert (await fresh(store)).next_run_at == SECOND_SLOT
@@ -370,7 +370,11 @@ async def test_ends_and_claims_of_one_commit_do_not_mix_up_their_jobs(store: Sto
     wait_a = await waiting(store, await fresh(store, "job_a"), now=SECOND_SLOT)
     wait_b = await waiting(store, await fresh(store, "job_b"), now=SECOND_SLOT)
     settled = await store.write(
-        verbs.execution.settle, [ended(a), ended(b)], free_workers=8, host=HOST, now=SECOND_SLOT
+        verbs.execution.settle,
+        [ended(a), ended(b)],
+        free_workers=8,
+        process=PROCESS,
+        now=SECOND_SLOT,
     )
     claimed: set[RunId] = {one.run.run_id for one in settled.claimed}
     assert claimed == {wait_a, wait_b}

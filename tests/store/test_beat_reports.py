@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.store.conftest import OpenAgain
-from tests.store.making import FIRST, MINUTE, NOON, events, fold, fresh, new_job, running
+from tests.store.making import FIRST, MINUTE, NOON, PROCESS, events, fold, fresh, new_job, running
 from universal_agent.domain.beat import (
     REFUSALS_BORNE,
     Artifacts,
@@ -79,7 +79,7 @@ async def beat(
         **given,
     )
     await store.write(
-        verbs.execution.settle, [end], free_workers=0, host="here", now=job.next_run_at
+        verbs.execution.settle, [end], free_workers=0, process=PROCESS, now=job.next_run_at
     )
     return job.next_run_at
 
@@ -130,7 +130,7 @@ async def test_a_beat_that_had_ended_before_leaves_no_second_report(store: Store
         report=alert(),
     )
     for _ in range(2):
-        await store.write(verbs.execution.settle, [end], free_workers=0, host="here", now=FIRST)
+        await store.write(verbs.execution.settle, [end], free_workers=0, process=PROCESS, now=FIRST)
     assert len(await store.read(verbs.beat_reports.undecided_reports, limit=10)) == 1
 
 

@@ -7,7 +7,6 @@ import pytest
 
 from tests.store.making import (
     FIRST,
-    HOST,
     HOUR,
     MINUTE,
     NOON,
@@ -16,6 +15,7 @@ from tests.store.making import (
     claim,
     events,
     finish,
+    interrupt,
     newest,
     running,
     waiting,
@@ -88,10 +88,10 @@ async def test_a_run_that_was_asked_to_end_is_not_asked_for_any_more_after_its_e
 async def test_a_run_that_was_asked_to_end_does_not_go_back_to_the_queue(
     store: Store,
 ) -> None:
-    run_id = (await running(store, await a_job(store))).run.run_id
-    await cancel(store, run_id)
-    await store.write(verbs.execution.requeue, [run_id], now=FIRST)
-    assert (await the_run(store, run_id)).status is RunStatus.RUNNING
+    run = (await running(store, await a_job(store))).run
+    await cancel(store, run.run_id)
+    await store.write(verbs.execution.requeue, [run], now=FIRST)
+    assert (await the_run(store, run.run_id)).status is RunStatus.RUNNING
 
 
 async def test_after_a_crash_a_run_that_was_asked_to_end_is_cancelled_and_not_tried_again(
@@ -99,9 +99,7 @@ async def test_after_a_crash_a_run_that_was_asked_to_end_is_cancelled_and_not_tr
 ) -> None:
     run_id = (await running(store, await a_job(store, retries=3))).run.run_id
     await cancel(store, run_id)
-    await store.write(
-        verbs.misses.interrupt_runs, host=HOST, now=SECOND_SLOT, outage_id="out_1", missed_ids=["m"]
-    )
+    await interrupt(store, now=SECOND_SLOT)
     run = await the_run(store, run_id)
     assert (run.status, run.error) == (RunStatus.CANCELLED, "not this one")
     assert not (await store.read(verbs.admission.due, until=NOON + HOUR, limit=0)).starts

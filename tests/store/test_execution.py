@@ -7,10 +7,10 @@ import pytest
 
 from tests.store.making import (
     FIRST,
-    HOST,
     HOUR,
     MINUTE,
     NOON,
+    PROCESS,
     SECOND,
     a_job,
     admit,
@@ -20,6 +20,7 @@ from tests.store.making import (
     events,
     finish,
     fresh,
+    interrupt,
     kinds,
     make_starts,
     new_job,
@@ -54,7 +55,7 @@ class TestClaim:
         assert (claimed.run.status, claimed.run.started_at, claimed.run.host) == (
             RunStatus.RUNNING,
             FIRST + SECOND,
-            HOST,
+            PROCESS.host,
         )
         assert (await kinds(store))[-1] == "run_started"
         assert not settled.more_queued
@@ -122,7 +123,7 @@ class TestFinish:
             started_at=FIRST + SECOND,
         )
         await store.write(
-            verbs.execution.settle, [end], free_workers=0, host=HOST, now=FIRST + 6 * SECOND
+            verbs.execution.settle, [end], free_workers=0, process=PROCESS, now=FIRST + 6 * SECOND
         )
         run = await the_run(store, claimed.run.run_id)
         assert (run.status, run.error, run.exit_code, run.output_preview) == (
@@ -162,13 +163,7 @@ class TestFinish:
     async def test_an_end_after_the_run_was_closed_changes_nothing(self, store: Store) -> None:
         """A gateway that was given up for dead comes back: its word does not count any more."""
         claimed = await running(store, await a_job(store))
-        await store.write(
-            verbs.misses.interrupt_runs,
-            host=HOST,
-            now=FIRST,
-            outage_id="out_1",
-            missed_ids=["mis_1"],
-        )
+        await interrupt(store, now=FIRST)
         before = await kinds(store)
         await finish(store, claimed)
         assert (await the_run(store, claimed.run.run_id)).status is RunStatus.INTERRUPTED

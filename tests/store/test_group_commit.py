@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.store.databases import Gate, meta, set_meta
-from tests.store.making import NOON, a_job, finish, fresh, running
+from tests.store.making import NOON, a_job, finish, fresh, register_again, running
 from universal_agent.domain.job import Job
 from universal_agent.domain.run import RunStatus
 from universal_agent.errors import StoreUnavailable
@@ -61,6 +61,7 @@ class TestGroupCommit:
         database = SqliteDatabase(path, synchronous="OFF")
         store = Store(database, LogTail())
         await store.open()
+        await store.write(register_again)
         job = await a_job(store, retries=1)
         claimed = await running(store, job)
         job = await fresh(store)

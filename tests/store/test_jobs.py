@@ -7,6 +7,7 @@ from tests.store.making import (
     FIRST,
     MINUTE,
     NOON,
+    PROCESS,
     SECOND,
     a_job,
     a_miss,
@@ -16,6 +17,7 @@ from tests.store.making import (
     events,
     finish,
     fresh,
+    interrupt,
     kinds,
     new_job,
     newest,
@@ -174,7 +176,7 @@ class TestUpdate:
             changed=["command"],
             now=now,
         )
-        settled = await store.write(verbs.execution.claim, free_workers=1, host="here", now=now)
+        settled = await store.write(verbs.execution.claim, free_workers=1, process=PROCESS, now=now)
         assert [(c.run.run_id, c.spec.command) for c in settled.claimed] == [(run, "true")]
 
     async def test_a_job_that_is_switched_off_is_not_due(self, store: Store) -> None:
@@ -227,7 +229,7 @@ class TestDelete:
             assert run is not None
             assert (run.status, run.reason) == (RunStatus.CANCELLED, "job_deleted")
         assert (
-            await store.write(verbs.execution.claim, free_workers=8, host="here", now=now)
+            await store.write(verbs.execution.claim, free_workers=8, process=PROCESS, now=now)
         ).claimed == ()
 
     async def test_a_run_in_execution_goes_on_to_its_recorded_end(self, store: Store) -> None:
@@ -274,13 +276,7 @@ class TestDelete:
         job = await fresh(store)
         now = FIRST + SECOND
         assert await store.write(verbs.jobs.delete_job, job, closed_at=job.boundary(now), now=now)
-        await store.write(
-            verbs.misses.interrupt_runs,
-            host="here",
-            now=now,
-            outage_id="out_1",
-            missed_ids=["mis_1"],
-        )
+        await interrupt(store, now=now)
         run = await store.read(verbs.runs.get_run, claimed.run.run_id)
         assert run is not None
         assert run.status is RunStatus.INTERRUPTED
@@ -351,7 +347,9 @@ async def test_a_verb_that_changes_nothing_logs_nothing(store: Store) -> None:
     assert await edit(store, job, "false") is None
     assert not await delete(store, job)
     assert (await admit(store, decide(job))).stale_count == 1
-    await store.write(verbs.execution.requeue, [run_id()], now=NOON)
+    waiting = await store.write(verbs.admission.add_run, job, run_id(), now=NOON)
+    before = await newest(store)
+    await store.write(verbs.execution.requeue, [waiting], now=NOON)
     assert await newest(store) == before
 
 

@@ -6,7 +6,6 @@ import pytest
 
 from tests.store.making import (
     FIRST,
-    HOST,
     HOUR,
     MINUTE,
     NOON,
@@ -19,6 +18,7 @@ from tests.store.making import (
     events,
     finish,
     fresh,
+    interrupt,
     kinds,
     missed_ids,
     run_id,
@@ -59,16 +59,6 @@ async def miss_queued(
         outage_id="out_1",
         missed_ids=missed_ids(number),
         after_grace=after_grace,
-    )
-
-
-async def interrupt(store: Store, *, now: datetime = FIRST, number: int = 9) -> tuple[RunId, ...]:
-    return await store.write(
-        verbs.misses.interrupt_runs,
-        host=HOST,
-        now=now,
-        outage_id="out_1",
-        missed_ids=missed_ids(number),
     )
 
 
@@ -225,20 +215,6 @@ class TestInterrupt:
             await switch_off(store, job, now=now)
         await interrupt(store, now=now)
         assert not (await store.read(verbs.admission.due, until=NOON + HOUR, limit=0)).starts
-
-    async def test_a_run_of_a_host_that_has_another_name_now_is_closed_too(
-        self, store: Store
-    ) -> None:
-        """A container gets a new name at each start, and one database file has one gateway."""
-        await running(store, await a_job(store))
-        closed = await store.write(
-            verbs.misses.interrupt_runs,
-            host="renamed",
-            now=FIRST,
-            outage_id="out_1",
-            missed_ids=["mis_1"],
-        )
-        assert len(closed) == 1
 
 
 class TestMissedAgain:

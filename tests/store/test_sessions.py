@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.store.making import NOON, SECOND, run_id
+from tests.store.making import NOON, PROCESS, SECOND, run_id
 from universal_agent.domain.event_types import (
     EventType,
 )
@@ -19,8 +19,6 @@ from universal_agent.errors import Conflict, SessionNotFound
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
 from universal_agent.store.values import Finished, Once
-
-HERE = "here"
 
 
 def a_session(session_id: str = "ses_a", **fields: Any) -> Session:
@@ -40,13 +38,13 @@ def once(key: str, fingerprint: str = "hello") -> Once:
 
 async def end_what_runs(store: Store) -> None:
     claimed = (
-        await store.write(verbs.execution.claim, free_workers=9, host=HERE, now=NOON)
+        await store.write(verbs.execution.claim, free_workers=9, process=PROCESS, now=NOON)
     ).claimed
     ended = [
         Finished(claimed=item, status=RunStatus.SUCCESS, started_at=NOON, finished_at=NOON)
         for item in claimed
     ]
-    await store.write(verbs.execution.settle, ended, free_workers=0, host=HERE, now=NOON)
+    await store.write(verbs.execution.settle, ended, free_workers=0, process=PROCESS, now=NOON)
 
 
 class TestKeeping:
@@ -126,7 +124,7 @@ class TestTurns:
             verbs.sessions.add_turn, "ses_a", run_id(), said("how are you"), now=NOON, once=None
         )
         (claimed,) = (
-            await store.write(verbs.execution.claim, free_workers=1, host=HERE, now=NOON)
+            await store.write(verbs.execution.claim, free_workers=1, process=PROCESS, now=NOON)
         ).claimed
         assert (claimed.spec.command, claimed.spec.runner) == ("how are you", "agent")
 

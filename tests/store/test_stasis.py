@@ -9,6 +9,7 @@ from tests.store.making import (
     HOUR,
     MINUTE,
     NOON,
+    PROCESS,
     SECOND,
     a_job,
     a_miss,
@@ -18,6 +19,7 @@ from tests.store.making import (
     events,
     finish,
     fresh,
+    interrupt,
     missed_ids,
     new_job,
     run_id,
@@ -155,14 +157,8 @@ async def test_an_approval_sent_again_after_its_run_was_interrupted_answers_with
     await ten_missed(store)
     once = Once(key="k", fingerprint="f")
     first = await resolve(store, once=once)
-    await store.write(verbs.execution.claim, free_workers=1, host="h", now=LATER)
-    await store.write(
-        verbs.misses.interrupt_runs,
-        host="h",
-        now=LATER,
-        outage_id="out_2",
-        missed_ids=missed_ids(1),
-    )
+    await store.write(verbs.execution.claim, free_workers=1, process=PROCESS, now=LATER)
+    await interrupt(store, now=LATER)
 
     again = await resolve(store, once=once)
 

@@ -104,6 +104,8 @@ class Run:
     output_preview: str = ""
     host: str | None = None
     approved_by: str | None = None
+    #: The process that claimed it; only that one may record its end.
+    process_id: str | None = None
 
     @property
     def brings_spec(self) -> bool:

@@ -37,7 +37,7 @@ class Capacity:
 
     @property
     def free(self) -> int:
-        """How many runs could start now; none once it is paused or closed."""
+        """How many runs could start now; none while it is paused or closed."""
         if self._closed or self._paused:
             return 0
         return self._concurrency - len(self._running) - self._reserved
@@ -87,8 +87,12 @@ class Capacity:
         return self._closed
 
     def close(self) -> None:
-        """Have no free workers from now on."""
+        """Have no free workers until `reopen`."""
         self._closed = True
+
+    def reopen(self) -> None:
+        """Have free workers again."""
+        self._closed = False
 
     async def until_nothing_is_reserved(self) -> None:
         """Return once no commit is under way that may start runs."""

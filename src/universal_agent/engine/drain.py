@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from universal_agent.clock import Clock
+from universal_agent.domain.process import Process
 from universal_agent.domain.run import Run
 from universal_agent.engine.capacity import Capacity
-from universal_agent.engine.ids import new_id
 from universal_agent.engine.running import RunningRuns
 from universal_agent.engine.scheduler import Scheduler
 from universal_agent.errors import StoreUnavailable
@@ -40,6 +40,7 @@ class Drain:
         scheduler: Scheduler,
         capacity: Capacity,
         running: RunningRuns,
+        process: Process,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -48,7 +49,7 @@ class Drain:
         self._running = running
         #: This process. A request to drain names it, so that one that is sent again after the
         #: restart does not stop the next gateway too.
-        self.process_id = new_id("proc", clock.now())
+        self.process_id = process.process_id
         self.since: datetime | None = None
         #: When the gateway stops although runs are open; None: not before they have ended.
         self.until: datetime | None = None

@@ -14,7 +14,7 @@ The life of a run, and the function at each step:
 7. The event of its end reaches those who wait: `RunEnds.notice`, `Turns.notice`, and the feed.
 
 At a stop, runs that have not begun go back to the queue (`close_queue`), and the others are stopped
-and recorded (`close`). After a crash, recovery closes what is still `running`.
+and recorded (`close`). After a crash, the reconciler closes what is still `running`.
 """
 
 import asyncio
@@ -154,17 +154,15 @@ class Executor:
 
         Runs that are claimed and have not begun go back to the queue.
         """
-        await self._queue.close()
+        self._queue.close()
+        await self._queue.until_nothing_is_claimed()
         await self._recording.acquire()
-        if run_ids := self._queue.unbegun:
-            await self._try(
-                partial(self._store.write, verbs.execution.requeue, run_ids, now=self._clock.now())
-            )
+        await self._try(self._put_back_unbegun)
 
     async def close(self) -> None:
         """After `close_queue`: stop what runs, and record how it ended.
 
-        Runs that this cuts short stay `running` in the store; recovery closes them as
+        Runs that this cuts short stay `running` in the store; the reconciler closes them as
         `interrupted`, because how far they came is unknown.
         """
         await self._running.cut()
@@ -176,6 +174,27 @@ class Executor:
         """Record that this process stops because it was asked to."""
         now = self._clock.now()
         await self._try(partial(self._store.write, verbs.planned_stops.stopped, now=now))
+
+    async def stand_down(self) -> None:
+        """Start nothing more, and stop what runs, without the store."""
+        self._queue.close()
+        await self._running.cut()
+
+    async def hand_in(self) -> None:
+        """After `stand_down`: record the ends there are, and put back what has not begun.
+
+        Raises StoreUnavailable when the store is down.
+        """
+        await self._queue.until_nothing_is_claimed()
+        async with self._recording:
+            await self._put_back_unbegun()
+            while self._running.ended:
+                if await self._settle() is None and not self._singly:
+                    raise StoreUnavailable("The ends of runs could not be recorded.")
+
+    async def _put_back_unbegun(self) -> None:
+        if runs := self._queue.unbegun:
+            await self._store.write(verbs.execution.requeue, runs, now=self._clock.now())
 
     async def _try(self, call: Callable[[], Awaitable[object]]) -> None:
         for _ in range(_CLOSING_TRIES):

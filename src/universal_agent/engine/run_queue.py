@@ -14,7 +14,8 @@ from datetime import datetime
 from universal_agent.clock import Clock
 from universal_agent.domain.event_types import RUN_QUEUED
 from universal_agent.domain.events import Event
-from universal_agent.domain.run import RunId
+from universal_agent.domain.process import Process
+from universal_agent.domain.run import Run
 from universal_agent.engine.capacity import Capacity
 from universal_agent.engine.running import RunningRuns
 from universal_agent.failpoint import Failpoint, passing
@@ -35,8 +36,7 @@ class RunQueue:
         running: RunningRuns,
         capacity: Capacity,
         work: asyncio.Event,
-        *,
-        host: str,
+        process: Process,
     ) -> None:
         """`work` is set whenever there may be runs to claim."""
         self._store = store
@@ -44,12 +44,13 @@ class RunQueue:
         self._running = running
         self._capacity = capacity
         self._work = work
-        self._host = host
+        #: The process that runs are claimed for.
+        self.process = process
         #: Whether runs may be waiting; if not, ends are recorded without a claim.
         self.may_have_runs = True
         #: Whether slots are being admitted right now.
         self.is_admitting = False
-        #: During a stop: runs that were claimed and are not to begin any more.
+        #: While the queue is closed: runs that were claimed and are not to begin any more.
         self._unbegun: list[Claimed] = []
 
     def notice(self, event: Event) -> None:
@@ -91,7 +92,7 @@ class RunQueue:
                 verbs.admission.admit,
                 decisions,
                 free_workers=workers,
-                host=self._host,
+                process=self.process,
                 now=now,
                 rules=self._capacity.rules(),
             )
@@ -127,12 +128,12 @@ class RunQueue:
                 verbs.execution.settle,
                 ended,
                 free_workers=workers,
-                host=self._host,
+                process=self.process,
                 now=now,
                 rules=rules,
             )
         return await self._store.write(
-            verbs.execution.claim, free_workers=workers, host=self._host, now=now, rules=rules
+            verbs.execution.claim, free_workers=workers, process=self.process, now=now, rules=rules
         )
 
     @contextmanager
@@ -151,7 +152,7 @@ class RunQueue:
                 self._work.set()  # a run may have been refused one of these workers
 
     def _start(self, claimed: Sequence[Claimed]) -> None:
-        """Start runs that the store has marked running; keep them for the queue during a stop."""
+        """Start runs that the store has marked running; while the queue is closed, keep them."""
         if self._capacity.is_closed:
             self._unbegun += claimed
             return
@@ -162,13 +163,27 @@ class RunQueue:
 
     # -- stopping
 
-    async def close(self) -> None:
-        """Claim nothing more; returns when commits that may claim runs have ended."""
+    @property
+    def is_closed(self) -> bool:
+        """Whether no run is claimed any more."""
+        return self._capacity.is_closed
+
+    def close(self) -> None:
+        """Claim nothing more. Commits that are under way may still claim runs."""
         self._capacity.close()
         self._unbegun += self._running.take_back()
+
+    async def until_nothing_is_claimed(self) -> None:
+        """After `close`: return when commits that may claim runs have ended."""
         await self._capacity.until_nothing_is_reserved()
 
     @property
-    def unbegun(self) -> list[RunId]:
-        """After `close`: runs that were claimed, have not begun, and belong back into the queue."""
-        return [item.run.run_id for item in self._unbegun]
+    def unbegun(self) -> list[Run]:
+        """Runs that were claimed, have not begun, and belong back into the queue."""
+        return [item.run for item in self._unbegun]
+
+    def reopen(self) -> None:
+        """Claim runs again, after the claims that had not begun were put back."""
+        self._unbegun.clear()
+        self._capacity.reopen()
+        self._look()

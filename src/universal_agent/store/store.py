@@ -53,6 +53,11 @@ class Store:
         """Why the latest write failed; None since a write succeeded."""
         return self._database.last_error
 
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether no other process can write to the database while this store is open."""
+        return self._database.is_exclusive
+
     async def write(
         self, verb: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:

@@ -100,6 +100,11 @@ class Database(Protocol):
         """The rows of the database that could not be read."""
         ...
 
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether a lock keeps every other process off the database while it is open."""
+        ...
+
     async def open(self) -> None:
         """Lock, migrate and start."""
         ...

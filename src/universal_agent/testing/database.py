@@ -18,6 +18,8 @@ T = TypeVar("T")
 class ManualDatabase:
     """An SQLite database whose threads the clock waits for before it moves time on."""
 
+    is_exclusive = True
+
     def __init__(self, path: Path, clock: ManualClock) -> None:
         self.tail = LogTail()
         # Nothing here cuts the power, and all else SQLite survives without fsync.

@@ -1,4 +1,5 @@
-"""The way of a slot from due to done: timer, scheduler, run queue, executor, recovery."""
+"""The way of a slot from due to done: timer, scheduler, run queue, executor, recovery,
+and the process that claims."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from universal_agent.engine.executor import Executor
 from universal_agent.engine.hub import Hub
 from universal_agent.engine.live_turns import LiveTurns
 from universal_agent.engine.off import OffEngine
+from universal_agent.engine.own_process import OwnProcess
+from universal_agent.engine.reconciler import Reconciler
 from universal_agent.engine.recovery import Recovery
 from universal_agent.engine.run_ends import RunEnds
 from universal_agent.engine.run_queue import RunQueue
@@ -39,8 +42,10 @@ class Execution:
     scheduler: Scheduler
     #: What records the slots of a source whose engine is off, and decides them when it is on.
     off_engines: Mapping[Source, OffEngine]
+    reconciler: Reconciler
     recovery: Recovery
     drain: Drain
+    own_process: OwnProcess
 
 
 def build_execution(base: Foundation) -> Execution:
@@ -56,13 +61,15 @@ def build_execution(base: Foundation) -> Execution:
         base.runners,
         live_turns,
         work,
-        host=base.host,
+        host=base.process.host,
         run_logs_dir=settings.run_logs_dir,
         workspaces_root=settings.workspaces_root,
         system_events_max=settings.system_events_max,
     )
     capacity = Capacity(clock, running, concurrency=settings.cron_max_concurrency, off=off)
-    queue = RunQueue(store, clock, running, capacity, work, host=base.host)
+    queue = RunQueue(store, clock, running, capacity, work, base.process)
+    executor = Executor(store, clock, base.metrics, queue, running, work)
+    reconciler = Reconciler(store, clock)
     make_scheduler = partial(Scheduler, store, clock, queue, timer)
     scheduler = make_scheduler(without=off[0] if len(off) == 1 else None)
     return Execution(
@@ -73,11 +80,13 @@ def build_execution(base: Foundation) -> Execution:
         running=running,
         capacity=capacity,
         queue=queue,
-        executor=Executor(store, clock, base.metrics, queue, running, work),
+        executor=executor,
         scheduler=scheduler,
         off_engines={
             source: OffEngine(store, clock, make_scheduler(), source) for source in Source
         },
-        recovery=Recovery(store, clock, scheduler, host=base.host),
-        drain=Drain(store, clock, scheduler, capacity, running),
+        drain=Drain(store, clock, scheduler, capacity, running, base.process),
+        reconciler=reconciler,
+        recovery=Recovery(store, clock, scheduler),
+        own_process=OwnProcess(store, clock, reconciler, queue, executor),
     )

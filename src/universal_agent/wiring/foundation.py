@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from universal_agent.clock import Clock
+from universal_agent.domain.process import Process
 from universal_agent.engine.supervisor import Supervisor
 from universal_agent.engine.switches import Switches
 from universal_agent.metrics import Metrics
@@ -27,7 +28,8 @@ class Foundation:
     store: Store
     metrics: Metrics
     runners: Mapping[str, Runner]
-    host: str
+    #: This process, as it claims runs at first.
+    process: Process
     switches: Switches
     supervisor: Supervisor
     checkpoint: Checkpoint

@@ -42,7 +42,7 @@ class Gateway:
     async def start(self, **settings: Any) -> None:
         """Start it, as after a kill or for the first time."""
         self._settings = self._settings.model_copy(update=settings)
-        self.store = ManualStore(self._settings.database_path, self.clock)
+        self.store = self.make_store()
         self.runtime = Runtime(
             self._settings,
             clock=self.clock,
@@ -52,6 +52,10 @@ class Gateway:
         )
         await self.runtime.start()
         await self.clock.settle()
+
+    def make_store(self) -> Any:
+        """A store on the database in the data directory."""
+        return ManualStore(self._settings.database_path, self.clock)
 
     async def stop(self) -> None:
         """Stop it as it should be stopped."""

@@ -237,7 +237,7 @@ class TestPolicyAtTheStart:
         await clock.advance(60)
         await gateway.kill()
         await gateway.store.open()
-        await gateway.runtime.recovery.close_interrupted()
+        await gateway.runtime.reconciler.close_lost(but="proc_next")
         await gateway.store.close()
         clock.step(3600)
         await gateway.start()
@@ -349,7 +349,7 @@ class TestStop:
         runtime, now = gateway.runtime, gateway.clock.now()
         run = await runtime.store.write(verbs.admission.add_run, job, RunId("run_1"), now=now)
         settled = await runtime.store.write(
-            verbs.execution.claim, free_workers=1, host=runtime.host, now=now
+            verbs.execution.claim, free_workers=1, process=runtime.own_process.process, now=now
         )
         runtime.running.start(settled.claimed[0])
         assert runtime.running.stop(run.run_id, RunStatus.CANCELLED, "not this one")

@@ -36,6 +36,9 @@ T = TypeVar("T")
 class SqliteDatabase:
     """A database file and the threads that own its connections."""
 
+    #: Its lock keeps a second process out.
+    is_exclusive = True
+
     def __init__(
         self,
         path: Path,

@@ -5,7 +5,7 @@ from universal_agent.domain.slot import from_epoch
 from universal_agent.store.tx import Row
 
 #: How many columns {run_columns} has.
-RUN_WIDTH = 18
+RUN_WIDTH = 19
 
 
 def run_from_row(row: Row) -> Run:
@@ -29,6 +29,7 @@ def run_from_row(row: Row) -> Run:
         output_preview,
         host,
         approved_by,
+        process_id,
     ) = row[:RUN_WIDTH]
     return Run(
         run_id=RunId(run_id),
@@ -49,4 +50,5 @@ def run_from_row(row: Row) -> Run:
         output_preview=output_preview,
         host=host,
         approved_by=approved_by,
+        process_id=process_id,
     )

@@ -2,15 +2,16 @@
 
 -- {run_columns} --
 run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot, job_version,
-queued_at, started_at, finished_at, error, reason, exit_code, output_preview, host, approved_by
+queued_at, started_at, finished_at, error, reason, exit_code, output_preview, host, approved_by,
+process_id
 
 -- insert_run --
 INSERT INTO runs (run_id, source, source_ref, scheduled_at, has_slot, job_version, status, trigger,
                   attempt, priority, serial, queued_at, queue_until, started_at, host,
-                  approved_by, spec)
+                  process_id, approved_by, spec)
 VALUES (:run_id, :source, :source_ref, :scheduled_at, :has_slot, :job_version, :status, :trigger,
-        :attempt, :priority, :serial, :queued_at, :queue_until, :started_at, :host, :approved_by,
-        :spec);
+        :attempt, :priority, :serial, :queued_at, :queue_until, :started_at, :host, :process_id,
+        :approved_by, :spec);
 
 -- active_runs --
 -- CROSS JOIN fixes the join order in SQLite: the few keys first, then the index.
@@ -45,9 +46,12 @@ SELECT {r.run_columns}, r.queue_until, v.spec, r.spec
 FROM runs r LEFT JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
 WHERE r.status = 'queued' AND r.queue_until <= :now LIMIT :limit;
 
--- start_run --
-UPDATE runs SET status = 'running', started_at = :now, host = :host
-WHERE run_id = :run_id AND status = 'queued';
+-- start_runs --
+UPDATE runs
+SET status = 'running', started_at = :now, host = :host, process_id = :process_id
+FROM json_each(:run_ids) d
+WHERE runs.run_id = d.value AND runs.status = 'queued'
+RETURNING run_id;
 
 -- running_run --
 SELECT {run_columns}, cancel_reason
@@ -62,8 +66,9 @@ SELECT run_id, cancel_reason FROM runs
 WHERE finished_at IS NULL AND status = 'running' AND cancel_reason IS NOT NULL;
 
 -- requeue_run --
-UPDATE runs SET status = 'queued', started_at = NULL, host = NULL
-WHERE run_id = :run_id AND status = 'running' AND cancel_reason IS NULL
+UPDATE runs SET status = 'queued', started_at = NULL, host = NULL, process_id = NULL
+WHERE run_id = :run_id AND status = 'running' AND process_id = :process_id
+  AND cancel_reason IS NULL
 RETURNING {run_columns};
 
 -- end_runs --
@@ -74,6 +79,7 @@ SET status = json_extract(d.value, '$[1]'), started_at = json_extract(d.value, '
     reason = json_extract(d.value, '$[7]')
 FROM json_each(:rows) d
 WHERE runs.run_id = json_extract(d.value, '$[0]') AND runs.status = 'running'
+  AND runs.process_id = json_extract(d.value, '$[8]')
 RETURNING run_id;
 
 -- drop_queued_run --
@@ -84,15 +90,6 @@ RETURNING {run_columns};
 -- close_run --
 UPDATE runs SET status = :status, finished_at = :now, error = :error
 WHERE run_id = :run_id AND finished_at IS NULL;
-
--- left_running --
-SELECT {run_columns}, cancel_reason
-FROM runs WHERE finished_at IS NULL AND status = 'running' AND host = :host LIMIT :limit;
-
--- left_running [sqlite] --
--- One process owns a SQLite file: every run that it finds running is its own, under any host name.
-SELECT {run_columns}, cancel_reason
-FROM runs WHERE finished_at IS NULL AND status = 'running' LIMIT :limit;
 
 -- waiting_of_job --
 SELECT run_id FROM runs

@@ -75,6 +75,7 @@ def _run_params(item: NewRun) -> dict[str, object]:
         "queue_until": None if item.patience is None else queued_at + item.patience,
         "started_at": stamp(run.started_at),
         "host": run.host,
+        "process_id": run.process_id,
         "approved_by": run.approved_by,
         "spec": to_json(spec_to_record(spec)) if run.brings_spec else None,
     }

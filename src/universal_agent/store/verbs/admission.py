@@ -13,6 +13,7 @@ from universal_agent.domain.job import (
     Job,
     Overlap,
 )
+from universal_agent.domain.process import Process
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source, epoch, from_epoch
 from universal_agent.failpoint import Failpoint, passing
@@ -20,6 +21,7 @@ from universal_agent.store.encoding import stamp, to_json
 from universal_agent.store.rows.decoding import readable
 from universal_agent.store.rows.jobs import job_from_row
 from universal_agent.store.rows.runs import run_from_row
+from universal_agent.store.steps.claims import claimed_by, workers_of
 from universal_agent.store.steps.decided_slots import without_decided_slots
 from universal_agent.store.steps.holds import take_probe
 from universal_agent.store.steps.retries import Dropped, drop_retries
@@ -86,15 +88,17 @@ def admit(
     decisions: Sequence[Decision],
     *,
     free_workers: int,
-    host: str,
+    process: Process,
     now: datetime,
     rules: ClaimRules = ANY_RUN,
 ) -> Admission:
     """Apply decisions: claim slots under their key, advance the jobs, record missed slots.
 
     Up to `free_workers` slots start (`running`), slots on time first. The others are queued, or
-    skipped where the job's overlap policy says so.
+    skipped where the job's overlap policy says so. None starts in a process that was given up as
+    lost.
     """
+    free_workers = workers_of(tx, process, free_workers)
     applied = without_decided_slots(tx, _advance(tx, decisions))
     for decision in applied:
         for missed in decision.missed:
@@ -107,7 +111,7 @@ def admit(
         free_workers,
         rules,
         probes=_probes(tx, starts, now=now),
-        host=host,
+        process=process,
         now=now,
     )
     for decision, start in sorted(starts, key=_rank):
@@ -212,7 +216,7 @@ class _AdmissionBatch:
         rules: ClaimRules,
         *,
         probes: Collection[RunId],
-        host: str,
+        process: Process,
         now: datetime,
     ) -> None:
         self._active = active
@@ -220,7 +224,7 @@ class _AdmissionBatch:
         self._free_workers = free_workers
         self._late_workers = free_workers if rules.late_workers is None else rules.late_workers
         self._probes = probes
-        self._host = host
+        self._process = process
         self._now = now
         self._new: list[NewRun] = []
         self._slots: list[dict[str, object]] = []
@@ -257,16 +261,16 @@ class _AdmissionBatch:
             run_id=start.run_id,
             source=job.source,
             source_ref=job.job_id,
-            status=RunStatus.RUNNING if free else RunStatus.QUEUED,
+            status=RunStatus.QUEUED,
             trigger=start.trigger,
             attempt=1,
             scheduled_at=start.scheduled_at,
             has_slot=True,
             job_version=job.version,
             queued_at=self._now,
-            started_at=self._now if free else None,
-            host=self._host if free else None,
         )
+        if free:
+            run = claimed_by(self._process, run, now=self._now)
         patience = None if late_by_policy else policy.queue_limit_seconds
         self._new.append(NewRun(run, job.spec, patience))
         self._slot(job, start, run.status, run_id=run.run_id)

@@ -7,12 +7,14 @@ from datetime import datetime
 from universal_agent.domain import events
 from universal_agent.domain.beat import BeatReport
 from universal_agent.domain.job import Job, JobSpec
-from universal_agent.domain.run import RetryAdvice, Run, RunId, RunStatus, Trigger
+from universal_agent.domain.process import Process
+from universal_agent.domain.run import RetryAdvice, Run, RunStatus, Trigger
 from universal_agent.domain.slot import Source
 from universal_agent.domain.system_event import WakeMode
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.store.encoding import stamp, to_json
 from universal_agent.store.rows.runs import RUN_WIDTH, run_from_row
+from universal_agent.store.steps.claims import claimed_by, workers_of
 from universal_agent.store.steps.holds import after_failure, after_success
 from universal_agent.store.steps.job_versions import spec_of
 from universal_agent.store.steps.slots import set_outcomes
@@ -27,9 +29,13 @@ _FAILED = (RunStatus.ERROR, RunStatus.TIMEOUT)
 
 
 def claim(
-    tx: Tx, *, free_workers: int, host: str, now: datetime, rules: ClaimRules = ANY_RUN
+    tx: Tx, *, free_workers: int, process: Process, now: datetime, rules: ClaimRules = ANY_RUN
 ) -> Settled:
-    """Mark queued runs running: runs on time first, then by priority."""
+    """Mark queued runs running: runs on time first, then by priority.
+
+    A process that was given up as lost gets none.
+    """
+    free_workers = workers_of(tx, process, free_workers)
     claimed: list[Claimed] = []
     busy: set[str] = set()
     for row in _claimable(tx, free_workers, rules):
@@ -43,10 +49,9 @@ def claim(
         if serial and run.source_ref in busy:
             continue
         busy.add(run.source_ref)
-        run = replace(run, status=RunStatus.RUNNING, started_at=now, host=host)
-        claimed.append(Claimed(run=run, spec=spec))
-    started = [{"run_id": c.run.run_id, "now": now.timestamp(), "host": host} for c in claimed]
-    tx.many("start_run", started)
+        claimed.append(Claimed(run=claimed_by(process, run, now=now), spec=spec))
+    started = _start(tx, claimed, process, now=now)
+    claimed = [c for c in claimed if c.run.run_id in started]
     set_outcomes(tx, [(c.run, None) for c in claimed])
     tx.append_all([events.run_changed(c.run, c.spec, now=now) for c in claimed])
     claimed = [deliver_events(tx, c) for c in claimed]
@@ -54,10 +59,26 @@ def claim(
     return Settled(claimed=tuple(claimed), more_queued=bool(waiting and waiting[0]))
 
 
-def requeue(tx: Tx, run_ids: Sequence[RunId], *, now: datetime) -> None:
-    """Put claimed runs that have not begun back into the queue."""
-    for run_id in run_ids:
-        row = tx.one("requeue_run", run_id=run_id)
+def _start(
+    tx: Tx, claimed: Sequence[Claimed], process: Process, *, now: datetime
+) -> Collection[str]:
+    """Mark runs that are still queued running under the process's claim; returns their ids."""
+    if not claimed:
+        return ()
+    rows = tx.all(
+        "start_runs",
+        run_ids=to_json([c.run.run_id for c in claimed]),
+        now=now.timestamp(),
+        host=process.host,
+        process_id=process.process_id,
+    )
+    return {run_id for (run_id,) in rows}
+
+
+def requeue(tx: Tx, runs: Sequence[Run], *, now: datetime) -> None:
+    """Put claimed runs that have not begun back into the queue, where the claim still stands."""
+    for claimed in runs:
+        row = tx.one("requeue_run", run_id=claimed.run_id, process_id=claimed.process_id)
         if row is not None:
             run = run_from_row(row)
             set_outcomes(tx, [(run, None)])
@@ -90,7 +111,7 @@ def settle(
     ended: Sequence[Finished],
     *,
     free_workers: int,
-    host: str,
+    process: Process,
     now: datetime,
     rules: ClaimRules = ANY_RUN,
 ) -> Settled:
@@ -99,13 +120,13 @@ def settle(
     The worker that an end frees is given away in the same commit.
     """
     finish(tx, ended, beats_off=Source.HEARTBEAT in rules.off, now=now)
-    return claim(tx, free_workers=free_workers, host=host, now=now, rules=rules)
+    return claim(tx, free_workers=free_workers, process=process, now=now, rules=rules)
 
 
 def finish(tx: Tx, ended: Sequence[Finished], *, beats_off: bool, now: datetime) -> None:
     """Record how runs ended, and plan their retries.
 
-    A run that is no longer `running` is left as it is.
+    A run that is no longer `running` under the claim is left as it is.
     """
     runs = [(_ended_run(end), end.claimed.spec) for end in ended]
     closed = end_runs(tx, [run for run, _ in runs])
@@ -246,7 +267,7 @@ def _ended_run(end: Finished) -> Run:
 
 
 def end_runs(tx: Tx, runs: Sequence[Run]) -> set[str]:
-    """Record how runs ended; returns the ids of those that were `running`."""
+    """Record how runs ended; returns the ids of those that were `running` under their claim."""
     rows = [
         (
             run.run_id,
@@ -257,6 +278,7 @@ def end_runs(tx: Tx, runs: Sequence[Run]) -> set[str]:
             run.exit_code,
             run.output_preview,
             run.reason,
+            run.process_id,
         )
         for run in runs
     ]

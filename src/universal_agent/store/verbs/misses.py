@@ -17,7 +17,7 @@ from universal_agent.store.steps.each import for_each
 from universal_agent.store.steps.job_versions import read_spec, spec_of
 from universal_agent.store.steps.missed import move_to_missed, put_missed
 from universal_agent.store.steps.slots import set_outcomes
-from universal_agent.store.steps.unreadable_runs import close_unreadable, run_or_stand_in
+from universal_agent.store.steps.unreadable_runs import close_unreadable
 from universal_agent.store.tx import Row, Tx
 from universal_agent.store.verbs.execution import end_runs
 from universal_agent.store.verbs.jobs import get_job
@@ -164,22 +164,16 @@ def _may_try_again(tx: Tx, run: Run, spec: JobSpec) -> bool:
     return int(row[0]) <= INTERRUPTED_RETRIES
 
 
-def left_running(tx: Tx, *, host: str, limit: int) -> list[Run]:
-    """Runs that are `running` although the process of this host that had them is dead."""
-    rows = tx.all("left_running", host=host, limit=limit)
-    return [run_or_stand_in(tx, row) for row in rows]
-
-
-def interrupt_runs(
+def interrupt_left(
     tx: Tx,
+    process_id: str,
     *,
-    host: str,
     now: datetime,
     outage_id: str,
     missed_ids: Sequence[str],
 ) -> tuple[RunId, ...]:
-    """Close runs that a dead process left `running`, at most one for each of `missed_ids`."""
-    rows = tx.all("left_running", host=host, limit=len(missed_ids))
+    """Close runs that a lost process left `running`, at most one for each of `missed_ids`."""
+    rows = tx.all("left_running", process_id=process_id, limit=len(missed_ids))
 
     def close(pair: tuple[str, Row]) -> None:
         missed_id, row = pair
