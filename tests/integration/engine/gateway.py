@@ -53,7 +53,7 @@ class Gateway:
         await self.runtime.start()
         await self.clock.settle()
 
-    def make_store(self) -> Any:
+    def make_store(self) -> ManualStore:
         """A store on the database in the data directory."""
         return ManualStore(self._settings.database_path, self.clock)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ class Sharing(Gateway):
         super().__init__(data_dir, clock)
         self._path = database
 
-    def make_store(self) -> Store:
+    def make_store(self) -> Any:
         self.database = SharedFile(self._path)
         return Store(self.database, self.database.tail)
 
