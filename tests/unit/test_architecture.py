@@ -185,7 +185,7 @@ def test_only_the_store_holds_sql_statements() -> None:
 def test_the_store_has_no_method_for_a_verb() -> None:
     public = {name for name in vars(Store) if not name.startswith("_")}
     assert public == {
-        *("open", "close", "set_aside", "last_error"),
+        *("open", "close", "set_aside", "last_error", "is_exclusive"),
         *("write", "read"),
         *("appended", "read_events", "forget_events"),
     }
