@@ -6,6 +6,8 @@ const gateway = process.env.UA_GATEWAY ?? 'http://127.0.0.1:8002';
 
 export default defineConfig({
   plugins: [react()],
+  // Files find each other relatively: a proxy may have the gateway below a path.
+  base: './',
   envPrefix: ['VITE_', 'NEXT_PUBLIC_'],
   build: {
     outDir: '../src/universal_agent/web_dist',

@@ -16,6 +16,7 @@
     │   ├── StaleVersion             409
     │   └── AlreadyResolved          409
     ├── TooLarge                     413
+    ├── UpgradeRequired              426
     ├── LimitReached                 429
     ├── Unavailable                  503  answers carry Retry-After
     │   ├── StoreUnavailable         503
@@ -153,6 +154,13 @@ class TooLarge(UniversalAgentError):
 
     status = 413
     title = "Too large"
+
+
+class UpgradeRequired(UniversalAgentError):
+    """This address is a WebSocket."""
+
+    status = 426
+    title = "Upgrade required"
 
 
 class LimitReached(UniversalAgentError):

@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BeforeValidator
 from pydantic_settings import NoDecode
 
+from universal_agent.masking import without_user
+
 TRUTHY = frozenset({"1", "true", "yes", "on"})
 FALSY = frozenset({"0", "false", "no", "off"})
 
@@ -70,6 +72,48 @@ def host_timezone() -> str:
         except (ZoneInfoNotFoundError, ValueError, OSError):
             continue
     return "UTC"
+
+
+def is_loopback_name(name: str) -> bool:
+    """Whether a host, with or without a port, is this machine's own loopback address."""
+    bracketed = f"[{name}]" if name.count(":") > 1 and not name.startswith("[") else name
+    try:
+        host = urlsplit(f"//{bracketed}").hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def networks(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Addresses and networks as they are. Raises ValueError for one that is neither."""
+    for value in values:
+        try:
+            ipaddress.ip_network(value, strict=False)
+        except ValueError:
+            raise ValueError(
+                f"expected addresses or networks such as 127.0.0.1 or 10.0.0.0/8, got {value!r}"
+            ) from None
+    return values
+
+
+_PUBLIC_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
+
+
+def public_address(value: str) -> str:
+    """The address at which browsers reach the dashboard, as it is; "" for none."""
+    if not value:
+        return value
+    expected = "expected an address such as https://example.org/agents/"
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(f"{expected}, got {without_user(value)!r}") from None
+    is_plain = not (parts.query or parts.fragment or parts.username or parts.password)
+    is_path = _PUBLIC_PATH.fullmatch(parts.path) and not {".", ".."} & set(parts.path.split("/"))
+    if parts.scheme not in ("http", "https") or not host or not is_plain or not is_path:
+        raise ValueError(f"{expected}, got {without_user(value)!r}")
+    return value
 
 
 _HOST_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)

@@ -4,12 +4,12 @@ Every environment variable that this product reads is a field here, typed and re
 invalid value stops the start with the variable's name (`SettingsError`).
 """
 
-import ipaddress
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -24,7 +24,10 @@ from universal_agent.setting_values import (
     check_web_address,
     expanded_path,
     host_timezone,
+    is_loopback_name,
     known_zone,
+    networks,
+    public_address,
     readings_of,
     service_addresses,
 )
@@ -37,6 +40,14 @@ SHORTEST_WIDE_TOKEN = 32
 
 #: Longer than any token.
 _TOKEN_FILE_BYTES = 4096
+
+#: Overrides with which no other machine is let in, for commands that make the token first.
+LOOPBACK_ONLY: Mapping[str, Any] = {
+    "gateway_host": "127.0.0.1",
+    "allowed_hosts": (),
+    "public_url": "",
+    "trusted_proxies": (),
+}
 
 Source = Literal["default", "environment"]
 
@@ -102,6 +113,10 @@ class Settings(BaseSettings):
     gateway_port: int = Field(default=8002, ge=0, le=65535)
     ops_token: str = Field(default="", repr=False)
     allowed_hosts: Words = ()
+    #: The address of the dashboard behind a proxy, with the path below which it is.
+    public_url: str = ""
+    #: Networks of the proxies whose X-Forwarded-For is believed.
+    trusted_proxies: Words = ()
 
     # -- storage
     data_dir: Path = Path(".ua")
@@ -161,6 +176,16 @@ class Settings(BaseSettings):
     @classmethod
     def _known_zone(cls, value: str) -> str:
         return known_zone(value)
+
+    @field_validator("public_url")
+    @classmethod
+    def _page_address(cls, value: str) -> str:
+        return public_address(value)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return networks(value)
 
     @field_validator("data_dir", "workspaces_dir", "state_home")
     @classmethod
@@ -227,14 +252,26 @@ class Settings(BaseSettings):
         return self.data_dir.resolve() / "runs"
 
     @property
-    def is_loopback(self) -> bool:
-        """Whether only this machine can reach the gateway."""
-        if self.gateway_host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.gateway_host).is_loopback
-        except ValueError:
-            return False
+    def opened_by(self) -> str | None:
+        """The first setting that lets other machines in, as `NAME=value`; None if none does.
+
+        A name of another machine, and a proxy, mean that requests of others arrive over loopback.
+        """
+        hosts = [name for name in self.allowed_hosts if not is_loopback_name(name)]
+        if not is_loopback_name(self.gateway_host):
+            return f"UA_GATEWAY_HOST={self.gateway_host}"
+        if hosts:
+            return f"UA_ALLOWED_HOSTS={','.join(hosts)}"
+        if self.public_url and not is_loopback_name(urlsplit(self.public_url).netloc):
+            return f"UA_PUBLIC_URL={self.public_url}"
+        if self.trusted_proxies:
+            return f"UA_TRUSTED_PROXIES={','.join(self.trusted_proxies)}"
+        return None
+
+    @property
+    def public_path(self) -> str:
+        """The path below which the proxy has the gateway, without a slash at its end."""
+        return urlsplit(self.public_url).path.rstrip("/")
 
     @property
     def has_agent(self) -> bool:
@@ -273,7 +310,8 @@ def load_settings(*, with_token_file: bool = True, **overrides: Any) -> Settings
     """Read the environment, then `ops_token` in the data dir when no token is set.
 
     A token from the file does not count as set: `source` says "default". Raises SettingsError
-    naming every variable that has a bad value.
+    naming every variable that has a bad value, and for a token that is missing or too short where
+    other machines are let in.
     """
     try:
         settings = Settings(**overrides)
@@ -286,10 +324,11 @@ def load_settings(*, with_token_file: bool = True, **overrides: Any) -> Settings
         if token is not None:
             settings = settings.model_copy(update={"ops_token": token})
             settings.model_fields_set.discard("ops_token")
-    if not settings.is_loopback and not settings.ops_token:
+    if settings.opened_by and not settings.ops_token:
         raise SettingsError(
-            f"UA_GATEWAY_HOST={settings.gateway_host} lets other machines in, so UA_OPS_TOKEN "
-            "must be set. Make one with `ua token new`, or stay on 127.0.0.1."
+            f"{settings.opened_by} lets other machines in, so UA_OPS_TOKEN must be set: who "
+            "reaches the gateway runs commands on this machine. Make a token with `ua token new`, "
+            "or unset the variable."
         )
     if settings.ops_token:
         check_token(settings, settings.ops_token)
@@ -328,10 +367,10 @@ def check_token(settings: Settings, token: str) -> None:
             "UA_OPS_TOKEN: expected one line of printable characters without blanks around it, got "
             "something else. `ua token new --force` makes a good one."
         )
-    if not settings.is_loopback and len(token) < SHORTEST_WIDE_TOKEN:
+    if settings.opened_by and len(token) < SHORTEST_WIDE_TOKEN:
         raise SettingsError(
             f"UA_OPS_TOKEN: expected at least {SHORTEST_WIDE_TOKEN} characters where other "
-            f"machines are let in (UA_GATEWAY_HOST={settings.gateway_host}), got {len(token)}. "
+            f"machines are let in ({settings.opened_by}), got {len(token)}. "
             "`ua token new` makes a good one."
         )
     if token in readings_of(settings.webhook_secret):

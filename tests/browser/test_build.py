@@ -26,7 +26,7 @@ def first_files() -> set[str]:
     if not (WEB_DIST / "index.html").is_file():
         pytest.fail("the dashboard is not built; ./ua web builds it", pytrace=False)
     index = (WEB_DIST / "index.html").read_text(encoding="utf-8")
-    return set(re.findall(r'(?:src|href)="/(assets/[^"]+)"', index))
+    return set(re.findall(r'(?:src|href)="\./(assets/[^"]+)"', index))
 
 
 @pytest.mark.parametrize(("suffix", "budget"), [(".js", JS_BUDGET), (".css", CSS_BUDGET)])

@@ -285,3 +285,19 @@ async def test_many_readers_do_not_hold_up_what_else_there_is_to_do(
     await append(store, "a")
     assert await asyncio.gather(*reading) == [[1]] * 9
     assert len(done_at_a_turn) > 4
+
+
+async def test_a_client_that_comes_again_ends_its_own_stream_and_no_other(feed: EventFeed) -> None:
+    readers = [Reader(feed, client_id=name) for name in ("a", "b", "a", None, None)]
+    for reader in readers:
+        await reader.next()
+
+    assert await readers[0].rest() == []
+    assert feed.subscriber_count == 4
+
+    again = [Reader(feed, client_id="a") for _ in range(20)]
+    for reader in again:
+        await reader.next()
+        await readers[2].rest()
+        readers[2] = reader
+        assert feed.subscriber_count == 4

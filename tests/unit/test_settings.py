@@ -10,7 +10,7 @@ import pytest
 from universal_agent.errors import SettingsError
 from universal_agent.runners.base import load_runners
 from universal_agent.setting_values import FALSY, TRUTHY
-from universal_agent.settings import SHORTEST_WIDE_TOKEN, load_settings
+from universal_agent.settings import LOOPBACK_ONLY, SHORTEST_WIDE_TOKEN, load_settings
 
 LONG_TOKEN = "t" * SHORTEST_WIDE_TOKEN
 
@@ -220,7 +220,50 @@ def test_other_machines_are_let_in_only_with_a_token_that_cannot_be_guessed(host
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_this_machine_alone_needs_no_token(host: str) -> None:
-    assert load_settings(gateway_host=host).is_loopback
+    assert load_settings(gateway_host=host, allowed_hosts=(host,)).opened_by is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("UA_ALLOWED_HOSTS", "agents.example.org"),
+        ("UA_ALLOWED_HOSTS", "localhost agents.example.org:8443"),
+        ("UA_ALLOWED_HOSTS", "192.0.2.7"),
+        ("UA_PUBLIC_URL", "https://agents.example.org/ua/"),
+        ("UA_TRUSTED_PROXIES", "127.0.0.1"),
+    ],
+)
+def test_a_name_for_others_and_a_proxy_need_a_token_as_a_wide_address_does(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=rf"{name}=.*so UA_OPS_TOKEN must be set"):
+        load_settings()
+    with pytest.raises(SettingsError, match=rf"at least 32 characters.*\({name}=.*got 31"):
+        load_settings(ops_token=LONG_TOKEN[1:])
+    assert load_settings(ops_token=LONG_TOKEN).ops_token == LONG_TOKEN
+    assert load_settings(**LOOPBACK_ONLY).opened_by is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("UA_TRUSTED_PROXIES", "proxy.example.org"),
+        ("UA_TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("UA_PUBLIC_URL", "agents.example.org/ua"),
+        ("UA_PUBLIC_URL", "ftp://agents.example.org/"),
+        ("UA_PUBLIC_URL", "https://agents.example.org/a/../b"),
+        ("UA_PUBLIC_URL", "https://agents.example.org/ua?x=1"),
+        ("UA_PUBLIC_URL", "https://agents.example.org:x/"),
+        ("UA_PUBLIC_URL", "https://agents.example.org/a b"),
+    ],
+)
+def test_an_address_of_a_proxy_that_is_none_is_refused_by_name(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"{name}: expected .* such as .*, got "):
+        load_settings(ops_token=LONG_TOKEN)
 
 
 def test_webhooks_are_signed_with_a_secret_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:

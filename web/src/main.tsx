@@ -11,6 +11,7 @@ import { keys } from './api/keys';
 import { createQueryClient } from './api/queryClient';
 import { App } from './app/App';
 import { theme } from './app/theme';
+import { BASE } from './lib/base';
 import { PushClient } from './push/client';
 import { PushContext } from './push/context';
 import { Feeder } from './push/feeder';
@@ -57,7 +58,7 @@ createRoot(root).render(
     >
       <QueryClientProvider client={queries}>
         <PushContext value={push}>
-          <BrowserRouter>
+          <BrowserRouter basename={BASE}>
             <App />
           </BrowserRouter>
         </PushContext>

@@ -23,7 +23,7 @@ from universal_agent.api.auth import (
     router,
     session_cookie,
 )
-from universal_agent.api.hosts import Authority, Hosts, is_same_origin
+from universal_agent.api.hosts import Hosts, check_origin, unknown_host
 from universal_agent.api.limits import (
     MAX_BODY_BYTES,
     MAX_HEAD_BYTES,
@@ -38,6 +38,7 @@ from universal_agent.api.open_connections import CONNECTION
 from universal_agent.api.openapi import extend_openapi
 from universal_agent.api.policy import READING, Need, need_of
 from universal_agent.api.problems import problem_of
+from universal_agent.api.proxied import sign_of_proxy
 from universal_agent.clock import Clock
 from universal_agent.errors import (
     Forbidden,
@@ -78,6 +79,9 @@ _READ_HERE = frozenset(
 _OF_THE_WALL = frozenset(
     {b"host", b"origin", b"sec-fetch-dest", b"sec-fetch-mode", b"sec-fetch-site"}
 )
+
+#: What an open gateway shows to clients of proxies too.
+_WITHOUT_DATA = frozenset({Need.ANY_HOST, Need.NOTHING, Need.PAGE})
 
 #: Sessions in one request that are looked at.
 _MOST_SESSIONS = 4
@@ -136,15 +140,17 @@ class AccessLayer:
 
     def _admit(self, scope: Scope, need: Need, head: Head) -> Principal | None:
         """The principal; None where none is needed. Raises the error to refuse with."""
-        host = self._hosts.accepted(head.headers.get(b"host", b""))
-        if host is None or not scope["path"].startswith("/"):
-            raise Forbidden(
-                "This gateway does not answer to the name in Host; UA_ALLOWED_HOSTS adds names."
-            )
-        if not _is_ours(head.headers, host, need):
-            raise Forbidden("Pages of other origins may not use this gateway.")
+        name = head.headers.get(b"host", b"")
+        host = self._hosts.accepted(name)
+        if host is None and need is not Need.ANY_HOST:
+            raise unknown_host(name)
+        if not scope["path"].startswith("/"):
+            raise Forbidden("expected a path that begins with /")
+        check_origin(head.headers, host, need)
         state = scope.setdefault("state", {})
-        state["session_cookie"] = session_cookie(host.port)
+        state["is_named"] = host is not None
+        state["session_cookie"] = session_cookie(host and host.port)
+        state["cookie_path"] = self._hosts.cookie_path(host)
         principal = self._principal(scope, need, head)
         if principal is not None:
             state["principal"] = principal
@@ -159,9 +165,15 @@ class AccessLayer:
 
     def _principal(self, scope: Scope, need: Need, head: Head) -> Principal | None:
         if self._gate.is_open:
+            if need not in _WITHOUT_DATA and (sign := sign_of_proxy(scope)):
+                raise Forbidden(
+                    f"A proxy stands in front of this gateway ({sign}), and no token is set: "
+                    "everybody who reaches the proxy could run commands here. Make a token with "
+                    "`ua token new`; the gateway asks for it within seconds."
+                )
             return Principal(Via.OPEN, client_of(scope))
         match need:
-            case Need.NOTHING | Need.PAGE:
+            case Need.ANY_HOST | Need.NOTHING | Need.PAGE:
                 return None
             case Need.TOKEN_OR_NOTHING:
                 with suppress(Unauthorized, LimitReached):
@@ -192,21 +204,6 @@ def _check_repeats(query: bytes) -> None:
         if name in seen:
             raise InvalidInput("expected this parameter once", field=log_text(name)[:100])
         seen.add(name)
-
-
-def _is_ours(headers: dict[bytes, bytes], host: Authority, need: Need) -> bool:
-    """Whether a request comes from a page of ours, or from no page at all."""
-    origin = headers.get(b"origin")
-    if origin is not None and not is_same_origin(origin, host):
-        return False
-    site = headers.get(b"sec-fetch-site")
-    if site is None or site in (b"same-origin", b"none"):
-        return True
-    return (
-        need is Need.PAGE
-        and headers.get(b"sec-fetch-mode") == b"navigate"
-        and headers.get(b"sec-fetch-dest") == b"document"
-    )
 
 
 def _says_whence(headers: dict[bytes, bytes]) -> bool:
@@ -337,7 +334,8 @@ async def _refuse(
         cookie = scope["state"]["session_cookie"]
         if cookie.encode() in head.headers.get(b"cookie", b""):
             # A session from before the token changed would be taken for a guess at each request.
-            response.delete_cookie(cookie, httponly=True, samesite="strict")
+            path = scope["state"]["cookie_path"]
+            response.delete_cookie(cookie, path=path, httponly=True, samesite="strict")
     await response(scope, receive, answer)
 
 
@@ -365,6 +363,7 @@ def _describe_access(document: dict[str, Any]) -> None:
         "query": {"type": "apiKey", "in": "query", "name": "ops_token"},
     }
     ways: dict[Need, list[dict[str, list[str]]]] = {
+        Need.ANY_HOST: [],
         Need.NOTHING: [],
         Need.PAGE: [],
         Need.TOKEN_OR_NOTHING: [],

@@ -27,6 +27,7 @@ from universal_agent.api.access import install_access
 from universal_agent.api.access_log import AccessLog, query_parameters
 from universal_agent.api.head_requests import HeadAsGet
 from universal_agent.api.problems import EVERYWHERE, install_problem_handlers
+from universal_agent.api.proxied import install_proxied
 from universal_agent.api.short_way import ShortWay
 from universal_agent.runtime import Runtime
 
@@ -44,7 +45,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     )
     app.state.runtime = runtime
     app.add_middleware(ShortWay, ways=cron.SHORT_WAYS)
-    app.add_middleware(web_page.PageFiles)
+    app.add_middleware(web_page.PageFiles, public_path=runtime.settings.public_path)
     install_problem_handlers(app)
     modules = (
         health,
@@ -74,4 +75,5 @@ def create_app(runtime: Runtime) -> FastAPI:
     shown = query_parameters(route for module in modules for route in module.router.routes)
     app.add_middleware(HeadAsGet)
     app.add_middleware(AccessLog, clock=runtime.clock, shown=shown)
+    install_proxied(app, runtime.settings)
     return app

@@ -243,6 +243,7 @@ async def login(request: Request, body: Login) -> Response:
         request.state.session_cookie,
         gate.sign_in(body.token, client=client_of(request.scope)),
         max_age=int(SESSION_TIME.total_seconds()),
+        path=request.state.cookie_path,
         httponly=True,
         samesite="strict",
         secure=origin.startswith("https"),
@@ -258,7 +259,12 @@ async def login(request: Request, body: Login) -> Response:
 )
 async def logout(request: Request) -> Response:
     response = answer({"status": "ok"})
-    response.delete_cookie(request.state.session_cookie, httponly=True, samesite="strict")
+    response.delete_cookie(
+        request.state.session_cookie,
+        path=request.state.cookie_path,
+        httponly=True,
+        samesite="strict",
+    )
     return response
 
 

@@ -7,10 +7,14 @@ nor forge Origin and Sec-Fetch-Site. So these three headers protect a gateway ev
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Self
+from urllib.parse import urlsplit
 
-from universal_agent.errors import SettingsError
+from universal_agent.api.limits import REPEATED
+from universal_agent.api.log_text import log_text
+from universal_agent.api.policy import Need
+from universal_agent.errors import Forbidden, SettingsError
 from universal_agent.settings import LOOPBACK_NAMES, Settings
 
 _AUTHORITY = re.compile(rb"([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?")
@@ -63,6 +67,50 @@ def is_same_origin(origin: bytes, host: Authority) -> bool:
     )
 
 
+def check_origin(headers: Mapping[bytes, bytes], host: Authority | None, need: Need) -> None:
+    """Raise Forbidden unless a request comes from a page of ours, or from no page at all.
+
+    The pages and their files are the same for everybody: Origin does not matter to them, so that a
+    page can load behind a proxy that changes Host, and say so.
+    """
+    origin = headers.get(b"origin")
+    if (
+        origin is not None
+        and need is not Need.PAGE
+        and not (host is not None and is_same_origin(origin, host))
+    ):
+        raise Forbidden(
+            f"Pages of other origins may not use this gateway: Origin is {_shown(origin)}, and "
+            f"Host is {_shown(headers.get(b'host', b''))}. A proxy in between must pass Host on "
+            "unchanged (docs/how-to/proxy.md)."
+        )
+    site = headers.get(b"sec-fetch-site")
+    if site is None or site in (b"same-origin", b"none"):
+        return
+    if not (
+        need is Need.PAGE
+        and headers.get(b"sec-fetch-mode") == b"navigate"
+        and headers.get(b"sec-fetch-dest") == b"document"
+    ):
+        raise Forbidden(
+            f"Pages of other origins may not use this gateway (Sec-Fetch-Site: {_shown(site)})."
+        )
+
+
+def unknown_host(host: bytes) -> Forbidden:
+    """The error for a Host that the gateway does not answer to."""
+    if host in (b"", REPEATED):
+        return Forbidden("expected one Host header, got " + ("none" if host == b"" else "several"))
+    return Forbidden(
+        f"This gateway does not answer to the name {_shown(host)} in Host. UA_ALLOWED_HOSTS adds "
+        "names, at the start; a proxy must pass on the one that browsers use."
+    )
+
+
+def _shown(value: bytes) -> str:
+    return log_text(value.decode("latin-1"))[:100] or "missing"
+
+
 class Hosts:
     """The names that the gateway answers to: this machine's own, and those in UA_ALLOWED_HOSTS.
 
@@ -70,14 +118,23 @@ class Hosts:
     Raises SettingsError for a wildcard and for text that cannot be a host name.
     """
 
-    def __init__(self, names: Iterable[str] = ()) -> None:
+    def __init__(self, names: Iterable[str] = (), *, public_url: str = "") -> None:
         self._accepted = {_authority(name) for name in (*LOOPBACK_NAMES, *names)}
+        parts = urlsplit(public_url)
+        self._public = (parts.hostname or "").encode(), parts.path.rstrip("/") + "/"
+        if parts.hostname:
+            self._accepted.add(_authority(parts.hostname))
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The names of a gateway with these settings, and the address it listens on."""
         own = () if _is_wildcard(settings.gateway_host) else (settings.gateway_host,)
-        return cls((*own, *settings.allowed_hosts))
+        return cls((*own, *settings.allowed_hosts), public_url=settings.public_url)
+
+    def cookie_path(self, host: Authority | None) -> str:
+        """The path of a session's cookie: below the public one, other programs do not get it."""
+        name, path = self._public
+        return path if host is not None and host.name == name else "/"
 
     def accepted(self, host: bytes) -> Authority | None:
         """The authority that a Host header names; None when it is not one of ours."""

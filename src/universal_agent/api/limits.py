@@ -35,7 +35,10 @@ class TooManyGuesses(LimitReached):
     """There were too many wrong tokens; wait before the next."""
 
     def __init__(self, retry_after_seconds: int) -> None:
-        super().__init__()
+        unit = "second" if retry_after_seconds == 1 else "seconds"
+        super().__init__(
+            f"There were too many wrong tokens; wait {retry_after_seconds} {unit} before the next."
+        )
         self.retry_after_seconds = retry_after_seconds
 
 

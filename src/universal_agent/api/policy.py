@@ -9,6 +9,8 @@ from enum import StrEnum
 class Need(StrEnum):
     """What a request must show, in addition to an accepted Host and Origin."""
 
+    #: Nothing, and Host may be any: checks of proxies send the address, or none.
+    ANY_HOST = "any_host"
     #: Nothing.
     NOTHING = "nothing"
     #: Nothing, and links on other sites may lead here: the page holds no data.
@@ -25,8 +27,8 @@ class Need(StrEnum):
 POLICY = {
     ("GET", "/"): Need.PAGE,
     ("HEAD", "/"): Need.PAGE,
-    ("GET", "/api/v1/health"): Need.NOTHING,
-    ("HEAD", "/api/v1/health"): Need.NOTHING,
+    ("GET", "/api/v1/health"): Need.ANY_HOST,
+    ("HEAD", "/api/v1/health"): Need.ANY_HOST,
     ("GET", "/config"): Need.TOKEN_OR_NOTHING,
     ("POST", "/api/v1/auth/login"): Need.NOTHING,
     ("GET", "/api/v1/ops/scheduling/stream"): Need.TOKEN_MAYBE_IN_QUERY,

@@ -20,7 +20,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from universal_agent.api.log_text import log_text
 from universal_agent.api.openapi import extend_openapi
-from universal_agent.errors import EngineOff, Unauthorized, Unavailable, UniversalAgentError
+from universal_agent.errors import (
+    EngineOff,
+    Unauthorized,
+    Unavailable,
+    UniversalAgentError,
+    UpgradeRequired,
+)
 from universal_agent.masking import mask
 
 _log = structlog.get_logger(__name__)
@@ -37,6 +43,7 @@ _TITLES = {
     409: "Conflict",
     413: "Too large",
     422: "Malformed request",
+    426: "Upgrade required",
     429: "Limit reached",
     431: "Headers too large",
     500: "Internal error",
@@ -117,6 +124,9 @@ def problem_of(error: UniversalAgentError) -> Response:
     headers = {}
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = 'Bearer realm="universal-agent"'
+    if isinstance(error, UpgradeRequired):
+        headers["Upgrade"] = "websocket"
+        headers["Connection"] = "Upgrade"
     wait = getattr(error, "retry_after_seconds", None)
     if wait is None and isinstance(error, Unavailable):
         wait = _SWITCH_RETRY_SECONDS if isinstance(error, EngineOff) else _STORE_RETRY_SECONDS

@@ -69,6 +69,14 @@ async def stream(
     heartbeat_seconds: Annotated[float, Query(allow_inf_nan=False)] = 20.0,
     once: bool = False,
     stream_id: Annotated[str | None, Query(max_length=100)] = None,
+    client_id: Annotated[
+        str | None,
+        Query(
+            min_length=1,
+            max_length=100,
+            description="A random name of the client; its new stream ends the one before.",
+        ),
+    ] = None,
     ops_token: Annotated[str | None, Query(max_length=1000)] = None,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=100)] = None,
 ) -> Response:
@@ -82,6 +90,7 @@ async def stream(
         stream_id=stream_id,
         heartbeat_seconds=min(max(heartbeat_seconds, 2.0), 60.0),
         once=once,
+        client_id=client_id,
     )
     return EventStream(frames)
 

@@ -52,6 +52,10 @@ _TICK_SECONDS = 1.0
 #: commit takes.
 _SWITCH_SECONDS = 0.00005
 
+#: Seconds that a connection may wait for its next request. Longer than proxies keep theirs (Caddy:
+#: 120 s), or a proxy sends a request on a connection that is being closed.
+_IDLE_SECONDS = 150
+
 #: Bytes of a message that a client may send over a WebSocket; one that is larger ends it (1009).
 _MESSAGE_BYTES = 256 * 1024
 
@@ -204,6 +208,7 @@ def server_of(runtime: Runtime) -> CalmServer:
         ws_per_message_deflate=False,
         # The client is the peer of the connection; a header that says otherwise can be forged.
         proxy_headers=False,
+        timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=2,
     )
     server = CalmServer(config, runtime.end_streams, connections, runtime.drain_at_signal)

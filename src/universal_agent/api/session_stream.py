@@ -18,7 +18,12 @@ from universal_agent.api.wire import Body, bounded
 from universal_agent.domain.session import TURN_CHARS, Admitted, Turn
 from universal_agent.domain.slot import REF_PATTERN
 from universal_agent.engine.hub import SLOW, Attachment
-from universal_agent.errors import InvalidInput, SessionNotFound, UniversalAgentError
+from universal_agent.errors import (
+    InvalidInput,
+    SessionNotFound,
+    UniversalAgentError,
+    UpgradeRequired,
+)
 from universal_agent.runtime import Runtime
 
 router = APIRouter(prefix="/api/v1/sessions", tags=["sessions"])
@@ -85,6 +90,15 @@ async def stream(websocket: WebSocket, session_id: str, user_id: str | None = No
         await _converse(websocket, runtime, attachment)
     finally:
         runtime.sessions.detach(attachment)
+
+
+@router.get("/{session_id}/stream", include_in_schema=False)
+async def stream_without_upgrade() -> None:
+    """The answer to a handshake that lost its Upgrade on the way."""
+    raise UpgradeRequired(
+        "expected a WebSocket handshake, got a request without Upgrade. A proxy in between must "
+        "pass the headers Upgrade and Connection on (docs/how-to/proxy.md)."
+    )
 
 
 async def _attach(

@@ -13,6 +13,9 @@ from starlette.types import Receive, Scope, Send
 
 from universal_agent.api.open_connections import CONNECTION
 
+#: Before the first frame: an EventSource connects again after 2 s, as our page does.
+_RETRY = b"retry: 2000\n"
+
 
 class EventStream(Response):
     """Writes an asynchronous iterator of frames as text/event-stream."""
@@ -24,7 +27,8 @@ class EventStream(Response):
         self.status_code = 200
         self.background = None
         self.body = b""
-        self.init_headers({"cache-control": "no-cache", "x-accel-buffering": "no"})
+        # `no-transform`: a proxy that compresses would hold back the end of each event.
+        self.init_headers({"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"})
         del self.headers["content-length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,8 +45,10 @@ class EventStream(Response):
 
     async def _write(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        before = _RETRY
         async for frame in self._frames:
-            await send({"type": "http.response.body", "body": frame, "more_body": True})
+            await send({"type": "http.response.body", "body": before + frame, "more_body": True})
+            before = b""
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -27,8 +27,12 @@ WEB_DIST = Path(__file__).parent.parent / "web_dist"
 #: Seconds between two polls of the page while it has no stream.
 POLL_SECONDS = {"calendar": 30, "heartbeat": 20, "continuity": 45}
 
-#: Where index.html takes the nonce of its style elements.
+#: Where index.html takes the nonce of its style elements, and the public path.
 _NONCE_PLACE = b"{{style-nonce}}"
+_BASE_PLACE = b"{{base-path}}"
+
+#: How index.html names its files: relative to the public path.
+_ASSETS = b'"./assets/'
 
 _FOREVER = "public, max-age=31536000, immutable"
 
@@ -50,6 +54,7 @@ class PageConfig(Answer):
     signed_in: bool
     user_timezone: str
     poll_seconds: dict[str, int]
+    host: str
     proof: str | None
 
 
@@ -82,6 +87,8 @@ async def page_config(
             or request.scope.get("state", {}).get("principal") is not None,
             "user_timezone": runtime.settings.page_timezone,
             "poll_seconds": POLL_SECONDS,
+            # What reached the gateway: the page sees whether a proxy changed it.
+            "host": request.headers["host"],
         }
     )
     response.headers["Cache-Control"] = "no-store"
@@ -121,7 +128,7 @@ async def page(request: Request, path: str) -> Response:
         if file is None:
             raise HTTPException(404, "There is no such address.")
         return _answer_file(file, "no-cache")
-    return _index()
+    return _index(runtime_of(request).settings.public_path)
 
 
 class PageFiles:
@@ -130,27 +137,30 @@ class PageFiles:
     They need no token, so they must be cheap.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, public_path: str) -> None:
         self._app = app
+        self._public_path = public_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer_to = self._app
         if scope["type"] == "http" and scope["method"] == "GET":
             path = scope["path"]
             if path == "/":
-                answer_to = _index()
+                answer_to = _index(self._public_path)
             elif path.startswith("/assets/"):
                 answer_to = _asset(path.removeprefix("/assets/")) or self._app
         await answer_to(scope, receive, send)
 
 
-def _index() -> Response:
+def _index(public_path: str) -> Response:
     index = WEB_DIST / "index.html"
     if not index.is_file():
         return Response(_NO_PAGE, status_code=503, media_type="text/html")
     nonce = secrets.token_urlsafe(16)
+    base = public_path.encode()
+    page = _read(index).replace(_BASE_PLACE, base).replace(_ASSETS, b'"%b/assets/' % base)
     return Response(
-        _read(index).replace(_NONCE_PLACE, nonce.encode()),
+        page.replace(_NONCE_PLACE, nonce.encode()),
         media_type="text/html",
         headers={"Cache-Control": "no-cache", "Content-Security-Policy": page_policy(nonce)},
     )

@@ -125,7 +125,12 @@ def _token(settings: Settings, gateway: Gateway, *, is_up: bool) -> Check:
         )
     if settings.ops_token:
         return Check("token", "ok", "set, and readable only by its owner")
-    return Check("token", "ok", "none; only this machine can reach the gateway")
+    return Check(
+        "token",
+        "ok",
+        "none; every program on this machine can use the gateway, and a proxy in front of it is "
+        "refused (`ua token new`)",
+    )
 
 
 def _clock(settings: Settings, health: Document | None, *, now: datetime) -> Check:

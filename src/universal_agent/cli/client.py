@@ -204,7 +204,8 @@ class Gateway:
                 f"What listens at {self.url} is not the gateway of {self._data_dir}, so it was not "
                 "given the token. Start that gateway with `ua serve`, restart it when its version "
                 "is an older one, or name another gateway with --url. The token of a gateway that "
-                "is elsewhere or behind a proxy goes into UA_OPS_TOKEN.",
+                "is elsewhere or behind a proxy goes into UA_OPS_TOKEN; "
+                'of this directory\'s: UA_OPS_TOKEN="$(ua token show)".',
                 ExitCode.UNREACHABLE,
             )
 

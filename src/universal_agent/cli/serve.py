@@ -158,7 +158,7 @@ def _banner_view(screen: "Screen", document: Document) -> "RenderableType":
     auth = (
         "a token is needed; `ua` finds it in the data directory or in UA_OPS_TOKEN"
         if document["auth_required"]
-        else "no token is needed on this machine; `ua token new` makes one"
+        else "no token is needed on this machine, and proxies are refused; `ua token new` makes one"
     )
     facts: list[tuple[str, RenderableType | None]] = [
         ("dashboard", Text(document["url"], style="bold cyan underline")),

@@ -73,14 +73,16 @@ def path(ua: Ua) -> None:
     ua.show({"path": str(_token_file(ua))}, lambda screen, document: screen.text(document["path"]))
 
 
-def _settings(ua: Invocation) -> "Settings":
+def _settings(ua: Invocation, *, with_token_file: bool = True) -> "Settings":
+    from universal_agent.settings import LOOPBACK_ONLY
+
     # A token may be made before an address that asks for one is used.
-    return ua.load_settings(gateway_host="127.0.0.1")
+    return ua.load_settings(with_token_file=with_token_file, **LOOPBACK_ONLY)
 
 
 def _token_file(ua: Invocation) -> Path:
     # The present content of the file may be invalid: it is about to be replaced.
-    settings = ua.load_settings(gateway_host="127.0.0.1", with_token_file=False)
+    settings = _settings(ua, with_token_file=False)
     return settings.data_dir.absolute() / "ops_token"
 
 

@@ -89,6 +89,8 @@ class EventFeed:
         self._metrics = metrics
         self._ring: deque[Frame] = deque(maxlen=size)
         self._subscribers: set[Subscriber] = set()
+        #: The stream of each client that named itself.
+        self._of_client: dict[str, Subscriber] = {}
         #: Subscribers that wait for an event, the longest waiting first.
         self._idle: OrderedDict[Subscriber, None] = OrderedDict()
         self._is_waking = False
@@ -220,13 +222,20 @@ class EventFeed:
         stream_id: str | None,
         heartbeat_seconds: float,
         once: bool,
+        client_id: str | None = None,
     ) -> AsyncGenerator[bytes, None]:
         """Frames for one client: missing events, then new events; a keep-alive when idle.
 
-        A client whose cursor is not in this log gets a reset first.
+        A client whose cursor is not in this log gets a reset first. A `client_id` has one stream:
+        a new one ends the one before, whose end a proxy may not pass on.
         """
         subscriber = Subscriber(self._head if since_seq is None else since_seq)
         self._subscribers.add(subscriber)
+        if client_id is not None:
+            if (before := self._of_client.get(client_id)) is not None:
+                before.closed = True
+                before.wake()
+            self._of_client[client_id] = subscriber
         self._metrics.count("push_stream_connects")
         try:
             bounds = await self._store.read(verbs.event_log.log_bounds)
@@ -265,6 +274,8 @@ class EventFeed:
                     return
         finally:
             self._subscribers.discard(subscriber)
+            if client_id is not None and self._of_client.get(client_id) is subscriber:
+                del self._of_client[client_id]
             self._metrics.count("push_stream_disconnects")
 
     def _reset(self, subscriber: Subscriber, reason: ResetReason) -> bytes:

@@ -96,6 +96,7 @@ class Served:
         agent: Agent,
         http: httpx.AsyncClient,
     ) -> None:
+        self.server = server
         self.app: Any = server.config.app
         self.connections = server.connections
         self.runtime = runtime
@@ -168,6 +169,8 @@ async def served(data_dir: Path, **settings: Any) -> AsyncIterator[Served]:
         server = server_of(runtime)
         await runtime.start()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started:
+            await runtime.clock.sleep(0.005)
         try:
             async with httpx.AsyncClient(
                 base_url=f"http://127.0.0.1:{port}",

@@ -16,6 +16,7 @@ from starlette.routing import Mount, Route
 from universal_agent.api.access import install_access
 from universal_agent.api.auth import Gate, principal_of
 from universal_agent.api.problems import EVERYWHERE, install_problem_handlers
+from universal_agent.api.proxied import install_proxied
 from universal_agent.errors import JobNotFound, StoreUnavailable
 from universal_agent.settings import Settings
 from universal_agent.testing import ManualClock
@@ -43,7 +44,9 @@ def small_app(clock: ManualClock, *, token: str = "", **settings: Any) -> SmallA
         openapi_url="/api/openapi.json", docs_url=None, redoc_url=None, responses=EVERYWHERE
     )
     install_problem_handlers(app)
-    gate = install_access(app, Settings(ops_token=token, **settings), clock=clock)
+    made = Settings(ops_token=token, **settings)
+    gate = install_access(app, made, clock=clock)
+    install_proxied(app, made)
     small = SmallApp(app, gate)
 
     @app.get("/api/v1/health")

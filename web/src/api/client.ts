@@ -1,5 +1,6 @@
 // One typed client for the gateway's HTTP API: same origin, cookie session, errors thrown.
 import createClient, { type Middleware } from 'openapi-fetch';
+import { BASE } from '../lib/base';
 import { ApiError, errorFrom } from './errors';
 import type { Paths } from './paths';
 
@@ -28,7 +29,7 @@ const withTimeout = (request: Request): Request =>
 
 /** `fetch` is looked up at each call, so that a test can put its own in place. */
 export const api = createClient<Paths>({
-  baseUrl: globalThis.location.origin,
+  baseUrl: globalThis.location.origin + BASE,
   credentials: 'same-origin',
   fetch: (request: Request) =>
     globalThis.fetch(request.method === 'GET' ? withTimeout(request) : request),

@@ -1,6 +1,7 @@
 // Whether the gateway answers, and whether it is healthy.
 import { useQuery } from '@tanstack/react-query';
 import { useEffect } from 'react';
+import { BASE } from '../lib/base';
 import { usePushPhase } from '../push/context';
 import type { components } from './schema.gen';
 import { ApiError, errorFrom } from './errors';
@@ -22,7 +23,7 @@ export async function readHealth(signal: AbortSignal): Promise<Health> {
   const patience = AbortSignal.timeout(PATIENCE_MS);
   let response: Response;
   try {
-    const request = new Request(new URL('/api/v1/health', globalThis.location.origin), {
+    const request = new Request(new URL(`${BASE}/api/v1/health`, globalThis.location.origin), {
       signal: AbortSignal.any([signal, patience]),
     });
     response = await globalThis.fetch(request);

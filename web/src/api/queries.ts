@@ -19,6 +19,7 @@ export const DEFAULT_CONFIG: PageConfig = {
   auth_required: false,
   signed_in: true,
   user_timezone: 'UTC',
+  host: '',
   proof: null,
   poll_seconds: { calendar: 30, heartbeat: 20, continuity: 45 },
 };

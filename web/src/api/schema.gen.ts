@@ -1846,6 +1846,8 @@ export interface components {
             poll_seconds: {
                 [key: string]: number;
             };
+            /** Host */
+            host: string;
             /** Proof */
             proof: string | null;
         } & {
@@ -5346,6 +5348,8 @@ export interface operations {
                 heartbeat_seconds?: number;
                 once?: boolean;
                 stream_id?: string | null;
+                /** @description A random name of the client; its new stream ends the one before. */
+                client_id?: string | null;
                 ops_token?: string | null;
             };
             header?: {

@@ -1,5 +1,6 @@
 import { type JSX, Suspense, useEffect } from 'react';
 import { Link, Route, Routes, useLocation } from 'react-router';
+import { ApiError } from '../api/errors';
 import { DEFAULT_CONFIG, useConfig } from '../api/queries';
 import { JobZonesProvider } from '../calendar/jobZones';
 import { usePreferences } from '../lib/preferences';
@@ -8,6 +9,7 @@ import { EmptyState } from '../ui/EmptyState';
 import { Waiting } from '../ui/Loaded';
 import { Page } from '../ui/Page';
 import { ErrorBoundary } from './ErrorBoundary';
+import { HostNotice } from './HostNotice';
 import { lazyPage } from './lazyPage';
 import { Shell } from './Shell';
 import { SignIn } from './SignIn';
@@ -41,21 +43,31 @@ function usePushSwitch(): void {
 }
 
 export function App(): JSX.Element {
-  const { data: config, isPending } = useConfig();
+  const { data: config, isPending, error } = useConfig();
   const phase = usePushPhase();
   usePushSwitch();
   // Before it is known who asks, nothing else is asked for.
   if (isPending) return <Waiting lines={8} />;
-  const { auth_required, signed_in } = config ?? DEFAULT_CONFIG;
-  if ((auth_required && !signed_in) || phase === 'signed_out') return <SignIn />;
+  if (!config && error instanceof ApiError && error.status === 403) {
+    return <EmptyState title="The gateway refuses this page">{error.message}</EmptyState>;
+  }
+  const { auth_required, signed_in, host } = config ?? DEFAULT_CONFIG;
+  const isOut = (auth_required && !signed_in) || phase === 'signed_out';
   return (
-    <ZoneProvider>
-      <JobZonesProvider>
-        <Shell>
-          <Pages />
-        </Shell>
-      </JobZonesProvider>
-    </ZoneProvider>
+    <>
+      <HostNotice host={host} />
+      {isOut ? (
+        <SignIn />
+      ) : (
+        <ZoneProvider>
+          <JobZonesProvider>
+            <Shell>
+              <Pages />
+            </Shell>
+          </JobZonesProvider>
+        </ZoneProvider>
+      )}
+    </>
   );
 }
 

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { BusEvent } from '../api/contract';
 import { FakeGateway } from '../test/fakeGateway';
 import { PushClient, type PushListener } from './client';
+import { mustPoll } from './context';
 import type { Tabs } from './leader';
 
 /** Tabs of one browser, by hand: the first to campaign leads until it resigns. */
@@ -115,6 +116,27 @@ describe('the push client', () => {
     await isLive(push);
     await vi.advanceTimersByTimeAsync(50_000);
     expect(phase(push)).not.toBe('live');
+  });
+
+  it('takes a stream whose first frame never comes for a break, and has one stream at a time', async () => {
+    vi.useFakeTimers({ shouldAdvanceTime: true });
+    const collecting = new Promise<Response>(() => undefined);
+    vi.stubGlobal('fetch', (url: string) => {
+      gateway.requests.push(url);
+      return collecting;
+    });
+    const { push } = client();
+    push.start();
+    await vi.waitFor(() => expect(streams()).toHaveLength(1));
+    expect(phase(push)).toBe('connecting');
+    expect(mustPoll(phase(push))).toBe(true);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(phase(push)).toBe('polling');
+    await vi.advanceTimersByTimeAsync(1_000);
+    const names = streams().map((each) => /client_id=(\w+)/.exec(each)?.[1]);
+    expect(names).toHaveLength(2);
+    expect(names[0]).toMatch(/^\w{32}$/);
+    expect(names[1]).toBe(names[0]);
   });
 
   it('says that push is off when the gateway says so, and comes back', async () => {

@@ -1,5 +1,7 @@
 // Drives the push machine: opens streams, keeps time, shares one stream among the tabs.
+import { idempotencyKey } from '../api/client';
 import type { BusEvent, StreamPayload } from '../api/contract';
+import { BASE } from '../lib/base';
 import { type Tabs } from './leader';
 import { INITIAL, type PushEffect, type PushInput, type PushState, step } from './machine';
 import { parsePayload } from './payload';
@@ -8,6 +10,8 @@ import { readStream } from './sse';
 const KEEP_ALIVE_SECONDS = 20;
 /** Silence for this long is a dead connection, whatever the socket says. */
 const SILENCE_MS = KEEP_ALIVE_SECONDS * 2.5 * 1_000;
+/** The gateway sends a first frame immediately; a proxy that collects answers never passes it on. */
+const FIRST_FRAME_MS = 10_000;
 /** Without a leader among the tabs, a hidden one gives its stream up after this long. */
 const HIDDEN_MS = 10_000;
 /** Nobody reads figures faster than this. */
@@ -62,6 +66,8 @@ export class PushClient {
   private hiddenTimer: ReturnType<typeof setTimeout> | undefined;
   private announceTimer: ReturnType<typeof setTimeout> | undefined;
   private started = false;
+  /** The gateway ends this client's stream when the next one begins. */
+  private readonly clientId = idempotencyKey();
 
   constructor(private readonly parts: PushParts) {}
 
@@ -199,10 +205,11 @@ export class PushClient {
     const query = new URLSearchParams({
       since_seq: String(since),
       heartbeat_seconds: String(KEEP_ALIVE_SECONDS),
+      client_id: this.clientId,
     });
     if (streamId !== null) query.set('stream_id', streamId);
-    this.listenForSilence();
-    void readStream(`/api/v1/ops/scheduling/stream?${query.toString()}`, stream.signal, {
+    this.listenForSilence(FIRST_FRAME_MS);
+    void readStream(`${BASE}/api/v1/ops/scheduling/stream?${query.toString()}`, stream.signal, {
       opened: () => this.send({ type: 'opened' }),
       alive: () => this.listenForSilence(),
       frame: (frame) => this.onFrame(frame.data),
@@ -237,9 +244,9 @@ export class PushClient {
     });
   }
 
-  private listenForSilence(): void {
+  private listenForSilence(ms = SILENCE_MS): void {
     clearTimeout(this.silenceTimer);
-    this.silenceTimer = setTimeout(() => this.send({ type: 'dropped' }), SILENCE_MS);
+    this.silenceTimer = setTimeout(() => this.send({ type: 'dropped' }), ms);
   }
 
   private wait(ms: number): void {

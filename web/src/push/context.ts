@@ -23,4 +23,5 @@ export function usePushPhase(): Phase {
 }
 
 /** Whether answers must be asked for at intervals, because nobody tells when they change. */
-export const mustPoll = (phase: Phase) => phase === 'polling' || phase === 'off';
+export const mustPoll = (phase: Phase) =>
+  phase === 'connecting' || phase === 'polling' || phase === 'off';

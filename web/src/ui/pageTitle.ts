@@ -1,5 +1,7 @@
 // The tab's title and icon: what page this is, and whether anything waits for a person.
 
+import { BASE } from '../lib/base';
+
 const PRODUCT = 'Universal Agent';
 let page = '';
 let waiting = 0;
@@ -21,6 +23,6 @@ export function setAttention(count: number, isCutOff: boolean): void {
   const icon = document.querySelector<HTMLLinkElement>('link[rel="icon"]');
   const name = isCutOff ? 'favicon-off' : count > 0 ? 'favicon-waiting' : 'favicon';
   // Files under /assets are kept for ever: one that changes gets another number.
-  const href = `/assets/${name}-1.svg`;
+  const href = `${BASE}/assets/${name}-1.svg`;
   if (icon && icon.getAttribute('href') !== href) icon.setAttribute('href', href);
 }
