@@ -1,28 +1,20 @@
-"""The rules of change requests: each makes one operation of a sentence that was recognized."""
+"""The rules of change requests about the job as a whole: off and on, its name, its zone."""
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
+from itertools import islice
 from typing import Any
 
-from universal_agent.domain.change_terms import Asked, Confidence, Operation, Understood
+from universal_agent.domain.change_slots import day_of, slots, windows_of
+from universal_agent.domain.change_terms import Asked, Operation, Understood, edit
 from universal_agent.domain.cron_fields import split_period
 from universal_agent.domain.cron_text import ALIASES, parse_cron
-from universal_agent.domain.cron_words import words_of
-from universal_agent.domain.local_time import zone_of
-from universal_agent.domain.phrases import (
-    describe_duration,
-    parse_duration,
-    parse_instant,
-    parse_schedule,
-)
-from universal_agent.domain.schedule import (
-    CronSchedule,
-    IntervalSchedule,
-    OneShotSchedule,
-    Schedule,
-)
-from universal_agent.errors import InvalidInput, InvalidPhrase, InvalidSchedule
+from universal_agent.domain.local_time import instant_at, zone_of
+from universal_agent.domain.phrase_reader import PhraseReader, read_number
+from universal_agent.domain.phrases import describe_duration, parse_duration, parse_schedule
+from universal_agent.domain.schedule import CronSchedule, IntervalSchedule, Schedule
+from universal_agent.errors import InvalidInput, InvalidPhrase
 
 _SUMMARIES = {
     Operation.PAUSE: "Pause the job: it expects no slots until it is resumed.",
@@ -31,7 +23,11 @@ _SUMMARIES = {
     Operation.RUN_NOW: "Run the job once now, in addition to its schedule.",
 }
 
-Rule = Callable[[Asked, re.Match[str]], Understood]
+#: Makes what a sentence asks for; None when it is not such a sentence after all.
+Rule = Callable[[Asked, re.Match[str]], Understood | None]
+
+_DAY = timedelta(days=1)
+_FAR = timedelta(days=4000)
 
 
 def simple(operation: Operation) -> Rule:
@@ -41,9 +37,7 @@ def simple(operation: Operation) -> Rule:
         if operation is Operation.RESUME:
             if spec.enabled and not spec.is_held:
                 if (fields := _starting(spec.schedule, asked.now, spec.timezone)) is not None:
-                    return _edit(
-                        Operation.RESCHEDULE, fields, "Resume the schedule from now on.", asked
-                    )
+                    return edit(Operation.RESCHEDULE, fields, "Resume the schedule from now on.")
                 warnings = ("The job is enabled already.",)
         elif operation in (Operation.PAUSE, Operation.DISABLE) and not spec.enabled:
             warnings = ("The job is off already.",)
@@ -54,139 +48,163 @@ def simple(operation: Operation) -> Rule:
     return rule
 
 
-def _edit(
-    operation: Operation,
-    fields: Mapping[str, Any],
-    summary: str,
-    asked: Asked,
-    *,
-    warning: str = "",
-) -> Understood:
-    return Understood(
-        operation=operation,
-        arguments=fields,
-        summary=summary,
-        confidence=Confidence.MEDIUM if warning else Confidence.HIGH,
-        warnings=(warning,) if warning else (),
+def restart(asked: Asked, match: re.Match[str]) -> Understood | None:
+    """ "restart it": back on when it is off; otherwise it has two readings."""
+    if not asked.spec.enabled or asked.spec.is_held:
+        return simple(Operation.RESUME)(asked, match)
+    raise asked.not_understood(
+        "The job is on: say 'run now' for one more run, or 'resume' for a job that is paused."
     )
 
 
-def _slot_of(asked: Asked, match: re.Match[str], verb: str) -> tuple[datetime, dict[str, Any]]:
-    """The slot to come that is meant, and the arguments that name it when it is another one."""
-    day = match.groupdict().get("day")
-    if day is None:
-        if asked.slot <= asked.now:
-            raise InvalidInput(
-                f"only a slot to come can be {verb}; {asked.local(asked.slot)} is past",
-                field="instruction",
-            )
-        return asked.slot, {}
-    zone = zone_of(asked.spec.timezone)
-    named = re.sub(r"^tonight$", "today", re.sub(r"^on ", "", day.lower()))
-    start = parse_instant(
-        f"{named} at 23:59:59", now=asked.now, timezone=asked.spec.timezone, field="instruction"
-    )
-    midnight = start.astimezone(zone).replace(hour=0, minute=0, second=0)
-    after = max(midnight - timedelta(seconds=1), asked.now)
-    found = asked.spec.schedule.next_after(after)
-    if found is None or found > start:
-        raise InvalidInput(f"the job has no slot to come {day}", field="instruction")
-    following = asked.spec.schedule.next_after(found)
-    if following is not None and following <= start:
-        raise InvalidInput(
-            f"the job has several slots {day}; choose one of them in the calendar",
-            field="instruction",
-        )
-    return found, {} if found == asked.slot else {"slot_at": int(found.timestamp())}
+def asks_back(reason: str) -> Rule:
+    """A rule that refuses a sentence with its readings."""
+
+    def rule(asked: Asked, _match: re.Match[str]) -> Understood:
+        raise asked.not_understood(reason)
+
+    return rule
 
 
-def skip_slot(asked: Asked, match: re.Match[str]) -> Understood:
-    slot, arguments = _slot_of(asked, match, "skipped")
-    return Understood(
-        operation=Operation.SKIP_SLOT,
-        arguments=arguments,
-        summary=f"Skip the slot of {asked.local(slot)}; later ones run as planned.",
-    )
+# -- no slots until an instant
 
 
-def run_early(asked: Asked, match: re.Match[str]) -> Understood:
-    slot, arguments = _slot_of(asked, match, "run early")
-    return Understood(
-        operation=Operation.RUN_EARLY,
-        arguments=arguments,
-        summary=f"Run the slot of {asked.local(slot)} now instead; later ones run as planned.",
-    )
-
-
-def undo_slot(asked: Asked, _match: re.Match[str]) -> Understood:
-    return Understood(
-        operation=Operation.UNDO_SLOT,
-        arguments={},
-        summary=f"Take back what was decided about the slot of {asked.local(asked.slot)}.",
-    )
-
-
-def rename(asked: Asked, match: re.Match[str]) -> Understood:
-    title = (match.groupdict().get("title") or match["named"]).strip()
-    summary = f"Rename the job from “{asked.spec.display_title}” to “{title}”."
-    return _edit(Operation.RENAME, {"title": title}, summary, asked)
-
-
-def set_command(asked: Asked, match: re.Match[str]) -> Understood:
-    command = match["command"].strip()
-    if command[:1] in "`\"'" and command[:1] == command[-1:] and len(command) > 2:
-        command = command[1:-1]
-    return _edit(
-        Operation.SET_COMMAND, {"command": command}, f"Change the command to: {command}", asked
-    )
-
-
-def set_zone(asked: Asked, match: re.Match[str]) -> Understood:
-    zone = match["zone"] or match["where"]
-    try:
-        zone_of(zone)
-    except InvalidSchedule as error:
-        raise InvalidInput(error.message, field="instruction") from None
-    if not isinstance(asked.spec.schedule, CronSchedule):
-        raise InvalidInput(
-            "the job counts from an instant, so that another zone changes nothing",
-            field="instruction",
-        )
-    summary = f"Read the times of the schedule in {zone} instead of {asked.spec.timezone}."
-    return _edit(Operation.SET_TIMEZONE, {"timezone": zone}, summary, asked)
-
-
-def pause_until(asked: Asked, match: re.Match[str]) -> Understood:
+def pause_until(asked: Asked, match: re.Match[str]) -> Understood | None:
     """No slots until an instant: the schedule as it is, from then on."""
     groups = match.groupdict()
     if groups.get("for"):
-        until = asked.now + parse_duration(groups["for"], field="instruction")
+        until = asked.now + _length(asked, groups["for"])
     else:
-        until = _day_or_instant(asked, match["until"] or match["then"])
+        until = _day_or_instant(asked, groups.get("until") or groups.get("then") or "")
+    resumes = groups.get("then") is not None
+    return _paused(asked, until, resumes=resumes)
+
+
+def pause_for_now(asked: Asked, match: re.Match[str]) -> Understood | None:
+    """ "for today", "for the rest of the week", "this week"."""
+    unit = match["unit"].lower()
+    return _paused(asked, _end_of(asked, "day" if unit == "today" else unit))
+
+
+def skip_several(asked: Asked, match: re.Match[str]) -> Understood | None:
+    """ "skip the next 3 runs"."""
+    reader = PhraseReader(match["count"], field="instruction", examples="")
+    count = read_number(reader)
+    if count is None or not reader.at_end or not count:
+        return None
+    coming = list(islice(slots(asked.spec.schedule, asked.now, asked.now + _FAR), count + 1))
+    if len(coming) <= count:
+        raise asked.refused(f"the job has {len(coming)} slots to come: say 'pause' to stop it")
+    return _paused(asked, coming[-1])
+
+
+def skip_week(asked: Asked, match: re.Match[str]) -> Understood | None:
+    """ "skip this week": none of its slots, of which there are several."""
+    windows = windows_of(asked, "this week")
+    assert windows is not None
+    ((_, end),) = windows
+    coming = list(islice(slots(asked.spec.schedule, asked.now, end), 2))
+    return _paused(asked, end) if len(coming) > 1 else None
+
+
+def _paused(asked: Asked, until: datetime, *, resumes: bool = False) -> Understood:
     if until <= asked.now:
-        raise InvalidInput("expected an instant in the future", field="instruction")
+        raise asked.refused(f"expected an instant in the future, got {asked.local(until)}")
     spec = asked.spec
+    wall = asked.wall(until)
+    when = f"{wall:%Y-%m-%d}" if (wall.hour, wall.minute) == (0, 0) else f"{wall:%Y-%m-%d %H:%M}"
+    if not spec.enabled and not resumes:
+        raise asked.refused(f"the job is off already: say 'resume on {when}' to turn it on then")
+    first = spec.schedule.next_after(asked.now)
+    is_idle = first is not None and first >= until
     fields = _starting(spec.schedule, until, spec.timezone, now=asked.now)
     if fields is None:
-        raise InvalidInput(
-            "this schedule cannot be paused until then: pause it and resume it, or move its slot",
-            field="instruction",
+        instead = (
+            f"'move it to {when if ':' in when else f'{when} at 09:00'}'"
+            if spec.schedule.kind == "once"
+            else "'pause' now, and resume it then"
         )
+        raise asked.refused(f"this schedule cannot be paused until then: say {instead}")
     summary = f"No slots until {asked.local(until)}; then the schedule goes on as it is."
-    return _edit(Operation.RESCHEDULE, {**fields, "enabled": True}, summary, asked)
+    warning = f"The job has no slot before then; the next one is {asked.local(first or until)}."
+    return edit(
+        Operation.RESCHEDULE, {**fields, "enabled": True}, summary, warning if is_idle else ""
+    )
+
+
+def _length(asked: Asked, words: str) -> timedelta:
+    words = re.sub(r"^(?:the )?next ", "", words.strip(), flags=re.IGNORECASE)
+    if re.fullmatch(r"(?:a|the) (?:while|bit|moment)|a few \w+|some \w+", words, re.IGNORECASE):
+        unit = words.split()[-1].lower()
+        unit = unit if unit in ("hours", "days", "weeks", "minutes") else "days"
+        raise asked.not_understood(f"For how long is not said: say 'pause for 3 {unit}'.")
+    try:
+        return parse_duration(words, field="instruction")
+    except InvalidPhrase:
+        raise asked.not_understood(
+            "A length of time is expected: say 'pause for 2 days'."
+        ) from None
 
 
 def _day_or_instant(asked: Asked, when: str) -> datetime:
     """An instant; a day without a time is its beginning."""
+    words = re.sub(r"^on ", "", when.strip().lower())
+    if match := re.fullmatch(
+        r"(?:the )?end of (?:the|this) (day|week|month|year)|next (week|month|year)"
+        r"|the new year(?:'s day)?",
+        words,
+    ):
+        return _end_of(asked, match[1] or match[2] or "year")
+    if words == "tonight":
+        raise asked.not_understood("A time is expected: say 'pause until tonight at 20:00'.")
+    if (month := _month(asked, words)) is not None:
+        return month
+    if re.fullmatch(r"(?:the )?\d{1,2}(?:st|nd|rd|th)(?: of \w+ month)?", words):
+        day = day_of(asked, words)
+        if day is not None:
+            today = asked.wall(asked.now).date()
+            after = day_of(asked, words.split(" of ")[0]) if day == today else day
+            return instant_at(datetime.combine(after or day, time()), asked.timezone)
     try:
-        return asked.instant(when)
+        return asked.instant(words)
     except InvalidPhrase:
-        return asked.instant(f"{when} at 00:00")
+        try:
+            return asked.instant(f"{words} at 00:00")
+        except InvalidPhrase:
+            raise asked.not_understood(
+                "A day or an instant is expected: say 'pause until monday', or 'pause'."
+            ) from None
+
+
+def _month(asked: Asked, words: str) -> datetime | None:
+    """The beginning of a month by name."""
+    if re.fullmatch(r"[a-z]{3,9}", words) is None:
+        return None
+    try:
+        first = asked.instant(f"{words} 1 at 00:00")
+    except InvalidInput:
+        return None
+    return first
+
+
+def _end_of(asked: Asked, unit: str) -> datetime:
+    """The end of this day, week, month or year, in the zone that the words are read in."""
+    today = asked.wall(asked.now).date()
+    match unit:
+        case "day":
+            day = today + _DAY
+        case "week":
+            day = today + timedelta(days=7 - today.weekday())
+        case "month":
+            day = (today.replace(day=1) + 32 * _DAY).replace(day=1)
+        case _:
+            day = today.replace(year=today.year + 1, month=1, day=1)
+    return instant_at(datetime.combine(day, time()), asked.timezone)
 
 
 def _starting(
     schedule: Schedule, at: datetime, timezone: str, *, now: datetime | None = None
-) -> dict[str, Any] | None:
+) -> Mapping[str, Any] | None:
     """The fields of an edit that starts a schedule at an instant; without `now`, immediately.
 
     None when it begins already, or cannot begin later.
@@ -201,6 +219,9 @@ def _starting(
             plain = parse_schedule(fields, now=at, timezone=schedule.timezone).schedule
             is_held = bool(period) and plain.next_after(at) != first
             return {"cron_expr": fields, "timezone": schedule.timezone} if is_held else None
+        first = schedule.next_after(now)
+        if begins is not None and first is not None and first >= at:
+            return {"cron_expr": schedule.expr, "timezone": schedule.timezone}
         local = at.astimezone(zone_of(schedule.timezone))
         expr = f"{fields} from {local:%Y-%m-%dT%H:%M}"
         return {"cron_expr": expr, "timezone": schedule.timezone}
@@ -216,139 +237,3 @@ def _starting(
             "timezone": timezone,
         }
     return None
-
-
-def move_slot(asked: Asked, match: re.Match[str]) -> Understood:
-    when = match["when"]
-    try:
-        at = _on_its_day(asked, when)
-    except InvalidPhrase:
-        # "move it to 8:30 on weekdays" is about the schedule.
-        return set_schedule(asked, when)
-    return _moved(asked, match, at)
-
-
-def _on_its_day(asked: Asked, when: str) -> datetime:
-    """The instant that is said; a time of day alone is one of the slot's day."""
-    if not re.fullmatch(
-        r"(?:at )?[\d:.]+ ?(?:[ap]\.?m\.?)?|noon|midnight|midday", when, re.IGNORECASE
-    ):
-        return asked.instant(when)
-    zone = zone_of(asked.timezone)
-    midnight = asked.slot.astimezone(zone).replace(hour=0, minute=0, second=0) - timedelta(
-        seconds=1
-    )
-    text = when if when.lower().startswith("at ") or not when[0].isdigit() else f"at {when}"
-    return parse_instant(text, now=midnight, timezone=asked.timezone, field="instruction")
-
-
-def shift_slot(asked: Asked, match: re.Match[str]) -> Understood:
-    length = parse_duration(match["length"], field="instruction")
-    is_earlier = match["way"] is not None and match["way"].lower() in (
-        "earlier",
-        "sooner",
-        "forward",
-    )
-    slot, _ = _slot_of(asked, match, "moved")
-    return _moved(asked, match, slot - length if is_earlier else slot + length)
-
-
-def _moved(asked: Asked, match: re.Match[str], at: datetime) -> Understood:
-    if at <= asked.now:
-        raise InvalidInput(
-            f"expected an instant in the future, got {asked.local(at)}", field="instruction"
-        )
-    if isinstance(asked.spec.schedule, OneShotSchedule):
-        fields = {"run_at": at.timestamp()}
-        return _edit(Operation.RESCHEDULE, fields, f"Run it at {asked.local(at)}.", asked)
-    slot, arguments = _slot_of(asked, match, "moved")
-    return Understood(
-        operation=Operation.MOVE_SLOT,
-        arguments={"move_to": at.timestamp(), **arguments},
-        summary=(
-            f"Run the slot of {asked.local(slot)} at {asked.local(at)} instead; the schedule stays."
-        ),
-    )
-
-
-def set_schedule(asked: Asked, phrase: str) -> Understood:
-    """Another schedule, another time of day on the same days, or other days at the same times."""
-    spec, zone = asked.spec, asked.timezone
-    kept = _kept(asked, phrase)
-    if kept is not None:
-        schedule, words = kept
-        warning = f"The time is read in the job's zone, {spec.timezone}."
-        if isinstance(schedule, OneShotSchedule):
-            fields: dict[str, Any] = {"run_at": schedule.run_at.timestamp()}
-            return _edit(Operation.RESCHEDULE, fields, words, asked, warning=warning)
-        assert isinstance(schedule, CronSchedule)
-        fields = {"cron_expr": schedule.expr, "timezone": schedule.timezone}
-        summary = f"Change the schedule to: {words} (cron {schedule.expr})."
-        return _edit(Operation.RESCHEDULE, fields, summary, asked, warning=warning)
-    try:
-        understood = parse_schedule(phrase, now=asked.now, timezone=zone)
-    except InvalidPhrase as refusal:
-        raise asked.not_understood(refusal.message.partition("; expected")[0] + ".") from None
-    fields = {"schedule": phrase, "timezone": understood.timezone}
-    once = isinstance(understood.schedule, OneShotSchedule)
-    is_repeating = once and not isinstance(spec.schedule, OneShotSchedule)
-    warning = "The job will run once, and no longer repeat." if is_repeating else ""
-    summary = f"Change the schedule to: {understood.understood_as}."
-    return _edit(Operation.RESCHEDULE, fields, summary, asked, warning=warning)
-
-
-_TIME_ALONE = re.compile(
-    r"(?:at )?(?:(?:\d[\d:.h]* ?(?:[ap]\.?m\.?)?|noon|midnight|midday)(?:,? (?:and )?)?)+",
-    re.IGNORECASE,
-)
-
-
-def _kept(asked: Asked, phrase: str) -> tuple[Schedule, str] | None:
-    """The present schedule with the time or the days that the phrase says; None for neither."""
-    spec = asked.spec
-    is_time = _TIME_ALONE.fullmatch(phrase) is not None and not re.fullmatch(
-        r"[\d.]+[smhdw]?", phrase.strip(), re.IGNORECASE
-    )
-    if isinstance(spec.schedule, OneShotSchedule):
-        return None
-    if isinstance(spec.schedule, CronSchedule):
-        times, dates, _ = words_of(spec.schedule.expr)
-    else:
-        times, dates = spec.schedule.describe(), ""
-        if is_time:
-            raise asked.not_understood("The job repeats by an interval: say 'every day at …'.")
-    if is_time:
-        said = phrase if phrase.lower().startswith("at ") else f"at {phrase}"
-        text = f"{said} {dates or 'every day'}"
-    else:
-        days = re.sub(r"^only |^just | only$", "", phrase, flags=re.IGNORECASE)
-        text = f"{times} {days}"
-        if not _is_days(days, asked):
-            return None
-    try:
-        understood = parse_schedule(text, now=asked.now, timezone=spec.timezone)
-    except InvalidInput as refusal:
-        raise asked.not_understood(refusal.message.partition("; expected")[0] + ".") from None
-    return understood.schedule, understood.understood_as
-
-
-def _is_days(phrase: str, asked: Asked) -> bool:
-    """Whether a phrase is days of a rhythm that lack a time of day, and nothing else."""
-    try:
-        parse_schedule(phrase, now=asked.now, timezone=asked.timezone)
-    except InvalidInput as refusal:
-        if "needs a time of day" not in refusal.message:
-            return False
-    else:
-        return False
-    try:
-        found = parse_schedule(f"{phrase} at 00:00", now=asked.now, timezone=asked.timezone)
-    except InvalidInput:
-        return False
-    return isinstance(found.schedule, CronSchedule)
-
-
-def two_readings(asked: Asked, _match: re.Match[str]) -> Understood:
-    raise asked.not_understood(
-        "It has two readings: say 'skip it' for this run alone, or 'disable it' for all."
-    )

@@ -1,21 +1,24 @@
 """What an instruction about a job can ask for, and what it is about."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from universal_agent.domain.change_words import Sentence
 from universal_agent.domain.job import JobSpec
 from universal_agent.domain.local_time import zone_of
 from universal_agent.domain.phrases import parse_instant
-from universal_agent.errors import InvalidPhrase
+from universal_agent.errors import InvalidInput, InvalidPhrase
 
 EXAMPLES = (
     "pause, pause until monday, resume, run now, run early, skip next, skip tomorrow, undo the "
-    "skip, move to tomorrow 9:15am, move it 1 hour later, every 30 minutes, every weekday at 9am, "
-    "at 07:30, on mondays and thursdays, 0 9 * * 1-5, change the timezone to Europe/Berlin, change "
-    "the command to ./backup.sh, rename to Nightly report"
+    "skip, move to tomorrow 9:15am, move it 1 hour later, an hour later from now on, every 30 "
+    "minutes, every weekday at 9am, at 07:30, on mondays and thursdays, not on fridays, also at "
+    "5pm, every other week, 0 9 * * 1-5, change the timezone to Europe/Berlin, change the command "
+    "to ./backup.sh, rename to Nightly report"
 )
 
 MAX_CHARS = 300
@@ -72,13 +75,23 @@ class Asked:
     slot: datetime
     now: datetime
     timezone: str
+    #: The instruction in plain form.
+    said: Sentence = field(default=Sentence(""))
 
     def local(self, at: datetime) -> str:
         """An instant as it is said in a summary."""
-        return f"{at.astimezone(zone_of(self.timezone)):%a %Y-%m-%d %H:%M:%S} ({self.timezone})"
+        return f"{self.wall(at):%a %Y-%m-%d %H:%M:%S} ({self.timezone})"
 
-    def instant(self, when: str) -> datetime:
-        return parse_instant(when, now=self.now, timezone=self.timezone, field="instruction")
+    def wall(self, at: datetime) -> datetime:
+        """An instant in the zone that the words are read in."""
+        return at.astimezone(zone_of(self.timezone))
+
+    def instant(self, when: str, *, now: datetime | None = None) -> datetime:
+        return parse_instant(when, now=now or self.now, timezone=self.timezone, field="instruction")
+
+    def refused(self, reason: str) -> InvalidInput:
+        """The refusal of what is understood and cannot be."""
+        return InvalidInput(reason, field="instruction")
 
     def not_understood(self, nearest: str = "") -> InvalidPhrase:
         hint = f" {nearest}" if nearest else ""
@@ -87,3 +100,24 @@ class Asked:
             f"What can be said: {EXAMPLES}",
             field="instruction",
         )
+
+
+def edit(
+    operation: Operation,
+    fields: Mapping[str, Any],
+    summary: str,
+    *warnings: str,
+) -> Understood:
+    """An edit of the job; a warning makes it less sure."""
+    said = tuple(filter(None, warnings))
+    return Understood(
+        operation=operation,
+        arguments=fields,
+        summary=summary,
+        confidence=Confidence.MEDIUM if said else Confidence.HIGH,
+        warnings=said,
+    )
+
+
+#: A form that a refusal proposes.
+PROPOSED = re.compile(r"(?:say|or|write|as in|without it:) '([^']+)'")

@@ -82,10 +82,10 @@ class Moment:
 
 
 def read_moment(reader: PhraseReader, *, now: datetime, timezone: str) -> Moment | None:
-    """ "tomorrow at 10", "monday", "2026-11-30", "2026-11-30T09:00", "8am"."""
+    """ "tomorrow at 10", "monday", "next week", "2026-11-30", "2026-11-30T09:00", "8am"."""
     today = now.astimezone(zone_of(timezone)).date()
     said = read_time(reader)
-    day = _read_day(reader, today)
+    day = _read_day(reader, today) or _read_next_period(reader, today)
     if day is not None and reader.peek().text == "t":
         reader.take("t")
     said = said or (read_time(reader) if day is not None else None)
@@ -104,6 +104,17 @@ def read_moment(reader: PhraseReader, *, now: datetime, timezone: str) -> Moment
         if instant_at(datetime.combine(on, clock), timezone) > now:
             return Moment((on,), clock)
     return Moment(day.dates[-1:], clock)
+
+
+def _read_next_period(reader: PhraseReader, today: date) -> SpokenDay | None:
+    """ "next week", "next month", "next year": its first day."""
+    if reader.take_all("next", "week"):
+        return SpokenDay((today + _DAY * (7 - today.weekday()),))
+    if reader.take_all("next", "month"):
+        return SpokenDay(((today.replace(day=1) + 32 * _DAY).replace(day=1),))
+    if reader.take_all("next", "year"):
+        return SpokenDay((date(today.year + 1, 1, 1),))
+    return None
 
 
 def read_spoken(

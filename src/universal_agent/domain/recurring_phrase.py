@@ -42,6 +42,8 @@ _ADVERBS = {
 }
 _BASES = ("day", "week", "month", "quarter", "year")
 _COUNTS = {"once": 1, "twice": 2}
+#: Of these "every second" is every other one; of weekdays it may be the second in a month.
+_COUNTED = (*_BASES, "hour", "minute")
 
 
 def read_said(reader: PhraseReader, *, now: datetime, timezone: str) -> Said | None:
@@ -143,7 +145,7 @@ def _every(reader: PhraseReader, said: Said) -> bool:
         return False
     reader.take(".")
     said.recurs = True
-    nouns = (_noun, _other, _nth_unit, _length, _named)
+    nouns = (_other, _noun, _nth_unit, _length, _named)
     return any(read_clause(noun, reader, said) for noun in nouns)
 
 
@@ -181,7 +183,7 @@ def _weekday_noun(reader: PhraseReader, said: Said, days: frozenset[int]) -> boo
 
 def _day_follows(reader: PhraseReader) -> bool:
     here = reader.position
-    found = read_weekday(reader) is not None or reader.take(*_BASES, "hour") is not None
+    found = read_weekday(reader) is not None
     reader.position = here
     return found
 
@@ -193,16 +195,16 @@ def _two_seconds(reader: PhraseReader) -> bool:
     name = reader.peek().text
     rest = reader.text[reader.peek().end :]
     rest = rest if re.search(r"\d|noon|midnight", rest) else f"{rest} at 9am"
-    of_month = f" or 'the second {name} of every month{rest}'"
     raise reader.refusal(
-        f"'every second {name}' has two readings: write 'every other {name}{rest}'"
-        f"{of_month if name not in (*_BASES, 'hour') else ''}"
+        f"'every second {name}' has two readings: write 'every other {name}{rest}' or "
+        f"'the second {name} of every month{rest}'"
     )
 
 
 def _other(reader: PhraseReader, said: Said) -> bool:
-    """ "other day", "other friday"."""
-    if not reader.take("other"):
+    """ "other day", "other friday", "second week"."""
+    is_second = reader.peek().text == "second" and reader.peek(1).text in _COUNTED
+    if reader.peek(2).text in ("of", "in") or not reader.take("other", *(("second",) * is_second)):
         return False
     if unit := reader.take("day", "week", "month", "year"):
         said.step = (2, unit)

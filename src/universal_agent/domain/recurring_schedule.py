@@ -60,6 +60,9 @@ class _Maker:
         said = self._said
         if said.count is not None and said.count > 1 and said.count != self._said_count():
             raise self._needs_count(said.count)
+        if said.count == 1 and self._said_count() > 1:
+            rest = re.sub(r"^once (?:a|an|per|each|every) \w+,? (?:on )?", "", self._reader.text)
+            raise self._reader.refusal(f"this says once and names several: write '{rest}'")
         if said.interval is None and said.step is None:
             self._check_base(said.days)
         if said.fields is not None:

@@ -7,7 +7,7 @@ from datetime import time
 from universal_agent.domain.phrase_reader import PhraseReader, read_list
 
 #: Hours at which a part of the day begins and ends; the night goes on until 05:00.
-_DAY_PARTS = {
+DAY_PARTS = {
     "morning": (5, 12),
     "afternoon": (12, 18),
     "evening": (17, 24),
@@ -36,7 +36,7 @@ class TimeOfDay:
 
         None when it does not lie in it.
         """
-        begin, end = _DAY_PARTS[part]
+        begin, end = DAY_PARTS[part]
         hours = (self.clock.hour, self.clock.hour + 12) if self.bare else (self.clock.hour,)
         for hour in hours:
             if begin <= hour < end or begin <= hour + 24 < end:
@@ -152,7 +152,7 @@ def _time_of_day(
 
 def read_day_part(reader: PhraseReader) -> str | None:
     """A part of the day, "morning"."""
-    return reader.take(*_DAY_PARTS)
+    return reader.take(*DAY_PARTS)
 
 
 def read_window(reader: PhraseReader) -> tuple[int, int] | None:

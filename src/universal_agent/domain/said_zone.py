@@ -7,7 +7,7 @@ from universal_agent.errors import InvalidSchedule
 _ZONES = {"utc": "UTC", "gmt": "UTC", "zulu": "UTC", "cet": "CET", "eet": "EET", "wet": "WET"}
 
 #: Abbreviations that are not one zone, with zones that people mean.
-_NOT_ONE_ZONE = {
+NOT_ONE_ZONE = {
     "est": ("America/New_York", "America/Panama"),
     "edt": ("America/New_York",),
     "et": ("America/New_York",),
@@ -66,8 +66,8 @@ def _zone_at(reader: PhraseReader, index: int) -> str | None:
     token = reader.tokens[index]
     if token.sort == "zone":
         return _known(reader, token.written)
-    if token.text in _NOT_ONE_ZONE and index:
-        instead = " or ".join(f"'{zone}'" for zone in _NOT_ONE_ZONE[token.text])
+    if token.text in NOT_ONE_ZONE and index:
+        instead = " or ".join(f"'{zone}'" for zone in NOT_ONE_ZONE[token.text])
         raise reader.refusal(f"{token.written} is not the name of one zone; write {instead}")
     zone = _ZONES.get(token.text)
     following = reader.tokens[index + 1].text if index + 1 < len(reader.tokens) else ""

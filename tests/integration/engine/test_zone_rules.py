@@ -222,7 +222,7 @@ async def test_a_job_whose_zone_is_gone_is_shown_edited_and_explained_in_its_own
         ("at 16:00", NOON + 3 * HOUR),
         ("every day at 16:00", NOON + 3 * HOUR),
         ("0 16 * * *", NOON + 3 * HOUR),
-        ("tomorrow at 16:00", NOON + DAY + 3 * HOUR),
+        ("only once, tomorrow at 16:00", NOON + DAY + 3 * HOUR),
         ("pause it", None),
     ],
 )

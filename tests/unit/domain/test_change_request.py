@@ -98,14 +98,28 @@ def test_another_time_of_day_keeps_the_days_and_the_zone() -> None:
 
 
 def test_every_weekday_stays_a_repeating_schedule() -> None:
-    understood = understand("every weekday at 9am", SPEC, SLOT, now=NOW, timezone="UTC")
+    understood = understand("every weekday at 9am", SPEC, SLOT, now=NOW, timezone="Europe/Berlin")
 
     assert understood.arguments["schedule"] == "every weekday at 9am"
     assert understood.warnings == ()
 
 
+def test_a_schedule_that_is_read_in_another_zone_than_the_jobs_says_so() -> None:
+    understood = understand("every weekday at 9am", SPEC, SLOT, now=NOW, timezone="Asia/Tokyo")
+
+    assert understood.arguments["timezone"] == "Asia/Tokyo"
+    assert "Asia/Tokyo" in understood.warnings[0]
+    assert "Europe/Berlin" in understood.warnings[0]
+
+
+@pytest.mark.parametrize("instruction", ["run it tomorrow 10am", "in 2 hours", "once, friday 3pm"])
+def test_one_time_for_a_job_that_repeats_is_asked_back(instruction: str) -> None:
+    with pytest.raises(InvalidInput, match=r"'move it to [^']+' .* 'only once, [^']+'"):
+        understand(instruction, SPEC, SLOT, now=NOW, timezone="UTC")
+
+
 def test_a_repeating_job_that_is_to_run_once_is_warned_about() -> None:
-    understood = understand("run it tomorrow 9am", SPEC, SLOT, now=NOW, timezone="UTC")
+    understood = understand("only once, tomorrow 9am", SPEC, SLOT, now=NOW, timezone="UTC")
 
     assert understood.warnings == ("The job will run once, and no longer repeat.",)
 
