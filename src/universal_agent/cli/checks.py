@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from universal_agent import __version__
+from universal_agent.cli.answers import AnswerObject, decode
 from universal_agent.cli.client import Gateway, WrongGateway
 from universal_agent.cli.failure import CommandFailed, ExitCode
 from universal_agent.cli.invocation import Document
@@ -73,9 +74,6 @@ def _reach(settings: Settings, gateway: Gateway) -> tuple[Document | None, Check
     """The health document (None while the gateway is down), and the check of it."""
     try:
         response = gateway.send("GET", "/api/v1/health")
-        health = response.json()
-        version, status = health["version"], health["status"]
-        datetime.fromisoformat(health["timestamp"])
     except CommandFailed as error:
         if error.code is not ExitCode.UNREACHABLE or isinstance(error, WrongGateway):
             return None, Check("gateway", "fail", error.message)
@@ -83,28 +81,40 @@ def _reach(settings: Settings, gateway: Gateway) -> tuple[Document | None, Check
         if left_undone := _switched_off(_profile_of(settings)):
             detail += f"; with these settings it would have {left_undone[0]}"
         return None, Check("gateway", "warn", detail, "Start it with `ua serve`.")
-    except (ValueError, KeyError, TypeError):
+    health = decode(response.content, url=gateway.url)
+    if health is None or not health.keys() >= {"status", "timestamp", "version"}:
         return None, Check(
             "gateway",
             "fail",
             f"what answers at {gateway.url} is not a gateway",
             "Another program has its port: stop that, or choose another UA_GATEWAY_PORT.",
         )
+    try:
+        return health, _health(gateway, health)
+    except CommandFailed as error:
+        return None, Check("gateway", "fail", error.message)
+
+
+def _health(gateway: Gateway, health: AnswerObject) -> Check:
+    """The check of a health document. Raises CommandFailed when a field is of a wrong kind."""
+    version, status, _ = health["version"], health["status"], health["timestamp"]
+    profile = health.get("deployment_profile", {})
+    left_undone, _ = _switched_off(profile), profile.get("agent")
     if status != "healthy":
         reasons = "; ".join(health.get("reasons", [])) or "it does not say why"
         advice = "Its log says more; a database that cannot be written to needs space or rights."
-        return health, Check("gateway", "fail", f"unhealthy: {reasons}", advice)
+        return Check("gateway", "fail", f"unhealthy: {reasons}", advice)
     if version != __version__:
-        return health, Check(
+        return Check(
             "gateway",
             "warn",
             f"healthy at {gateway.url}, but version {version}; this is {__version__}",
             "Restart it to bring both to one version.",
         )
-    if left_undone := _switched_off(health.get("deployment_profile") or {}):
+    if left_undone is not None:
         what, advice = left_undone
-        return health, Check("gateway", "warn", f"healthy at {gateway.url}, but {what}", advice)
-    return health, Check("gateway", "ok", f"healthy at {gateway.url}, version {version}")
+        return Check("gateway", "warn", f"healthy at {gateway.url}, but {what}", advice)
+    return Check("gateway", "ok", f"healthy at {gateway.url}, version {version}")
 
 
 def _token(settings: Settings, gateway: Gateway, *, is_up: bool) -> Check:
@@ -250,7 +260,7 @@ def _agent(settings: Settings, health: Document | None, names: str) -> Check:
     """The check of the running gateway's agent, or of the agent in these settings."""
     state, problem = agent_state(settings)
     advice = "Name it with its whole path in UA_AGENT_COMMAND, or give the gateway a PATH with it."
-    running = ((health or {}).get("deployment_profile") or {}).get("agent")
+    running = (health or {}).get("deployment_profile", {}).get("agent")
     if running == AgentState.MISSING:
         problem = problem or "the program in UA_AGENT_COMMAND is not found"
         detail = f"{names}; agent: {problem}, as the gateway sees it"

@@ -6,13 +6,12 @@ with the offline transport, if there is one.
 
 import ipaddress
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 import httpx
 
-from universal_agent import __version__
+from universal_agent.cli.answers import decode
 from universal_agent.cli.failure import CommandFailed, ExitCode, RequestRefused
 from universal_agent.cli.invocation import Document
 from universal_agent.cli.proxies import foreign_answer, tls_problem
@@ -38,21 +37,6 @@ def token_header(url: str, token: str) -> dict[bytes, bytes]:
     if httpx.URL(url).userinfo:
         return {b"x-ua-ops-token": token.encode()}
     return {b"authorization": b"Bearer " + token.encode()}
-
-
-class AnswerObject(dict[str, Any]):
-    """An object in an answer. Reading a field that is not there raises CommandFailed."""
-
-    def __init__(self, fields: Document, *, url: str) -> None:
-        super().__init__(fields)
-        self._url = url
-
-    def __missing__(self, name: str) -> NoReturn:
-        raise CommandFailed(
-            f"Expected the field {name!r} in the answer of the gateway at {self._url}; it is not "
-            f"there. Bring the gateway and this command (version {__version__}) to one version.",
-            ExitCode.UNAVAILABLE,
-        )
 
 
 class WrongGateway(CommandFailed):
@@ -193,10 +177,8 @@ class Gateway:
         response = self._http.get(
             f"{self.url}/config", params={"challenge": challenge}, timeout=timeout
         )
-        try:
-            answer = response.json()["proof"]
-        except (ValueError, KeyError, TypeError):
-            answer = None
+        found = dict(decode(response.content, url=self.url) or {})
+        answer = found.get("proof")
         url = httpx.URL(self.url)
         port = url.port or (443 if url.scheme == "https" else 80)
         if key is None or not is_proof(answer, key, challenge, port):
@@ -219,17 +201,15 @@ class Gateway:
         )
 
     def _document(self, response: httpx.Response) -> Document:
-        try:
-            document = response.json(object_hook=partial(AnswerObject, url=self.url))
-        except ValueError:
-            document = None
-        if not isinstance(document, dict):
+        document = decode(response.content, url=self.url)
+        if document is None:
             raise foreign_answer(self.url, response)
         if response.is_success:
             return document
-        detail = str(document.get("detail") or document.get("title") or "no reason given")
-        field = document.get("field")
-        if field and field not in detail:
+        problem = dict(document)  # a proxy's too, which may have any fields
+        detail = str(problem.get("detail") or problem.get("title") or "no reason given")
+        field = problem.get("field")
+        if isinstance(field, str) and field not in detail:
             detail = f"{field}: {detail}"
         if response.status_code == 401:
             detail += " Give it as UA_OPS_TOKEN or --ops-token."

@@ -240,10 +240,10 @@ def runner_for(ua: Invocation, line: str) -> str | None:
     if not looks_like_shell(line):
         return None
     try:
-        profile = ua.gateway.get("/api/v1/health").get("deployment_profile") or {}
+        profile = ua.gateway.get("/api/v1/health").get("deployment_profile", {})
     except RequestRefused:
         return None  # what is wrong is said by what is asked next
-    if profile.get("agent", "none") == "none":
+    if profile.get("agent") in (None, "none"):
         return None
     shown = line.strip().splitlines()[0][:60]
     what = f"{shown!r} looks like a shell line, and jobs here are prompts for the agent by default"

@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Callable
-from functools import partial
-from typing import Any
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.sync.client import connect
 
-from universal_agent.cli.client import AnswerObject, token_header
+from universal_agent.cli.answers import decode
+from universal_agent.cli.client import token_header
 from universal_agent.cli.failure import CommandFailed, ExitCode
 from universal_agent.cli.invocation import Document
 from universal_agent.cli.proxies import refused_upgrade
@@ -55,9 +54,13 @@ def take_turn(
             socket.send(json.dumps({"type": "execute", "data": asked}))
             run_id = None
             while True:
-                message: dict[str, Any] = json.loads(
-                    socket.recv(), object_hook=partial(AnswerObject, url=url)
-                )
+                message = decode(socket.recv(), url=url)
+                if message is None:
+                    raise CommandFailed(
+                        f"Expected an object in JSON on the stream of the session at {url}, got "
+                        "another message. Bring the gateway and this command to one version.",
+                        ExitCode.UNAVAILABLE,
+                    )
                 data = message["data"]
                 match message["type"]:
                     case "error":

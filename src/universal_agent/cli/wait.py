@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from universal_agent.cli.answers import decode
 from universal_agent.cli.command import command
 from universal_agent.cli.failure import CommandFailed, ExitCode
 from universal_agent.cli.invocation import Document, Ua
@@ -58,12 +59,10 @@ def _health(ua: Ua) -> Document:
     """What health says, with the `url` that it was asked at. Raises CommandFailed."""
     with ua.find_gateway(own=True) as gateway:
         response = gateway.send("GET", "/api/v1/health")
-        try:
-            health: Document = {**response.json(), "url": gateway.url}
-        except (ValueError, TypeError):
-            health = {}
-    if "status" not in health or "reasons" not in health:
+        health = decode(response.content, url=gateway.url)
+    if health is None or "status" not in health or "reasons" not in health:
         raise CommandFailed(
             f"What answers at {gateway.url} is not a gateway.", ExitCode.UNREACHABLE
         )
+    health["url"] = gateway.url
     return health
