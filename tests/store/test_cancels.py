@@ -85,13 +85,14 @@ async def test_a_run_that_was_asked_to_end_is_not_asked_for_any_more_after_its_e
     assert await store.read(verbs.cancels.cancels_requested) == []
 
 
-async def test_a_run_that_was_asked_to_end_does_not_go_back_to_the_queue(
+async def test_a_run_that_was_asked_to_end_is_cancelled_instead_of_going_back_to_the_queue(
     store: Store,
 ) -> None:
     run = (await running(store, await a_job(store))).run
     await cancel(store, run.run_id)
     await store.write(verbs.execution.requeue, [run], now=FIRST)
-    assert (await the_run(store, run.run_id)).status is RunStatus.RUNNING
+    run = await the_run(store, run.run_id)
+    assert (run.status, run.error) == (RunStatus.CANCELLED, "not this one")
 
 
 async def test_after_a_crash_a_run_that_was_asked_to_end_is_cancelled_and_not_tried_again(

@@ -1,6 +1,8 @@
 """Capacity: how many runs may start, by free workers, reservations and the share of late runs."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from universal_agent.clock import Clock
 from universal_agent.domain.slot import Source
@@ -30,6 +32,7 @@ class Capacity:
         self._reserved = 0
         self._closed = False
         self._paused = False
+        self._held = False
         self._nothing_reserved = asyncio.Event()
         self._nothing_reserved.set()
         #: When the last run of a missed slot started, by the monotonic clock.
@@ -37,8 +40,8 @@ class Capacity:
 
     @property
     def free(self) -> int:
-        """How many runs could start now; none while it is paused or closed."""
-        if self._closed or self._paused:
+        """How many runs could start now; none while it is held, paused or closed."""
+        if self._closed or self._paused or self._held:
             return 0
         return self._concurrency - len(self._running) - self._reserved
 
@@ -93,6 +96,15 @@ class Capacity:
     def reopen(self) -> None:
         """Have free workers again."""
         self._closed = False
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Have no free workers while the block runs."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
 
     async def until_nothing_is_reserved(self) -> None:
         """Return once no commit is under way that may start runs."""

@@ -145,6 +145,7 @@ class Executor:
             self._running.put_back(ended)
             self._singly = len(ended)
         else:
+            self._running.give_up(ended)
             self._singly = max(0, self._singly - 1)
 
     # -- stopping
@@ -157,7 +158,7 @@ class Executor:
         self._queue.close()
         await self._queue.until_nothing_is_claimed()
         await self._recording.acquire()
-        await self._try(self._put_back_unbegun)
+        await self._try(self._queue.put_back_unbegun)
 
     async def close(self) -> None:
         """After `close_queue`: stop what runs, and record how it ended.
@@ -187,14 +188,10 @@ class Executor:
         """
         await self._queue.until_nothing_is_claimed()
         async with self._recording:
-            await self._put_back_unbegun()
+            await self._queue.put_back_unbegun()
             while self._running.ended:
                 if await self._settle() is None and not self._singly:
                     raise StoreUnavailable("The ends of runs could not be recorded.")
-
-    async def _put_back_unbegun(self) -> None:
-        if runs := self._queue.unbegun:
-            await self._store.write(verbs.execution.requeue, runs, now=self._clock.now())
 
     async def _try(self, call: Callable[[], Awaitable[object]]) -> None:
         for _ in range(_CLOSING_TRIES):

@@ -7,21 +7,28 @@ the commit that records the end (`take`). ADR 7 has the measurements.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+
+import structlog
 
 from universal_agent.clock import Clock
 from universal_agent.domain.event_types import RUN_QUEUED
 from universal_agent.domain.events import Event
 from universal_agent.domain.process import Process
-from universal_agent.domain.run import Run
+from universal_agent.domain.run import RunId
 from universal_agent.engine.capacity import Capacity
 from universal_agent.engine.running import RunningRuns
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
 from universal_agent.store.values import Claimed, Decision, Finished, Settled
+
+_log = structlog.get_logger(__name__)
+
+#: More runs than one process executes at the same time.
+_MOST_RUNNING = 5000
 
 
 class RunQueue:
@@ -52,6 +59,8 @@ class RunQueue:
         self.is_admitting = False
         #: While the queue is closed: runs that were claimed and are not to begin any more.
         self._unbegun: list[Claimed] = []
+        #: Whether a commit failed that may have been kept, with runs that nobody has started.
+        self._in_doubt = False
 
     def notice(self, event: Event) -> None:
         """A run was queued."""
@@ -87,7 +96,8 @@ class RunQueue:
 
     async def offer(self, decisions: Sequence[Decision], *, now: datetime) -> None:
         """Admit slots. Those that find a free worker start in the same commit; the rest waits."""
-        with self._reserved(wanted=any(decision.starts for decision in decisions)) as workers:
+        wanted = any(decision.starts for decision in decisions)
+        with self._reserved(wanted=wanted) as workers, self._doubting(workers):
             admission = await self._store.write(
                 verbs.admission.admit,
                 decisions,
@@ -102,18 +112,20 @@ class RunQueue:
     async def take(self, ended: Sequence[Finished] = (), *, claim: bool = True) -> bool:
         """Record `ended` and, with `claim`, start as many waiting runs as there are free workers.
 
-        Returns whether a further call would find more. Whatever fails, nothing was claimed.
+        Returns whether a further call would find more. Where the commit fails but was kept, the
+        next call puts the runs that it claimed back into the queue.
         """
-        with self._reserved(wanted=claim and self.may_have_runs) as workers:
+        if self._in_doubt and not self._capacity.is_closed:
+            with self._capacity.held():
+                await self._capacity.until_nothing_is_reserved()
+                await self._put_back({end.claimed.run.run_id for end in ended})
+        reserved = self._reserved(wanted=claim and self.may_have_runs)
+        with reserved as workers, self._doubting(workers):
             if not ended and not workers:
                 return False
             if workers:
                 self.may_have_runs = False
-            try:
-                settled = await self._settle(ended, workers)
-            except BaseException:
-                self.may_have_runs = True
-                raise
+            settled = await self._settle(ended, workers)
         if ended:
             passing(Failpoint.AFTER_FINISH_COMMIT)
         self._start(settled.claimed)
@@ -135,6 +147,33 @@ class RunQueue:
         return await self._store.write(
             verbs.execution.claim, free_workers=workers, process=self.process, now=now, rules=rules
         )
+
+    @contextmanager
+    def _doubting(self, workers: int) -> Iterator[None]:
+        """Note a failed commit that may have claimed runs for `workers`."""
+        try:
+            yield
+        except BaseException:
+            if workers:
+                self._in_doubt = self.may_have_runs = True
+                self._work.set()
+            raise
+
+    async def _put_back(self, ending: Collection[RunId] = ()) -> None:
+        """Put runs back into the queue that this process has claimed and nobody executes.
+
+        Called while no commit is under way that may start runs. `ending` are about to be recorded.
+        """
+        left = await self._store.read(
+            verbs.processes.left_running, self.process.process_id, limit=_MOST_RUNNING
+        )
+        begun = self._running.begun().union(ending)
+        runs = [run for run in left if run.run_id not in begun]
+        if runs:
+            _log.warning("runs_put_back", run_ids=[run.run_id for run in runs])
+            await self._store.write(verbs.execution.requeue, runs, now=self._clock.now())
+        self._in_doubt = False
+        self.may_have_runs = True
 
     @contextmanager
     def _reserved(self, *, wanted: bool) -> Iterator[int]:
@@ -177,10 +216,16 @@ class RunQueue:
         """After `close`: return when commits that may claim runs have ended."""
         await self._capacity.until_nothing_is_reserved()
 
-    @property
-    def unbegun(self) -> list[Run]:
-        """Runs that were claimed, have not begun, and belong back into the queue."""
-        return [item.run for item in self._unbegun]
+    async def put_back_unbegun(self) -> None:
+        """Put runs that were claimed and have not begun back into the queue.
+
+        Called after `close`, when nothing is claimed any more.
+        """
+        if self._in_doubt:
+            await self._put_back()
+        elif self._unbegun:
+            runs = [item.run for item in self._unbegun]
+            await self._store.write(verbs.execution.requeue, runs, now=self._clock.now())
 
     def reopen(self) -> None:
         """Claim runs again, after the claims that had not begun were put back."""

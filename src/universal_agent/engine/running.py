@@ -76,6 +76,8 @@ class RunningRuns:
         #: Ends that are still to be recorded, oldest first.
         self.ended: deque[Finished] = deque()
         self._workers: dict[RunId, _Worker] = {}
+        #: Runs that have begun and whose ends are not recorded by this process.
+        self._given_up: set[RunId] = set()
         #: When a shortage was logged last, by the monotonic clock.
         self._short_at = -_SHORTAGE_LOG_SECONDS
         metrics.runs_running.set_function(lambda: len(self._workers))
@@ -110,6 +112,15 @@ class RunningRuns:
     def put_back(self, ended: Sequence[Finished]) -> None:
         """Keep ends that could not be recorded, before all others."""
         self.ended.extendleft(reversed(ended))
+
+    def give_up(self, ended: Sequence[Finished]) -> None:
+        """Drop ends that cannot be recorded: the runs stay `running` in the store."""
+        self._given_up.update(end.claimed.run.run_id for end in ended)
+
+    def begun(self) -> set[RunId]:
+        """The runs that this process has started and that may still be `running` in the store."""
+        ended = {end.claimed.run.run_id for end in self.ended}
+        return self._workers.keys() | ended | self._given_up
 
     # -- starting and stopping
 
@@ -154,6 +165,7 @@ class RunningRuns:
         A run whose work had ended by then has its own end; the others have none.
         """
         workers = list(self._workers.values())
+        self._given_up.update(self._workers)
         for worker in workers:
             if worker.deadline is not None:
                 worker.task.cancel(GATEWAY_STOPS)

@@ -1,5 +1,7 @@
 """The store fails for a while, or something in it for good: the loops go on, and health tells."""
 
+import asyncio
+import errno
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,6 +15,7 @@ from universal_agent.domain.run import RunStatus
 from universal_agent.engine.scheduler import Scheduler
 from universal_agent.errors import StoreUnavailable
 from universal_agent.store import verbs
+from universal_agent.store.databases.upkeep import Upkeep
 from universal_agent.store.values import Decision, Finished
 from universal_agent.testing import ManualClock, RecordingRunner
 
@@ -109,6 +112,147 @@ class TestOutage:
         await clock.advance(5)
         assert runner.slots == slots_after(gateway.began, len(runner.slots), 10 * SECOND)
         assert (await gateway.ledger()).unaccounted == []
+
+
+class TestKeptCommit:
+    """A commit is reported as failed, but was kept: what it claimed is `running` in the store."""
+
+    @pytest.fixture
+    def keep_and_fail(
+        self, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    ) -> Callable[[Callable[..., object]], None]:
+        """Lets the next commit of a verb fail after it was kept."""
+        armed: list[bool] = []
+        really = Upkeep.committed
+
+        def committed(upkeep: Upkeep, *args: Any) -> None:
+            if armed:
+                armed.clear()
+                raise OSError(errno.EIO, "the disk did not answer")
+            really(upkeep, *args)
+
+        def arm(verb: Callable[..., object]) -> None:
+            calls: list[bool] = []
+
+            async def instead(call: Really, *args: Any, **kwargs: Any) -> object:
+                if not calls:
+                    calls.append(True)
+                    armed.append(True)
+                return await call(*args, **kwargs)
+
+            stand_in(monkeypatch, gateway.store, verb, instead)
+
+        monkeypatch.setattr(Upkeep, "committed", committed)
+        return arm
+
+    async def test_a_slot_that_was_admitted_with_its_run_runs_once(
+        self,
+        gateway: Gateway,
+        runner: RecordingRunner,
+        clock: ManualClock,
+        keep_and_fail: Callable[..., None],
+    ) -> None:
+        job = await gateway.create(every="1m")
+        keep_and_fail(verbs.admission.admit)
+        await clock.advance(65)
+        assert runner.slots == [gateway.began + MINUTE]
+        assert await gateway.statuses(job) == [RunStatus.SUCCESS]
+        await clock.advance(120)
+        assert (await gateway.ledger()).unaccounted == []
+        assert len(runner.slots) == 3
+
+    async def test_a_run_that_was_claimed_from_the_queue_runs_once(
+        self,
+        gateway: Gateway,
+        runner: RecordingRunner,
+        clock: ManualClock,
+        keep_and_fail: Callable[..., None],
+    ) -> None:
+        job = await gateway.create(every="1h")
+        keep_and_fail(verbs.execution.claim)
+        await gateway.runtime.jobs.run_now(job.job_id)
+        await clock.advance(2)
+        assert await gateway.statuses(job) == [RunStatus.SUCCESS]
+        assert len(runner.requests) == 1
+
+    async def test_a_run_that_was_claimed_with_the_end_of_another_runs_once(
+        self,
+        gateway: Gateway,
+        runner: RecordingRunner,
+        clock: ManualClock,
+        keep_and_fail: Callable[..., None],
+    ) -> None:
+        job = await gateway.create(every="10s", overlap="queue_one")
+        runner.seconds = 12
+        await clock.advance(21)
+        keep_and_fail(verbs.execution.settle)
+        await clock.advance(4)
+        assert await gateway.statuses(job) == [RunStatus.SUCCESS, RunStatus.RUNNING]
+        await clock.advance(12)
+        assert (await gateway.statuses(job))[:2] == [RunStatus.SUCCESS] * 2
+        assert len(runner.slots) == len(set(runner.slots))
+        assert (await gateway.ledger()).unaccounted == []
+
+    async def test_a_run_whose_end_is_requested_before_it_began_is_cancelled(
+        self,
+        gateway: Gateway,
+        runner: RecordingRunner,
+        clock: ManualClock,
+        keep_and_fail: Callable[..., None],
+    ) -> None:
+        job = await gateway.create(every="1h")
+        keep_and_fail(verbs.execution.claim)
+        await gateway.runtime.jobs.run_now(job.job_id)
+        await clock.settle()
+        (run,) = await gateway.runs(job)
+        cancelling = asyncio.create_task(gateway.runtime.jobs.cancel_run(run.run_id))
+        await clock.advance(1)
+        assert (await cancelling).status is RunStatus.CANCELLED
+        assert runner.requests == []
+
+    async def test_a_stop_puts_the_run_back_into_the_queue(
+        self,
+        gateway: Gateway,
+        runner: RecordingRunner,
+        clock: ManualClock,
+        keep_and_fail: Callable[..., None],
+    ) -> None:
+        job = await gateway.create(every="1h")
+        keep_and_fail(verbs.execution.claim)
+        await gateway.runtime.jobs.run_now(job.job_id)
+        await clock.settle()
+        assert await gateway.statuses(job) == [RunStatus.RUNNING]
+        assert runner.requests == []
+        await gateway.stop()
+        await gateway.start()
+        await clock.advance(1)
+        assert await gateway.statuses(job) == [RunStatus.SUCCESS]
+
+    async def test_a_run_that_began_is_not_put_back_although_its_end_cannot_be_recorded(
+        self,
+        gateway: Gateway,
+        runner: RecordingRunner,
+        clock: ManualClock,
+        monkeypatch: pytest.MonkeyPatch,
+        keep_and_fail: Callable[..., None],
+    ) -> None:
+        bad = await gateway.create(run_at="1m")
+        good = await gateway.create(every="1h")
+
+        async def settle(call: Really, ended: list[Finished], **kwargs: Any) -> object:
+            if any(end.claimed.run.source_ref == bad.job_id for end in ended):
+                raise ValueError("cannot be recorded")
+            return await call(ended, **kwargs)
+
+        stand_in(monkeypatch, gateway.store, verbs.execution.settle, settle)
+        await clock.advance(65)
+        assert await gateway.statuses(bad) == [RunStatus.RUNNING]
+        keep_and_fail(verbs.execution.claim)
+        await gateway.runtime.jobs.run_now(good.job_id)
+        await clock.advance(5)
+        assert await gateway.statuses(good) == [RunStatus.SUCCESS]
+        assert await gateway.statuses(bad) == [RunStatus.RUNNING]
+        assert len(runner.requests) == 2
 
 
 class TestOneBadJob:

@@ -67,9 +67,7 @@ WHERE finished_at IS NULL AND status = 'running' AND cancel_reason IS NOT NULL;
 
 -- requeue_run --
 UPDATE runs SET status = 'queued', started_at = NULL, host = NULL, process_id = NULL
-WHERE run_id = :run_id AND status = 'running' AND process_id = :process_id
-  AND cancel_reason IS NULL
-RETURNING {run_columns};
+WHERE run_id = :run_id AND status = 'running';
 
 -- end_runs --
 UPDATE runs

@@ -38,6 +38,7 @@ def _stand_in(row: Row) -> Run:
         job_version=_or(lambda: int(version), 0),
         queued_at=_or(lambda: from_epoch(queued_at), never),
         started_at=_or(lambda: from_epoch(started_at), None),
+        process_id=None if row[RUN_WIDTH - 1] is None else str(row[RUN_WIDTH - 1]),
     )
 
 

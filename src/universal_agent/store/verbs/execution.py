@@ -15,6 +15,7 @@ from universal_agent.failpoint import Failpoint, passing
 from universal_agent.store.encoding import stamp, to_json
 from universal_agent.store.rows.runs import RUN_WIDTH, run_from_row
 from universal_agent.store.steps.claims import claimed_by, workers_of
+from universal_agent.store.steps.each import for_each
 from universal_agent.store.steps.holds import after_failure, after_success
 from universal_agent.store.steps.job_versions import spec_of
 from universal_agent.store.steps.slots import set_outcomes
@@ -76,13 +77,39 @@ def _start(
 
 
 def requeue(tx: Tx, runs: Sequence[Run], *, now: datetime) -> None:
-    """Put claimed runs that have not begun back into the queue, where the claim still stands."""
-    for claimed in runs:
-        row = tx.one("requeue_run", run_id=claimed.run_id, process_id=claimed.process_id)
-        if row is not None:
-            run = run_from_row(row)
-            set_outcomes(tx, [(run, None)])
-            tx.append(events.run_changed(run, spec_of(tx, run), now=now))
+    """Put claimed runs that have not begun back into the queue, where the claim still stands.
+
+    A run whose end was requested ends as cancelled.
+    """
+    process_of = {run.run_id: run.process_id for run in runs}
+    found = [row for run in runs if (row := tx.one("running_run", run_id=run.run_id)) is not None]
+
+    def put_back(row: Row) -> None:
+        run, reason = run_from_row(row), row[RUN_WIDTH]
+        if reason is not None:
+            end_cancelled(tx, run, reason, now=now)
+            return
+        tx.run("requeue_run", run_id=run.run_id)
+        run = replace(run, status=RunStatus.QUEUED, started_at=None, host=None, process_id=None)
+        set_outcomes(tx, [(run, None)])
+        tx.append(events.run_changed(run, spec_of(tx, run), now=now))
+
+    for_each(
+        tx,
+        "runs",
+        [row for row in found if row[RUN_WIDTH - 1] == process_of[row[0]]],
+        put_back,
+        key=lambda row: row[0],
+        put_off=lambda row, error: close_unreadable(tx, row, RunStatus.ERROR, error, now=now),
+    )
+
+
+def end_cancelled(tx: Tx, run: Run, reason: str, *, now: datetime) -> None:
+    """Close a run in the state `running` that nobody executes, because its end was requested."""
+    run = replace(run, status=RunStatus.CANCELLED, finished_at=now, error=reason)
+    end_runs(tx, [run])
+    set_outcomes(tx, [(run, None)])
+    tx.append(events.run_changed(run, spec_of(tx, run), now=now))
 
 
 def _claimable(tx: Tx, free_workers: int, rules: ClaimRules) -> list[Row]:

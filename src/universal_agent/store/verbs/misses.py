@@ -19,7 +19,7 @@ from universal_agent.store.steps.missed import move_to_missed, put_missed
 from universal_agent.store.steps.slots import set_outcomes
 from universal_agent.store.steps.unreadable_runs import close_unreadable
 from universal_agent.store.tx import Row, Tx
-from universal_agent.store.verbs.execution import end_runs
+from universal_agent.store.verbs.execution import end_cancelled, end_runs
 from universal_agent.store.verbs.jobs import get_job
 from universal_agent.store.verbs.runs import cancel_queued
 
@@ -179,10 +179,7 @@ def interrupt_left(
         missed_id, row = pair
         was, cancel_reason = run_from_row(row), row[RUN_WIDTH]
         if cancel_reason is not None:
-            run = replace(was, status=RunStatus.CANCELLED, finished_at=now, error=cancel_reason)
-            end_runs(tx, [run])
-            set_outcomes(tx, [(run, None)])
-            tx.append(events.run_changed(run, spec_of(tx, run), now=now))
+            end_cancelled(tx, was, cancel_reason, now=now)
             return
         run = replace(
             was,
