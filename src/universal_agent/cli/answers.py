@@ -98,13 +98,13 @@ COUNTS = Kind(
 _NAMES = {
     TEXT: (
         "cause client_turn_id code command confidence description detail event_id expected_hash "
-        "hash id job_id kind message mode name on_miss outage_id outcome "
-        "output_preview overlap proposal_id resolution run_id runner session_id source source_ref "
-        "status summary text timezone_source title trigger type url user_id version workspace_dir"
+        "hash id job_id kind message mode name on_miss outage_id outcome output_preview overlap "
+        "process_id proposal_id resolution run_id runner session_id source source_ref status "
+        "summary text timezone_source title trigger type url user_id version workspace_dir"
     ),
     TEXT.or_null(): (
         "active_hours agent by changed_by config_error error host model next_cursor off_label "
-        "reason rephrased_as run.event_id runs.event_id .run_id suppressed_reason "
+        "reason rephrased_as run.event_id runs.event_id .run_id suppressed_reason until "
         "data.action data.cause data.change data.client_turn_id data.event_id data.mode data.note"
     ),
     FLAG: (
@@ -114,8 +114,8 @@ _NAMES = {
     FLAG.or_null(): "data.value",
     INTEGER: (
         "attempt auto_pause_after clients consecutive_failures count cursor done event_bus_seq "
-        "expected in_flight interrupted job.version jobs.version oldest_seq position refused "
-        "retries seq size total unaccounted_count"
+        "expected in_flight interrupted job.version jobs.version oldest_seq open_runs position "
+        "refused retries seq size total unaccounted_count"
     ),
     INTEGER.or_null(): "data.count exit_code",
     SECONDS: "jitter_seconds misfire_grace_seconds timeout_seconds",

@@ -196,6 +196,14 @@ DONE = {
     "job": JOB,
 }
 
+DRAIN = {
+    "process_id": "proc_1",
+    "draining": True,
+    "until": TIME,
+    "open_runs": 1,
+    "runs": [{"run_id": RUN_ID, "job_id": JOB_ID}],
+}
+
 JOBS = "/api/v1/cron/jobs"
 RUNS = "/api/v1/cron/runs"
 OPS = "/api/v1/ops"
@@ -216,6 +224,8 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", f"{RUNS}/{RUN_ID}/cancel"): {"run": RUN},
     ("GET", f"{RUNS}/{RUN_ID}"): {"run": RUN},
     ("GET", RUNS): {"runs": [RUN], "has_more": False},
+    ("GET", f"{OPS}/drain"): DRAIN,
+    ("POST", f"{OPS}/drain"): DRAIN,
     ("GET", f"{OPS}/logs/tail"): {
         "cursor": 8,
         "size": 8,

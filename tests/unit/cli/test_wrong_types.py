@@ -76,6 +76,7 @@ COMMANDS = [
     "notification ack ntf_1",
     "wait --seconds 0",
     "doctor",
+    "drain --no-wait",
 ]
 
 #: How many fields are tried for each command.
