@@ -65,6 +65,7 @@ def run_view(timezone: str) -> "Callable[[Screen, Document], RenderableType]":
                 ("took", Text(_took(run))),
                 ("trigger", Text(_trigger(run))),
                 ("exit code", None if run["exit_code"] is None else Text(str(run["exit_code"]))),
+                ("class", _end_class(screen, run, timezone)),
                 ("error", screen.text(run["error"], "red") if run["error"] else None),
                 ("reason", screen.text(run["reason"]) if run["reason"] else None),
                 ("host", screen.text(run["host"]) if run["host"] else None),
@@ -74,6 +75,16 @@ def run_view(timezone: str) -> "Callable[[Screen, Document], RenderableType]":
         return Group(screen.status(run["status"]), facts, *([Text()] if lines else []), *lines)
 
     return view
+
+
+def _end_class(screen: "Screen", run: "Document", timezone: str) -> Text | None:
+    """Why it failed, where a service is at fault, and until when the service asked to wait."""
+    if run.get("end_class") in (None, "failed"):
+        return None
+    words = screen.text(run["end_class"].replace("_", " "), "yellow")
+    if run["end_until"] is not None:
+        words.append(" until ").append_text(screen.when(run["end_until"], timezone))
+    return words
 
 
 def _trigger(run: "Document") -> str:

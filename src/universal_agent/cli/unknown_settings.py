@@ -20,6 +20,7 @@ _OF_A_RUN = frozenset(
         "UA_TRIGGER",
         "UA_LATE_SECONDS",
         "UA_APPROVED_BY",
+        "UA_OUTCOME_FILE",
     }
 )
 

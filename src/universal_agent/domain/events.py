@@ -157,6 +157,8 @@ def run_record(run: Run) -> dict[str, Any]:
         "error": run.error,
         "reason": run.reason,
         "exit_code": run.exit_code,
+        "end_class": run.end_class,
+        "end_until": None if run.end_until is None else run.end_until.timestamp(),
     }
 
 

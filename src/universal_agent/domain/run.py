@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 
+from universal_agent.domain.ending import EndClass
+
 RunId = NewType("RunId", str)
 JobId = NewType("JobId", str)
 
@@ -40,16 +42,6 @@ class RunStatus(StrEnum):
     @property
     def is_final(self) -> bool:
         return self not in (RunStatus.QUEUED, RunStatus.RUNNING)
-
-
-@dataclass(frozen=True, slots=True)
-class RetryAdvice:
-    """What the remote side of a failed run says about retrying."""
-
-    #: No attempt is made before this time has passed since the failure.
-    after: timedelta = timedelta()
-    #: False: a further attempt would fail as well until a person acts.
-    is_useful: bool = True
 
 
 class Trigger(StrEnum):
@@ -106,6 +98,15 @@ class Run:
     approved_by: str | None = None
     #: The process that claimed it; only that one may record its end.
     process_id: str | None = None
+    #: Why it failed; None for a run that did not, and for runs of earlier versions.
+    end_class: EndClass | None = None
+    #: What the service said: no call is useful before this time.
+    end_until: datetime | None = None
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether it failed for the outage of a service that its job uses."""
+        return self.end_class is not None and self.end_class.is_outage
 
     @property
     def brings_spec(self) -> bool:

@@ -21,6 +21,7 @@ from universal_agent.masking import mask
 from universal_agent.metrics import Metrics
 from universal_agent.runners.base import GATEWAY_STOPS, Runner, RunRequest, RunResult
 from universal_agent.runners.failure_rules import WatchedOutput
+from universal_agent.runners.outcome_file import outcome_path
 from universal_agent.runners.output import RunOutput, run_log_path
 from universal_agent.runners.shortage import ResourceShortage
 from universal_agent.store.values import Claimed, Finished, Wake
@@ -222,7 +223,7 @@ class RunningRuns:
                 output_preview=output.preview,
                 wake=self._wake(item),
                 report=result.report,
-                retry=result.retry,
+                ending=result.ending,
             )
         )
         self._work.set()
@@ -301,6 +302,7 @@ class RunningRuns:
             title=spec.display_title,
             metadata=spec.metadata,
             fail_on=spec.fail_on,
+            outcome_file=outcome_path(run_log_path(self._run_logs_dir, run.run_id, run.queued_at)),
             notes=item.notes,
         )
         try:

@@ -19,11 +19,13 @@ from universal_agent.clock import Clock, SystemClock
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.wording import describe_duration
 from universal_agent.errors import InvalidInput
-from universal_agent.runners.agent_programs import reply_of
+from universal_agent.runners.agent_programs import ProgramReply, reply_of
 from universal_agent.runners.base import RunRequest, RunResult, check_command
 from universal_agent.runners.chat import ChatEndpoint
+from universal_agent.runners.outcome_file import make_folder_of, with_outcome
 from universal_agent.runners.output import one_line
 from universal_agent.runners.process import missing_program, run_process
+from universal_agent.runners.program_limits import classify_message
 from universal_agent.settings import Settings, inherited
 
 _NOT_CONFIGURED = (
@@ -165,6 +167,7 @@ class AgentRunner:
     async def _ask_program(self, prompt: str, request: RunRequest) -> RunResult:
         preset = request.fail_on.preset if request.fail_on is not None else None
         reply = reply_of(self._argv, preset, request.output)
+        make_folder_of(request.outcome_file)
         try:
             result = await run_process(
                 self._filled(prompt, request.model or self._model),
@@ -178,6 +181,16 @@ class AgentRunner:
             reply.end()
         if result.exit_code is None:
             return result  # the program did not start
+        result = self._judge(result, reply, request)
+        if result.status is RunStatus.ERROR:
+            now = self._clock.now()
+            ending = classify_message(reply.name, result.error or "", now=now)
+            result = replace(result, ending=ending)
+        return with_outcome(result, request.outcome_file, now=self._clock.now())
+
+    def _judge(self, result: RunResult, reply: ProgramReply, request: RunRequest) -> RunResult:
+        """The result of a program that has exited, by what it replied."""
+        assert result.exit_code is not None
         problem = reply.problem()
         if result.status is not RunStatus.SUCCESS:
             if reply.is_json and problem is not None and result.exit_code > 0:

@@ -93,7 +93,7 @@ class ProgramReply(ABC):
     is_json = False
 
     def __init__(self, name: str, output: RunOutput) -> None:
-        self._name = name
+        self.name = name
         self._output = output
         self._answer = AnswerWriter(output)
 
@@ -131,8 +131,8 @@ class PlainReply(ProgramReply):
 
     def problem(self) -> str | None:
         line = one_line(self._beginning.decode("utf-8", "replace").lstrip().partition("\n")[0])
-        if line.lower().startswith(_COMPLAINTS.get(self._name, ())):
-            return f"{self._name} says: {line}"
+        if line.lower().startswith(_COMPLAINTS.get(self.name, ())):
+            return f"{self.name} says: {line}"
         return None
 
 
@@ -172,10 +172,10 @@ class JsonReply(ProgramReply):
 
     def problem(self) -> str | None:
         if self.failure is not None:
-            return f"{self._name} says: {self.failure}"
+            return f"{self.name} says: {self.failure}"
         if not self.is_complete:
             said = f": {self._stray}" if self._stray else ""
-            return f"{self._name} did not say that its reply is complete{said}"
+            return f"{self.name} did not say that its reply is complete{said}"
         return None
 
     def _take_text(self, text: bytes, *, may_go_on: bool) -> bool:
@@ -193,7 +193,7 @@ class JsonReply(ProgramReply):
         return True
 
     def _take(self, event: dict[str, Any]) -> None:
-        match self._name:
+        match self.name:
             case "claude":
                 self._take_claude(event)
             case "codex":
@@ -324,14 +324,14 @@ class DetectedReply(ProgramReply):
         if is_json:
             try:
                 text = held.decode("utf-8", "replace").lstrip()
-                is_json = _is_of_program(self._name, json.JSONDecoder().raw_decode(text)[0])
+                is_json = _is_of_program(self.name, json.JSONDecoder().raw_decode(text)[0])
             except (ValueError, RecursionError):
                 if not is_last:
                     return
         if is_json:
             if self._plain.has_answer:
                 self._output.restart()
-            self._decided = JsonReply(self._name, self._output)
+            self._decided = JsonReply(self.name, self._output)
         else:
             self._decided = self._plain
         self._held = b""

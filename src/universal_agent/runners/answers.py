@@ -1,16 +1,10 @@
-"""The reason and the retry delay in the HTTP response of a failed request."""
+"""The reason in the HTTP response of a failed request."""
 
 import json
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from html import unescape
 
 from universal_agent.runners.output import one_line
-
-#: The upper limit of a delay that a server asks for.
-LONGEST_WAIT = timedelta(days=1)
 
 #: Keys that hold the reason, the most specific first.
 _REASON_KEYS = ("error", "errors", "message", "detail", "msg", "error_description", "title")
@@ -80,46 +74,6 @@ def is_quota(answer: object) -> bool:
     nested = answer.get("error")
     errors = [answer, nested] if isinstance(nested, dict) else [answer]
     return any(str(error.get(key)) in _QUOTA for error in errors for key in ("code", "type"))
-
-
-def retry_after(headers: Mapping[str, str], *, now: datetime) -> timedelta | None:
-    """The delay that a server asks for, capped at LONGEST_WAIT; None when it asks for none.
-
-    `headers` must compare names case-insensitively, as those of httpx do. A litellm proxy forwards
-    the headers of its upstream under a prefix.
-    """
-    for prefix in ("", "llm_provider-"):
-        wait = _milliseconds(headers.get(f"{prefix}retry-after-ms"))
-        if wait is None:
-            wait = _seconds_or_date(headers.get(f"{prefix}retry-after"), now)
-        if wait is not None:
-            return min(max(wait, timedelta()), LONGEST_WAIT)
-    return None
-
-
-def _milliseconds(value: str | None) -> timedelta | None:
-    number = _number(value)
-    return None if number is None else timedelta(milliseconds=number)
-
-
-def _seconds_or_date(value: str | None, now: datetime) -> timedelta | None:
-    number = _number(value)
-    if number is not None:
-        return timedelta(seconds=number)
-    if value is None:
-        return None
-    try:
-        date = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return (date if date.tzinfo else date.replace(tzinfo=UTC)) - now
-
-
-def _number(value: str | None) -> float | None:
-    """A plain decimal number that fits into a timedelta; None for anything else."""
-    if value is None or not re.fullmatch(r"\s*\d{1,12}(\.\d{0,9})?\s*", value):
-        return None
-    return float(value)
 
 
 def _words(value: object, depth: int = 4) -> str:

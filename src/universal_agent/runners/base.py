@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from universal_agent.domain.beat import BeatReport
+from universal_agent.domain.ending import Ending
 from universal_agent.domain.fail_on import FailOn
-from universal_agent.domain.run import RetryAdvice, RunStatus
+from universal_agent.domain.run import RunStatus
 from universal_agent.domain.system_event import SystemEvent
 from universal_agent.errors import InvalidInput, StartupError
 from universal_agent.runners.output import RunOutput
@@ -58,6 +59,8 @@ class RunRequest:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     #: The job's rules of failure; the executor applies those about output.
     fail_on: FailOn | None = None
+    #: Where a program may say how it ended (outcome_file.py).
+    outcome_file: Path | None = None
     #: For a session's beat: the pending system events, and what woke the session.
     notes: Sequence[SystemEvent] = ()
 
@@ -91,6 +94,8 @@ class RunRequest:
         }
         if self.late_seconds is not None:
             facts["UA_LATE_SECONDS"] = str(self.late_seconds)
+        if self.outcome_file is not None:
+            facts["UA_OUTCOME_FILE"] = str(self.outcome_file)
         if self.approved_by is not None:
             facts["UA_APPROVED_BY"] = self.approved_by
         return facts
@@ -110,8 +115,8 @@ class RunResult:
     exit_code: int | None = None
     #: The report of a session's beat; stored in the same commit as its end.
     report: BeatReport | None = None
-    #: The advice of a server about a retry.
-    retry: RetryAdvice | None = None
+    #: Why it failed, where that is known to be more than a failure of the work.
+    ending: Ending | None = None
 
 
 class Runner(Protocol):

@@ -4,18 +4,20 @@
 chat_reply.py decides what counts as a complete reply.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 
 from universal_agent.clock import Clock
-from universal_agent.domain.run import RetryAdvice, RunStatus
+from universal_agent.domain.ending import EndClass, Ending
+from universal_agent.domain.run import RunStatus
 from universal_agent.domain.wording import describe_duration
 from universal_agent.errors import SettingsError
-from universal_agent.runners.answers import body_words, is_quota, parse_json, retry_after
+from universal_agent.runners.answers import body_words
 from universal_agent.runners.base import RunResult
-from universal_agent.runners.chat_reply import Reply, ReplyFailed
+from universal_agent.runners.chat_reply import EndpointFailed, Reply, ReplyFailed
+from universal_agent.runners.limits import classify_document, classify_response
 from universal_agent.runners.output import RunOutput, one_line
 from universal_agent.runners.shortage import raise_shortage
 from universal_agent.runners.thoughts import ReplySink
@@ -36,6 +38,9 @@ _REFUSED = {
     404: "no such model, or UA_AGENT_BASE_URL is wrong",
     429: "the endpoint's rate limit or quota is used up",
 }
+
+
+_UNREACHABLE = Ending(kind=EndClass.UNREACHABLE)
 
 
 class ChatEndpoint:
@@ -71,7 +76,7 @@ class ChatEndpoint:
                 status=RunStatus.ERROR,
                 error=str(failed),
                 exit_code=failed.status,
-                retry=failed.retry,
+                ending=failed.ending,
             )
         return RunResult(status=RunStatus.SUCCESS, exit_code=status)
 
@@ -94,7 +99,7 @@ class ChatEndpoint:
             question["model"] = model
         status: int | None = None
         is_alive = False
-        retry: RetryAdvice | None = None
+        ending: Ending | None = None
         try:
             async with IdleLimit(self._clock, self._silence_seconds) as limit:
                 reply = Reply(sink, on_progress=limit.renew)
@@ -104,22 +109,28 @@ class ChatEndpoint:
                         raise await self._refusal(response)
                     await reply.read(response)
         except ReplyFailed as failed:
-            reason, retry = str(failed), failed.retry
+            reason, ending = str(failed), failed.ending
+            if isinstance(failed, EndpointFailed):
+                ending = classify_document(
+                    failed.answer, failed.said, host=self._url.host, now=self._clock.now()
+                )
         except TimeoutError:
             if reply.has_ended:
                 reply.judge()
                 return httpx.codes.OK
             reason = self._silence(has_answered=is_alive)
+            ending = None if is_alive else _UNREACHABLE
         except httpx.TimeoutException:
-            reason = f"{self._url.host} sent nothing in time"
+            reason, ending = f"{self._url.host} sent nothing in time", _UNREACHABLE
         except httpx.HTTPError as broken:
             if isinstance(broken, httpx.ConnectError):
                 raise_shortage(broken)
             said = one_line(str(broken)) or type(broken).__name__
             reason = f"the connection to {self._url.host} failed: {said}"
+            ending = None if is_alive else _UNREACHABLE
         else:
             return status
-        raise ReplyFailed(reason, status, retry)
+        raise ReplyFailed(reason, status, ending)
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -135,28 +146,24 @@ class ChatEndpoint:
         status = response.status_code
         if response.has_redirect_location:
             return ReplyFailed(f"HTTP {status} to {_redirection(response)}")
-        wait = retry_after(response.headers, now=self._clock.now())
-        if status in (401, 403):
-            # The body may quote the key.
-            return ReplyFailed(f"HTTP {status}; {_REFUSED[status]}", retry=_advice(wait))
         body = b""
         async for piece in response.aiter_bytes():
             body += piece
             if len(body) > _ERROR_BYTES:
                 break
-        text = body.decode("utf-8", "replace")
-        is_final = status == httpx.codes.PAYMENT_REQUIRED or is_quota(parse_json(text))
+        text, now = body.decode("utf-8", "replace"), self._clock.now()
+        ending = classify_response(status, response.headers, text, host=self._url.host, now=now)
         meaning = _REFUSED.get(status)
-        if is_final and status == httpx.codes.TOO_MANY_REQUESTS:
-            meaning = "the account's quota is used up, so it is not tried again"
+        if ending is not None and ending.kind is EndClass.QUOTA:
+            meaning = "the account's quota is used up"
         parts = (
             f"HTTP {status}",
             meaning,
-            body_words(text),
-            None if wait is None else f"retry after {wait.total_seconds():g} s",
+            # The body of a refusal may quote the key.
+            None if status in (401, 403) else body_words(text),
+            _said_until(ending, now),
         )
-        sentence = "; ".join(part for part in parts if part)
-        return ReplyFailed(sentence, retry=_advice(wait, is_useful=not is_final))
+        return ReplyFailed("; ".join(part for part in parts if part), ending=ending)
 
 
 class _ReplyText:
@@ -177,10 +184,14 @@ class _ReplyText:
         self.data.clear()
 
 
-def _advice(wait: timedelta | None, *, is_useful: bool = True) -> RetryAdvice | None:
-    if wait is None and is_useful:
+def _said_until(ending: Ending | None, now: datetime) -> str | None:
+    """When the service asks to be called again, in words; None if it does not say."""
+    if ending is None or ending.until is None:
         return None
-    return RetryAdvice(after=wait or timedelta(), is_useful=is_useful)
+    wait = ending.until - now
+    if wait < timedelta(hours=1):
+        return f"retry after {wait.total_seconds():.6g} s"
+    return f"retry after {ending.until:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _redirection(response: httpx.Response) -> str:

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable
 import httpx
 from httpx_sse import ServerSentEvent
 
-from universal_agent.domain.run import RetryAdvice
-from universal_agent.runners.answers import is_quota, page_words, parse_json, reason_in
+from universal_agent.domain.ending import Ending
+from universal_agent.runners.answers import page_words, parse_json, reason_in
 from universal_agent.runners.event_stream import EventTooLong, read_events
 from universal_agent.runners.output import one_line
 from universal_agent.runners.thoughts import AnswerWriter, ReplySink
@@ -49,19 +49,28 @@ class ReplyFailed(Exception):
     """The endpoint gave no complete reply; the message says why in one sentence."""
 
     def __init__(
-        self, reason: str, status: int | None = None, retry: RetryAdvice | None = None
+        self, reason: str, status: int | None = None, ending: Ending | None = None
     ) -> None:
         super().__init__(reason)
         #: The HTTP status of the response; None when there was none.
         self.status = status
-        self.retry = retry
+        #: Why it failed, where that is known.
+        self.ending = ending
+
+
+class EndpointFailed(ReplyFailed):
+    """The endpoint reports an error within its reply."""
+
+    def __init__(self, reason: str, answer: object, said: str) -> None:
+        super().__init__(reason)
+        self.answer = answer
+        self.said = said
 
 
 def endpoint_failure(answer: object, said: str) -> ReplyFailed:
     """The failure that an error object in a reply describes."""
     words = reason_in(answer) or one_line(said)
-    retry = RetryAdvice(is_useful=False) if is_quota(answer) else None
-    return ReplyFailed(f"the endpoint failed: {words or 'it does not say why'}", retry=retry)
+    return EndpointFailed(f"the endpoint failed: {words or 'it does not say why'}", answer, said)
 
 
 class Reply:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from universal_agent.clock import Clock, SystemClock
 from universal_agent.runners.base import RunRequest, RunResult, check_command
+from universal_agent.runners.outcome_file import make_folder_of, with_outcome
 from universal_agent.runners.output import one_line
 from universal_agent.runners.process import run_process
 from universal_agent.settings import Settings, inherited
@@ -45,6 +46,7 @@ class ShellRunner:
         check_command(command)
 
     async def run(self, request: RunRequest) -> RunResult:
+        make_folder_of(request.outcome_file)
         result = await run_process(
             ("/bin/sh", "-c", request.command),
             request=request,
@@ -52,6 +54,7 @@ class ShellRunner:
             clock=self._clock,
             kill_grace=self._kill_grace,
         )
+        result = with_outcome(result, request.outcome_file, now=self._clock.now())
         if result.exit_code in _NOT_FOUND and (missing := _missing_program(request)):
             return replace(result, error=f"{missing}; {result.error}")
         return result

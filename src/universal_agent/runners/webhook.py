@@ -14,10 +14,11 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
 from universal_agent import __version__
 from universal_agent.clock import Clock, SystemClock
-from universal_agent.domain.run import RetryAdvice, RunStatus
+from universal_agent.domain.ending import EndClass, Ending
+from universal_agent.domain.run import RunStatus
 from universal_agent.errors import InvalidInput, SettingsError
-from universal_agent.runners.answers import retry_after
 from universal_agent.runners.base import RunRequest, RunResult, check_command
+from universal_agent.runners.limits import classify_response
 from universal_agent.runners.output import RunOutput, one_line
 from universal_agent.runners.shortage import raise_shortage
 from universal_agent.runners.ssrf import (
@@ -33,6 +34,8 @@ from universal_agent.threads import FILES
 
 #: How much of a response is read.
 ANSWER_BYTES = 64 * 1024
+#: How much of an error's body is read for its class.
+_ERROR_BYTES = 8 * 1024
 MAX_REDIRECTS = 3
 
 #: All but 303 repeat the same request; a POST that became a GET would deliver nothing.
@@ -81,6 +84,15 @@ def message(request: RunRequest) -> bytes:
     return json.dumps(facts).encode()
 
 
+class _NoAnswer(httpx.TransportError):
+    """The connection broke before an answer began."""
+
+
+#: Errors after which nothing of an answer has come.
+_UNANSWERED = (httpx.ConnectError, _NoAnswer)
+_UNREACHABLE = Ending(kind=EndClass.UNREACHABLE)
+
+
 class WebhookRunner:
     """Posts runs to URLs."""
 
@@ -117,11 +129,12 @@ class WebhookRunner:
         except TimeoutError:
             return _error(f"no complete answer in {self._total_seconds:g} s")
         except httpx.ConnectTimeout:
-            return _error(f"no connection in {self._connect_seconds:g} s")
+            return _error(f"no connection in {self._connect_seconds:g} s", _UNREACHABLE)
         except httpx.TransportError as error:
             if isinstance(error, httpx.ConnectError):
                 raise_shortage(error)
-            return _error(f"no complete answer: {one_line(str(error)) or type(error).__name__}")
+            sentence = f"no complete answer: {one_line(str(error)) or type(error).__name__}"
+            return _error(sentence, _UNREACHABLE if isinstance(error, _UNANSWERED) else None)
 
     async def close(self) -> None:
         if self._transport is not None:
@@ -140,12 +153,15 @@ class WebhookRunner:
                 content=body,
                 extensions={"timeout": {"connect": self._connect_seconds}},
             )
-            response = await sender.handle_async_request(outgoing)
+            try:
+                response = await sender.handle_async_request(outgoing)
+            except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as error:
+                raise _NoAnswer(str(error)) from error
             try:
                 location = response.headers.get("location")
                 if response.status_code not in _REDIRECTS or location is None:
-                    await _store_body(response, request.output)
-                    return self._verdict(response, url)
+                    body = await _store_body(response, request.output)
+                    return self._verdict(response, url, body)
             finally:
                 await response.aclose()
             if response.status_code == httpx.codes.SEE_OTHER:
@@ -165,16 +181,21 @@ class WebhookRunner:
             headers["webhook-signature"] = self._signer.sign(message_id, now, body.decode())
         return headers
 
-    def _verdict(self, response: httpx.Response, url: httpx.URL) -> RunResult:
+    def _verdict(self, response: httpx.Response, url: httpx.URL, body: bytes) -> RunResult:
         status = response.status_code
         if response.is_success:
             return RunResult(status=RunStatus.SUCCESS, exit_code=status)
-        wait = retry_after(response.headers, now=self._clock.now())
         return RunResult(
             status=RunStatus.ERROR,
             error=f"HTTP {status} from {url.host}",
             exit_code=status,
-            retry=None if wait is None else RetryAdvice(after=wait),
+            ending=classify_response(
+                status,
+                response.headers,
+                body.decode("utf-8", "replace"),
+                host=url.host,
+                now=self._clock.now(),
+            ),
         )
 
     async def _sender(self) -> GuardedTransport:
@@ -203,16 +224,19 @@ def _redirected(url: httpx.URL, location: str) -> httpx.URL:
     return target
 
 
-async def _store_body(response: httpx.Response, output: RunOutput) -> None:
-    room = ANSWER_BYTES
+async def _store_body(response: httpx.Response, output: RunOutput) -> bytes:
+    """Write the body to the output, up to a limit; returns its beginning."""
+    room, beginning = ANSWER_BYTES, b""
     # Raw: a small compressed body could decompress to a huge one.
     async for piece in response.aiter_raw():
         output.write(piece[:room])
+        beginning += piece[: _ERROR_BYTES - len(beginning)]
         room -= len(piece)
         if room < 0:
             output.write(b"\n[the rest of the answer was not read]\n")
-            return
+            break
+    return beginning
 
 
-def _error(sentence: str) -> RunResult:
-    return RunResult(status=RunStatus.ERROR, error=sentence)
+def _error(sentence: str, ending: Ending | None = None) -> RunResult:
+    return RunResult(status=RunStatus.ERROR, error=sentence, ending=ending)

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from universal_agent.domain.beat import BeatReport
+from universal_agent.domain.ending import Ending
 from universal_agent.domain.job import Job, JobSpec
-from universal_agent.domain.run import RetryAdvice, Run, RunId, RunStatus, Trigger
+from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import Source
 from universal_agent.domain.stasis import MissedRecord, Scope, StasisAction
 from universal_agent.domain.system_event import SystemEvent, WakeMode
@@ -134,7 +135,8 @@ class Finished:
     wake: Wake | None = None
     #: The report of a beat.
     report: BeatReport | None = None
-    retry: RetryAdvice | None = None
+    #: Why it failed, as the runner classifies it.
+    ending: Ending | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -184,6 +184,8 @@ def run_document(run: Run) -> dict[str, Any]:
         "duration_seconds": None if duration is None else duration.total_seconds(),
         "host": run.host,
         "reason": run.reason,
+        "end_class": run.end_class,
+        "end_until": _epoch(run.end_until),
         "event_id": run.event_id if run.has_slot else None,
     }
 

@@ -11,9 +11,10 @@ from structlog.testing import capture_logs
 
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway
 from universal_agent.domain.calendar_facts import Window
+from universal_agent.domain.ending import EndClass, Ending
 from universal_agent.domain.fail_on import FailOn
 from universal_agent.domain.job import Job, OffLabel
-from universal_agent.domain.run import RetryAdvice, Run, RunId, RunStatus, Trigger
+from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.errors import Conflict, InvalidInput, JobNotFound, RunNotFound
 from universal_agent.runners.shortage import ResourceShortage
@@ -331,8 +332,8 @@ class TestRetry:
         wait: int,
     ) -> None:
         await gateway.create(run_at="1m", retries=1, retry_backoff=[10])
-        advice = RetryAdvice(after=asked_for * SECOND)
-        runner.answer(replace(FAILURE, retry=advice), SUCCESS)
+        said = Ending(kind=EndClass.RATE_LIMITED, until=gateway.began + MINUTE + asked_for * SECOND)
+        runner.answer(replace(FAILURE, ending=said), SUCCESS)
         await clock.advance(600)
         starts = [run.started_at for run in await gateway.runs()]
         assert starts == [gateway.began + MINUTE + n * SECOND for n in (0, wait)]
@@ -341,7 +342,7 @@ class TestRetry:
         self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
     ) -> None:
         await gateway.create(run_at="1m", retries=3, retry_backoff=[10])
-        runner.usual = replace(FAILURE, retry=RetryAdvice(is_useful=False))
+        runner.usual = replace(FAILURE, ending=Ending(kind=EndClass.QUOTA))
         await clock.advance(600)
         assert len(runner.requests) == 1
         assert (await gateway.ledger()).ran["error"] == 1

@@ -18,7 +18,8 @@ from tests.integration.runners.local_server import (
     answers,
 )
 from tests.integration.runners.test_agent_runner import DONE, STREAM, chunk, streams
-from universal_agent.domain.run import RetryAdvice, RunStatus
+from universal_agent.domain.ending import EndClass, Ending
+from universal_agent.domain.run import RunStatus
 from universal_agent.runners.base import RunResult
 from universal_agent.runners.chat_reply import Reply, ReplyFailed
 from universal_agent.runners.time_limit import IdleLimit
@@ -290,25 +291,34 @@ class TestRefusals:
         result, _, _ = await ask(answers(502, page, Content_Type="text/html"))
         assert result.error == "HTTP 502; 502 Bad Gateway"
 
-    async def test_the_wait_that_is_asked_for_goes_on_with_the_failure(self, ask: Any) -> None:
-        result, _, _ = await ask(answers(503, b"", Retry_After="7"))
-        assert result.retry == RetryAdvice(after=timedelta(seconds=7))
+    async def test_the_wait_that_is_asked_for_goes_on_with_the_failure(
+        self, ask: Any, clock: ManualClock
+    ) -> None:
+        result, _, _ = await ask(answers(503, b"", Retry_After="7"), clock=clock)
+        until = clock.now() + timedelta(seconds=7)
+        assert result.ending == Ending(kind=EndClass.UNREACHABLE, until=until)
         result, _, _ = await ask(answers(500, b""))
-        assert result.retry is None
+        assert result.ending is None
 
     @pytest.mark.parametrize(
-        "answer",
+        ("answer", "kind"),
         [
-            answers(429, b'{"error": {"message": "pay", "code": "insufficient_quota"}}'),
-            answers(402, b"pay"),
-            streams(chunk("half"), said({"error": {"message": "pay", "code": 402}})),
+            (
+                answers(429, b'{"error": {"message": "pay", "code": "insufficient_quota"}}'),
+                EndClass.QUOTA,
+            ),
+            (answers(402, b"pay"), EndClass.REFUSED),
+            (
+                streams(chunk("half"), said({"error": {"message": "pay", "code": 402}})),
+                EndClass.QUOTA,
+            ),
         ],
     )
-    async def test_a_quota_that_is_used_up_is_not_worth_another_attempt(
-        self, ask: Any, answer: Any
+    async def test_a_quota_that_is_used_up_is_told_from_a_rate_limit(
+        self, ask: Any, answer: Any, kind: EndClass
     ) -> None:
         result, _, _ = await ask(answer)
-        assert result.retry == RetryAdvice(is_useful=False)
+        assert result.ending == Ending(kind=kind)
         assert result.error.endswith("pay")
 
 

@@ -19,12 +19,14 @@ from tests.integration.runners.local_server import (
     answers,
     hangs,
 )
+from universal_agent.domain.ending import EndClass, Ending
 from universal_agent.domain.fail_on import FailOn
-from universal_agent.domain.run import RetryAdvice, RunStatus
+from universal_agent.domain.run import RunStatus
 from universal_agent.errors import InvalidInput
 from universal_agent.runners.agent import AgentRunner
 from universal_agent.runners.base import RunResult
 from universal_agent.settings import Settings
+from universal_agent.testing import ManualClock
 
 #: Prints its arguments as JSON.
 ECHO = f"{sys.executable} -c 'import json, sys; print(json.dumps(sys.argv[1:]))'"
@@ -53,8 +55,8 @@ def streams(*pieces: bytes) -> Callable[[Received, Connection], Any]:
     return answer
 
 
-def failed(error: str, exit_code: int | None = 200, retry: RetryAdvice | None = None) -> RunResult:
-    return RunResult(status=RunStatus.ERROR, error=error, exit_code=exit_code, retry=retry)
+def failed(error: str, exit_code: int | None = 200, ending: Ending | None = None) -> RunResult:
+    return RunResult(status=RunStatus.ERROR, error=error, exit_code=exit_code, ending=ending)
 
 
 class TestProgram:
@@ -396,18 +398,26 @@ class TestEndpoint:
         ],
     )
     async def test_a_refusal_says_what_to_do_about_it(
-        self, status: int, error: str, agent: Agent, asked: Asked, server: LocalServer
+        self,
+        status: int,
+        error: str,
+        agent: Agent,
+        asked: Asked,
+        server: LocalServer,
+        clock: ManualClock,
     ) -> None:
         body = json.dumps({"error": {"message": "said", "type": "x"}}).encode()
         extra = {"Retry_After": "20"} if status == 429 else {}
         server.answer = answers(status, body, Content_Type="application/json", **extra)
         request, output = asked("hello")
-        retry = {
-            402: RetryAdvice(is_useful=False),
-            429: RetryAdvice(after=timedelta(seconds=20)),
+        ending = {
+            401: Ending(kind=EndClass.REFUSED),
+            402: Ending(kind=EndClass.REFUSED),
+            403: Ending(kind=EndClass.REFUSED),
+            429: Ending(kind=EndClass.RATE_LIMITED, until=clock.now() + timedelta(seconds=20)),
         }.get(status)
-        result = await agent(agent_api_key="key-1").run(request)
-        assert result == failed(error, status, retry)
+        result = await agent(agent_api_key="key-1", clock=clock).run(request)
+        assert result == failed(error, status, ending)
         assert output.text == ""
 
     @pytest.mark.parametrize(
@@ -425,14 +435,17 @@ class TestEndpoint:
     ) -> None:
         server.answer = answers(502, body)
         expected = f"HTTP 502; {said}" if said else "HTTP 502"
-        assert await agent().run(asked("hello")[0]) == failed(expected, 502)
+        away = Ending(kind=EndClass.UNREACHABLE)
+        assert await agent().run(asked("hello")[0]) == failed(expected, 502, away)
 
     async def test_an_endpoint_that_falls_silent_is_given_up_on(
         self, agent: Agent, asked: Asked, server: LocalServer
     ) -> None:
         server.answer = hangs
         result = await agent(silence_seconds=0.05).run(asked("hello")[0])
-        assert result == failed("127.0.0.1 sent nothing in time", None)
+        assert result == failed(
+            "127.0.0.1 sent nothing in time", None, Ending(kind=EndClass.UNREACHABLE)
+        )
 
     async def test_an_endpoint_that_is_not_there_is_an_error_of_the_run(
         self, agent: Agent, asked: Asked, unused_tcp_port: int
@@ -440,7 +453,9 @@ class TestEndpoint:
         runner = agent(agent_base_url=f"http://127.0.0.1:{unused_tcp_port}/v1")
         result = await runner.run(asked("hello")[0])
         assert result == failed(
-            "the connection to 127.0.0.1 failed: All connection attempts failed", None
+            "the connection to 127.0.0.1 failed: All connection attempts failed",
+            None,
+            Ending(kind=EndClass.UNREACHABLE),
         )
 
     async def test_a_run_that_is_cancelled_while_it_streams_closes_its_connection(

@@ -23,7 +23,8 @@ from tests.integration.runners.local_server import (
     hangs,
     local_server,
 )
-from universal_agent.domain.run import RetryAdvice, RunStatus
+from universal_agent.domain.ending import EndClass, Ending
+from universal_agent.domain.run import RunStatus
 from universal_agent.runners.base import RunResult
 from universal_agent.runners.webhook import ANSWER_BYTES, WebhookRunner
 from universal_agent.settings import Settings
@@ -190,7 +191,7 @@ class TestAnswer:
         assert (await webhook().run(request)).exit_code == 200
         assert output.text == "42 rows"
 
-    @pytest.mark.parametrize("status", [400, 404, 500, 503])
+    @pytest.mark.parametrize("status", [400, 404, 500])
     async def test_any_other_status_is_an_error_and_its_body_is_kept(
         self, status: int, webhook: Webhook, server: LocalServer, url: str, asked: Asked
     ) -> None:
@@ -202,11 +203,12 @@ class TestAnswer:
         assert output.text == "why"
 
     async def test_the_wait_that_a_receiver_asks_for_goes_on_with_the_failure(
-        self, webhook: Webhook, server: LocalServer, url: str, asked: Asked
+        self, webhook: Webhook, server: LocalServer, url: str, asked: Asked, clock: ManualClock
     ) -> None:
         server.answer = answers(429, b"", Retry_After="90")
         result = await webhook().run(asked(url)[0])
-        assert result.retry == RetryAdvice(after=timedelta(seconds=90))
+        until = clock.now() + timedelta(seconds=90)
+        assert result.ending == Ending(kind=EndClass.RATE_LIMITED, until=until)
 
     async def test_no_more_than_64_kib_of_an_endless_answer_are_read(
         self, webhook: Webhook, server: LocalServer, url: str, asked: Asked

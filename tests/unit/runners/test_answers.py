@@ -1,15 +1,11 @@
-"""What error bodies and headers of servers say."""
+"""What error bodies of servers say."""
 
 import json
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 
-from universal_agent.runners.answers import LONGEST_WAIT, body_words, is_quota, retry_after
-
-NOW = datetime(2026, 1, 14, 9, tzinfo=UTC)
+from universal_agent.runners.answers import body_words, is_quota
 
 
 @pytest.mark.parametrize(
@@ -55,32 +51,6 @@ def test_a_page_is_named_by_its_title_or_its_first_words(page: str, words: str) 
 
 def test_a_deeply_nested_body_is_no_trouble() -> None:
     assert body_words('{"error":' * 900 + "1" + "}" * 900).startswith('{"error"')
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"Retry-After": "7"}, 7),
-        ({"retry-after": " 2.5 "}, 2.5),
-        ({"retry-after-ms": "1500"}, 1.5),
-        ({"retry-after-ms": "1500", "Retry-After": "7"}, 1.5),
-        ({"llm_provider-retry-after": "30"}, 30),
-        ({"Retry-After": "Wed, 14 Jan 2026 09:01:00 GMT"}, 60),
-        ({"Retry-After": "Wed, 14 Jan 2026 08:00:00 GMT"}, 0),
-        ({"Retry-After": "99999999999"}, LONGEST_WAIT.total_seconds()),
-        ({"Retry-After": "Wed, 14 Jan 2096 09:01:00 GMT"}, LONGEST_WAIT.total_seconds()),
-        ({"Retry-After": "0"}, 0),
-    ],
-)
-def test_the_wait_that_a_server_asks_for_is_read_and_capped(
-    headers: dict[str, str], seconds: float
-) -> None:
-    assert retry_after(httpx.Headers(headers), now=NOW) == timedelta(seconds=seconds)
-
-
-@pytest.mark.parametrize("value", ["", "soon", "-5", "1e99", "nan", "inf", "0x10", "9" * 400])
-def test_a_wait_that_cannot_be_read_is_none(value: str) -> None:
-    assert retry_after(httpx.Headers({"Retry-After": value}), now=NOW) is None
 
 
 @pytest.mark.parametrize(

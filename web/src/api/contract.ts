@@ -56,6 +56,9 @@ export type Run = Schemas['RunDocument'] & {
   host: string | null;
   reason: string | null;
   event_id: string | null;
+  /** Why it failed; null for a run that did not. */
+  end_class: 'rate_limited' | 'quota' | 'unreachable' | 'refused' | 'failed' | null;
+  end_until: number | null;
 };
 
 // -- calendar

@@ -106,6 +106,8 @@ const NEW_RUN = {
   host: null,
   reason: null,
   event_id: null,
+  end_class: null,
+  end_until: null,
 } satisfies Partial<Run>;
 
 /** The runs, newest first, with this one put in; as many as before, or `most`. */

@@ -145,6 +145,8 @@ export function run(part: Partial<Run> = {}): Run {
     host: 'one',
     reason: null,
     event_id: 'cron|job1|1795078800',
+    end_class: null,
+    end_until: null,
     ...part,
   };
 }

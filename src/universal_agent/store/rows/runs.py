@@ -1,11 +1,12 @@
 """Runs, decoded from rows."""
 
+from universal_agent.domain.ending import EndClass
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import from_epoch
 from universal_agent.store.tx import Row
 
 #: How many columns {run_columns} has.
-RUN_WIDTH = 19
+RUN_WIDTH = 21
 
 
 def run_from_row(row: Row) -> Run:
@@ -30,6 +31,8 @@ def run_from_row(row: Row) -> Run:
         host,
         approved_by,
         process_id,
+        end_class,
+        end_until,
     ) = row[:RUN_WIDTH]
     return Run(
         run_id=RunId(run_id),
@@ -51,4 +54,6 @@ def run_from_row(row: Row) -> Run:
         host=host,
         approved_by=approved_by,
         process_id=process_id,
+        end_class=None if end_class is None else EndClass(end_class),
+        end_until=None if end_until is None else from_epoch(end_until),
     )

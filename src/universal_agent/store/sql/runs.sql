@@ -3,7 +3,7 @@
 -- {run_columns} --
 run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot, job_version,
 queued_at, started_at, finished_at, error, reason, exit_code, output_preview, host, approved_by,
-process_id
+process_id, end_class, end_until
 
 -- insert_run --
 INSERT INTO runs (run_id, source, source_ref, scheduled_at, has_slot, job_version, status, trigger,
@@ -74,7 +74,8 @@ UPDATE runs
 SET status = json_extract(d.value, '$[1]'), started_at = json_extract(d.value, '$[2]'),
     finished_at = json_extract(d.value, '$[3]'), error = json_extract(d.value, '$[4]'),
     exit_code = json_extract(d.value, '$[5]'), output_preview = json_extract(d.value, '$[6]'),
-    reason = json_extract(d.value, '$[7]')
+    reason = json_extract(d.value, '$[7]'), end_class = json_extract(d.value, '$[9]'),
+    end_until = json_extract(d.value, '$[10]')
 FROM json_each(:rows) d
 WHERE runs.run_id = json_extract(d.value, '$[0]') AND runs.status = 'running'
   AND runs.process_id = json_extract(d.value, '$[8]')

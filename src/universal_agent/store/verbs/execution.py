@@ -6,9 +6,10 @@ from datetime import datetime
 
 from universal_agent.domain import events
 from universal_agent.domain.beat import BeatReport
+from universal_agent.domain.ending import EndClass
 from universal_agent.domain.job import Job, JobSpec
 from universal_agent.domain.process import Process
-from universal_agent.domain.run import RetryAdvice, Run, RunStatus, Trigger
+from universal_agent.domain.run import Run, RunStatus, Trigger
 from universal_agent.domain.slot import Source
 from universal_agent.domain.system_event import WakeMode
 from universal_agent.failpoint import Failpoint, passing
@@ -159,12 +160,8 @@ def finish(tx: Tx, ended: Sequence[Finished], *, beats_off: bool, now: datetime)
     closed = end_runs(tx, [run for run, _ in runs])
     runs = [(run, spec) for run, spec in runs if run.run_id in closed]
     # Most runs succeed and nothing follows: only for the others the job is read.
-    advice = {end.claimed.run.run_id: end.retry for end in ended}
     jobs = _read_jobs(tx, [run for run, _ in runs if run.status in _FAILED])
-    retries = [
-        _retry_at(run, spec, jobs.get(run.source_ref), advice[run.run_id], now)
-        for run, spec in runs
-    ]
+    retries = [_retry_at(run, spec, jobs.get(run.source_ref), now) for run, spec in runs]
     _count(tx, runs, retries)
     concerned = [
         run for run, spec in runs if run.status in _FAILED or spec.delete_after_run
@@ -281,6 +278,9 @@ def _failures(run: Run, job: Job | None) -> int | None:
 
 
 def _ended_run(end: Finished) -> Run:
+    end_class = None
+    if end.status is RunStatus.ERROR:
+        end_class = EndClass.FAILED if end.ending is None else end.ending.kind
     return replace(
         end.claimed.run,
         status=end.status,
@@ -290,6 +290,8 @@ def _ended_run(end: Finished) -> Run:
         reason=end.reason,
         exit_code=end.exit_code,
         output_preview=end.output_preview,
+        end_class=end_class,
+        end_until=None if end.ending is None else end.ending.until,
     )
 
 
@@ -306,26 +308,26 @@ def end_runs(tx: Tx, runs: Sequence[Run]) -> set[str]:
             run.output_preview,
             run.reason,
             run.process_id,
+            run.end_class,
+            stamp(run.end_until),
         )
         for run in runs
     ]
     return {run_id for (run_id,) in tx.all("end_runs", rows=to_json(rows))}
 
 
-def _retry_at(
-    run: Run, spec: JobSpec, job: Job | None, advice: RetryAdvice | None, now: datetime
-) -> datetime | None:
+def _retry_at(run: Run, spec: JobSpec, job: Job | None, now: datetime) -> datetime | None:
     """When the run's slot is tried again; None when it is not."""
-    advice = advice or RetryAdvice()
     if (
         run.status is RunStatus.ERROR
         and run.has_slot
         and run.attempt <= spec.policy.retries
         and job is not None
         and job.spec.enabled
-        and advice.is_useful
+        and run.end_class not in (EndClass.QUOTA, EndClass.REFUSED)
     ):
-        return now + max(spec.policy.backoff(run.attempt), advice.after)
+        retry_at = now + spec.policy.backoff(run.attempt)
+        return retry_at if run.end_until is None else max(retry_at, run.end_until)
     return None
 
 

@@ -35,6 +35,13 @@ export function RunDrawer(props: { runId: string; onClose: () => void }): JSX.El
   );
 }
 
+/** Why it failed, where a service is at fault rather than the job. */
+function endWords(run: Run): string | null {
+  return run.end_class === null || run.end_class === 'failed'
+    ? null
+    : run.end_class.replace('_', ' ');
+}
+
 function RunFacts({ run }: { run: Run }): JSX.Element {
   const cancel = useCancelRun();
   const lag = run.started_at === null ? null : run.started_at - run.scheduled_at;
@@ -45,6 +52,11 @@ function RunFacts({ run }: { run: Run }): JSX.Element {
           ['Status', <RunBadge key="s" status={run.status} />],
           ['Error', run.error],
           ['Reason', run.reason],
+          ['Class', endWords(run)],
+          [
+            'Not before',
+            run.end_until === null ? null : <When key="u" at={maybeInstant(run.end_until)} />,
+          ],
           ['Scheduled', <When key="w" at={maybeInstant(run.scheduled_at)} />],
           ['Started', lag === null ? null : `${elapsed(Math.max(0, lag))} after its time`],
           ['Took', run.duration_seconds === null ? null : elapsed(run.duration_seconds)],
