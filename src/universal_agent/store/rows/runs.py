@@ -30,9 +30,9 @@ def run_from_row(row: Row) -> Run:
         output_preview,
         host,
         approved_by,
-        process_id,
         end_class,
         end_until,
+        process_id,
     ) = row[:RUN_WIDTH]
     return Run(
         run_id=RunId(run_id),

@@ -3,7 +3,7 @@
 -- {run_columns} --
 run_id, source, source_ref, status, trigger, attempt, scheduled_at, has_slot, job_version,
 queued_at, started_at, finished_at, error, reason, exit_code, output_preview, host, approved_by,
-process_id, end_class, end_until
+end_class, end_until, process_id
 
 -- insert_run --
 INSERT INTO runs (run_id, source, source_ref, scheduled_at, has_slot, job_version, status, trigger,
