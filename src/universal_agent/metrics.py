@@ -98,7 +98,11 @@ class _Counters(Collector):
 
 
 class Metrics:
-    """The registry and every figure on it."""
+    """The registry and every figure on it.
+
+    A counter with a label has a sample of 0 for each value before the first event of it: Prometheus
+    sees no increase in a sample that begins with 1.
+    """
 
     def __init__(self) -> None:
         self.registry = prometheus.CollectorRegistry()
@@ -121,6 +125,22 @@ class Metrics:
         )
         #: The counter of runs that ended in a status.
         self.runs_finished = cache(finished.labels)
+        slots = prometheus.Counter(
+            "ua_slots",
+            "Slots by the outcome that was recorded since the start.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        #: The counter of slots that came to an outcome.
+        self.slots = cache(slots.labels)
+        self.stasis_pending = prometheus.Gauge(
+            "ua_stasis_pending",
+            "Missed slots that wait for a decision.",
+            registry=self.registry,
+        )
+        self.runs_waiting = prometheus.Gauge(
+            "ua_runs_waiting", "Runs that wait for a worker.", registry=self.registry
+        )
         self.runs_running = prometheus.Gauge(
             "ua_runs_running", "Runs that a runner has right now.", registry=self.registry
         )
@@ -129,12 +149,14 @@ class Metrics:
             "Expected slots of the last ten minutes without an outcome; must be 0.",
             registry=self.registry,
         )
-        self.loop_restarts = prometheus.Counter(
+        restarts = prometheus.Counter(
             "ua_loop_restarts",
             "Engine loops restarted after a failure.",
             ["loop"],
             registry=self.registry,
         )
+        #: The counter of restarts of a loop.
+        self.loop_restarts = cache(restarts.labels)
 
     def count(self, name: str, by: int = 1) -> None:
         """Add to one of the contract's counters."""

@@ -1,5 +1,6 @@
 """Metrics (docs/contract.md, Health and metrics)."""
 
+import math
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -7,6 +8,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import Answer, answer, runtime_of
+from universal_agent.errors import StoreUnavailable
+from universal_agent.store import verbs
 
 router = APIRouter(tags=["metrics"])
 
@@ -48,4 +51,16 @@ async def session_continuity(request: Request) -> Response:
     responses={200: {"content": {"text/plain": {}}}},
 )
 async def exposition(request: Request) -> Response:
-    return Response(runtime_of(request).metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
+    runtime = runtime_of(request)
+    metrics = runtime.metrics
+    waiting: float
+    missed: float
+    try:
+        waiting = await runtime.store.read(verbs.runs.count_waiting)
+        missed = await runtime.store.read(verbs.stasis.count_pending_slots)
+    except StoreUnavailable:
+        # The other figures are needed most then.
+        waiting = missed = math.nan
+    metrics.runs_waiting.set(waiting)
+    metrics.stasis_pending.set(missed)
+    return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)

@@ -65,6 +65,9 @@ class Executor:
         self._store = store
         self._clock = clock
         self._metrics = metrics
+        for status in RunStatus:
+            if status.is_final:
+                metrics.runs_finished(status)
         self._queue = queue
         self._running = running
         self._work = work

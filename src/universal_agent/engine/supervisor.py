@@ -48,6 +48,7 @@ class Supervisor:
 
     def keep(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
         """Run `loop` until `stop`."""
+        self._metrics.loop_restarts(name)
         self._tasks.append(asyncio.create_task(self._keep(name, loop), name=f"loop {name}"))
 
     async def _keep(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
@@ -72,7 +73,7 @@ class Supervisor:
                 count = self._failing.get(name, (0, now, reason))[0]
                 self._failing[name] = (count + 1, now, reason)
             self.failures[name] = reason
-            self._metrics.loop_restarts.labels(name).inc()
+            self._metrics.loop_restarts(name).inc()
             await self._clock.sleep(wait)
             wait = min(wait * 2, _LONGEST_WAIT)
 

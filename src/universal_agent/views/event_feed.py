@@ -26,6 +26,7 @@ from universal_agent.store.values import LogBounds
 from universal_agent.views.event_frames import Frame, encode_frame
 from universal_agent.views.event_rows import EventRows
 from universal_agent.views.filled import fill
+from universal_agent.views.slot_counts import SlotCounts
 
 _log = structlog.get_logger(__name__)
 
@@ -95,6 +96,7 @@ class EventFeed:
         self._idle: OrderedDict[Subscriber, None] = OrderedDict()
         self._is_waking = False
         self._rows = EventRows(store)
+        self._slot_counts = SlotCounts(metrics)
         self._stream_id = ""
         self._head = 0
         self.size = size
@@ -127,6 +129,7 @@ class EventFeed:
             if source in self.event_counts:
                 self._metrics.count(f"{source}_events_total", count)
                 self.event_counts[source][kind.value] += count
+        self._slot_counts.add(events)
         self._head = events[-1].seq
         if not self._is_waking:
             self._wake()

@@ -35,6 +35,9 @@ SELECT {missed_columns}
 FROM missed WHERE status = :status AND (:job_id IS NULL OR source_ref = :job_id)
 ORDER BY created_at, missed_id LIMIT :limit;
 
+-- count_pending_slots --
+SELECT coalesce(sum(count), 0) FROM missed WHERE status = 'pending';
+
 -- pending_group --
 SELECT {missed_columns}
 FROM missed

@@ -98,6 +98,9 @@ WHERE source_ref = :job_id AND finished_at IS NULL AND status = 'queued';
 SELECT run_id FROM runs
 WHERE source_ref = :job_id AND finished_at IS NULL AND status = 'queued' AND trigger = 'early';
 
+-- count_waiting_runs --
+SELECT count(*) FROM runs WHERE status = 'queued';
+
 -- get_run --
 SELECT {run_columns}
 FROM runs WHERE run_id = :run_id;

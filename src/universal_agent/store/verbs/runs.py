@@ -22,6 +22,12 @@ def get_run(tx: Tx, run_id: str) -> Run | None:
     return None if row is None else run_from_row(row)
 
 
+def count_waiting(tx: Tx) -> int:
+    """How many runs wait for a worker."""
+    row = tx.one("count_waiting_runs")
+    return 0 if row is None else int(row[0])
+
+
 def run_of_slot(tx: Tx, slot: SlotKey) -> RunId | None:
     """The id of the slot's last attempt, or None."""
     row = tx.one(

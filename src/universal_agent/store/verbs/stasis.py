@@ -35,6 +35,12 @@ from universal_agent.store.verbs.jobs import create_job, get_job
 _SECOND = timedelta(seconds=1)
 
 
+def count_pending_slots(tx: Tx) -> int:
+    """How many missed slots wait for a decision."""
+    row = tx.one("count_pending_slots")
+    return 0 if row is None else int(row[0])
+
+
 def find_missed(tx: Tx, slot: SlotKey) -> MissedRecord:
     """The missed span that contains the slot. Raises SlotNotFound when none does."""
     # A slot whose approved run was interrupted was missed twice: the latest miss comes first.
