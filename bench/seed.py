@@ -14,6 +14,7 @@ from typing import Any
 
 from universal_agent.domain.draft import draft_job
 from universal_agent.domain.job import Job
+from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.run import JobId
 from universal_agent.domain.schedule import (
     CronSchedule,
@@ -64,7 +65,7 @@ def sleeping(count: int) -> Iterator[Job]:
 def maker(**fields: Any) -> Callable[[Schedule, datetime], Job]:
     """Makes jobs as the gateway would have made them at their time."""
     template = draft_job(
-        {"command": "true", "every": "1h", **fields},
+        JobDraft.of({"command": "true", "every": "1h", **fields}),
         base=None,
         now=whole_second(0),
         default_runner="shell",

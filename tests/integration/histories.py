@@ -13,7 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from universal_agent.domain.job import Job, OffLabel
+from universal_agent.domain.job import Job
+from universal_agent.domain.job_draft import DISABLED, PAUSED, RESUMED, JobDraft
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.process import Process
 from universal_agent.domain.run import RunStatus
@@ -122,12 +123,12 @@ class History:
 
     async def create(self, schedule: int, policy: int, _: int) -> None:
         await self.runtime.jobs.create(
-            {
-                "command": "true",
-                "runner": "shell",
+            JobDraft(
+                command="true",
+                runner="shell",
                 **_one_of(SCHEDULES, schedule),
                 **_one_of(POLICIES, policy),
-            }
+            )
         )
 
     async def begin_session(self, number: int, every: int, _: int) -> None:
@@ -153,16 +154,12 @@ class History:
     async def edit(self, which: int, what: int, schedule: int) -> None:
         job = await self._job(which)
         fields = {"title": f"edited {what}"} if what % 2 else _one_of(SCHEDULES, schedule)
-        await self.runtime.commands(job.source).edit(job.job_id, fields)
+        await self.runtime.commands(job.source).edit(job.job_id, JobDraft.of(fields))
 
     async def switch(self, which: int, how: int, _: int) -> None:
         job = await self._job(which)
         commands = self.runtime.commands(job.source)
-        if how % 3 == 0:
-            await commands.resume(job.job_id)
-        else:
-            label = OffLabel.PAUSED if how % 3 == 1 else OffLabel.DISABLED
-            await commands.switch_off(job.job_id, label)
+        await commands.edit(job.job_id, (RESUMED, PAUSED, DISABLED)[how % 3])
 
     async def delete(self, which: int, _: int, __: int) -> None:
         job = await self._job(which)

@@ -19,7 +19,7 @@ from universal_agent.domain.bounded import BoundedCache
 from universal_agent.domain.calendar_days import View
 from universal_agent.domain.calendar_size import MAX_BYTES
 from universal_agent.domain.calendar_slots import is_frequent
-from universal_agent.domain.job import OffLabel
+from universal_agent.domain.job_draft import PAUSED, JobDraft
 from universal_agent.errors import InvalidInput, WindowTooLarge
 from universal_agent.store import verbs
 from universal_agent.store.values import ProjectionDigest
@@ -225,7 +225,7 @@ async def test_a_rebuild_mends_the_feeds_that_are_kept_and_that_clients_have(
 async def test_a_start_goes_on_where_the_projection_is(history: History) -> None:
     await history.runtime.projector.catch_up()
     position = await history.runtime.store.read(verbs.projection.projection_position)
-    await history.runtime.jobs.switch_off((await history.jobs())[0].job_id, OffLabel.PAUSED)
+    await history.runtime.jobs.edit((await history.jobs())[0].job_id, PAUSED)
     again = History(history.runtime, history.clock)
     again.runtime.projector.position = 0  # as a new process has it
     before = again.runtime.metrics.counters["projection_applied"]
@@ -256,7 +256,7 @@ async def test_a_window_that_is_too_wide_or_makes_no_sense_is_refused_not_cut(
 
 async def test_the_widest_window_holds_every_slot(history: History) -> None:
     now = history.clock.now()
-    await history.runtime.jobs.create({"command": "true", "runner": "shell", "every": "10m"})
+    await history.runtime.jobs.create(JobDraft(command="true", runner="shell", every="10m"))
     asked = FeedQuery(start=now.isoformat(), end=(now + timedelta(days=62)).isoformat())
     answer = await history.runtime.calendar.answer(asked, now=now)
     assert answer.body is not None
@@ -285,7 +285,7 @@ async def test_a_window_with_too_many_slots_is_refused_and_the_suggested_one_is_
 ) -> None:
     now = history.clock.now()
     for _ in range(20):
-        await history.runtime.jobs.create({"command": "true", "runner": "shell", "every": "5m"})
+        await history.runtime.jobs.create(JobDraft(command="true", runner="shell", every="5m"))
     for asked in (FeedQuery(), FeedQuery(start=now.isoformat())):
         with pytest.raises(WindowTooLarge) as refused:
             await history.runtime.calendar.answer(asked, now=now)
@@ -305,7 +305,7 @@ async def test_a_window_that_is_too_large_for_all_may_be_asked_for_one_owner(
     now = history.clock.now()
     for number in range(20):
         await history.runtime.jobs.create(
-            {"command": "true", "runner": "shell", "every": "5m", "user_id": f"user_{number}"}
+            JobDraft(command="true", runner="shell", every="5m", user_id=f"user_{number}")
         )
     with pytest.raises(WindowTooLarge):
         await history.runtime.calendar.answer(FeedQuery(), now=now)
@@ -345,7 +345,7 @@ async def test_callers_that_ask_for_the_same_at_once_share_one_answer(history: H
 async def test_what_is_kept_of_feeds_is_bounded_by_bytes(history: History) -> None:
     runtime, now = history.runtime, history.clock.now()
     for _ in range(5):
-        await runtime.jobs.create({"command": "true", "runner": "shell", "every": "10m"})
+        await runtime.jobs.create(JobDraft(command="true", runner="shell", every="10m"))
     for week in range(12):
         start = now + timedelta(days=7 * week)
         asked = FeedQuery(start=start.isoformat(), end=(start + timedelta(days=7)).isoformat())

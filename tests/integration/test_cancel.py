@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.run import RunId, RunStatus
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings
@@ -24,7 +25,7 @@ async def test_a_run_that_is_cancelled_before_it_has_begun_has_an_end_all_the_sa
     runtime: Runtime,
 ) -> None:
     store, now = runtime.store, runtime.clock.now()
-    job = await runtime.jobs.create({"command": "true", "every": "1h", "runner": "shell"})
+    job = await runtime.jobs.create(JobDraft(command="true", every="1h", runner="shell"))
     run = await store.write(verbs.admission.add_run, job, RunId("run_1"), now=now)
     settled = await store.write(
         verbs.execution.claim, free_workers=1, process=runtime.own_process.process, now=now

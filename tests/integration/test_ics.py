@@ -11,6 +11,7 @@ import pytest
 
 from tests.integration.histories import History
 from universal_agent.api.app import create_app
+from universal_agent.domain.job_draft import JobDraft
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings
 from universal_agent.testing import ManualClock
@@ -80,12 +81,7 @@ async def test_instants_are_utc_so_that_a_clock_change_moves_none(
     history: History, client: httpx.AsyncClient, start: str, end: str, expected: str
 ) -> None:
     await history.runtime.jobs.create(
-        {
-            "command": "true",
-            "runner": "shell",
-            "cron_expr": "*/30 * * * *",
-            "timezone": "Europe/Berlin",
-        }
+        JobDraft(command="true", runner="shell", cron_expr="*/30 * * * *", timezone="Europe/Berlin")
     )
     found = await entries(client, start=start, end=end)
     starts = sorted(event["DTSTART"].dt for event in found.values())
@@ -115,7 +111,7 @@ async def test_beats_and_what_comes_often_are_one_entry_a_day_unless_all_is_aske
     session = await runtime.sessions.create(
         user_id="somebody", workspace_dir=None, source="api", metadata={}
     )
-    await runtime.jobs.create({"command": "true", "runner": "shell", "every": "5m"})
+    await runtime.jobs.create(JobDraft(command="true", runner="shell", every="5m"))
     await history.create(0, 0, 0)  # every 20 minutes
     day = {"start": "2026-01-16T00:00:00+01:00", "end": "2026-01-17T00:00:00+01:00"}
     found = await entries(client, **day)
@@ -135,7 +131,7 @@ async def test_beats_and_what_comes_often_are_one_entry_a_day_unless_all_is_aske
 async def test_missed_slots_of_what_is_counted_by_the_day_wait_in_an_entry_of_their_own(
     history: History, client: httpx.AsyncClient
 ) -> None:
-    await history.runtime.jobs.create({"command": "true", "runner": "shell", "every": "5m"})
+    await history.runtime.jobs.create(JobDraft(command="true", runner="shell", every="5m"))
     await history.wait(60, 0, 0)  # an hour later
     (waiting,) = [
         event for event in (await entries(client)).values() if event["STATUS"] == "TENTATIVE"
@@ -148,7 +144,7 @@ async def test_the_default_with_200_hourly_jobs_is_summarised_further_and_not_re
 ) -> None:
     fields = {"command": "true", "runner": "shell", "cron_expr": "0 * * * *"}
     for _ in range(200):
-        await history.runtime.jobs.create(fields)
+        await history.runtime.jobs.create(JobDraft.of(fields))
     found = await entries(client)
     jobs = {str(event["UID"]).split("|")[1] for event in found.values()}
     assert len(jobs) == 200
@@ -165,7 +161,7 @@ async def test_the_default_with_200_hourly_jobs_is_summarised_further_and_not_re
 async def test_more_entries_than_a_program_can_use_are_refused(
     history: History, client: httpx.AsyncClient
 ) -> None:
-    await history.runtime.jobs.create({"command": "true", "runner": "shell", "every": "5m"})
+    await history.runtime.jobs.create(JobDraft(command="true", runner="shell", every="5m"))
     asked = BERLIN | {"start": "2026-01-15T00:00:00Z", "end": "2026-03-01T00:00:00Z"}
     assert (await client.get(PATH, params=asked)).status_code == 200
     refused = await client.get(PATH, params=asked | {"detail": "all"})

@@ -9,6 +9,7 @@ import pytest
 
 from tests.integration.histories import History
 from universal_agent.api.app import create_app
+from universal_agent.domain.job_draft import JobDraft
 from universal_agent.testing import ManualClock
 from universal_agent.views.filled import MAX_BYTES
 
@@ -22,7 +23,7 @@ async def client(tmp_path: Path, clock: ManualClock) -> AsyncIterator[httpx.Asyn
     history = await History.begin(tmp_path, clock)
     for number in range(JOBS):
         await history.runtime.jobs.create(
-            {"command": COMMAND, "runner": "shell", "every": "1d", "title": str(number)}
+            JobDraft(command=COMMAND, runner="shell", every="1d", title=str(number))
         )
     transport = httpx.ASGITransport(create_app(history.runtime))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:

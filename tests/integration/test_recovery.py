@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.run import RunStatus, Trigger
 from universal_agent.engine import reconciler
 from universal_agent.runtime import Runtime
@@ -33,7 +34,7 @@ async def left_behind(make_runtime: Callable[[], Runtime], clock: ManualClock) -
     runtime = make_runtime()
     await runtime.start()
     await runtime.supervisor.stop()
-    await runtime.jobs.create(ENDLESS)
+    await runtime.jobs.create(JobDraft.of(ENDLESS))
     clock.step(20)
     due = await runtime.store.read(verbs.admission.due, until=clock.now(), limit=10)
     decisions = [runtime.scheduler._decide(job, clock.now()) for job in due.jobs]

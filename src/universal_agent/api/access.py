@@ -33,13 +33,13 @@ from universal_agent.api.limits import (
     read_body,
     replay,
 )
-from universal_agent.api.log_text import log_text
 from universal_agent.api.open_connections import CONNECTION
 from universal_agent.api.openapi import extend_openapi
 from universal_agent.api.policy import READING, Need, need_of
 from universal_agent.api.problems import problem_of
 from universal_agent.api.proxied import sign_of_proxy
 from universal_agent.clock import Clock
+from universal_agent.domain.text_rules import log_text
 from universal_agent.errors import (
     Forbidden,
     InvalidInput,

@@ -12,8 +12,8 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from universal_agent.api.auth import client_of
-from universal_agent.api.log_text import log_text
 from universal_agent.clock import Clock, Stopwatch
+from universal_agent.domain.text_rules import log_text
 
 _log = structlog.get_logger(__name__)
 

@@ -17,10 +17,10 @@ from fastapi import APIRouter, Request, Response
 from starlette.types import Scope
 
 from universal_agent.api.limits import GuessLimit, TooManyGuesses, client_name
-from universal_agent.api.log_text import log_text
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.wire import Answer, Body, answer
 from universal_agent.clock import Clock
+from universal_agent.domain.text_rules import log_text
 from universal_agent.errors import Unauthorized
 
 _log = structlog.get_logger(__name__)

@@ -11,7 +11,8 @@ from universal_agent.api.slot_actions import ActionDone, EventId, done, resoluti
 from universal_agent.api.wire import Answer, Body, PlainText, answer, operator, runtime_of
 from universal_agent.domain.calendar_days import View
 from universal_agent.domain.calendar_facts import Detail
-from universal_agent.domain.job import Job, OffLabel
+from universal_agent.domain.job import Job
+from universal_agent.domain.job_draft import DISABLED, PAUSED, RESUMED
 from universal_agent.domain.run import JobId, Run
 from universal_agent.domain.slot import SlotKey
 from universal_agent.domain.stasis import Scope, StasisAction
@@ -173,16 +174,12 @@ async def act(request: Request, event_id: EventId, body: Action) -> Response:
         return {**done(slot, body.action), "job": runtime.cron.job_document(job)}
 
     with answering(request, Job, render=render) as reply:
-        label = _SWITCHES[body.action]
-        if label is None:
-            job = await commands.resume(job_id)
-        else:
-            job = await commands.switch_off(job_id, label)
+        job = await commands.edit(job_id, _SWITCHES[body.action])
     return reply(job)
 
 
-#: The actions that switch a job, and what an off job is called.
-_SWITCHES = {"pause": OffLabel.PAUSED, "disable": OffLabel.DISABLED, "resume": None}
+#: The actions that switch a job off and on.
+_SWITCHES = {"pause": PAUSED, "disable": DISABLED, "resume": RESUMED}
 
 
 async def _with_run(

@@ -9,6 +9,7 @@ from universal_agent.api.once_route import OnceRoute, once_in
 from universal_agent.api.problems import problem_responses
 from universal_agent.api.short_way import Ways
 from universal_agent.api.wire import Answer, Body, IdempotencyKey, answer, once_from, runtime_of
+from universal_agent.domain.job_draft import Command, JobDraft
 from universal_agent.domain.run import JobId, RunId, RunStatus
 from universal_agent.errors import InvalidInput
 from universal_agent.views.cron import run_document
@@ -29,69 +30,11 @@ Statuses = Annotated[
 ]
 
 
-class JobFields(Body):
-    """Everything a person may set. A kind of schedule excludes the others."""
-
-    command: str | None = Field(
-        default=None,
-        description="What to run: a shell line, a prompt or a URL, as the runner has it.",
-        examples=["date >> out.txt"],
-    )
-    every: str | int | float | None = Field(
-        default=None, description="An interval, or its whole seconds.", examples=["30m", 90]
-    )
-    cron_expr: str | None = Field(
-        default=None, description="5 fields, 6 with seconds, or @daily.", examples=["0 9 * * 1-5"]
-    )
-    run_at: str | int | float | None = Field(
-        default=None,
-        description="Once: epoch seconds, ISO 8601, or words.",
-        examples=["tomorrow 9:15am", 1767225600],
-    )
-    schedule: str | None = Field(
-        default=None,
-        description="Any kind of schedule in words.",
-        examples=["every weekday at 9am"],
-    )
-    timezone: str | None = Field(default=None, examples=["Europe/Berlin"])
-    title: str | None = None
-    user_id: str | None = None
-    workspace_dir: str | None = Field(
-        default=None, description="A folder under the workspaces folder."
-    )
-    runner: str | None = Field(default=None, examples=["shell", "agent", "http"])
-    model: str | None = None
-    enabled: bool | None = None
-    off_label: Literal["paused", "disabled"] | None = None
-    delete_after_run: bool | None = None
-    metadata: dict[str, Any] | None = None
-    overlap: Literal["skip", "queue_one", "allow", "cancel_previous"] | None = None
-    on_miss: Literal["ask", "run_latest", "run_all", "skip"] | None = None
-    misfire_grace_seconds: int | None = None
-    useful_for_seconds: int | None = None
-    timeout_seconds: int | None = None
-    retries: int | None = None
-    retry_backoff: Annotated[list[int], Field(max_length=20)] | None = None
-    jitter_seconds: int | None = None
-    queue_limit_seconds: int | None = None
-    auto_pause_after: int | None = None
-    retry_interrupted: bool | None = None
-    fail_on: str | dict[str, Any] | None = Field(
-        default=None,
-        description="What counts as a failure: rules, or the name of an agent program.",
-        examples=[{"output": ["limit reached"], "missing": ["done"]}, "claude"],
-    )
-
-    def given(self) -> dict[str, Any]:
-        """The fields that the request names."""
-        return self.model_dump(exclude_unset=True)
+class JobCreate(JobDraft):
+    command: Command = Field(examples=["date >> out.txt"])
 
 
-class JobCreate(JobFields):
-    command: str = Field(min_length=1, examples=["date >> out.txt"])
-
-
-class JobEdit(JobFields):
+class JobEdit(JobDraft):
     """Any subset of the fields; all or nothing."""
 
     version: int | None = Field(
@@ -201,9 +144,9 @@ async def list_jobs(
 )
 async def create_job(request: Request, body: JobCreate, key: IdempotencyKey = None) -> Response:
     runtime = runtime_of(request)
-    fields = body.given()
-    job = await runtime.jobs.create(fields, once=once_from(key, request, fields))
-    return answer(runtime.cron.echo_document(job, now=runtime.clock.now(), said=fields))
+    once = None if key is None else once_from(key, request, body.fields())
+    job = await runtime.jobs.create(body, once=once)
+    return answer(runtime.cron.echo_document(job, now=runtime.clock.now(), said=body))
 
 
 #: Routes whose requests come by the thousand.
@@ -216,13 +159,12 @@ SHORT_WAYS: Ways = {("POST", f"{router.prefix}/jobs"): create_job}
     response_model=Echo,
     responses=problem_responses(400, 409, 413, 422, 503),
 )
-async def preview(request: Request, body: JobFields) -> Response:
+async def preview(request: Request, body: JobDraft) -> Response:
     runtime = runtime_of(request)
     now = runtime.clock.now()
-    fields = body.given()
-    fields.setdefault("command", "preview")
-    draft = runtime.jobs.draft(fields, base=None, now=now)
-    return answer(runtime.cron.preview(draft.spec, now=now, said=body.given()))
+    whole = body if body.is_given("command") else body.model_copy(update={"command": "preview"})
+    drafted = runtime.jobs.drafted(whole, base=None, now=now)
+    return answer(runtime.cron.preview(drafted.spec, now=now, said=body))
 
 
 @router.get(
@@ -259,12 +201,10 @@ async def get_job(request: Request, job_id: Ref) -> Response:
 )
 async def edit_job(request: Request, job_id: Ref, body: JobEdit) -> Response:
     runtime = runtime_of(request)
-    fields = body.given()
-    if not fields:
+    if not body.model_fields_set:
         raise InvalidInput("expected at least one field to change, got none", field="body")
-    version = fields.pop("version", None)
-    job = await runtime.jobs.edit(JobId(job_id), fields, version=version)
-    return answer(runtime.cron.echo_document(job, now=runtime.clock.now(), said=fields))
+    job = await runtime.jobs.edit(JobId(job_id), body, version=body.version)
+    return answer(runtime.cron.echo_document(job, now=runtime.clock.now(), said=body))
 
 
 @router.delete(

@@ -12,8 +12,8 @@ from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 from universal_agent.api.limits import REPEATED
-from universal_agent.api.log_text import log_text
 from universal_agent.api.policy import Need
+from universal_agent.domain.text_rules import log_text
 from universal_agent.errors import Forbidden, SettingsError
 from universal_agent.settings import LOOPBACK_NAMES, Settings
 

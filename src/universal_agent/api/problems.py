@@ -4,7 +4,7 @@ The exceptions of errors.py map to a status and a type; any other exception beco
 that is also in the log, and without internal details.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
@@ -18,8 +18,9 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from universal_agent.api.log_text import log_text
 from universal_agent.api.openapi import extend_openapi
+from universal_agent.domain.complaints import complaints_of
+from universal_agent.domain.text_rules import log_text
 from universal_agent.errors import (
     EngineOff,
     Unauthorized,
@@ -55,18 +56,6 @@ _SENTENCES = {
     404: "There is nothing at this address.",
     405: "This address does not answer to that method.",
 }
-
-#: How pydantic's messages begin, and how ours do.
-_EXPECTATIONS = {
-    "Input should be ": "expected ",
-    "Value error, ": "",
-    "Field required": "expected a value, got none",
-    "Extra inputs are not permitted": "expected no such field",
-}
-
-#: Fields named in one answer, and characters of a name that are repeated to its sender.
-_MOST_FIELDS = 5
-_LONGEST_NAME = 100
 
 #: Retry-After seconds: for a busy store, and for an engine that is switched off.
 _STORE_RETRY_SECONDS = 1
@@ -169,7 +158,7 @@ def install_problem_handlers(app: FastAPI) -> None:
 
     async def malformed(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        complaints = _complaints(error.errors())
+        complaints = complaints_of(error.errors())
         detail = "; ".join(f"{field}: {text}" for field, text in complaints.items())
         return problem(422, detail, slug="malformed-request", field=next(iter(complaints)))
 
@@ -238,43 +227,6 @@ def _unforeseen(scope: Scope, error: Exception) -> Response:
         slug="internal",
         instance=f"urn:universal-agent:error:{error_id}",
     )
-
-
-def _complaints(errors: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """What was expected of each field that is wrong, in the order of the fields.
-
-    pydantic lists one error for each member of a union; they are about one field, and joined.
-    """
-    fields: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
-    for error in errors:
-        fields.setdefault(tuple(error["loc"][:2]), []).append(error)
-    complaints = {}
-    for about in list(fields.values())[:_MOST_FIELDS]:
-        if about[0]["type"] == "json_invalid":
-            position, why = about[0]["loc"][-1], about[0]["ctx"]["error"]
-            complaints["body"] = f"expected JSON, got {why!r} at character {position}"
-            continue
-        texts = dict.fromkeys(_expectation(error["msg"]) for error in about)
-        expected = " or ".join(texts).replace(" or expected ", " or ")
-        complaints[_field([error["loc"] for error in about])] = expected
-    return complaints
-
-
-def _field(places: Sequence[Sequence[Any]]) -> str:
-    """The name of what all places have in common, without where in the request it was."""
-    shared = []
-    for parts in zip(*places, strict=False):
-        if any(part != parts[0] for part in parts):
-            break
-        shared.append(str(parts[0]))
-    return log_text(".".join(shared[1:]) or shared[0])[:_LONGEST_NAME]
-
-
-def _expectation(message: str) -> str:
-    for theirs, ours in _EXPECTATIONS.items():
-        if message.startswith(theirs):
-            return ours + message.removeprefix(theirs)
-    return message
 
 
 def _describe_problem(document: dict[str, Any]) -> None:

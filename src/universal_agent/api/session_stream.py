@@ -15,6 +15,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from universal_agent.api.json_body import MalformedRequest, check_json
 from universal_agent.api.wire import Body, bounded
+from universal_agent.domain.complaints import complaints_of
 from universal_agent.domain.session import TURN_CHARS, Admitted, Turn
 from universal_agent.domain.slot import REF_PATTERN
 from universal_agent.engine.hub import SLOW, Attachment
@@ -185,9 +186,8 @@ def _said(incoming: Mapping[str, Any]) -> _ClientMessage:
     except MalformedRequest as error:
         raise InvalidInput(error.message) from None
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise InvalidInput(f"{where}: {problem['msg']}" if where else problem["msg"]) from None
+        field, expected = next(iter(complaints_of(error.errors(), place="message").items()))
+        raise InvalidInput(f"{field}: {expected}", field=field) from None
 
 
 async def _do(

@@ -57,6 +57,9 @@ class ShortWay:
         except ValidationError:
             await self._app(scope, replay(body, receive), send)  # which says what is wrong
             return
+        except UniversalAgentError as error:
+            await problem_of(error)(scope, receive, send)
+            return
         try:
             response = await way.endpoint(Request(scope), content)
         except UniversalAgentError as error:

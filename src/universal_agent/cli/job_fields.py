@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -39,7 +39,7 @@ def job_fields(
         str | None, typer.Option(metavar="ID", help="The session that it belongs to.")
     ] = None,
     priority: Annotated[
-        Literal["critical", "normal", "low"] | None,
+        str | None,
         typer.Option(metavar="LEVEL", help="critical, normal or low."),
     ] = None,
     workspace: Annotated[
@@ -56,7 +56,7 @@ def job_fields(
         ),
     ] = None,
     overlap: Annotated[
-        Literal["skip", "queue_one", "allow", "cancel_previous"] | None,
+        str | None,
         typer.Option(
             metavar="POLICY",
             help="When it still runs: skip, queue_one, allow or cancel_previous.",
@@ -64,7 +64,7 @@ def job_fields(
         ),
     ] = None,
     on_miss: Annotated[
-        Literal["ask", "run_latest", "run_all", "skip"] | None,
+        str | None,
         typer.Option(
             metavar="POLICY",
             help="When slots were missed: ask, run_latest, run_all or skip.",
@@ -95,8 +95,6 @@ def job_fields(
         int | None,
         typer.Option(
             metavar="N",
-            min=0,
-            max=100,
             help="Further attempts after an error.",
             rich_help_panel=_WHEN_LATE,
         ),
@@ -113,7 +111,6 @@ def job_fields(
         int | None,
         typer.Option(
             metavar="N",
-            min=0,
             help="Skip its slots after so many failed ones in a row; 0: never.",
             rich_help_panel=_WHEN_LATE,
         ),

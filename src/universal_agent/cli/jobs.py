@@ -9,11 +9,12 @@ from universal_agent.cli.command import Provided, command
 from universal_agent.cli.confirm import Yes, confirm
 from universal_agent.cli.failure import CommandFailed, ExitCode
 from universal_agent.cli.help_page import group
-from universal_agent.cli.invocation import Document, Invocation, Ua
+from universal_agent.cli.invocation import Invocation, Ua
 from universal_agent.cli.job_fields import command_line, job_fields
 
 if TYPE_CHECKING:
     from universal_agent.cli.client import Gateway
+    from universal_agent.domain.job_draft import JobDraft
 
 JOBS = "/api/v1/cron/jobs"
 
@@ -59,6 +60,7 @@ def add(
     zone. Without --runner, the agent runs the job if one is set up, else the shell.
     """
     from universal_agent.cli.job_view import added_view
+    from universal_agent.domain.job_draft import JobDraft
 
     if disabled:
         fields["enabled"] = False
@@ -68,7 +70,7 @@ def add(
     fields["command"] = command_line(words, fields.get("runner"))
     if "runner" not in fields and (runner := runner_for(ua, fields["command"])) is not None:
         fields["runner"] = runner
-    ua.show(ua.gateway.post(JOBS, fields), added_view)
+    ua.show(ua.gateway.post(JOBS, JobDraft.of(fields).fields()), added_view)
 
 
 @command(app, "list")
@@ -112,6 +114,7 @@ def edit(
     """
     from universal_agent.cli.find import find_job
     from universal_agent.cli.job_view import added_view
+    from universal_agent.domain.job_draft import JobDraft
 
     found = find_job(ua.gateway, job)
     if schedule is not None:
@@ -123,20 +126,24 @@ def edit(
         fields["metadata"] = {key: value for key, value in merged.items() if value is not None}
     if not fields:
         raise CommandFailed("expected at least one option that changes it", ExitCode.USAGE)
-    fields["version"] = found["version"]
-    ua.show(ua.gateway.put(f"{JOBS}/{found['job_id']}", fields), added_view)
+    edit = {**JobDraft.of(fields).fields(), "version": found["version"]}
+    ua.show(ua.gateway.put(f"{JOBS}/{found['job_id']}", edit), added_view)
 
 
 @command(app, "pause")
 def pause(ua: Ua, job: Name) -> None:
     """Stop scheduling a job; slots in the meantime are not expected."""
-    _switch(ua, job, {"enabled": False, "off_label": "paused"})
+    from universal_agent.domain.job_draft import PAUSED
+
+    _switch(ua, job, PAUSED)
 
 
 @command(app, "resume")
 def resume(ua: Ua, job: Name) -> None:
     """Schedule a job again, from now on; its past is not replayed."""
-    _switch(ua, job, {"enabled": True})
+    from universal_agent.domain.job_draft import RESUMED
+
+    _switch(ua, job, RESUMED)
 
 
 @command(app, "run")
@@ -259,7 +266,7 @@ def _path(gateway: "Gateway", name: str) -> str:
     return f"{JOBS}/{find_job(gateway, name)['job_id']}"
 
 
-def _switch(ua: Invocation, name: str, fields: Document) -> None:
+def _switch(ua: Invocation, name: str, edit: "JobDraft") -> None:
     from universal_agent.cli.job_view import added_view
 
-    ua.show(ua.gateway.put(_path(ua.gateway, name), fields), added_view)
+    ua.show(ua.gateway.put(_path(ua.gateway, name), edit.fields()), added_view)

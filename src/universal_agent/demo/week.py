@@ -15,6 +15,7 @@ from universal_agent.demo.runner import StoryBeats, StoryRunner
 from universal_agent.demo.story import AHEAD, COMPANIONS, COMPANIONS_HOURS_AGO, PARTS, Part
 from universal_agent.domain.heartbeat import CHECKLIST_FILE, OVERRIDES_FILE, config_from
 from universal_agent.domain.job import Job
+from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.domain.slot_overrides import OverrideKind
 from universal_agent.domain.stasis import StasisAction
@@ -95,15 +96,14 @@ class _Week:
         await self._clock.advance_to(end)
 
     async def _make(self, part: Part) -> Job:
-        return await self._runtime.jobs.create(
-            {
-                "title": part.title,
-                "command": part.command,
-                "runner": "shell",
-                "metadata": dict(part.metadata),
-                **part.fields,
-            }
+        draft = JobDraft(
+            title=part.title,
+            command=part.command,
+            runner="shell",
+            metadata=dict(part.metadata),
+            **part.fields,
         )
+        return await self._runtime.jobs.create(draft)
 
     async def die(self) -> None:
         """End as by `kill -9`: what runs is not recorded."""
@@ -143,7 +143,7 @@ class _Week:
     async def look_ahead(self) -> None:
         """Add future jobs, skip one coming slot and move another."""
         for fields in AHEAD:
-            await self._runtime.jobs.create({"runner": "shell", **fields})
+            await self._runtime.jobs.create(JobDraft(runner="shell", **fields))
         jobs = {job.spec.title: job for job in await self._jobs()}
         await self._except(jobs["Podcast transcripts"], OverrideKind.SKIP)
         await self._except(jobs["News digest"], OverrideKind.MOVE, move_to="in 7 hours")

@@ -38,7 +38,7 @@ def skip_slot(asked: Asked, match: re.Match[str]) -> Understood | None:
         return None
     return Understood(
         operation=Operation.SKIP_SLOT,
-        arguments=_slot_argument(asked, slot),
+        slot=_slot_argument(asked, slot),
         summary=f"Skip the slot of {asked.local(slot)}; later ones run as planned.",
     )
 
@@ -81,7 +81,7 @@ def run_early(asked: Asked, match: re.Match[str]) -> Understood | None:
         return None
     return Understood(
         operation=Operation.RUN_EARLY,
-        arguments=_slot_argument(asked, slot),
+        slot=_slot_argument(asked, slot),
         summary=f"Run the slot of {asked.local(slot)} now instead; later ones run as planned.",
     )
 
@@ -103,7 +103,6 @@ def _given_up(asked: Asked, words: str) -> datetime | None:
 def undo_slot(asked: Asked, _match: re.Match[str]) -> Understood:
     return Understood(
         operation=Operation.UNDO_SLOT,
-        arguments={},
         summary=f"Take back what was decided about the slot of {asked.local(asked.slot)}.",
     )
 
@@ -251,7 +250,7 @@ def _moved(asked: Asked, slot: datetime, at: datetime) -> Understood:
     meets = schedule.next_after(at - _SECOND) == at
     return Understood(
         operation=Operation.MOVE_SLOT,
-        arguments={"move_to": at.timestamp(), **_slot_argument(asked, slot)},
+        slot={"move_to": at.timestamp(), **_slot_argument(asked, slot)},
         summary=(
             f"Run the slot of {asked.local(slot)} at {asked.local(at)} instead; the schedule stays."
         ),

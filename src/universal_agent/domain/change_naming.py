@@ -4,6 +4,7 @@ import re
 
 from universal_agent.domain.change_rules import Rule
 from universal_agent.domain.change_terms import Asked, Operation, Understood, edit
+from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.local_time import load_zone
 from universal_agent.domain.said_zone import NOT_ONE_ZONE
 from universal_agent.domain.schedule import CronSchedule
@@ -27,14 +28,15 @@ def rename(asked: Asked, match: re.Match[str]) -> Understood:
             f"'rename to \"{title.partition(',')[0].partition(' and ')[0]}\"'."
         )
     summary = f"Rename the job from “{asked.spec.display_title}” to “{title}”."
-    return edit(Operation.RENAME, {"title": title}, summary)
+    return edit(Operation.RENAME, JobDraft(title=title), summary)
 
 
 def set_command(asked: Asked, match: re.Match[str]) -> Understood:
     command = match["command"].strip()
     if command[:1] in "`\"'" and command[:1] == command[-1:] and len(command) > 2:
         command = command[1:-1]
-    return edit(Operation.SET_COMMAND, {"command": command}, f"Change the command to: {command}")
+    summary = f"Change the command to: {command}"
+    return edit(Operation.SET_COMMAND, JobDraft(command=command), summary)
 
 
 def other_command(asked: Asked, match: re.Match[str]) -> Understood:
@@ -59,7 +61,7 @@ def set_zone(asked: Asked, match: re.Match[str]) -> Understood | None:
     if not isinstance(asked.spec.schedule, CronSchedule):
         raise asked.refused("the job counts from an instant, so that another zone changes nothing")
     summary = f"Read the times of the schedule in {zone} instead of {asked.spec.timezone}."
-    return edit(Operation.SET_TIMEZONE, {"timezone": zone}, summary)
+    return edit(Operation.SET_TIMEZONE, JobDraft(timezone=zone), summary)
 
 
 def _zone_of_city(city: str) -> str | None:

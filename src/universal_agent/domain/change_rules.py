@@ -1,15 +1,15 @@
 """The rules of change requests about the job as a whole: off and on, its name, its zone."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, time, timedelta
 from itertools import islice
-from typing import Any
 
 from universal_agent.domain.change_slots import day_of, slots, windows_of
 from universal_agent.domain.change_terms import Asked, Operation, Understood, edit
 from universal_agent.domain.cron_fields import split_period
 from universal_agent.domain.cron_text import ALIASES, parse_cron
+from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.local_time import instant_at, zone_of
 from universal_agent.domain.phrase_reader import PhraseReader, read_number
 from universal_agent.domain.phrases import describe_duration, parse_duration, parse_schedule
@@ -36,14 +36,12 @@ def simple(operation: Operation) -> Rule:
         warnings: tuple[str, ...] = ()
         if operation is Operation.RESUME:
             if spec.enabled and not spec.is_held:
-                if (fields := _starting(spec.schedule, asked.now, spec.timezone)) is not None:
-                    return edit(Operation.RESCHEDULE, fields, "Resume the schedule from now on.")
+                if (draft := _starting(spec.schedule, asked.now, spec.timezone)) is not None:
+                    return edit(Operation.RESCHEDULE, draft, "Resume the schedule from now on.")
                 warnings = ("The job is enabled already.",)
         elif operation in (Operation.PAUSE, Operation.DISABLE) and not spec.enabled:
             warnings = ("The job is off already.",)
-        return Understood(
-            operation=operation, arguments={}, summary=_SUMMARIES[operation], warnings=warnings
-        )
+        return Understood(operation=operation, summary=_SUMMARIES[operation], warnings=warnings)
 
     return rule
 
@@ -117,8 +115,8 @@ def _paused(asked: Asked, until: datetime, *, resumes: bool = False) -> Understo
         raise asked.refused(f"the job is off already: say 'resume on {when}' to turn it on then")
     first = spec.schedule.next_after(asked.now)
     is_idle = first is not None and first >= until
-    fields = _starting(spec.schedule, until, spec.timezone, now=asked.now)
-    if fields is None:
+    draft = _starting(spec.schedule, until, spec.timezone, now=asked.now)
+    if draft is None:
         instead = (
             f"'move it to {when if ':' in when else f'{when} at 09:00'}'"
             if spec.schedule.kind == "once"
@@ -127,9 +125,8 @@ def _paused(asked: Asked, until: datetime, *, resumes: bool = False) -> Understo
         raise asked.refused(f"this schedule cannot be paused until then: say {instead}")
     summary = f"No slots until {asked.local(until)}; then the schedule goes on as it is."
     warning = f"The job has no slot before then; the next one is {asked.local(first or until)}."
-    return edit(
-        Operation.RESCHEDULE, {**fields, "enabled": True}, summary, warning if is_idle else ""
-    )
+    enabled = draft.model_copy(update={"enabled": True})
+    return edit(Operation.RESCHEDULE, enabled, summary, warning if is_idle else "")
 
 
 def _length(asked: Asked, words: str) -> timedelta:
@@ -204,8 +201,8 @@ def _end_of(asked: Asked, unit: str) -> datetime:
 
 def _starting(
     schedule: Schedule, at: datetime, timezone: str, *, now: datetime | None = None
-) -> Mapping[str, Any] | None:
-    """The fields of an edit that starts a schedule at an instant; without `now`, immediately.
+) -> JobDraft | None:
+    """The edit that starts a schedule at an instant; without `now`, immediately.
 
     None when it begins already, or cannot begin later.
     """
@@ -218,13 +215,13 @@ def _starting(
             first = schedule.next_after(at)
             plain = parse_schedule(fields, now=at, timezone=schedule.timezone).schedule
             is_held = bool(period) and plain.next_after(at) != first
-            return {"cron_expr": fields, "timezone": schedule.timezone} if is_held else None
+            return JobDraft(cron_expr=fields, timezone=schedule.timezone) if is_held else None
         first = schedule.next_after(now)
         if begins is not None and first is not None and first >= at:
-            return {"cron_expr": schedule.expr, "timezone": schedule.timezone}
+            return JobDraft(cron_expr=schedule.expr, timezone=schedule.timezone)
         local = at.astimezone(zone_of(schedule.timezone))
         expr = f"{fields} from {local:%Y-%m-%dT%H:%M}"
-        return {"cron_expr": expr, "timezone": schedule.timezone}
+        return JobDraft(cron_expr=expr, timezone=schedule.timezone)
     if isinstance(schedule, IntervalSchedule):
         if now is None and schedule.anchor <= at:
             return None
@@ -232,8 +229,6 @@ def _starting(
         first = schedule.anchor + steps * schedule.every
         local = first.astimezone(zone_of(timezone))
         every = describe_duration(schedule.every)
-        return {
-            "schedule": f"every {every} starting {local:%Y-%m-%dT%H:%M:%S}",
-            "timezone": timezone,
-        }
+        starting = f"every {every} starting {local:%Y-%m-%dT%H:%M:%S}"
+        return JobDraft(schedule=starting, timezone=timezone)
     return None

@@ -17,6 +17,7 @@ from universal_agent.domain.change_times import (
 )
 from universal_agent.domain.cron_text import parse_cron
 from universal_agent.domain.cron_words import words_of
+from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.local_time import instant_at
 from universal_agent.domain.phrases import SchedulePhrase, parse_schedule
 from universal_agent.domain.schedule import (
@@ -159,7 +160,7 @@ def _once(asked: Asked, phrase: str) -> Understood:
     repeats = not isinstance(asked.spec.schedule, OneShotSchedule)
     warning = "The job will run once, and no longer repeat." if repeats else ""
     summary = f"Run it once, at {asked.local(at)}, and no longer as before."
-    return edit(Operation.RESCHEDULE, {"run_at": at.timestamp()}, summary, warning)
+    return edit(Operation.RESCHEDULE, JobDraft(run_at=at.timestamp()), summary, warning)
 
 
 def _other(asked: Asked, phrase: str) -> Understood:
@@ -175,10 +176,10 @@ def _other(asked: Asked, phrase: str) -> Understood:
             return one_shot(asked, found.run_at)
         raise _two_kinds(asked, phrase, found.run_at)
     _check_start(asked, understood, phrase)
-    fields = {"schedule": phrase, "timezone": understood.timezone}
+    draft = JobDraft(schedule=phrase, timezone=understood.timezone)
     warnings = [_zone_warning(asked, understood), _days_warning(asked, understood, phrase)]
     summary = f"Change the schedule to: {understood.understood_as}."
-    return edit(Operation.RESCHEDULE, fields, summary, *warnings)
+    return edit(Operation.RESCHEDULE, draft, summary, *warnings)
 
 
 def _two_kinds(asked: Asked, phrase: str, at: datetime) -> InvalidInput:

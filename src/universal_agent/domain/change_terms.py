@@ -9,6 +9,7 @@ from typing import Any
 
 from universal_agent.domain.change_words import Sentence
 from universal_agent.domain.job import JobSpec
+from universal_agent.domain.job_draft import DISABLED, PAUSED, RESUMED, JobDraft
 from universal_agent.domain.local_time import zone_of
 from universal_agent.domain.phrases import parse_instant
 from universal_agent.errors import InvalidInput, InvalidPhrase
@@ -41,7 +42,12 @@ class Operation(StrEnum):
     UNDO_SLOT = "undo_slot"
 
 
-#: Operations that edit the job; their arguments are the fields of the edit.
+#: Operations that switch the job off and on, and those that edit it with their own draft.
+SWITCHES = {
+    Operation.PAUSE: PAUSED,
+    Operation.DISABLE: DISABLED,
+    Operation.RESUME: RESUMED,
+}
 EDITS = (Operation.RENAME, Operation.SET_COMMAND, Operation.SET_TIMEZONE, Operation.RESCHEDULE)
 
 
@@ -58,12 +64,18 @@ class Understood:
     """An instruction, understood."""
 
     operation: Operation
-    #: Fields of an edit, or `move_to` of a slot; JSON. `slot_at`: another slot than the one asked
-    #: about, in epoch seconds.
-    arguments: Mapping[str, Any]
     summary: str
+    #: What one of EDITS makes of the job.
+    edit: JobDraft | None = None
+    #: `move_to` of a slot; `slot_at`: another slot than the one asked about. In epoch seconds.
+    slot: Mapping[str, float] = field(default_factory=dict)
     confidence: Confidence = Confidence.HIGH
     warnings: tuple[str, ...] = ()
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What a proposal keeps of it, as JSON."""
+        return dict(self.slot) if self.edit is None else self.edit.fields()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +114,12 @@ class Asked:
         )
 
 
-def edit(
-    operation: Operation,
-    fields: Mapping[str, Any],
-    summary: str,
-    *warnings: str,
-) -> Understood:
+def edit(operation: Operation, draft: JobDraft, summary: str, *warnings: str) -> Understood:
     """An edit of the job; a warning makes it less sure."""
     said = tuple(filter(None, warnings))
     return Understood(
         operation=operation,
-        arguments=fields,
+        edit=draft,
         summary=summary,
         confidence=Confidence.MEDIUM if said else Confidence.HIGH,
         warnings=said,

@@ -9,6 +9,7 @@ from universal_agent.domain.cron_fields import DAY_SECONDS, clock_text, split_pe
 from universal_agent.domain.cron_text import ALIASES, parse_cron
 from universal_agent.domain.cron_words import WEEKDAYS, joined
 from universal_agent.domain.cron_writing import numbers_text, times_text
+from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.local_time import instant_at
 from universal_agent.domain.phrases import SchedulePhrase, parse_schedule
 from universal_agent.domain.schedule import (
@@ -79,16 +80,17 @@ def edit_cron(asked: Asked, times: str, dates: str, period: str, zone: str) -> U
     said = schedule.describe() + (f" ({'; '.join(notes)})" if notes else "")
     differs = zone != asked.timezone
     warning = f"The time is read in the job's zone, {zone}." if differs else ""
-    fields = {"cron_expr": expr, "timezone": zone}
+    draft = JobDraft(cron_expr=expr, timezone=zone)
     summary = f"Change the schedule to: {said} (cron {expr})."
-    return edit(Operation.RESCHEDULE, fields, summary, warning)
+    return edit(Operation.RESCHEDULE, draft, summary, warning)
 
 
 def one_shot(asked: Asked, at: datetime) -> Understood:
     """Another instant of a job that runs once."""
     if at <= asked.now:
         raise asked.refused(f"expected an instant in the future, got {asked.local(at)}")
-    return edit(Operation.RESCHEDULE, {"run_at": at.timestamp()}, f"Run it at {asked.local(at)}.")
+    draft = JobDraft(run_at=at.timestamp())
+    return edit(Operation.RESCHEDULE, draft, f"Run it at {asked.local(at)}.")
 
 
 # -- times of day

@@ -1,16 +1,15 @@
-"""Validation of a job's fields: from a request to a `JobSpec`.
+"""From a `JobDraft` to a `JobSpec`: what depends on the present job, the time or settings.
 
-Takes the wire's field names with values of the right types and checks them together. Pure: the
-result is a complete `JobSpec` or an error that names the field.
+Pure: the result is a complete `JobSpec` or an error that names the field.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from universal_agent.domain.fail_on import check_fail_on, read_fail_on
-from universal_agent.domain.job import JobSpec, OffLabel, OnMiss, Overlap, Policy, Priority
+from universal_agent.domain.job import JobSpec, OffLabel, OnMiss, Overlap, Policy
+from universal_agent.domain.job_draft import JobDraft, with_unix_lines
 from universal_agent.domain.local_time import load_zone
 from universal_agent.domain.said_schedule import SCHEDULE_FIELDS, SaidSchedule, read_schedule
 from universal_agent.domain.schedule import (
@@ -22,42 +21,18 @@ from universal_agent.domain.schedule import (
     make_cron,
     same_but_for_start,
 )
-from universal_agent.domain.text_rules import (
-    MAX_LINE,
-    check_json,
-    check_line,
-    check_text,
-    check_user,
-)
+from universal_agent.domain.text_rules import check_user
 from universal_agent.errors import InvalidInput, InvalidSchedule
-
-MAX_COMMAND_BYTES = 64 * 1024
-MAX_METADATA_BYTES = 16 * 1024
-
-POLICY_FIELDS = tuple(Policy.__slots__)
-
-_LONGEST_SECONDS = 366 * 86_400
-
-#: field -> (least, most)
-_BOUNDS = {
-    "misfire_grace_seconds": (0, _LONGEST_SECONDS),
-    "useful_for_seconds": (1, _LONGEST_SECONDS),
-    "timeout_seconds": (1, 7 * 86_400),
-    "retries": (0, 100),
-    "jitter_seconds": (0, 86_400),
-    "queue_limit_seconds": (1, _LONGEST_SECONDS),
-    "auto_pause_after": (0, 1_000_000),
-}
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class Drafted:
     """A valid spec, and whether its slots differ from those of the one before."""
 
     spec: JobSpec
     schedule_changed: bool
 
-    def by_present_rules(self, base: JobSpec | None) -> "Draft":
+    def by_present_rules(self, base: JobSpec | None) -> "Drafted":
         """The same, with the rules on record that the schedule's zone has now.
 
         A job that is off keeps those it had.
@@ -65,24 +40,24 @@ class Draft:
         if not self.spec.enabled:
             return self
         spec = replace(self.spec, schedule=by_present_rules(self.spec.schedule))
-        return Draft(spec, base is None or not spec.expects_as(base))
+        return Drafted(spec, base is None or not spec.expects_as(base))
 
 
 def draft_job(
-    fields: Mapping[str, Any],
+    draft: JobDraft,
     *,
     base: JobSpec | None,
     now: datetime,
     default_runner: str,
     shortest_interval: timedelta,
     default_timezone: str = "UTC",
-) -> Draft:
-    """The spec described by `fields`, on top of `base` when this is an edit.
+) -> Drafted:
+    """The spec that the draft describes, on top of `base` when this is an edit.
 
     Raises InvalidInput with the field's name.
     """
-    timezone = _timezone(fields, base, default_timezone)
-    said = _said(fields, base, timezone, now)
+    timezone = _timezone(draft, base, default_timezone)
+    said = _said(draft, base, timezone, now)
     if said is not None:
         timezone = said.timezone
     schedule = _schedule(said, base, timezone, now)
@@ -93,23 +68,26 @@ def draft_job(
             field="every",
         )
     old = base or JobSpec(command="", runner=default_runner, schedule=schedule)
-    enabled = _given(fields, "enabled", old.enabled)
+    changes = {name: value for name in _KEPT if (value := getattr(draft, name)) is not None}
+    changes |= {name: getattr(draft, name) for name in _CLEARED if draft.is_given(name)}
+    if draft.command is not None:
+        changes["command"] = with_unix_lines(draft.command)
+    elif base is None:
+        raise InvalidInput("expected a command, got nothing", field="command")
+    if draft.is_given("user_id"):
+        changes["user_id"] = _user(draft.user_id, old)
+    if draft.is_given("fail_on"):
+        changes["fail_on"] = read_fail_on(draft.fail_on)
+    if base is not None and changes.get("title") == base.display_title:
+        del changes["title"]  # it only repeats what is shown without a title
+    enabled = changes.get("enabled", old.enabled)
     spec = replace(
         old,
+        **changes,
         schedule=schedule,
         timezone=timezone,
-        command=_command(fields, old),
-        runner=_given(fields, "runner", old.runner),
-        title=_title(fields, base),
-        user_id=_user(fields, old),
-        workspace_dir=_given(fields, "workspace_dir", old.workspace_dir),
-        model=_text(fields, "model", old.model, 200),
-        enabled=enabled,
-        off_label=_off_label(fields, enabled, old),
-        delete_after_run=_given(fields, "delete_after_run", old.delete_after_run),
-        metadata=_metadata(fields, old),
-        policy=_policy(fields, old.policy),
-        fail_on=read_fail_on(fields["fail_on"]) if "fail_on" in fields else old.fail_on,
+        off_label=_off_label(draft, enabled, old),
+        policy=_policy(draft, old.policy),
     )
     if spec.fail_on is not None:
         check_fail_on(spec.fail_on, spec.runner)
@@ -119,7 +97,12 @@ def draft_job(
             "last run",
             field="delete_after_run",
         )
-    return Draft(spec, base is None or not spec.expects_as(base))
+    return Drafted(spec, base is None or not spec.expects_as(base))
+
+
+#: Fields that null leaves as they are, and those that it clears.
+_KEPT = ("runner", "workspace_dir", "enabled", "delete_after_run", "metadata")
+_CLEARED = ("title", "model")
 
 
 def schedule_matches(schedule: Schedule, delete_after_run: bool) -> bool:
@@ -127,32 +110,27 @@ def schedule_matches(schedule: Schedule, delete_after_run: bool) -> bool:
     return not delete_after_run or isinstance(schedule, OneShotSchedule)
 
 
-def _given(fields: Mapping[str, Any], name: str, default: Any) -> Any:
-    value = fields.get(name)
-    return default if value is None else value
-
-
-def _timezone(fields: Mapping[str, Any], base: JobSpec | None, default: str) -> str:
+def _timezone(draft: JobDraft, base: JobSpec | None, default: str) -> str:
     # A job outlives its zone: its own zone needs no check.
-    if base is not None and fields.get("timezone") in (None, base.timezone):
+    if base is not None and draft.timezone in (None, base.timezone):
         return base.timezone
-    name = str(_given(fields, "timezone", default))
+    name = default if draft.timezone is None else draft.timezone
     load_zone(name)  # refuses one that is not known
     return name
 
 
 def _said(
-    fields: Mapping[str, Any], base: JobSpec | None, timezone: str, now: datetime
+    draft: JobDraft, base: JobSpec | None, timezone: str, now: datetime
 ) -> SaidSchedule | None:
-    """The schedule that the fields say; None for an edit that says none."""
-    given = [name for name in SCHEDULE_FIELDS if fields.get(name) is not None]
+    """The schedule that the draft says; None for an edit that says none."""
+    given = [name for name in SCHEDULE_FIELDS if getattr(draft, name) is not None]
     if len(given) > 1:
         raise InvalidSchedule(
             f"expected one kind of schedule, got {len(given)}: {', '.join(given)}",
             field=given[1],
         )
     if given:
-        return read_schedule(given[0], fields[given[0]], now=now, timezone=timezone)
+        return read_schedule(given[0], getattr(draft, given[0]), now=now, timezone=timezone)
     if base is None:
         raise InvalidSchedule(
             'expected a schedule: every ("30m"), cron_expr ("0 9 * * 1-5"), run_at '
@@ -207,108 +185,41 @@ def _not_past(schedule: Schedule, now: datetime, field: str) -> Schedule:
     return schedule
 
 
-def with_unix_lines(command: str) -> str:
-    """The command with LF where it has CR LF or CR: a shell takes a CR as part of the line."""
-    return command.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _command(fields: Mapping[str, Any], old: JobSpec) -> str:
-    command = with_unix_lines(str(_given(fields, "command", old.command)))
-    if not command.strip():
-        raise InvalidInput("expected a command, got nothing", field="command")
-    size = len(command.encode("utf-8", "surrogatepass"))
-    if size > MAX_COMMAND_BYTES:
-        raise InvalidInput(
-            f"expected at most {MAX_COMMAND_BYTES} bytes, got {size}", field="command"
-        )
-    check_text(command, "command")
-    return command
-
-
-def _text(fields: Mapping[str, Any], name: str, default: str | None, most: int) -> str | None:
-    if name not in fields:
-        return default
-    value = fields[name]
-    if value is None:
-        return None
-    check_line(value, name, most)
-    return str(value)
-
-
-def _user(fields: Mapping[str, Any], old: JobSpec) -> str:
+def _user(user_id: str | None, old: JobSpec) -> str:
     """The owner. One that an older version stored may be given again as it is."""
-    user_id = fields.get("user_id", old.user_id)
     if user_id is None:
         return "default"
     if user_id != old.user_id:
         check_user(user_id, "user_id")
-    return str(user_id)
-
-
-def _title(fields: Mapping[str, Any], base: JobSpec | None) -> str | None:
-    """The title; one that only repeats what is shown without a title sets none."""
-    present = None if base is None else base.title
-    title = _text(fields, "title", present, MAX_LINE)
-    return present if base is not None and title == base.display_title else title
+    return user_id
 
 
 #: Fields whose change ends the hold on a job that has failed too often in a row.
 _DEALT_WITH = ("enabled", "command", "runner", "model", "workspace_dir", *SCHEDULE_FIELDS)
 
 
-def _off_label(fields: Mapping[str, Any], enabled: bool, old: JobSpec) -> OffLabel | None:
+def _off_label(draft: JobDraft, enabled: bool, old: JobSpec) -> OffLabel | None:
     if enabled:
         # Resuming a held job, or changing what it does, settles its failures.
-        is_dealt_with = any(fields.get(name) is not None for name in _DEALT_WITH)
+        is_dealt_with = any(getattr(draft, name) is not None for name in _DEALT_WITH)
         return old.off_label if old.is_held and not is_dealt_with else None
-    label = fields.get("off_label")
-    if label is not None:
-        return OffLabel(label)
+    if draft.off_label is not None:
+        return OffLabel(draft.off_label)
     return OffLabel.DISABLED if old.enabled else old.off_label or OffLabel.DISABLED
 
 
-def _metadata(fields: Mapping[str, Any], old: JobSpec) -> Mapping[str, Any]:
-    metadata: Mapping[str, Any] = _given(fields, "metadata", old.metadata)
-    check_json(metadata, "metadata", MAX_METADATA_BYTES)
-    title = metadata.get("title")
-    if isinstance(title, str):
-        check_line(title, "metadata.title")
-    priority = metadata.get("priority")
-    if priority is not None and priority not in tuple(Priority):
-        raise InvalidInput(
-            f"expected priority to be one of {', '.join(Priority)}, got {priority!r}",
-            field="metadata.priority",
-        )
-    return metadata
+#: Makes the policy's value of the draft's, where they differ.
+_READ_POLICY = {"overlap": Overlap, "on_miss": OnMiss, "retry_backoff": tuple}
 
 
-def _policy(fields: Mapping[str, Any], old: Policy) -> Policy:
+def _policy(draft: JobDraft, old: Policy) -> Policy:
     changes: dict[str, Any] = {}
-    for name in POLICY_FIELDS:
-        if name not in fields:
-            continue
-        value = fields[name]
-        if value is None:
-            value = Policy.__dataclass_fields__[name].default
-        match name:
-            case "overlap":
-                value = Overlap(value)
-            case "on_miss":
-                value = OnMiss(value)
-            case "retry_backoff":
-                value = _backoff(value)
-        if name in _BOUNDS and value is not None:
-            least, most = _BOUNDS[name]
-            if not least <= value <= most:
-                raise InvalidInput(f"expected {least} to {most}, got {value}", field=name)
-        changes[name] = value
+    for name in Policy.__slots__:
+        if draft.is_given(name):
+            value = getattr(draft, name)
+            if value is None:
+                value = Policy.__dataclass_fields__[name].default
+            elif (read := _READ_POLICY.get(name)) is not None:
+                value = read(value)
+            changes[name] = value
     return replace(old, **changes) if changes else old
-
-
-def _backoff(value: Any) -> tuple[int, ...]:
-    waits = tuple(value)
-    if not 1 <= len(waits) <= 20 or any(not 1 <= wait <= _LONGEST_SECONDS for wait in waits):
-        raise InvalidInput(
-            f"expected 1 to 20 waits of at least 1 s, got {list(waits)}", field="retry_backoff"
-        )
-    return waits

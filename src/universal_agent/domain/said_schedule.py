@@ -1,12 +1,12 @@
 """The schedule that a request's fields say, with its zone and what a person may not expect."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from universal_agent.domain.caveats import caveats, written_notes
+from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.phrases import (
     parse_duration,
     parse_schedule,
@@ -67,13 +67,13 @@ def read_schedule(field: str, value: Any, *, now: datetime, timezone: str) -> Sa
     )
 
 
-def said_in(fields: Mapping[str, Any], *, now: datetime, timezone: str) -> SaidSchedule | None:
-    """The schedule that a request says; None without one, or when it cannot be read any more."""
+def said_in(draft: JobDraft, *, now: datetime, timezone: str) -> SaidSchedule | None:
+    """The schedule that a draft says; None without one, or when it cannot be read any more."""
     for field in SCHEDULE_FIELDS:
-        if fields.get(field) is not None:
-            zone = str(fields.get("timezone") or timezone)
+        value = getattr(draft, field)
+        if value is not None:
             try:
-                return read_schedule(field, fields[field], now=now, timezone=zone)
+                return read_schedule(field, value, now=now, timezone=draft.timezone or timezone)
             except InvalidInput:  # a request that is answered again: "today at 5pm" has passed
                 return None
     return None

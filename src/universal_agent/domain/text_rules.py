@@ -27,6 +27,9 @@ _MAX_DEPTH = 32
 
 _INTEGERS = range(-(2**63), 2**64)
 
+#: Characters of one field that are kept.
+LONGEST_FIELD = 256
+
 
 def check_text(text: str, field: str) -> None:
     """Raise InvalidInput for a character that text cannot have; line breaks and tabs are text."""
@@ -92,3 +95,18 @@ def _check(refused: re.Pattern[str], text: str, field: str) -> None:
         raise InvalidInput(
             f"expected text without control characters, got {found[0]!r} in it", field=field
         )
+
+
+def log_text(text: str) -> str:
+    """`text` with everything unprintable escaped, cut after LONGEST_FIELD characters.
+
+    Line breaks, escape sequences, bidirectional controls and U+2028 would let a client forge or
+    hide lines for the next reader of the log, a person or an agent.
+    """
+    text = text[:LONGEST_FIELD]
+    if text.isprintable():
+        return text
+    escaped = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
+    return escaped[:LONGEST_FIELD]

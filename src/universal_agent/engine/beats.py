@@ -3,15 +3,15 @@
 To pause a heartbeat is to expect no beats and to deliver nothing; to run one now is to wake it.
 """
 
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from universal_agent.domain.draft import Draft
+from universal_agent.domain.draft import Drafted
 from universal_agent.domain.heartbeat import DeliveryMode, HeartbeatConfig, overridden
 from universal_agent.domain.job import Job, JobSpec, OnMiss, Overlap, Policy
+from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.run import JobId, Run, RunId
 from universal_agent.domain.schedule import IntervalSchedule
 from universal_agent.domain.slot import Source
@@ -43,9 +43,9 @@ class Beats(Jobs):
         self.config = config
         self.system_events_max = system_events_max
 
-    def draft(self, fields: Mapping[str, Any], *, base: JobSpec | None, now: datetime) -> Draft:
+    def drafted(self, draft: JobDraft, *, base: JobSpec | None, now: datetime) -> Drafted:
         assert base is not None, "beats are made by Heartbeats.ensure"
-        given = super().draft(fields, base=base, now=now)
+        given = super().drafted(draft, base=base, now=now)
         spec = given.spec
         if spec.enabled != base.enabled:
             spec = replace(spec, metadata=self._told(spec))

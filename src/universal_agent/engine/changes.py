@@ -12,8 +12,9 @@ from typing import Any
 from universal_agent.clock import Clock
 from universal_agent.domain.change_request import understand
 from universal_agent.domain.change_sides import side
-from universal_agent.domain.change_terms import EDITS, Confidence, Operation, Understood
-from universal_agent.domain.job import Job, JobSpec, OffLabel
+from universal_agent.domain.change_terms import EDITS, SWITCHES, Confidence, Operation, Understood
+from universal_agent.domain.job import Job, JobSpec
+from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.local_time import zone_of
 from universal_agent.domain.proposal import Proposal, ProposalStatus
 from universal_agent.domain.run import JobId, Run
@@ -98,7 +99,7 @@ class Changes:
                 "before": side(job.spec, now=now),
                 "after": _after_side(after, understood, slot.scheduled_at, now),
                 "operation": understood.operation,
-                "arguments": dict(understood.arguments),
+                "arguments": understood.arguments,
                 "warnings": list(understood.warnings),
                 "confidence": understood.confidence,
             },
@@ -124,17 +125,11 @@ class Changes:
 
     def _after(self, job: Job, understood: Understood) -> JobSpec:
         """The spec as the change would leave it; checks that the change can be made."""
-        match understood.operation:
-            case Operation.PAUSE | Operation.DISABLE:
-                return replace(job.spec, enabled=False)
-            case Operation.RESUME:
-                return replace(job.spec, enabled=True, off_label=None)
-            case operation if operation in EDITS:
-                fields = dict(understood.arguments)
-                jobs = self._commands[job.source]
-                return jobs.draft(fields, base=job.spec, now=self._clock.now()).spec
-            case _:
-                return job.spec
+        draft = SWITCHES.get(understood.operation, understood.edit)
+        if draft is None:
+            return job.spec
+        jobs = self._commands[job.source]
+        return jobs.drafted(draft, base=job.spec, now=self._clock.now()).spec
 
     async def proposal(self, slot: SlotKey, proposal_id: str) -> Proposal:
         """The proposal. Raises NotFound, or InvalidInput when it is about another event."""
@@ -201,17 +196,11 @@ class Changes:
             )
         at = arguments.get("slot_at")
         meant = slot if at is None else replace(slot, scheduled_at=from_epoch(at))
-        match Operation(proposal.record["operation"]):
-            case Operation.PAUSE:
-                fields = {"enabled": False, "off_label": OffLabel.PAUSED}
-                job = await jobs.edit(job_id, fields, version=version)
-            case Operation.DISABLE:
-                fields = {"enabled": False, "off_label": OffLabel.DISABLED}
-                job = await jobs.edit(job_id, fields, version=version)
-            case Operation.RESUME:
-                job = await jobs.edit(job_id, {"enabled": True}, version=version)
-            case operation if operation in EDITS:
-                job = await jobs.edit(job_id, dict(arguments), version=version)
+        operation = Operation(proposal.record["operation"])
+        draft = JobDraft.of(arguments) if operation in EDITS else SWITCHES.get(operation)
+        if draft is not None:
+            return await jobs.edit(job_id, draft, version=version)
+        match operation:
             case Operation.RUN_NOW:
                 return await jobs.run_now(job_id)
             case Operation.SKIP_SLOT:
@@ -223,9 +212,8 @@ class Changes:
                     meant, OverrideKind.MOVE, by=by, move_to=arguments["move_to"]
                 )
                 return Effect(moved)
-            case Operation.UNDO_SLOT:
+            case _:
                 return await self._slot_overrides.undo(slot, by=by)
-        return job
 
 
 #: What the verbs return that make a change: a job, a run, or the effect on a slot or a proposal.
@@ -259,13 +247,13 @@ def _second_hand(understood: Understood, instruction: str, rephrased_as: str) ->
 def _after_side(
     spec: JobSpec, understood: Understood, slot: datetime, now: datetime
 ) -> dict[str, Any]:
-    at = understood.arguments.get("slot_at")
+    at = understood.slot.get("slot_at")
     meant = slot if at is None else from_epoch(at)
     match understood.operation:
         case Operation.SKIP_SLOT | Operation.RUN_EARLY:
             return side(spec, now=now, without=meant)
         case Operation.MOVE_SLOT:
-            moved_to = from_epoch(understood.arguments["move_to"])
+            moved_to = from_epoch(understood.slot["move_to"])
             return side(spec, now=now, without=meant, moved_to=moved_to)
         case _:
             return side(spec, now=now)

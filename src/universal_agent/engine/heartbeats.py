@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 
 from universal_agent.clock import Clock
-from universal_agent.domain.draft import Draft
+from universal_agent.domain.draft import Drafted
 from universal_agent.domain.event_types import EventType
 from universal_agent.domain.events import Event
 from universal_agent.domain.heartbeat import (
@@ -27,7 +27,7 @@ from universal_agent.domain.heartbeat import (
     HeartbeatConfig,
     overridden,
 )
-from universal_agent.domain.job import Job, JobSpec, OffLabel
+from universal_agent.domain.job import Job, JobSpec
 from universal_agent.domain.run import JobId, Run
 from universal_agent.domain.schedule import make_interval
 from universal_agent.domain.slot import Source
@@ -143,14 +143,6 @@ class Heartbeats:
         except JobNotFound:
             return
 
-    async def pause(self, session_id: str) -> Job:
-        """Expect no beats, and deliver nothing. Raises JobNotFound."""
-        return await self._beats.switch_off(JobId(session_id), OffLabel.PAUSED)
-
-    async def resume(self, session_id: str) -> Job:
-        """Expect beats again from now on, and deliver as configured. Raises JobNotFound."""
-        return await self._beats.resume(JobId(session_id))
-
     # -- what a session's files say
 
     async def sync(self) -> None:
@@ -218,7 +210,7 @@ class Heartbeats:
         """Bring a session's beats in line with its files; they change only where those did."""
         return await self._beats.change(JobId(session_id), self._in_line)
 
-    def _in_line(self, spec: JobSpec, now: datetime) -> Draft:
+    def _in_line(self, spec: JobSpec, now: datetime) -> Drafted:
         """The spec that the files ask for. What a person set stays until the files change."""
         read = self._read(spec)
         config = read.config
@@ -243,7 +235,7 @@ class Heartbeats:
             metadata=metadata,
             policy=beat_policy(config),
         )
-        return Draft(timely(changed), schedule != spec.schedule)
+        return Drafted(timely(changed), schedule != spec.schedule)
 
     def _read(self, spec: JobSpec) -> _Read:
         workspace = self._workspaces_root / spec.workspace_dir

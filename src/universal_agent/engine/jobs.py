@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from universal_agent.clock import Clock
-from universal_agent.domain.draft import Draft, draft_job
-from universal_agent.domain.job import Job, JobSpec, OffLabel, spec_to_record
+from universal_agent.domain.draft import Drafted, draft_job
+from universal_agent.domain.job import Job, JobSpec, spec_to_record
+from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.run import JobId, Run, RunId
 from universal_agent.domain.schedule import OneShotSchedule
 from universal_agent.domain.slot import Source
@@ -83,27 +83,27 @@ class Jobs:
 
     # -- create and edit
 
-    def draft(self, fields: Mapping[str, Any], *, base: JobSpec | None, now: datetime) -> Draft:
-        """The spec that these fields make; nothing is stored. Raises InvalidInput."""
-        draft = draft_job(
-            fields,
+    def drafted(self, draft: JobDraft, *, base: JobSpec | None, now: datetime) -> Drafted:
+        """The spec that a draft makes; nothing is stored. Raises InvalidInput."""
+        drafted = draft_job(
+            draft,
             base=base,
             now=now,
             default_runner=self._default_runner,
             default_timezone=self._default_timezone,
             shortest_interval=self._shortest_interval,
         ).by_present_rules(base)
-        spec = draft.spec
+        spec = drafted.spec
         runner = self._runners.get(spec.runner)
         if runner is None:
             raise unknown_runner(spec.runner, self._runners)
         runner.check(spec.command)
         if spec.workspace_dir:
             inside = workspace_inside(self._workspaces_root, spec.workspace_dir)
-            draft = replace(draft, spec=replace(spec, workspace_dir=inside))
-        return draft
+            drafted = replace(drafted, spec=replace(spec, workspace_dir=inside))
+        return drafted
 
-    async def create(self, fields: Mapping[str, Any], *, once: Once | None = None) -> Job:
+    async def create(self, draft: JobDraft, *, once: Once | None = None) -> Job:
         """Make a job. Raises InvalidInput, or LimitReached at UA_MAX_JOBS.
 
         A job that names no owner belongs to the owner of the session it is bound to. A repeated
@@ -116,8 +116,8 @@ class Jobs:
         ):
             return made
         now = self._clock.now()
-        spec = self.draft(fields, base=None, now=now).spec
-        if fields.get("user_id") is None:
+        spec = self.drafted(draft, base=None, now=now).spec
+        if draft.user_id is None:
             spec = await self._owned(spec)
         await self._find_room()
         job_id = JobId(new_id("job", now))
@@ -145,23 +145,21 @@ class Jobs:
                 "Delete some, or raise the limit."
             )
 
-    async def edit(
-        self, job_id: JobId, fields: Mapping[str, Any], *, version: int | None = None
-    ) -> Job:
+    async def edit(self, job_id: JobId, draft: JobDraft, *, version: int | None = None) -> Job:
         """Change any subset of a job's fields, all or nothing.
 
         Raises JobNotFound, InvalidInput, or StaleVersion when `version` is not the present one.
         """
 
-        def draft(spec: JobSpec, now: datetime) -> Draft:
-            return self.draft(fields, base=spec, now=now)
+        def change(spec: JobSpec, now: datetime) -> Drafted:
+            return self.drafted(draft, base=spec, now=now)
 
-        return await self.change(job_id, draft, version=version)
+        return await self.change(job_id, change, version=version)
 
     async def change(
         self,
         job_id: JobId,
-        draft: Callable[[JobSpec, datetime], Draft],
+        draft: Callable[[JobSpec, datetime], Drafted],
         *,
         version: int | None = None,
     ) -> Job:
@@ -201,14 +199,6 @@ class Jobs:
             )
 
         return await self._apply(job_id, put)
-
-    async def switch_off(self, job_id: JobId, label: OffLabel) -> Job:
-        """Expect no further slots. Pause and disable differ only in how they are shown."""
-        return await self.edit(job_id, {"enabled": False, "off_label": label})
-
-    async def resume(self, job_id: JobId) -> Job:
-        """Expect slots again, from now on; the past is never replayed."""
-        return await self.edit(job_id, {"enabled": True})
 
     async def delete(self, job_id: JobId) -> None:
         """Delete a job. Its history stays, and a run in execution continues to its end."""

@@ -1,6 +1,6 @@
 """Jobs and runs in their wire form."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from universal_agent.domain.caveats import caveats
 from universal_agent.domain.job import Job, JobSpec, Policy
+from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus
 from universal_agent.domain.said_schedule import said_in
 from universal_agent.domain.schedule import (
@@ -70,13 +71,13 @@ class CronView:
         }
 
     def echo_document(
-        self, job: Job, *, now: datetime, said: Mapping[str, Any] | None = None
+        self, job: Job, *, now: datetime, said: JobDraft | None = None
     ) -> dict[str, Any]:
         """A job with what was understood of a request: the schedule in words, the next slots."""
         found = echo(job.spec, now=now, said=said, default_source=self._default_source)
         return {"job": self.job_document(job), "echo": found}
 
-    def preview(self, spec: JobSpec, *, now: datetime, said: Mapping[str, Any]) -> dict[str, Any]:
+    def preview(self, spec: JobSpec, *, now: datetime, said: JobDraft) -> dict[str, Any]:
         """What a request would be understood as."""
         return echo(spec, now=now, said=said, default_source=self._default_source)
 
@@ -191,28 +192,24 @@ def run_document(run: Run) -> dict[str, Any]:
 
 
 def echo(
-    spec: JobSpec, *, now: datetime, said: Mapping[str, Any] | None, default_source: str
+    spec: JobSpec, *, now: datetime, said: JobDraft | None, default_source: str
 ) -> dict[str, Any]:
     """What was understood: the schedule in words, its zone and where that came from, next slots.
 
-    `said` has the fields of the request that is answered; None when the job was only read.
+    `said` is the draft of the request that is answered; None when the job was only read.
     """
     slots = list(islice(_coming(spec.schedule, now), ECHO_SLOTS)) if spec.enabled else []
-    schedule = said_in(said or {}, now=now, timezone=spec.timezone)
+    schedule = None if said is None else said_in(said, now=now, timezone=spec.timezone)
     notes = list(caveats(spec.schedule) if schedule is None else schedule.notes)
     if schedule is not None and schedule.names_zone:
         source = "schedule"
-    elif said is not None and said.get("timezone"):
+    elif said is not None and said.timezone:
         source = "timezone"
     else:
         source = "job" if said is None else default_source
-    if (
-        said is not None
-        and source == "schedule"
-        and said.get("timezone") not in (None, spec.timezone)
-    ):
+    if said is not None and source == "schedule" and said.timezone not in (None, spec.timezone):
         notes.append(
-            f"the zone in the words, {spec.timezone}, goes before the timezone {said['timezone']}"
+            f"the zone in the words, {spec.timezone}, goes before the timezone {said.timezone}"
         )
     return {
         "description": spec.schedule.describe(),
@@ -224,8 +221,8 @@ def echo(
     }
 
 
-def _command_notes(spec: JobSpec, said: Mapping[str, Any] | None) -> Iterator[str]:
-    if "\r" in str((said or {}).get("command", "")):
+def _command_notes(spec: JobSpec, said: JobDraft | None) -> Iterator[str]:
+    if said is not None and "\r" in (said.command or ""):
         yield "The carriage returns in the command became line feeds."
     if spec.runner == "agent" and looks_like_shell(spec.command):
         yield (

@@ -11,6 +11,7 @@ from universal_agent.api import cron
 from universal_agent.api.problems import install_problem_handlers
 from universal_agent.api.short_way import ShortWay
 from universal_agent.api.wire import Body, IdempotencyKey, answer
+from universal_agent.domain.job_draft import Line
 from universal_agent.errors import InvalidInput
 
 PLAIN = {"content-type": "application/json"}
@@ -23,6 +24,7 @@ BODIES = [
     rb'{"name": "\ud800"}',
     b'{"name": "a", "name": "b"}',
     b'{"name": 1}',
+    rb'{"name": "a\u0000"}',
     b'{"name": "a", "size": 1.5}',
     b'{"name": "a", "color": "red"}',
     b'{"size": 3}',
@@ -34,7 +36,7 @@ BODIES = [
 
 
 class Order(Body):
-    name: str
+    name: Line
     size: int | str | None = None
 
 

@@ -12,6 +12,7 @@ from universal_agent.domain.events import (
     Event,
 )
 from universal_agent.domain.job import Job
+from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.ledger import Ledger, reconcile
 from universal_agent.domain.run import JobId, Run, RunStatus
@@ -77,7 +78,7 @@ class Gateway:
         """A job that says `work`, each minute unless the fields name another schedule."""
         if not {"every", "cron_expr", "run_at", "schedule"} & set(fields):
             fields["every"] = "1m"
-        return await self.runtime.jobs.create({"command": "work", "runner": "shell", **fields})
+        return await self.runtime.jobs.create(JobDraft(command="work", runner="shell", **fields))
 
     async def session(self, session_id: str = "s1", **overrides: Any) -> Job:
         """A session's beats, each minute unless its HEARTBEAT.json says otherwise."""

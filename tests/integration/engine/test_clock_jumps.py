@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway, slots_after
+from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.judge import Cause
 from universal_agent.domain.run import RunStatus, Trigger
 from universal_agent.testing import FAILURE, ManualClock, RecordingRunner
@@ -158,8 +159,8 @@ class TestBackward:
         await clock.advance(600)
         clock.step(-3600)
         await clock.advance(NOTICED)
-        await gateway.runtime.jobs.edit(job.job_id, {"enabled": False})
-        await gateway.runtime.jobs.edit(job.job_id, {"enabled": True})
+        await gateway.runtime.jobs.edit(job.job_id, JobDraft(enabled=False))
+        await gateway.runtime.jobs.edit(job.job_id, JobDraft(enabled=True))
         await clock.advance(3600 + 119)
         assert runner.slots == slots_after(gateway.began, 12)
         assert (await gateway.ledger()).unaccounted == []

@@ -8,7 +8,8 @@ import pytest
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway, slots_after
 from tests.integration.stand_in import stand_in
 from universal_agent.domain.events import Event
-from universal_agent.domain.job import Job, OffLabel
+from universal_agent.domain.job import Job
+from universal_agent.domain.job_draft import PAUSED, RESUMED, JobDraft
 from universal_agent.domain.judge import Cause
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.slot import SlotKey
@@ -285,7 +286,7 @@ class TestWhatWasDoneWhileItWasAhead:
         job = await gateway.create(every="10m")
         await clock.advance(60)
         await self.ahead(gateway, clock)
-        await gateway.runtime.jobs.edit(job.job_id, {"command": "other", "every": "20m"})
+        await gateway.runtime.jobs.edit(job.job_id, JobDraft(command="other", every="20m"))
         await self.back(gateway, clock)
         await clock.advance(3600)
         recent = [r for r in gateway.runner.requests if r.scheduled_at <= clock.now()]
@@ -296,12 +297,12 @@ class TestWhatWasDoneWhileItWasAhead:
         job = await gateway.create(every="10m")
         await clock.advance(11 * 60)
         await self.ahead(gateway, clock)
-        await gateway.runtime.jobs.switch_off(job.job_id, OffLabel.PAUSED)
+        await gateway.runtime.jobs.edit(job.job_id, PAUSED)
         await self.back(gateway, clock)
         await clock.advance(3600)
         assert len([at for at in await starts(gateway, job) if at <= clock.now()]) == 1
         assert await gateway.pending() == []
-        await gateway.runtime.jobs.resume(job.job_id)
+        await gateway.runtime.jobs.edit(job.job_id, RESUMED)
         await clock.advance(3600)
         ledger = await gateway.ledger(job)
         assert (ledger.expected, ledger.ran, ledger.unaccounted) == (7, {"success": 7}, [])

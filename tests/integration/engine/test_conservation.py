@@ -26,7 +26,8 @@ from tests.oracle.zone_files import AN_HOUR_EAST, NO_SUMMER_TIME, SUMMER_TIME, T
 from universal_agent.domain.calendar import build_feed
 from universal_agent.domain.calendar_facts import Window
 from universal_agent.domain.explain import explain
-from universal_agent.domain.job import Job, OffLabel
+from universal_agent.domain.job import Job
+from universal_agent.domain.job_draft import DISABLED, PAUSED, RESUMED, JobDraft
 from universal_agent.domain.ledger import reconcile
 from universal_agent.domain.local_time import forget_zones
 from universal_agent.domain.run import Trigger
@@ -112,14 +113,14 @@ class World:
 
     async def edit(self, which: int, what: int, _: int) -> None:
         fields = SCHEDULES[what % len(SCHEDULES)] if what % 2 else {"title": f"edited {what}"}
-        await self.gateway.runtime.jobs.edit(self.one(which).job_id, fields)
+        await self.gateway.runtime.jobs.edit(self.one(which).job_id, JobDraft.of(fields))
 
     async def switch(self, which: int, how: int, _: int) -> None:
         job_id, jobs = self.one(which).job_id, self.gateway.runtime.jobs
         if how % 3:
-            await jobs.switch_off(job_id, OffLabel.PAUSED if how % 3 == 1 else OffLabel.DISABLED)
+            await jobs.edit(job_id, PAUSED if how % 3 == 1 else DISABLED)
         if how % 2:
-            await jobs.resume(job_id)
+            await jobs.edit(job_id, RESUMED)
 
     async def delete(self, which: int, _: int, __: int) -> None:
         await self.gateway.runtime.jobs.delete(self.one(which).job_id)

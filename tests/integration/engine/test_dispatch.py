@@ -8,6 +8,7 @@ import pytest
 
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway, slots_after
 from universal_agent.api.app import create_app
+from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.run import RunStatus, Trigger
 from universal_agent.testing import ManualClock, RecordingRunner
 
@@ -60,9 +61,9 @@ async def test_an_interval_keeps_to_its_anchor_over_a_pause(
 ) -> None:
     job = await gateway.create(every="10m")
     await clock.advance(25 * 60)
-    await gateway.runtime.jobs.edit(job.job_id, {"enabled": False})
+    await gateway.runtime.jobs.edit(job.job_id, JobDraft(enabled=False))
     await clock.advance(7 * 60)
-    await gateway.runtime.jobs.edit(job.job_id, {"enabled": True})
+    await gateway.runtime.jobs.edit(job.job_id, JobDraft(enabled=True))
     await clock.advance(30 * 60)
     minutes = [(slot - gateway.began) // MINUTE for slot in runner.slots]
     assert minutes == [10, 20, 40, 50, 60]

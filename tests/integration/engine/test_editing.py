@@ -7,6 +7,7 @@ import pytest
 
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway, slots_after
 from universal_agent.domain.job import Job, OffLabel
+from universal_agent.domain.job_draft import DISABLED, PAUSED, RESUMED, JobDraft
 from universal_agent.domain.run import JobId, RunStatus
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.domain.slot_overrides import OverrideKind
@@ -34,7 +35,7 @@ class TestAtTheVeryMoment:
         self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
     ) -> None:
         job = await self.due_now(gateway, clock)
-        edited = await gateway.runtime.jobs.edit(job.job_id, {"command": "other"})
+        edited = await gateway.runtime.jobs.edit(job.job_id, JobDraft(command="other"))
         await clock.settle()
         assert [request.command for request in runner.requests] == ["work"]
         assert edited.next_run_at == gateway.began + 2 * MINUTE
@@ -52,7 +53,7 @@ class TestAtTheVeryMoment:
         change: dict[str, object],
     ) -> None:
         job = await self.due_now(gateway, clock)
-        await gateway.runtime.jobs.edit(job.job_id, change)
+        await gateway.runtime.jobs.edit(job.job_id, JobDraft.of(change))
         await clock.settle()
         assert runner.slots == [gateway.began + MINUTE]
         assert (await gateway.ledger()).unaccounted == []
@@ -74,7 +75,8 @@ class TestAtTheVeryMoment:
         for minute in range(1, 6):
             await clock.advance_to(gateway.began + minute * MINUTE - SECOND / 2)
             edits = [
-                gateway.runtime.jobs.edit(job.job_id, {"title": f"{minute}.{n}"}) for n in range(5)
+                gateway.runtime.jobs.edit(job.job_id, JobDraft(title=f"{minute}.{n}"))
+                for n in range(5)
             ]
             await asyncio.gather(clock.advance(0.5), *edits)
         await clock.settle()
@@ -88,10 +90,10 @@ class TestPause:
     ) -> None:
         job = await gateway.create(every="1m")
         await clock.advance(150)
-        paused = await gateway.runtime.jobs.switch_off(job.job_id, OffLabel.PAUSED)
+        paused = await gateway.runtime.jobs.edit(job.job_id, PAUSED)
         assert (paused.next_run_at, paused.spec.off_label) == (None, OffLabel.PAUSED)
         await clock.advance(3600)
-        resumed = await gateway.runtime.jobs.resume(job.job_id)
+        resumed = await gateway.runtime.jobs.edit(job.job_id, RESUMED)
         assert resumed.next_run_at == gateway.began + 63 * MINUTE
         await clock.advance(60)
         assert len(runner.requests) == 3
@@ -103,9 +105,9 @@ class TestPause:
         self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
     ) -> None:
         job = await gateway.create(run_at="10m")
-        await gateway.runtime.jobs.switch_off(job.job_id, OffLabel.PAUSED)
+        await gateway.runtime.jobs.edit(job.job_id, PAUSED)
         await clock.advance(1200)
-        await gateway.runtime.jobs.resume(job.job_id)
+        await gateway.runtime.jobs.edit(job.job_id, RESUMED)
         await clock.advance(60)
         assert runner.requests == []
         assert (await gateway.ledger()).expected == 0
@@ -116,7 +118,7 @@ class TestPause:
         job = await gateway.create(every="1m")
         runner.seconds = 30
         await clock.advance(61)
-        await gateway.runtime.jobs.switch_off(job.job_id, OffLabel.DISABLED)
+        await gateway.runtime.jobs.edit(job.job_id, DISABLED)
         await clock.advance(60)
         assert await gateway.statuses() == [RunStatus.SUCCESS]
 
@@ -128,7 +130,7 @@ class TestMovedOneShot:
         """Pitfall 6: the answer was 200, and it never ran again."""
         job = await gateway.create(run_at="1m")
         await clock.advance(120)
-        await gateway.runtime.jobs.edit(job.job_id, {"run_at": "5m"})
+        await gateway.runtime.jobs.edit(job.job_id, JobDraft(run_at="5m"))
         await clock.advance(300)
         assert runner.slots == [gateway.began + MINUTE, gateway.began + 7 * MINUTE]
         assert (await gateway.ledger()).ran["success"] == 2
@@ -137,7 +139,7 @@ class TestMovedOneShot:
         self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
     ) -> None:
         job = await gateway.create(run_at="1h")
-        await gateway.runtime.jobs.edit(job.job_id, {"run_at": "1m"})
+        await gateway.runtime.jobs.edit(job.job_id, JobDraft(run_at="1m"))
         await clock.advance(7200)
         assert runner.slots == [gateway.began + MINUTE]
 
@@ -146,7 +148,7 @@ class TestMovedOneShot:
     ) -> None:
         job = await gateway.create(every="1h")
         await clock.advance(60)
-        await gateway.runtime.jobs.edit(job.job_id, {"run_at": "now"})
+        await gateway.runtime.jobs.edit(job.job_id, JobDraft(run_at="now"))
         await clock.advance(7200)
         assert runner.slots == [gateway.began + MINUTE]
         ledger = await gateway.ledger()
@@ -157,7 +159,7 @@ class TestMovedOneShot:
     ) -> None:
         job = await gateway.create(every="1m")
         await clock.advance(60)
-        await gateway.runtime.jobs.edit(job.job_id, {"run_at": "now"})
+        await gateway.runtime.jobs.edit(job.job_id, JobDraft(run_at="now"))
         await clock.advance(120)
         ledger = await gateway.ledger()
         assert (ledger.expected, len(runner.requests), ledger.unaccounted) == (1, 1, [])
@@ -196,7 +198,7 @@ class TestDelete:
         await gateway.runtime.jobs.delete(job.job_id)
         for again in (
             gateway.runtime.jobs.delete(job.job_id),
-            gateway.runtime.jobs.edit(job.job_id, {"title": "x"}),
+            gateway.runtime.jobs.edit(job.job_id, JobDraft(title="x")),
         ):
             with pytest.raises(JobNotFound):
                 await again
@@ -209,33 +211,33 @@ class TestEdit:
         before = await gateway.kinds()
         with pytest.raises(InvalidInput):
             await gateway.runtime.jobs.edit(
-                job.job_id, {"cron_expr": "30 8 * * *", "timezone": "Mars/Olympus"}
+                job.job_id, JobDraft(cron_expr="30 8 * * *", timezone="Mars/Olympus")
             )
         assert await gateway.job(job) == job
         assert await gateway.kinds() == before
 
     async def test_an_edit_of_an_older_version_is_refused(self, gateway: Gateway) -> None:
         job = await gateway.create()
-        await gateway.runtime.jobs.edit(job.job_id, {"title": "new"}, version=1)
+        await gateway.runtime.jobs.edit(job.job_id, JobDraft(title="new"), version=1)
         with pytest.raises(StaleVersion):
-            await gateway.runtime.jobs.edit(job.job_id, {"title": "old"}, version=1)
+            await gateway.runtime.jobs.edit(job.job_id, JobDraft(title="old"), version=1)
 
     async def test_an_edit_that_changes_nothing_makes_no_version(self, gateway: Gateway) -> None:
         job = await gateway.create(title="same")
-        assert (await gateway.runtime.jobs.edit(job.job_id, {"title": "same"})).version == 1
+        assert (await gateway.runtime.jobs.edit(job.job_id, JobDraft(title="same"))).version == 1
 
     async def test_a_new_interval_counts_from_the_edit(
         self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
     ) -> None:
         job = await gateway.create(every="1h")
         await clock.advance(90)
-        await gateway.runtime.jobs.edit(job.job_id, {"every": "10s"})
+        await gateway.runtime.jobs.edit(job.job_id, JobDraft(every="10s"))
         await clock.advance(30)
         assert runner.slots == slots_after(gateway.began + 90 * SECOND, 3, 10 * SECOND)
 
     async def test_a_job_that_was_never_is_not_found(self, gateway: Gateway) -> None:
         with pytest.raises(JobNotFound):
-            await gateway.runtime.jobs.edit(JobId("job_x"), {"title": "x"})
+            await gateway.runtime.jobs.edit(JobId("job_x"), JobDraft(title="x"))
 
 
 async def test_a_job_whose_next_slot_was_skipped_follows_a_new_schedule_at_once(
@@ -245,7 +247,7 @@ async def test_a_job_whose_next_slot_was_skipped_follows_a_new_schedule_at_once(
     job = await gateway.create(every="1h")
     slot = SlotKey(Source.CRON, job.job_id, gateway.began + HOUR)
     await gateway.runtime.slot_overrides.make(slot, OverrideKind.SKIP, by="ada")
-    await gateway.runtime.jobs.edit(job.job_id, {"every": "1m"})
+    await gateway.runtime.jobs.edit(job.job_id, JobDraft(every="1m"))
     await clock.advance(180)
     assert runner.slots == slots_after(gateway.began, 3)
     assert (await gateway.ledger()).unaccounted == []
@@ -262,10 +264,10 @@ async def test_storms_of_commands_leave_a_ledger_that_adds_up(
         for step in range(6):
             await clock.sleep(0.5 + (number + step) % 3)
             try:
-                await jobs.edit(job.job_id, {"title": f"{step}"})
-                await jobs.switch_off(job.job_id, OffLabel.PAUSED)
+                await jobs.edit(job.job_id, JobDraft(title=f"{step}"))
+                await jobs.edit(job.job_id, PAUSED)
                 await clock.sleep(1)
-                await jobs.resume(job.job_id)
+                await jobs.edit(job.job_id, RESUMED)
                 await jobs.run_now(job.job_id)
             except (Conflict, JobNotFound):
                 continue

@@ -13,7 +13,8 @@ from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway
 from universal_agent.domain.calendar_facts import Window
 from universal_agent.domain.ending import EndClass, Ending
 from universal_agent.domain.fail_on import FailOn
-from universal_agent.domain.job import Job, OffLabel
+from universal_agent.domain.job import Job
+from universal_agent.domain.job_draft import PAUSED, JobDraft
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.errors import Conflict, InvalidInput, JobNotFound, RunNotFound
@@ -297,12 +298,12 @@ class TestFailOn:
     async def test_the_rules_can_be_changed_and_taken_back(self, gateway: Gateway) -> None:
         job = await gateway.create(fail_on={"missing": ["done"]})
         assert job.spec.fail_on == FailOn(missing=("done",))
-        job = await gateway.runtime.jobs.edit(job.job_id, {"title": "other"})
+        job = await gateway.runtime.jobs.edit(job.job_id, JobDraft(title="other"))
         assert (await gateway.job(job)).spec.fail_on == FailOn(missing=("done",))
         with pytest.raises(InvalidInput, match="runner shell"):
-            await gateway.runtime.jobs.edit(job.job_id, {"fail_on": "claude"})
+            await gateway.runtime.jobs.edit(job.job_id, JobDraft(fail_on="claude"))
         assert (await gateway.job(job)).spec.fail_on == FailOn(missing=("done",))
-        job = await gateway.runtime.jobs.edit(job.job_id, {"fail_on": None})
+        job = await gateway.runtime.jobs.edit(job.job_id, JobDraft(fail_on=None))
         assert (await gateway.job(job)).spec.fail_on is None
 
 
@@ -397,7 +398,7 @@ class TestRetry:
         job = await gateway.create(run_at="1m", retries=1, retry_backoff=[60])
         runner.answer(FAILURE)
         await clock.advance(61)
-        await gateway.runtime.jobs.edit(job.job_id, {"command": "other"})
+        await gateway.runtime.jobs.edit(job.job_id, JobDraft(command="other"))
         await clock.advance(60)
         assert [request.command for request in runner.requests] == ["work", "work"]
 
@@ -445,7 +446,7 @@ class TestRetryThatIsNotMade:
         runner.answer(FAILURE)
         await clock.advance(61)
         if command == "pause":
-            await gateway.runtime.jobs.switch_off(job.job_id, OffLabel.PAUSED)
+            await gateway.runtime.jobs.edit(job.job_id, PAUSED)
         else:
             await gateway.runtime.jobs.delete(job.job_id)
         word = {"pause": "job_off", "delete": "job_deleted"}[command]

@@ -7,9 +7,10 @@ import pytest
 
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway, slots_after
 from universal_agent.domain.job import OffLabel
+from universal_agent.domain.job_draft import PAUSED, RESUMED, JobDraft
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.notifications import Kind
-from universal_agent.domain.run import RunStatus, Trigger
+from universal_agent.domain.run import JobId, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.domain.stasis import StasisAction
 from universal_agent.domain.system_event import WAKE, WakeMode
@@ -482,7 +483,9 @@ class TestConfiguration:
         self, gateway: Gateway, beats: RecordingRunner, clock: ManualClock
     ) -> None:
         job = await gateway.session(every="10m")
-        edited = await gateway.runtime.commands(Source.HEARTBEAT).edit(job.job_id, {"every": "1m"})
+        edited = await gateway.runtime.commands(Source.HEARTBEAT).edit(
+            job.job_id, JobDraft(every="1m")
+        )
         assert edited.spec.policy.useful_for_seconds == 60
         await gateway.stop()
         await gateway.start()
@@ -495,11 +498,11 @@ class TestSwitches:
         self, gateway: Gateway, beats: RecordingRunner, clock: ManualClock
     ) -> None:
         await gateway.session()
-        paused = await gateway.runtime.heartbeats.pause("s1")
+        paused = await gateway.runtime.commands(Source.HEARTBEAT).edit(JobId("s1"), PAUSED)
         assert paused.spec.metadata["delivery_mode"] == "none"
         await clock.advance(300)
         assert (beats.requests, (await gateway.ledger()).expected) == ([], 0)
-        resumed = await gateway.runtime.heartbeats.resume("s1")
+        resumed = await gateway.runtime.commands(Source.HEARTBEAT).edit(JobId("s1"), RESUMED)
         assert "delivery_mode" not in resumed.spec.metadata
         await clock.advance(60)
         assert len(beats.requests) == 1
@@ -545,7 +548,7 @@ class TestSwitches:
     async def test_a_jobs_commands_do_not_know_sessions(self, gateway: Gateway) -> None:
         job = await gateway.session()
         with pytest.raises(JobNotFound):
-            await gateway.runtime.jobs.edit(job.job_id, {"title": "x"})
+            await gateway.runtime.jobs.edit(job.job_id, JobDraft(title="x"))
         assert (await gateway.store.read(verbs.jobs.list_jobs, limit=10)).jobs == ()
         assert await gateway.store.read(verbs.jobs.count_jobs) == 0
 

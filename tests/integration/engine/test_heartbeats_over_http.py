@@ -7,6 +7,7 @@ import pytest
 
 from tests.integration.engine.gateway import MINUTE, Gateway
 from universal_agent.api.app import create_app
+from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.run import JobId
 from universal_agent.domain.slot import Source, epoch
 from universal_agent.testing import ManualClock
@@ -96,12 +97,12 @@ async def test_what_is_told_of_a_heartbeat_is_the_cadence_that_it_has(
 ) -> None:
     await gateway.session(every="10m")
     beats = gateway.runtime.commands(Source.HEARTBEAT)
-    await beats.edit(JobId("s1"), {"every": "2m"})
+    await beats.edit(JobId("s1"), JobDraft(every="2m"))
     last = await document(client, "/api/v1/heartbeat/last?session_id=s1")
     assert (
         last["schedule"].items() >= {"every_seconds": 120, "description": "every 2 minutes"}.items()
     )
-    await beats.edit(JobId("s1"), {"cron_expr": "0 9 * * 1-5"})
+    await beats.edit(JobId("s1"), JobDraft(cron_expr="0 9 * * 1-5"))
     told = (await document(client, "/api/v1/heartbeat/last?session_id=s1"))["schedule"]
     assert "every_seconds" not in told
 

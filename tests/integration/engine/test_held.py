@@ -8,6 +8,7 @@ import pytest
 from tests.integration.engine.gateway import HOUR, MINUTE, Gateway
 from universal_agent.domain.calendar_facts import Window
 from universal_agent.domain.job import OffLabel
+from universal_agent.domain.job_draft import PAUSED, RESUMED, JobDraft
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.testing import FAILURE, ManualClock, RecordingRunner
 from universal_agent.views.calendar_provider import both_calendars
@@ -39,7 +40,7 @@ class TestFailureInARow:
         job = await gateway.create(every="1m", auto_pause_after=3)
         runner.usual = FAILURE
         await clock.advance(300)
-        await gateway.runtime.jobs.resume(job.job_id)
+        await gateway.runtime.jobs.edit(job.job_id, RESUMED)
         resumed = await gateway.job(job)
         assert (resumed.spec.off_label, resumed.consecutive_failures) == (None, 0)
         await clock.advance(120)
@@ -68,7 +69,7 @@ class TestFailureInARow:
         job = await gateway.create(every="1m", auto_pause_after=1)
         runner.answer(FAILURE)
         await clock.advance(60)
-        edited = await gateway.runtime.jobs.edit(job.job_id, fields)
+        edited = await gateway.runtime.jobs.edit(job.job_id, JobDraft.of(fields))
         assert edited.spec.is_held is not ends_it
         await clock.advance(180)
         assert (len(runner.requests) > 1) is ends_it
@@ -79,13 +80,13 @@ class TestFailureInARow:
         job = await gateway.create(every="1m", auto_pause_after=1)
         runner.answer(FAILURE)
         await clock.advance(60)
-        off = await gateway.runtime.jobs.switch_off(job.job_id, OffLabel.PAUSED)
+        off = await gateway.runtime.jobs.edit(job.job_id, PAUSED)
         assert (off.spec.enabled, off.spec.off_label, off.probe_at) == (
             False,
             OffLabel.PAUSED,
             None,
         )
-        on = await gateway.runtime.jobs.resume(job.job_id)
+        on = await gateway.runtime.jobs.edit(job.job_id, RESUMED)
         assert (on.spec.is_held, on.consecutive_failures) == (False, 0)
 
     async def test_it_is_held_on_after_a_restart_and_health_counts_it(
@@ -104,7 +105,7 @@ class TestFailureInARow:
         assert summary["cron"]["paused_after_failures"] == 1
         await clock.advance(120)
         assert len(runner.requests) == 1
-        await gateway.runtime.jobs.resume(job.job_id)
+        await gateway.runtime.jobs.edit(job.job_id, RESUMED)
         await clock.settle()
         assert len(gateway.runtime.held_jobs) == 0
 

@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.integration.engine.gateway import HOUR, SECOND, Gateway
 from universal_agent.domain.job import Job
+from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.ledger import Ledger
 from universal_agent.domain.run import RunStatus, Trigger
@@ -121,18 +122,20 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.jobs)
     @rule(pick=picks, schedule=schedules)
     def reschedule_job(self, pick: int, schedule: dict[str, Any]) -> None:
-        self.try_to(self.gateway.runtime.jobs.edit(self.pick(pick).job_id, schedule))
+        self.try_to(self.gateway.runtime.jobs.edit(self.pick(pick).job_id, JobDraft.of(schedule)))
 
     @precondition(lambda self: self.jobs)
     @rule(pick=picks, title=st.text("ab", min_size=1, max_size=3), policy=policies)
     def rename(self, pick: int, title: str, policy: dict[str, Any]) -> None:
         fields = {"title": title, **policy}
-        self.try_to(self.gateway.runtime.jobs.edit(self.pick(pick).job_id, fields))
+        self.try_to(self.gateway.runtime.jobs.edit(self.pick(pick).job_id, JobDraft.of(fields)))
 
     @precondition(lambda self: self.jobs)
     @rule(pick=picks, enabled=st.booleans())
     def switch(self, pick: int, enabled: bool) -> None:
-        self.try_to(self.gateway.runtime.jobs.edit(self.pick(pick).job_id, {"enabled": enabled}))
+        self.try_to(
+            self.gateway.runtime.jobs.edit(self.pick(pick).job_id, JobDraft(enabled=enabled))
+        )
 
     @precondition(lambda self: self.jobs)
     @rule(pick=picks)

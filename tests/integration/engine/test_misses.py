@@ -4,6 +4,7 @@ import pytest
 
 from tests.integration.engine.gateway import HOUR, MINUTE, SECOND, Gateway, slots_after
 from universal_agent.domain.job import Job
+from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.run import JobId
 from universal_agent.domain.slot import SlotKey, Source
@@ -297,7 +298,7 @@ class TestExplain:
         self, gateway: Gateway, clock: ManualClock
     ) -> None:
         job = await gateway.create(every="1m")
-        await gateway.runtime.jobs.edit(job.job_id, {"enabled": False})
+        await gateway.runtime.jobs.edit(job.job_id, JobDraft(enabled=False))
         await clock.advance(121)
         assert "a person switched it off" in (await explained(gateway, job, 1))[1]
         await gateway.runtime.jobs.delete(job.job_id)

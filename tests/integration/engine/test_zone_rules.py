@@ -15,7 +15,7 @@ from tests.oracle.zone_files import AN_HOUR_EAST, NO_SUMMER_TIME, SUMMER_TIME, T
 from universal_agent.api.app import create_app
 from universal_agent.domain.active_hours import ActiveHours
 from universal_agent.domain.explain import explain
-from universal_agent.domain.job import OffLabel
+from universal_agent.domain.job_draft import PAUSED, RESUMED, JobDraft
 from universal_agent.domain.local_time import forget_zones
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.domain.slot_overrides import OverrideKind
@@ -146,10 +146,10 @@ async def test_a_job_that_is_off_gets_the_new_rules_when_it_is_switched_on(
     rules: Path, gateway: Gateway, clock: ManualClock
 ) -> None:
     job = await gateway.create(cron_expr="0 15 * * *", timezone=TOWN)
-    await gateway.runtime.jobs.switch_off(job.job_id, OffLabel.PAUSED)
+    await gateway.runtime.jobs.edit(job.job_id, PAUSED)
     await restart(gateway, rules, AN_HOUR_EAST, after=MINUTE)
     assert (await gateway.job(job)).version == 2
-    resumed = await gateway.runtime.jobs.resume(job.job_id)
+    resumed = await gateway.runtime.jobs.edit(job.job_id, RESUMED)
     assert resumed.next_run_at == NOON + HOUR
 
 
@@ -160,7 +160,9 @@ async def test_an_edit_after_the_change_that_repeats_the_schedule_changes_nothin
     await restart(gateway, rules, AN_HOUR_EAST, after=MINUTE)
     planned = await gateway.job(job)
     fields = {"cron_expr": "0 15 * * *", "timezone": TOWN}
-    assert (await gateway.runtime.jobs.edit(job.job_id, fields)).version == planned.version
+    assert (
+        await gateway.runtime.jobs.edit(job.job_id, JobDraft.of(fields))
+    ).version == planned.version
 
 
 async def test_a_skip_of_a_slot_that_the_new_rules_do_not_have_is_void(

@@ -17,6 +17,7 @@ from universal_agent.domain.change_request import understand
 from universal_agent.domain.change_terms import EXAMPLES, Operation, Understood
 from universal_agent.domain.draft import draft_job
 from universal_agent.domain.job import JobSpec
+from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.phrases import parse_schedule
 from universal_agent.domain.schedule import (
     IntervalSchedule,
@@ -80,7 +81,7 @@ def asked(spec: JobSpec, instruction: str) -> Understood:
 
 def after(spec: JobSpec, understood: Understood) -> JobSpec:
     return draft_job(
-        understood.arguments,
+        understood.edit or JobDraft(),
         base=spec,
         now=NOW,
         default_runner="shell",

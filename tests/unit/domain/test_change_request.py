@@ -158,8 +158,13 @@ def test_an_everyday_sentence_asks_for_what_a_person_means(
     arguments = understood.arguments
     assert understood.operation == operation
     if operation == "set_schedule":
+        assert understood.edit is not None
         draft = draft_job(
-            arguments, base=SPEC, now=now, default_runner="shell", shortest_interval=timedelta(0)
+            understood.edit,
+            base=SPEC,
+            now=now,
+            default_runner="shell",
+            shortest_interval=timedelta(0),
         )
         schedule = draft.spec.schedule
         meant = schedule.expr if isinstance(schedule, CronSchedule) else schedule.describe()
@@ -188,8 +193,9 @@ def test_an_interval_that_is_paused_keeps_its_beat(days: int) -> None:
     schedule = make_interval(timedelta(hours=7), NOW - timedelta(minutes=5))
     spec = replace(SPEC, schedule=schedule, timezone="UTC")
     understood = understand(f"pause for {days} days", spec, SLOT, now=NOW, timezone="UTC")
+    assert understood.edit is not None
     draft = draft_job(
-        understood.arguments,
+        understood.edit,
         base=spec,
         now=NOW,
         default_runner="shell",

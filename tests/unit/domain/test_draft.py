@@ -6,13 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from universal_agent.domain.draft import (
-    MAX_COMMAND_BYTES,
-    MAX_METADATA_BYTES,
-    Draft,
-    draft_job,
-)
+from universal_agent.domain.draft import Drafted, draft_job
 from universal_agent.domain.job import JobSpec, OffLabel, OnMiss, Overlap, Policy
+from universal_agent.domain.job_draft import MAX_COMMAND_BYTES, MAX_METADATA_BYTES, JobDraft
 from universal_agent.domain.schedule import (
     CronSchedule,
     IntervalSchedule,
@@ -32,15 +28,21 @@ def draft(
     base: JobSpec | None = None,
     shortest: timedelta = SECOND,
     now: datetime = NOW,
-) -> Draft:
-    return draft_job(fields, base=base, now=now, default_runner="shell", shortest_interval=shortest)
+) -> Drafted:
+    return draft_job(
+        JobDraft.of(fields),
+        base=base,
+        now=now,
+        default_runner="shell",
+        shortest_interval=shortest,
+    )
 
 
 def create(**fields: Any) -> JobSpec:
     return draft({"command": "true", **fields}).spec
 
 
-def edit(base: JobSpec, **fields: Any) -> Draft:
+def edit(base: JobSpec, **fields: Any) -> Drafted:
     return draft(fields, base=base)
 
 
@@ -200,7 +202,7 @@ class TestEdit:
         assert not after.schedule_changed
 
     def test_nothing_named_changes_nothing(self) -> None:
-        assert edit(DAILY) == Draft(DAILY, schedule_changed=False)
+        assert edit(DAILY) == Drafted(DAILY, schedule_changed=False)
 
     def test_one_kind_of_schedule_takes_the_place_of_another(self) -> None:
         after = edit(DAILY, every="5m")
@@ -456,9 +458,8 @@ class TestWords:
         )
 
     def test_without_a_zone_the_default_is_taken(self) -> None:
-        fields = {"command": "true", "schedule": "every day at 9am"}
         made = draft_job(
-            fields,
+            JobDraft(command="true", schedule="every day at 9am"),
             base=None,
             now=NOW,
             default_runner="shell",

@@ -8,7 +8,7 @@ import type {
   BulkBody,
   ExceptionBody,
   Job,
-  JobFields,
+  JobDraft,
   NotificationStatus,
 } from './contract';
 import { ApiError, messageOf } from './errors';
@@ -165,13 +165,7 @@ export function useCancelRun() {
 export function useEditJob() {
   const outdate = useOutdate();
   return useMutation({
-    mutationFn: ({
-      job_id,
-      fields,
-    }: {
-      job_id: string;
-      fields: JobFields & { version?: number };
-    }) =>
+    mutationFn: ({ job_id, fields }: { job_id: string; fields: JobDraft & { version?: number } }) =>
       take(api.PUT('/api/v1/cron/jobs/{job_id}', { params: { path: { job_id } }, body: fields })),
     onSuccess: (_answer, { job_id }) => void outdate(keys.jobs.list, keys.jobs.one(job_id)),
     onSettled: () => void outdate(keys.calendar.all, keys.next),
@@ -181,7 +175,7 @@ export function useEditJob() {
 export function useCreateJob() {
   const outdate = useOutdate();
   return useMutation({
-    mutationFn: (fields: JobFields & { command: string }) =>
+    mutationFn: (fields: JobDraft & { command: string }) =>
       take(api.POST('/api/v1/cron/jobs', { params: { header: keyed() }, body: fields })),
     onSuccess: ({ job }) => {
       toast(`Created ${job.title}`, {

@@ -44,7 +44,7 @@ export type Job = Schemas['JobDocument'] &
   };
 
 export type Echo = Schemas['Echo'];
-export type JobFields = Schemas['JobFields'];
+export type JobDraft = Schemas['JobDraft'];
 
 export type RunStatus = Schemas['RunStatus'];
 

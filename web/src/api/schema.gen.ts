@@ -1465,6 +1465,118 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * JobDraft
+         * @description Everything a person may set. A kind of schedule excludes the others.
+         *
+         *     A field that is not given stays as it is; null clears a text, and takes a policy back to its
+         *     default.
+         */
+        JobDraft: {
+            /**
+             * Command
+             * @description What to run: a shell line, a prompt or a URL, as the runner has it.
+             * @example date >> out.txt
+             */
+            command?: string | null;
+            /**
+             * Every
+             * @description An interval, or its whole seconds.
+             * @example 30m
+             * @example 90
+             */
+            every?: string | number | null;
+            /**
+             * Cron Expr
+             * @description 5 fields, 6 with seconds, or @daily.
+             * @example 0 9 * * 1-5
+             */
+            cron_expr?: string | null;
+            /**
+             * Run At
+             * @description Once: epoch seconds, ISO 8601, or words.
+             * @example tomorrow 9:15am
+             * @example 1767225600
+             */
+            run_at?: string | number | null;
+            /**
+             * Schedule
+             * @description Any kind of schedule in words.
+             * @example every weekday at 9am
+             */
+            schedule?: string | null;
+            /**
+             * Timezone
+             * @example Europe/Berlin
+             */
+            timezone?: string | null;
+            /** Title */
+            title?: string | null;
+            /** User Id */
+            user_id?: string | null;
+            /**
+             * Workspace Dir
+             * @description A folder under the workspaces folder.
+             */
+            workspace_dir?: string | null;
+            /**
+             * Runner
+             * @example shell
+             * @example agent
+             * @example http
+             */
+            runner?: string | null;
+            /** Model */
+            model?: string | null;
+            /** Enabled */
+            enabled?: boolean | null;
+            /** Off Label */
+            off_label?: ("paused" | "disabled") | null;
+            /** Delete After Run */
+            delete_after_run?: boolean | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: unknown;
+            } | null;
+            /** Overlap */
+            overlap?: ("skip" | "queue_one" | "allow" | "cancel_previous") | null;
+            /** On Miss */
+            on_miss?: ("ask" | "run_latest" | "run_all" | "skip") | null;
+            /** Misfire Grace Seconds */
+            misfire_grace_seconds?: number | null;
+            /** Useful For Seconds */
+            useful_for_seconds?: number | null;
+            /** Timeout Seconds */
+            timeout_seconds?: number | null;
+            /** Retries */
+            retries?: number | null;
+            /** Retry Backoff */
+            retry_backoff?: number[] | null;
+            /** Jitter Seconds */
+            jitter_seconds?: number | null;
+            /** Queue Limit Seconds */
+            queue_limit_seconds?: number | null;
+            /** Auto Pause After */
+            auto_pause_after?: number | null;
+            /** Retry Interrupted */
+            retry_interrupted?: boolean | null;
+            /**
+             * Fail On
+             * @description What counts as a failure: rules, or the name of an agent program.
+             * @example {
+             *       "missing": [
+             *         "done"
+             *       ],
+             *       "output": [
+             *         "limit reached"
+             *       ]
+             *     }
+             * @example claude
+             */
+            fail_on?: string | {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
          * JobEdit
          * @description Any subset of the fields; all or nothing.
          */
@@ -1577,115 +1689,6 @@ export interface components {
              * @description The version that was read; 409 when the job changed since.
              */
             version?: number | null;
-        };
-        /**
-         * JobFields
-         * @description Everything a person may set. A kind of schedule excludes the others.
-         */
-        JobFields: {
-            /**
-             * Command
-             * @description What to run: a shell line, a prompt or a URL, as the runner has it.
-             * @example date >> out.txt
-             */
-            command?: string | null;
-            /**
-             * Every
-             * @description An interval, or its whole seconds.
-             * @example 30m
-             * @example 90
-             */
-            every?: string | number | null;
-            /**
-             * Cron Expr
-             * @description 5 fields, 6 with seconds, or @daily.
-             * @example 0 9 * * 1-5
-             */
-            cron_expr?: string | null;
-            /**
-             * Run At
-             * @description Once: epoch seconds, ISO 8601, or words.
-             * @example tomorrow 9:15am
-             * @example 1767225600
-             */
-            run_at?: string | number | null;
-            /**
-             * Schedule
-             * @description Any kind of schedule in words.
-             * @example every weekday at 9am
-             */
-            schedule?: string | null;
-            /**
-             * Timezone
-             * @example Europe/Berlin
-             */
-            timezone?: string | null;
-            /** Title */
-            title?: string | null;
-            /** User Id */
-            user_id?: string | null;
-            /**
-             * Workspace Dir
-             * @description A folder under the workspaces folder.
-             */
-            workspace_dir?: string | null;
-            /**
-             * Runner
-             * @example shell
-             * @example agent
-             * @example http
-             */
-            runner?: string | null;
-            /** Model */
-            model?: string | null;
-            /** Enabled */
-            enabled?: boolean | null;
-            /** Off Label */
-            off_label?: ("paused" | "disabled") | null;
-            /** Delete After Run */
-            delete_after_run?: boolean | null;
-            /** Metadata */
-            metadata?: {
-                [key: string]: unknown;
-            } | null;
-            /** Overlap */
-            overlap?: ("skip" | "queue_one" | "allow" | "cancel_previous") | null;
-            /** On Miss */
-            on_miss?: ("ask" | "run_latest" | "run_all" | "skip") | null;
-            /** Misfire Grace Seconds */
-            misfire_grace_seconds?: number | null;
-            /** Useful For Seconds */
-            useful_for_seconds?: number | null;
-            /** Timeout Seconds */
-            timeout_seconds?: number | null;
-            /** Retries */
-            retries?: number | null;
-            /** Retry Backoff */
-            retry_backoff?: number[] | null;
-            /** Jitter Seconds */
-            jitter_seconds?: number | null;
-            /** Queue Limit Seconds */
-            queue_limit_seconds?: number | null;
-            /** Auto Pause After */
-            auto_pause_after?: number | null;
-            /** Retry Interrupted */
-            retry_interrupted?: boolean | null;
-            /**
-             * Fail On
-             * @description What counts as a failure: rules, or the name of an agent program.
-             * @example {
-             *       "missing": [
-             *         "done"
-             *       ],
-             *       "output": [
-             *         "limit reached"
-             *       ]
-             *     }
-             * @example claude
-             */
-            fail_on?: string | {
-                [key: string]: unknown;
-            } | null;
         };
         /** JobPage */
         JobPage: {
@@ -2656,7 +2659,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["JobFields"];
+                "application/json": components["schemas"]["JobDraft"];
             };
         };
         responses: {

@@ -2,7 +2,7 @@ import { Button, TextInput } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { type JSX, useState } from 'react';
 import { api, take } from '../../api/client';
-import type { Job, JobFields } from '../../api/contract';
+import type { Job, JobDraft } from '../../api/contract';
 import { messageOf } from '../../api/errors';
 import { keyed } from '../../api/actions';
 import { keys } from '../../api/keys';
@@ -18,7 +18,7 @@ import styles from './Jobs.module.css';
 /** One request of a bulk action; null where there is nothing to do for that job. */
 type Step = (job: Job) => Promise<unknown> | null;
 
-const edit = (job: Job, fields: JobFields) =>
+const edit = (job: Job, fields: JobDraft) =>
   take(
     api.PUT('/api/v1/cron/jobs/{job_id}', {
       params: { path: { job_id: job.job_id } },

@@ -1,7 +1,7 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import type { JSX } from 'react';
 import { api, take } from '../../api/client';
-import type { JobFields } from '../../api/contract';
+import type { JobDraft } from '../../api/contract';
 import { messageOf } from '../../api/errors';
 import { keys } from '../../api/keys';
 import { useNow } from '../../lib/now';
@@ -11,9 +11,9 @@ import { useZone } from '../../app/zone';
 import styles from './SchedulePreview.module.css';
 
 /** The gateway's reading of a schedule; it stores nothing. */
-export function useSchedulePreview(fields: JobFields | null) {
+export function useSchedulePreview(fields: JobDraft | null) {
   const settled = useSettled(JSON.stringify(fields));
-  const asked: JobFields | null =
+  const asked: JobDraft | null =
     fields !== null && settled === JSON.stringify(fields) ? fields : null;
   return useQuery({
     queryKey: keys.preview(asked),
@@ -34,7 +34,7 @@ const ZONE_SOURCES: Partial<Record<string, string>> = {
 
 interface SchedulePreviewProps {
   /** Null while nothing has been entered. */
-  fields: JobFields | null;
+  fields: JobDraft | null;
   hint: string;
 }
 

@@ -1,5 +1,5 @@
 // A job as it is being written, and what is sent of it.
-import type { Job, JobFields, Priority } from '../../api/contract';
+import type { Job, JobDraft, Priority } from '../../api/contract';
 import { durationText, numberOf, secondsList, secondsOf } from './durations';
 import { failOnDraft, failOnOf, type FailOnDraft, NO_RULES } from './failOn';
 
@@ -143,7 +143,7 @@ export function errorsIn(draft: Draft): DraftErrors {
 }
 
 /** Every field as it is sent; call it with a draft that has no errors. */
-function fieldsOf(draft: Draft): JobFields {
+function fieldsOf(draft: Draft): JobDraft {
   return {
     title: draft.title.trim(),
     command: draft.command,
@@ -186,7 +186,7 @@ function metadataOf(draft: Draft, before: Job['metadata']): Job['metadata'] {
 
 const isSame = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
 
-function differing(after: JobFields, before: JobFields): JobFields {
+function differing(after: JobDraft, before: JobDraft): JobDraft {
   const changed = Object.entries(after).filter(([key, value]) => {
     const old: unknown = Reflect.get(before, key);
     return !isSame(old, value);
@@ -195,7 +195,7 @@ function differing(after: JobFields, before: JobFields): JobFields {
 }
 
 /** What a new job is made from: what differs from the defaults is left to the gateway. */
-export function createFields(draft: Draft): JobFields & { command: string } {
+export function createFields(draft: Draft): JobDraft & { command: string } {
   const metadata = metadataOf(draft, {});
   return {
     ...differing(fieldsOf(draft), fieldsOf(newDraft(draft.timezone))),
@@ -207,7 +207,7 @@ export function createFields(draft: Draft): JobFields & { command: string } {
 }
 
 /** Only what differs from the job as it is; an untouched schedule keeps its anchor. */
-export function editFields(draft: Draft, job: Job): JobFields {
+export function editFields(draft: Draft, job: Job): JobDraft {
   const before = draftOf(job);
   const isTimeChanged =
     draft.schedule.trim() !== before.schedule || draft.timezone !== before.timezone;
