@@ -3,9 +3,9 @@
 The parts are built by duty in `wiring/`; here they are put together, started and stopped as one.
 """
 
-import asyncio
 import platform
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -291,27 +291,38 @@ class Runtime:
         keep("retention", self.retention.run)
 
     async def stop(self) -> None:
-        """Stop what runs, record how it ended, close the store. A second call does nothing."""
+        """Stop what runs, record how it ended, close the store. A second call does nothing.
+
+        Raises StoreUnavailable when it could not be recorded; everything is closed all the same.
+        """
         if self._stopped:
             return
         self._stopped = True
-        self.watchdog.stop()
-        await self.drain.close()
-        if self._health.has_recovered():
-            await self.executor.close_queue()
-        await self.supervisor.stop()
-        if self._health.has_recovered():
-            await self.executor.close()
-            await self.executor.note_stop()
-            await self.own_process.leave()
-            if self._journal is not None:
-                await self._journal.finish()
-        await asyncio.gather(*(runner.close() for runner in self.runners.values()))
-        if self._commands.rephraser is not None:
-            await self._commands.rephraser.close()
-        self._watch.close()
-        await self.store.close()
-        SECRETS.release(self._secrets)
+        async with AsyncExitStack() as rest:
+            # From the last to the first, and each of them though others fail.
+            rest.callback(SECRETS.release, self._secrets)
+            rest.push_async_callback(self.store.close)
+            rest.callback(self._watch.close)
+            if self._commands.rephraser is not None:
+                rest.push_async_callback(self._commands.rephraser.close)
+            for runner in self.runners.values():
+                rest.push_async_callback(runner.close)
+            rest.push_async_callback(self._record_ends)
+            rest.push_async_callback(self.supervisor.stop)
+            self.watchdog.stop()
+            await self.drain.close()
+            if self._health.has_recovered():
+                await self.executor.close_queue()
+
+    async def _record_ends(self) -> None:
+        """Stop the runs, and record their ends and that of this process."""
+        if not self._health.has_recovered():
+            return
+        await self.executor.close()
+        await self.executor.note_stop()
+        await self.own_process.leave()
+        if self._journal is not None:
+            await self._journal.finish()
 
     def drain_at_signal(self) -> bool:
         """Begin a drain if UA_DRAIN_SECONDS says so; False when the stop is not to wait.

@@ -114,6 +114,21 @@ class TestOutage:
         assert (await gateway.ledger()).unaccounted == []
 
 
+class TestStop:
+    async def test_everything_is_closed_though_the_ends_of_runs_cannot_be_recorded(
+        self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+    ) -> None:
+        await gateway.create(every="1m")
+        runner.seconds = 1000
+        await clock.advance(61)
+        gateway.store.database.failure = "the database was removed"
+        with pytest.raises(StoreUnavailable):
+            await gateway.stop()
+        assert len(gateway.runtime.running) == 0
+        await gateway.start()  # the lock of the database is free
+        assert await gateway.statuses() == [RunStatus.INTERRUPTED]
+
+
 class TestKeptCommit:
     """A commit is reported as failed, but was kept: what it claimed is `running` in the store."""
 
