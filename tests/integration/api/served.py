@@ -176,6 +176,7 @@ async def served(data_dir: Path, **settings: Any) -> AsyncIterator[Served]:
                 base_url=f"http://127.0.0.1:{port}",
                 headers={"X-UA-OPS-TOKEN": TOKEN},
                 trust_env=False,
+                timeout=None,  # what hangs is ended by the test's own limit
             ) as http:
                 yield Served(server, runtime, port, agent, http)
         finally:
