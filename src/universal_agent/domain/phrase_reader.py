@@ -229,6 +229,11 @@ def _read_quantity(
     if reader.take("half"):
         reader.take("a", "an")
         number = Decimal("0.5")
+    elif reader.peek().text == "quarter" or reader.peek(1).text == "quarter":
+        reader.take("a")
+        reader.take("quarter")
+        reader.take_all("of", "an|a")
+        number = Decimal("0.25") if reader.peek().text == "hour" else None
     elif reader.take_all("a", "couple", "of"):
         number = Decimal(2)
     elif reader.peek().sort == "number":

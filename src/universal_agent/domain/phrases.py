@@ -256,7 +256,9 @@ def _no_instant(reader: PhraseReader, *, now: datetime, timezone: str) -> Invali
     return reader.refusal(f"this is a recurring phrase, which is to be given as {instead}")
 
 
-_EXCEPT = re.compile(r"\b(except|unless|but|excluding|without|not)\b", re.IGNORECASE)
+_EXCEPT = re.compile(r"\b(except|but|excluding|without|not)\b(.*)", re.IGNORECASE)
+_NIGHT = re.compile(r"\b(night|evening|morning|lunch|noon|hours?|\d{1,2}(:\d\d)?( ?[ap]m)?)\b")
+_RHYTHM = re.compile(r"\b(every|each|\w+ly|\w+days)\b", re.IGNORECASE)
 
 #: Phrases with more words are refused without a search for the nearest form.
 _MOST_WORDS = 14
@@ -266,10 +268,9 @@ def _not_understood(reader: PhraseReader, *, now: datetime, timezone: str) -> In
     """A refusal that names the longest part of the phrase which is understood."""
     words = reader.text.split(" ")
     if negation := _EXCEPT.search(reader.text):
-        return reader.refusal(
-            f"{negation[0]!r} was not understood; name the days that remain, as in "
-            "'monday to saturday at 9am'"
-        )
+        return reader.refusal(_what_remains(negation))
+    if both := _two_schedules(reader, now=now, timezone=timezone):
+        return reader.refusal(both)
     lengths = range(len(words) - 1, 0, -1) if len(words) <= _MOST_WORDS else ()
     for length in lengths:
         for begin in range(len(words) - length + 1):
@@ -280,18 +281,37 @@ def _not_understood(reader: PhraseReader, *, now: datetime, timezone: str) -> In
     return reader.refusal()
 
 
+def _what_remains(negation: re.Match[str]) -> str:
+    """What to write in place of an exception other than weekdays."""
+    if _NIGHT.search(negation[2].lower()):
+        what = "the hours that remain, as in 'every hour from 6:00 to 22:00'"
+    else:
+        what = "the days that remain, as in 'every day except sunday at 9am'"
+    return f"{negation[1]!r} was not understood there; name {what}"
+
+
+def _two_schedules(reader: PhraseReader, *, now: datetime, timezone: str) -> str:
+    """The refusal of "mondays at 9am and thursdays at 4pm"; empty for other phrases."""
+    for match in re.finditer(r",? and |, ", reader.text):
+        parts = [reader.text[: match.start()], reader.text[match.end() :]]
+        if all(_nearest(part, reader, now=now, timezone=timezone) == part for part in parts):
+            return f"this is two schedules, a job each: write '{parts[0]}' and '{parts[1]}'"
+    return ""
+
+
 def _nearest(part: str, reader: PhraseReader, *, now: datetime, timezone: str) -> str | None:
     """The part of a phrase if it is understood, with a time of day where it lacks one."""
     if not re.search(r"[a-z]{2}", part, re.IGNORECASE) or part.lower() in ("every", "each"):
         return None
-    for phrase in (part, f"{part} at 9am"):
+    has_time = re.search(r"\d|noon|midnight", part)
+    for phrase in (part,) if has_time else (part, f"{part} at 9am"):
         inner = PhraseReader(phrase, field=reader.field, examples=reader.examples)
         try:
             found = read_recurring(inner, now=now, timezone=timezone)
             spoken = found or _instant(inner, now=now, timezone=timezone)
         except InvalidInput:
             continue
-        if spoken is not None:
+        if found is not None or (spoken is not None and not _RHYTHM.search(reader.text)):
             return phrase
     return None
 

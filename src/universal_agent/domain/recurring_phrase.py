@@ -21,6 +21,7 @@ from universal_agent.domain.said_clauses import (
     Said,
     read_clause,
     read_days,
+    read_exception,
     read_named_days,
 )
 from universal_agent.domain.said_day import RANKS, read_weekday, read_weekdays, read_working_day
@@ -53,7 +54,10 @@ def read_said(reader: PhraseReader, *, now: datetime, timezone: str) -> Said | N
     def start(reader: PhraseReader, said: Said) -> bool:
         return _start(reader, said, now, timezone)
 
-    clauses = (_window, start, _marker, _hourly, _every, _adverb, _fields, _past, _times, read_days)
+    clauses = (
+        *(_window, start, _marker, _hourly, _every, _adverb, _fields, _past, _times),
+        *(read_exception, read_days),
+    )
     while not reader.at_end:
         here = reader.position
         if not any(read_clause(clause, reader, said) for clause in clauses) and not reader.take(
@@ -155,6 +159,8 @@ def _noun(reader: PhraseReader, said: Said) -> bool:
         return _weekday_noun(reader, said, frozenset(range(1, 6)))
     if reader.take("weekend"):
         return _weekday_noun(reader, said, frozenset((0, 6)))
+    if reader.peek().text == "quarter" and reader.peek(1).text in ("hour", "of"):
+        return False
     if base := reader.take(*_BASES):
         if base == "year" and said.days and said.base is None:
             return True
@@ -232,6 +238,13 @@ def _nth_unit(reader: PhraseReader, said: Said) -> bool:
     unit = reader.take(*units)
     if unit is None or (ordinal and reader.peek().text in ("of", "before", "in")):
         return False
+    if ordinal and number == 1:
+        rest = reader.text[reader.peek(-1).end :] or " at 9am"
+        other = {"day": "the 1st of every month", "week": "every week on monday"}.get(unit, "")
+        raise reader.refusal(
+            f"this has two readings: write 'every {unit}{rest}'"
+            + (f" or '{other}{rest}'" if other else "")
+        )
     unit = unit.removesuffix("s")
     said.step = (number * 3, "month") if unit == "quarter" else (number, unit)
     if unit in ("day", "week"):
@@ -304,13 +317,24 @@ def _adverb(reader: PhraseReader, said: Said) -> bool:
     base = _ADVERBS.get(adverb or "")
     if base is None and count is not None and reader.take("a", "an", "per", "each", "every"):
         if reader.take("hour"):
-            raise reader.refusal("this has two readings: write 'hourly' or 'every hour'")
+            raise reader.refusal(_times_an_hour(count))
+        if unit := reader.take("minute", "second"):
+            raise reader.refusal(f"an interval is a length of time: write 'every {unit}'")
         base = reader.take(*_BASES)
     if base is None or said.base is not None:
         return False
     said.recurs, said.base, said.count = True, base, count
     said.part = "night" if adverb == "nightly" else said.part
     return True
+
+
+def _times_an_hour(count: int) -> str:
+    if count == 1 or 60 % count:
+        return "this has two readings: write 'hourly' or 'every hour'"
+    step = 60 // count
+    minutes = [f":{minute:02}" for minute in range(0, 60, step)]
+    listed = f"{', '.join(minutes[:-1])} and {minutes[-1]}"
+    return f"this has two readings: write 'every {step} minutes' or 'every hour at {listed}'"
 
 
 def _fields(reader: PhraseReader, said: Said) -> bool:

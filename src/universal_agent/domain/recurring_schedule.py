@@ -93,13 +93,17 @@ class _Maker:
         """Whether days or weeks are counted on the calendar rather than by the clock."""
         said = self._said
         starts_on = said.start is not None and said.start.clock is not None
-        return bool(said.days or said.times or said.window or said.minutes or starts_on)
+        return bool(
+            said.days or said.times or said.window or said.minutes or starts_on or said.without
+        )
 
     # -- intervals
 
     def _repeated(self, every: timedelta) -> Recurring:
         said = self._said
-        on_days = bool(said.days or said.months or said.base or said.part)
+        on_days = bool(said.days or said.months or said.base or said.part or said.without)
+        if said.base == "day" and said.times:
+            raise self._reader.refusal("this says both an interval and times of every day")
         start_time = said.start.clock if said.start and not said.start.dates else None
         if said.window is not None:
             return self._cron(self._window_times(every, *said.window))
@@ -284,12 +288,25 @@ class _Maker:
         in_week = [day.weekdays for day in days if day.weekdays]
         if len(in_month) > 1:
             raise self._reader.refusal("days of the month are said once, 'on the 1st and 15th'")
+        if said.without:
+            in_week = [self._remaining(in_month, in_week)]
         month = "*" if months is None else numbers_text(months)
         day = _month_days_text(in_month[0]) if in_month else "*"
         weekday = _week_days_text(in_week) if in_week else "*"
         if any(clause.also for clause in days):
             day, weekday = self._both(in_month[0], in_week, day, weekday)
         return f"{day} {month} {weekday}"
+
+    def _remaining(self, in_month: list[MonthDays], in_week: list[WeekDays]) -> WeekDays:
+        """The weekdays but those that "except" names."""
+        without = self._said.without
+        named = frozenset[int]().union(*(days.numbers for days in in_week))
+        if in_month or any(days.nth or days.last for days in in_week):
+            raise self._reader.refusal("only weekdays are left out of weekdays, or of every day")
+        rest = (named if in_week else frozenset(range(7))) - without
+        if not rest or (in_week and not without & named):
+            raise self._reader.refusal("nothing remains, or nothing is left out, of these days")
+        return WeekDays(rest)
 
     def _both(
         self, days: MonthDays, weekdays: list[WeekDays], day: str, weekday: str

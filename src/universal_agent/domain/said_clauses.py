@@ -1,5 +1,6 @@
 """What the clauses of a recurring phrase say, and the clauses that name days."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -51,6 +52,8 @@ class Said:
     step: tuple[int, str] | None = None
     days: list[DayClause] = field(default_factory=list)
     months: frozenset[int] | None = None
+    #: "except sunday".
+    without: frozenset[int] = frozenset()
     #: "every morning".
     part: str | None = None
     times: list[TimeOfDay] = field(default_factory=list)
@@ -95,6 +98,20 @@ def read_days(reader: PhraseReader, said: Said) -> bool:
     return True
 
 
+def read_exception(reader: PhraseReader, said: Said) -> bool:
+    """ "except sunday", "but not on weekends"."""
+    if said.without or not reader.take("except", "excluding", "but"):
+        return False
+    reader.take("not")
+    reader.take("for", "on")
+    if reader.take("weekend"):
+        said.without = frozenset((0, 6))
+        return True
+    found = read_weekdays(reader)
+    said.without = frozenset() if found is None else found[0]
+    return bool(said.without)
+
+
 def read_named_days(reader: PhraseReader, said: Said) -> bool:
     """Days by rank, date or name."""
     return any(read_clause(clause, reader, said) for clause in (_ranked, _day_of_year, _weekdays))
@@ -122,15 +139,19 @@ def _ranked(reader: PhraseReader, said: Said) -> bool:
         said.recurs = True
     if not said.recurs and not months:
         raise reader.refusal(
-            f"this is once or every month: write 'every month on {reader.text}', or a date"
+            "this is once or every month: write "
+            f"'every month on {reader.text.removeprefix('on ')}', or a date"
         )
     if says_day and months:
         said.recurs = True  # "the 11th day of november", where a date is "11 november"
     is_second = weekdays is not None and {n for _, n in weekdays.nth} == {2}
     if after_every and is_second and months is None and said.base is None:
+        rest = re.sub(r"^(every|each) (2nd|second) ", "", reader.text, flags=re.IGNORECASE)
+        day, _, times = rest.partition(" ")
+        times = times or "at 9am"
         raise reader.refusal(
-            "'every 2nd' before a weekday has two readings: write 'every other' or "
-            "'on the second ... of every month'"
+            f"'every 2nd {day}' has two readings: write 'every other {day} {times}' or "
+            f"'the second {day} of every month {times}'"
         )
     said.days.append(DayClause(days, weekdays, months or None))
     return True

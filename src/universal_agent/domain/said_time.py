@@ -161,6 +161,7 @@ def read_window(reader: PhraseReader) -> tuple[int, int] | None:
     Raises InvalidPhrase for bare hours with two readings.
     """
     here = reader.position
+    begins = reader.peek().start
     opening = reader.take("from", "between")
     if opening is None:
         return None
@@ -178,8 +179,10 @@ def read_window(reader: PhraseReader) -> tuple[int, int] | None:
         return begin, end
     later = last.clock.replace(hour=last.clock.hour + 12)
     if first.clock.hour not in _WORK_BEGINS or last.clock.hour not in _WORK_ENDS:
-        raise reader.refusal(
-            f"this window has two readings: write 'from {first.clock:%H:%M} to {later:%H:%M}' or "
-            f"'from {first.clock:%H:%M} to {last.clock:%H:%M}'"
+        before, after = reader.text[:begins], reader.text[reader.peek(-1).end :]
+        forms = " or ".join(
+            f"'{before}from {first.clock:%H:%M} to {end:%H:%M}{after}'"
+            for end in (later, last.clock)
         )
+        raise reader.refusal(f"this window has two readings: write {forms}")
     return begin, end + 12 * 3600

@@ -67,13 +67,14 @@ def _zone_at(reader: PhraseReader, index: int) -> str | None:
     if token.sort == "zone":
         return _known(reader, token.written)
     if token.text in NOT_ONE_ZONE and index:
-        instead = " or ".join(f"'{zone}'" for zone in NOT_ONE_ZONE[token.text])
+        before, after = reader.text[: token.start], reader.text[token.end :]
+        instead = " or ".join(f"'{before}{zone}{after}'" for zone in NOT_ONE_ZONE[token.text])
         raise reader.refusal(f"{token.written} is not the name of one zone; write {instead}")
     zone = _ZONES.get(token.text)
     following = reader.tokens[index + 1].text if index + 1 < len(reader.tokens) else ""
     if zone and following in ("+", "-"):
         raise reader.refusal(
-            "an offset is not a zone; write a place such as 'Europe/Berlin', or UTC alone"
+            "an offset is not a zone; write a place such as Europe/Berlin, or UTC alone"
         )
     return zone
 

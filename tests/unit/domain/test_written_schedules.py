@@ -135,6 +135,49 @@ def test_nothing_of_the_collection_is_missing() -> None:
     assert len(phrases) - len(refused) >= 172
 
 
+#: Refused lines without a form to propose: another language, no time at all, or a number outside
+#: its range, where the refusal says the range.
+_WITHOUT_A_FORM = (
+    *("tous les jours à 9h", "jeden Tag um 9 Uhr", "每天 9 点", "每天早上8点", "cada día a las 9"),
+    *("@reboot", "0 0 0 1 1 ? 2027", "0 0 30 2 *", "0 0 31 2 *", "UTC 0 9 * * 1"),
+    *("H * * * *", "H H * * *", "H/15 * * * *", "every working hour"),
+    *("from time to time", "every so often", "every few hours", "every -5 minutes"),
+    *("every day at 26:00", "every day at 13pm", "every 0 hours", "every 32nd at 9am"),
+    *("every feb 30 at 9", "every day at 9am UTC+2", "every day at 9am every 2 hours"),
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        row[0]
+        for name in ("phrases-meant.tsv", "cron-lines-meant.tsv", "everyday.tsv")
+        for row in corpus(name)
+        if row[1] == "refused"
+    ],
+)
+def test_a_refused_line_is_answered_with_forms_that_are_understood(text: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read(text)
+    head = refused.value.message.replace(f"got {text!r}", "").partition("; expected a schedule")[0]
+    forms = re.findall(r"(?:write|or|as in|and|without it:|expected) '([^']+)'", head)
+    assert bool(forms) is (text not in _WITHOUT_A_FORM)
+    for form in forms:
+        assert form != text
+        assert read(form).next_after(NOW) is not None
+
+
+def test_a_schedule_without_a_time_of_day_is_refused_as_the_collection_says() -> None:
+    """cron's @daily and systemd's `daily` are midnight, but people who write "every day" are not
+    of one mind: the collection marks these phrases "needs time", and the refusal proposes one.
+    """
+    marked = [row for row in corpus("phrases.tsv") if row[1].endswith("needs time")]
+    assert len(marked) >= 10
+    for phrase, *_ in marked:
+        with pytest.raises(InvalidInput, match=r"needs a time of day, as in '.+ at 9am'"):
+            read(phrase)
+
+
 @pytest.mark.parametrize(("text", "meaning"), corpus("everyday.tsv"))
 def test_an_everyday_phrase_means_what_a_person_means(text: str, meaning: str) -> None:
     if meaning == "refused":
