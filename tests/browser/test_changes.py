@@ -54,7 +54,7 @@ def test_a_proposal_about_a_job_that_changed_meanwhile_is_previewed_again(
         dialog = propose(page, "Moved by two", "every day at 8:30")
         api.put(path, cron_expr="0 12 * * *")
         dialog.get_by_role("button", name="Confirm").click()
-        expect(dialog.get_by_role("alert")).to_contain_text("changed meanwhile")
+        expect(dialog.get_by_role("alert")).to_contain_text("changed since the preview")
         assert api.get(path)["job"]["cron_expr"] == "0 12 * * *"
         dialog.get_by_role("button", name="Preview again").click()
         expect(dialog.get_by_role("alert")).to_have_count(0)

@@ -158,3 +158,18 @@ def test_the_index_leads_to_every_document() -> None:
     index = links((DOCS / "index.md").read_text(encoding="utf-8"))
     there = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
     assert there - {"index.md"} <= set(index)
+
+
+@pytest.mark.parametrize("path", documents(), ids=_name)
+def test_every_source_file_that_a_document_names_exists(path: Path) -> None:
+    places = ("src", "tests", "web/src", "tools", "docs", "bench", "chaos")
+    files = {f"/{_name(file)}" for place in places for file in (ROOT / place).rglob("*.*")}
+    text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    named = re.findall(r"`([\w./-]+\.(?:py|sql|tsx?))(?:::(\w+))?`", text)
+    lost = []
+    for name, function in named:
+        found = [file for file in files if file.endswith(f"/{name.removeprefix('./')}")]
+        texts = [(ROOT / file[1:]).read_text("utf-8") for file in found]
+        if not found or (function and not any(f"def {function}(" in one for one in texts)):
+            lost.append(name)
+    assert lost == []

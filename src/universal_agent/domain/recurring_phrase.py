@@ -318,8 +318,8 @@ def _adverb(reader: PhraseReader, said: Said) -> bool:
     if base is None and count is not None and reader.take("a", "an", "per", "each", "every"):
         if reader.take("hour"):
             raise reader.refusal(_times_an_hour(count))
-        if unit := reader.take("minute", "second"):
-            raise reader.refusal(f"an interval is a length of time: write 'every {unit}'")
+        if short := reader.take("minute", "second"):
+            raise reader.refusal(f"an interval is a length of time: write 'every {short}'")
         base = reader.take(*_BASES)
     if base is None or said.base is not None:
         return False

@@ -51,7 +51,7 @@ const SENTENCES: Record<number, string> = {
   401: 'Sign in to go on.',
   403: 'This is not allowed from here.',
   404: 'There is no such thing here.',
-  409: 'It was changed meanwhile.',
+  409: 'It was changed since it was read.',
   413: 'That is too large.',
   429: 'Too many requests; wait a moment.',
   503: 'This part of the gateway is switched off or not ready.',

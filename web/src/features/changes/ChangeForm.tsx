@@ -86,7 +86,7 @@ export function ChangeForm(props: ChangeFormProps): JSX.Element {
       )}
       <Textarea
         label="What is to change"
-        description="For example: move it to 8:30 on weekdays, pause it until Monday, run it now"
+        description="For example: skip tomorrow, move it to 10am, at 8:30 on weekdays, not on fridays, pause it until Monday, run it now"
         autosize
         minRows={3}
         data-autofocus
@@ -145,7 +145,7 @@ function Confirming(props: ConfirmingProps): JSX.Element {
       <ProposalCard proposal={proposal} />
       {decide.error && (
         <p className={styles.error} role="alert">
-          {isStale ? 'It was changed meanwhile. Preview it again.' : messageOf(decide.error)}
+          {isStale ? 'The job changed since the preview. Preview it again.' : messageOf(decide.error)}
         </p>
       )}
       <div className={styles.actions}>

@@ -50,7 +50,7 @@ export function FirstSteps(): JSX.Element {
           </div>
         </Step>
         <Step isDone={(runs?.length ?? 0) > 0} number={2} title="See it run">
-          Run it at once, or wait for its slot: the calendar shows both as they happen.
+          Run it now, or wait for its slot: the calendar shows both as they happen.
         </Step>
         <Step
           isDone={Object.keys(beats ?? {}).length > 0}
