@@ -46,6 +46,8 @@ class Gateway:
             "UA_DATA_DIR": str(data_dir),
             "UA_GATEWAY_PORT": str(self.port),
             "UA_LOG_LEVEL": "warning",
+            # The rig's approver decides what was missed.
+            "UA_ON_MISS_DEFAULT": "ask",
             "XDG_STATE_HOME": str(data_dir.parent.absolute() / "state"),
             **(environment or {}),
         }

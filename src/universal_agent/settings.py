@@ -148,6 +148,11 @@ class Settings(BaseSettings):
     # -- logging
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    # -- missed slots
+    #: What becomes of the missed slots of jobs that do not say; "cadence": it follows from how
+    #: often they run.
+    on_miss_default: Literal["cadence", "ask", "run_latest", "run_all", "skip"] = "cadence"
+
     # -- limits
     max_jobs: int = Field(default=200_000, ge=1)
     min_interval_seconds: int = Field(default=1, ge=1)

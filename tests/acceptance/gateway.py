@@ -35,7 +35,9 @@ class GatewayProcess:
         self.data_dir = folder / ".ua"
         self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
-        self.environment = {"UA_GATEWAY_PORT": str(self.port), **environment}
+        # What was missed waits, so that the tests decide it.
+        ours = {"UA_GATEWAY_PORT": str(self.port), "UA_ON_MISS_DEFAULT": "ask"}
+        self.environment = ours | environment
         #: Whose installation it is.
         self.python = sys.executable
         #: How it is started, when that is not as its `python` would.

@@ -65,7 +65,7 @@ class History:
     @classmethod
     async def begin(cls, folder: Path, clock: ManualClock) -> "History":
         runtime = Runtime(
-            Settings(data_dir=folder, cron_mock_response=True),
+            Settings(data_dir=folder, cron_mock_response=True, on_miss_default="ask"),
             clock=clock,
             store=sqlite_store(folder / "ua.db", synchronous="OFF"),
         )

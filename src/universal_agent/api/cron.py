@@ -77,6 +77,7 @@ class Echo(Answer):
     timezone: str
     timezone_source: str
     runner: str
+    when_missed: str
     notes: list[str]
     next: list[SlotDocument]
 

@@ -67,7 +67,15 @@ def job_fields(
         str | None,
         typer.Option(
             metavar="POLICY",
-            help="When slots were missed: ask, run_latest, run_all or skip.",
+            help="When slots were missed: ask, run_latest, run_all or skip. [default: by cadence]",
+            rich_help_panel=_WHEN_LATE,
+        ),
+    ] = None,
+    side_effects: Annotated[
+        bool | None,
+        typer.Option(
+            "--side-effects/--no-side-effects",
+            help="Whether a late run may do harm: its missed slots wait for you by default.",
             rich_help_panel=_WHEN_LATE,
         ),
     ] = None,
@@ -144,6 +152,7 @@ def job_fields(
         "delete_after_run": delete_after_run,
         "overlap": overlap,
         "on_miss": on_miss,
+        "side_effects": side_effects,
         "retries": retries,
         "retry_interrupted": retry_interrupted,
         "auto_pause_after": auto_pause_after,

@@ -60,6 +60,7 @@ def job_view(screen: Screen, document: "Document") -> "RenderableType":
                 ("workspace", screen.text(job["workspace_dir"])),
                 ("overlap", Text(job["overlap"])),
                 ("late", _lateness(job)),
+                ("when missed", _when_missed(screen, document)),
                 ("limits", _limits(job)),
                 ("fails on", _fail_on(screen, job)),
                 ("metadata", screen.text(metadata) if metadata else None),
@@ -86,10 +87,17 @@ def added_view(screen: Screen, document: "Document") -> "RenderableType":
                 ("next", _next_slots(screen, document["echo"])),
                 ("zone", _zone(screen, document["echo"])),
                 ("runner", screen.text(job["runner"])),
+                ("when missed", _when_missed(screen, document)),
                 *(("note", screen.text(note, "yellow")) for note in _notes(document)),
             ]
         ),
     )
+
+
+def _when_missed(screen: Screen, document: "Document") -> Text | None:
+    """What becomes of missed slots, and why; None when the gateway is an older one."""
+    text = document["echo"].get("when_missed")
+    return screen.text(text) if isinstance(text, str) else None
 
 
 def _notes(document: "Document") -> list[str]:
@@ -168,9 +176,7 @@ def _next_slots(screen: Screen, echo: "Document") -> "Table | Text":
 
 
 def _lateness(job: "Document") -> Text:
-    grace, useful = job["misfire_grace_seconds"], job["useful_for_seconds"]
-    expiry = f", missed slots expire after {_length(useful)}" if useful else ""
-    return Text(f"runs up to {_length(grace)} late, on_miss {job['on_miss']}{expiry}")
+    return Text(f"runs up to {_length(job['misfire_grace_seconds'])} late")
 
 
 def _limits(job: "Document") -> Text:

@@ -51,7 +51,9 @@ PARTS: tuple[Part, ...] = (
     ),
     Part(
         title="Back up the notes",
-        fields=_cron("15 2 * * *", "Europe/Berlin", useful_for_seconds=10 * 86_400),
+        fields=_cron(
+            "15 2 * * *", "Europe/Berlin", side_effects=True, useful_for_seconds=10 * 86_400
+        ),
         command="echo 'sent 14.2 MB, 1,204 files unchanged'",
         prints=("sent 14.2 MB, 1,204 files unchanged\n",),
         seconds=95,
@@ -73,7 +75,7 @@ PARTS: tuple[Part, ...] = (
     ),
     Part(
         title="News digest",
-        fields=_cron("0 */6 * * *"),
+        fields=_cron("0 */6 * * *", on_miss="ask"),
         command="echo 'digest of 46 articles written'",
         prints=("digest of 46 articles written\n", "digest of 39 articles written\n"),
         fails_each=9,
@@ -82,7 +84,7 @@ PARTS: tuple[Part, ...] = (
     ),
     Part(
         title="Repository review",
-        fields={"every": "2h"},
+        fields={"every": "2h", "on_miss": "ask"},
         command="echo '2 pull requests reviewed'",
         prints=("2 pull requests reviewed\n", "nothing to review\n"),
         seconds=210,
@@ -90,14 +92,14 @@ PARTS: tuple[Part, ...] = (
     ),
     Part(
         title="Nightly build",
-        fields=_cron("0 1 * * *", timeout_seconds=3600),
+        fields=_cron("0 1 * * *", timeout_seconds=3600, on_miss="ask"),
         command="echo 'build passed in 11:42'",
         prints=("build passed in 11:42\n",),
         seconds=700,
     ),
     Part(
         title="Invoices",
-        fields=_cron("0 11 * * *", "Asia/Kolkata"),
+        fields=_cron("0 11 * * *", "Asia/Kolkata", on_miss="ask"),
         command="echo '1 invoice filed'",
         prints=("1 invoice filed\n", "no new invoice\n"),
     ),

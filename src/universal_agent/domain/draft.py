@@ -11,6 +11,7 @@ from universal_agent.domain.fail_on import check_fail_on, read_fail_on
 from universal_agent.domain.job import JobSpec, OffLabel, OnMiss, Overlap, Policy
 from universal_agent.domain.job_draft import JobDraft, with_unix_lines
 from universal_agent.domain.local_time import load_zone
+from universal_agent.domain.miss_defaults import FOLLOWING, policy_by_cadence
 from universal_agent.domain.said_schedule import SCHEDULE_FIELDS, SaidSchedule, read_schedule
 from universal_agent.domain.schedule import (
     CronSchedule,
@@ -51,9 +52,11 @@ def draft_job(
     default_runner: str,
     shortest_interval: timedelta,
     default_timezone: str = "UTC",
+    default_on_miss: OnMiss | None = None,
 ) -> Drafted:
     """The spec that the draft describes, on top of `base` when this is an edit.
 
+    `default_on_miss` is what a job does that says nothing; None: what follows from its cadence.
     Raises InvalidInput with the field's name.
     """
     timezone = _timezone(draft, base, default_timezone)
@@ -89,6 +92,7 @@ def draft_job(
         off_label=_off_label(draft, enabled, old),
         policy=_policy(draft, old.policy),
     )
+    spec = _with_miss_policy(spec, draft, base, default_on_miss)
     if spec.fail_on is not None:
         check_fail_on(spec.fail_on, spec.runner)
     if not schedule_matches(spec.schedule, spec.delete_after_run):
@@ -101,7 +105,7 @@ def draft_job(
 
 
 #: Fields that null leaves as they are, and those that it clears.
-_KEPT = ("runner", "workspace_dir", "enabled", "delete_after_run", "metadata")
+_KEPT = ("runner", "workspace_dir", "enabled", "delete_after_run", "metadata", "side_effects")
 _CLEARED = ("title", "model")
 
 
@@ -223,3 +227,28 @@ def _policy(draft: JobDraft, old: Policy) -> Policy:
                 value = read(value)
             changes[name] = value
     return replace(old, **changes) if changes else old
+
+
+def _with_miss_policy(
+    spec: JobSpec, draft: JobDraft, base: JobSpec | None, default_on_miss: OnMiss | None
+) -> JobSpec:
+    """The spec with what its missed slots do where no one said it."""
+    unsaid = set(FOLLOWING if base is None else base.follows_cadence)
+    for name in FOLLOWING:
+        if not draft.is_given(name):
+            continue
+        if getattr(draft, name) is None:
+            unsaid.add(name)
+        elif base is None or getattr(draft, name) != getattr(base.policy, name):
+            unsaid.discard(name)  # a job that is sent back as it is follows as before
+    policy = spec.policy
+    if "on_miss" not in unsaid:
+        # How long a slot is useful follows from nothing once a person has said what becomes of it.
+        if "useful_for_seconds" in unsaid:
+            policy = replace(policy, useful_for_seconds=None)
+        unsaid.clear()
+    elif default_on_miss is not None and (base is None or draft.is_given("on_miss")):
+        policy = replace(policy, on_miss=default_on_miss)
+        unsaid.clear()
+    spec = replace(spec, policy=policy, follows_cadence=tuple(sorted(unsaid)))
+    return replace(spec, policy=policy_by_cadence(spec))

@@ -144,6 +144,11 @@ class JobSpec:
     policy: Policy = field(default_factory=Policy)
     #: What counts as a failure beyond what the runner knows.
     fail_on: FailOn | None = None
+    #: Whether a late run may do harm: then its missed slots wait for a person by default.
+    side_effects: bool = False
+    #: The fields of the policy that no one set: they follow from how often the job runs
+    #: (miss_defaults.py).
+    follows_cadence: tuple[str, ...] = ()
 
     @property
     def is_held(self) -> bool:
@@ -334,6 +339,8 @@ def spec_to_record(spec: JobSpec) -> dict[str, Any]:
         "metadata": dict(spec.metadata),
         "policy": {name: getattr(policy, name) for name in Policy.__slots__},
         "fail_on": spec.fail_on and spec.fail_on.record(),
+        "side_effects": spec.side_effects,
+        "follows_cadence": list(spec.follows_cadence),
     }
 
 
@@ -360,4 +367,6 @@ def spec_from_record(record: Mapping[str, Any]) -> JobSpec:
         metadata=record["metadata"],
         policy=Policy(**policy),
         fail_on=read_fail_on(record.get("fail_on")),
+        side_effects=record.get("side_effects", False),
+        follows_cadence=tuple(record.get("follows_cadence", ())),
     )

@@ -155,7 +155,13 @@ class JobDraft(BaseModel):
     delete_after_run: bool | None = None
     metadata: Annotated[dict[str, Any], AfterValidator(_checked_metadata)] | None = None
     overlap: Literal["skip", "queue_one", "allow", "cancel_previous"] | None = None
-    on_miss: Literal["ask", "run_latest", "run_all", "skip"] | None = None
+    on_miss: Literal["ask", "run_latest", "run_all", "skip"] | None = Field(
+        default=None,
+        description="What becomes of missed slots; null: what follows from the cadence.",
+    )
+    side_effects: bool | None = Field(
+        default=None, description="Whether a late run may do harm: its missed slots wait."
+    )
     misfire_grace_seconds: Annotated[int, Between(0, _LONGEST_SECONDS)] | None = None
     useful_for_seconds: Seconds | None = None
     timeout_seconds: Annotated[int, Between(1, 7 * 86_400)] | None = None

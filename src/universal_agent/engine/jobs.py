@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from universal_agent.clock import Clock
 from universal_agent.domain.draft import Drafted, draft_job
-from universal_agent.domain.job import Job, JobSpec, spec_to_record
+from universal_agent.domain.job import Job, JobSpec, OnMiss, spec_to_record
 from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.run import JobId, Run, RunId
 from universal_agent.domain.schedule import OneShotSchedule
@@ -57,6 +57,7 @@ class Jobs:
         *,
         default_runner: str,
         default_timezone: str,
+        default_on_miss: OnMiss | None,
         max_jobs: int,
         shortest_interval: timedelta,
         workspaces_root: Path,
@@ -68,6 +69,7 @@ class Jobs:
         self._runners = runners
         self._default_runner = default_runner
         self._default_timezone = default_timezone
+        self._default_on_miss = default_on_miss
         self._max_jobs = max_jobs
         self._shortest_interval = shortest_interval
         self._workspaces_root = workspaces_root
@@ -91,6 +93,7 @@ class Jobs:
             now=now,
             default_runner=self._default_runner,
             default_timezone=self._default_timezone,
+            default_on_miss=self._default_on_miss,
             shortest_interval=self._shortest_interval,
         ).by_present_rules(base)
         spec = drafted.spec

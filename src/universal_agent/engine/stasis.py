@@ -12,6 +12,7 @@ from typing import Any
 from universal_agent.clock import Clock
 from universal_agent.domain.job import Job
 from universal_agent.domain.judge import MissedStatus
+from universal_agent.domain.miss_defaults import policy_by_cadence
 from universal_agent.domain.phrases import parse_instant
 from universal_agent.domain.run import JobId, RunId
 from universal_agent.domain.schedule import make_once
@@ -144,22 +145,23 @@ class Stasis:
             )
         missed_at = missed.span.last_at if scope is Scope.GROUP else slot.scheduled_at
         origin = replace(slot, scheduled_at=missed_at)
+        spec = replace(
+            spec,
+            schedule=schedule,
+            timezone=zone,
+            title=f"{spec.display_title} (rescheduled)",
+            enabled=True,
+            off_label=None,
+            metadata={
+                **spec.metadata,
+                "backfill_for_job_id": job.job_id,
+                "backfill_for_event_id": origin.event_id,
+            },
+        )
         return Job(
             job_id=JobId(new_id("job", now)),
             version=1,
-            spec=replace(
-                spec,
-                schedule=schedule,
-                timezone=zone,
-                title=f"{spec.display_title} (rescheduled)",
-                enabled=True,
-                off_label=None,
-                metadata={
-                    **spec.metadata,
-                    "backfill_for_job_id": job.job_id,
-                    "backfill_for_event_id": origin.event_id,
-                },
-            ),
+            spec=replace(spec, policy=policy_by_cadence(spec)),
             created_at=now,
             effective_from=min(now, schedule.run_at - timedelta(seconds=1)),
             next_run_at=schedule.run_at,

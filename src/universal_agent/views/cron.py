@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from universal_agent.domain.caveats import caveats
 from universal_agent.domain.job import Job, JobSpec, Policy
 from universal_agent.domain.job_draft import JobDraft
+from universal_agent.domain.miss_defaults import explain_policy
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus
 from universal_agent.domain.said_schedule import said_in
 from universal_agent.domain.schedule import (
@@ -63,6 +64,8 @@ class CronView:
             "runner": spec.runner,
             **{name: getattr(policy, name) for name in Policy.__slots__},
             "fail_on": spec.fail_on and spec.fail_on.record(),
+            "side_effects": spec.side_effects,
+            "follows_cadence": list(spec.follows_cadence),
             "version": job.version,
             "description": spec.schedule.describe(),
             "off_label": spec.off_label,
@@ -216,6 +219,7 @@ def echo(
         "timezone": spec.timezone,
         "timezone_source": source,
         "runner": spec.runner,
+        "when_missed": explain_policy(spec),
         "notes": [*map(_sentence, notes), *_command_notes(spec, said)],
         "next": [_slot(slot, spec) for slot in slots],
     }

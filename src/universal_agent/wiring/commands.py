@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from universal_agent.domain.heartbeat import config_from
+from universal_agent.domain.job import OnMiss
 from universal_agent.engine.beats import Beats
 from universal_agent.engine.changes import Changes
 from universal_agent.engine.flags import Flags
@@ -39,6 +40,9 @@ def build_commands(base: Foundation, execution: Execution, watch: WorkspaceWatch
     rules: dict[str, Any] = {
         "default_timezone": settings.default_timezone,
         "default_runner": "agent" if settings.has_agent else "shell",
+        "default_on_miss": (
+            None if settings.on_miss_default == "cadence" else OnMiss(settings.on_miss_default)
+        ),
         "max_jobs": settings.max_jobs,
         "shortest_interval": base.shortest_interval,
         "workspaces_root": settings.workspaces_root,

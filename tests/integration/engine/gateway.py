@@ -32,6 +32,8 @@ class Gateway:
     """A gateway over one data directory; it can be killed and started again."""
 
     def __init__(self, data_dir: Path, clock: ManualClock, **settings: Any) -> None:
+        # These stories are about slots that wait; test_miss_defaults.py is about what does not.
+        settings.setdefault("on_miss_default", "ask")
         self._settings = Settings(data_dir=data_dir, **settings)
         self.clock = clock
         self.began = clock.now()

@@ -125,8 +125,9 @@ class TestCreate:
             command="true",
             runner="shell",
             schedule=IntervalSchedule(timedelta(minutes=30), NOW.replace(second=1, microsecond=0)),
+            policy=Policy(on_miss=OnMiss.SKIP, useful_for_seconds=1800),
+            follows_cadence=("on_miss", "useful_for_seconds"),
         )
-        assert spec.policy == Policy()
 
     @pytest.mark.parametrize(
         ("fields", "schedule"),
@@ -239,7 +240,7 @@ class TestEdit:
 
     def test_null_takes_a_policy_back_to_its_default(self) -> None:
         policy = edit(DAILY, retries=None, overlap=None, retry_backoff=None).spec.policy
-        assert policy == Policy()
+        assert policy == replace(Policy(), on_miss=OnMiss.RUN_LATEST, useful_for_seconds=43_200)
 
     def test_null_takes_a_text_away(self) -> None:
         assert edit(DAILY, title=None).spec.title is None

@@ -17,6 +17,9 @@ export interface JobMetadata {
 export interface JobPolicy {
   overlap: 'skip' | 'queue_one' | 'allow' | 'cancel_previous';
   on_miss: 'ask' | 'run_latest' | 'run_all' | 'skip';
+  /** The fields above and below that follow from how often the job runs. */
+  follows_cadence: string[];
+  side_effects: boolean;
   misfire_grace_seconds: number;
   useful_for_seconds: number | null;
   timeout_seconds: number;

@@ -1104,6 +1104,8 @@ export interface components {
             timezone_source: string;
             /** Runner */
             runner: string;
+            /** When Missed */
+            when_missed: string;
             /** Notes */
             notes: string[];
             /** Next */
@@ -1392,8 +1394,16 @@ export interface components {
             } | null;
             /** Overlap */
             overlap?: ("skip" | "queue_one" | "allow" | "cancel_previous") | null;
-            /** On Miss */
+            /**
+             * On Miss
+             * @description What becomes of missed slots; null: what follows from the cadence.
+             */
             on_miss?: ("ask" | "run_latest" | "run_all" | "skip") | null;
+            /**
+             * Side Effects
+             * @description Whether a late run may do harm: its missed slots wait.
+             */
+            side_effects?: boolean | null;
             /** Misfire Grace Seconds */
             misfire_grace_seconds?: number | null;
             /** Useful For Seconds */
@@ -1539,8 +1549,16 @@ export interface components {
             } | null;
             /** Overlap */
             overlap?: ("skip" | "queue_one" | "allow" | "cancel_previous") | null;
-            /** On Miss */
+            /**
+             * On Miss
+             * @description What becomes of missed slots; null: what follows from the cadence.
+             */
             on_miss?: ("ask" | "run_latest" | "run_all" | "skip") | null;
+            /**
+             * Side Effects
+             * @description Whether a late run may do harm: its missed slots wait.
+             */
+            side_effects?: boolean | null;
             /** Misfire Grace Seconds */
             misfire_grace_seconds?: number | null;
             /** Useful For Seconds */
@@ -1648,8 +1666,16 @@ export interface components {
             } | null;
             /** Overlap */
             overlap?: ("skip" | "queue_one" | "allow" | "cancel_previous") | null;
-            /** On Miss */
+            /**
+             * On Miss
+             * @description What becomes of missed slots; null: what follows from the cadence.
+             */
             on_miss?: ("ask" | "run_latest" | "run_all" | "skip") | null;
+            /**
+             * Side Effects
+             * @description Whether a late run may do harm: its missed slots wait.
+             */
+            side_effects?: boolean | null;
             /** Misfire Grace Seconds */
             misfire_grace_seconds?: number | null;
             /** Useful For Seconds */

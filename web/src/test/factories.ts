@@ -114,6 +114,8 @@ export function job(part: Partial<Job> = {}): Job {
     probe_at: null,
     overlap: 'skip',
     on_miss: 'ask',
+    side_effects: false,
+    follows_cadence: [],
     misfire_grace_seconds: 60,
     useful_for_seconds: null,
     timeout_seconds: 3600,

@@ -152,7 +152,11 @@ function JobFacts({ job }: { job: Job }): JSX.Element {
             ),
           ],
           ['Owner', job.user_id],
-          ['When missed', ON_MISS[job.on_miss]],
+          [
+            'When missed',
+            `${ON_MISS[job.on_miss]}${job.follows_cadence.includes('on_miss') ? ', by its cadence' : ''}`,
+          ],
+          ['Side effects', job.side_effects ? 'yes' : null],
           ['When still running', OVERLAP[job.overlap]],
           ['Grace', duration(job.misfire_grace_seconds)],
           ['Useful for', job.useful_for_seconds === null ? null : duration(job.useful_for_seconds)],

@@ -14,7 +14,8 @@ interface FieldsProps {
   isNew: boolean;
 }
 
-const ON_MISS: Record<Job['on_miss'], string> = {
+const ON_MISS: Record<Draft['on_miss'], string> = {
+  '': 'By its cadence (the default)',
   ask: 'Ask (it waits in stasis)',
   run_latest: 'Run the latest',
   run_all: 'Run all of them',
@@ -58,7 +59,7 @@ export function JobPolicyFields({ draft, set, errors, isNew }: FieldsProps): JSX
     />
   );
   const flag = (
-    key: 'retry_interrupted' | 'delete_after_run',
+    key: 'retry_interrupted' | 'delete_after_run' | 'side_effects',
     label: string,
     description: string,
   ) => (
@@ -78,7 +79,13 @@ export function JobPolicyFields({ draft, set, errors, isNew }: FieldsProps): JSX
           value={draft.on_miss}
           onChange={(value) => set('on_miss', value)}
         />
-        {text('useful_for', 'Useful for', 'without end', 'A missed slot expires after this.')}
+        {text(
+          'useful_for',
+          'Useful for',
+          draft.on_miss === '' ? 'by the cadence' : 'without end',
+          'A missed slot expires after this.',
+        )}
+        {flag('side_effects', 'Has side effects', 'A late run may do harm: its missed slots wait.')}
         <Choice
           label="When it still runs"
           choices={OVERLAP}

@@ -22,6 +22,16 @@ describe('a job draft', () => {
     expect(editFields(draftOf(full), full)).toEqual({});
   });
 
+  it('follows the cadence until a policy is chosen, and again when it is taken away', () => {
+    const both = ['on_miss', 'useful_for_seconds'];
+    const follows = job({ on_miss: 'skip', useful_for_seconds: 600, follows_cadence: both });
+    const draft = draftOf(follows);
+    expect(editFields(draft, follows)).toEqual({});
+    expect(editFields({ ...draft, on_miss: 'ask' }, follows)).toEqual({ on_miss: 'ask' });
+    const asks = job({ on_miss: 'ask' });
+    expect(editFields({ ...draftOf(asks), on_miss: '' }, asks)).toEqual({ on_miss: null });
+  });
+
   it('leaves the schedule alone unless that was changed', () => {
     const draft = { ...draftOf(job()), title: 'Evening brief' };
     expect(editFields(draft, job())).toEqual({ title: 'Evening brief' });

@@ -11,7 +11,9 @@ export interface Draft {
   schedule: string;
   timezone: string;
   enabled: boolean;
-  on_miss: Job['on_miss'];
+  /** '': what follows from how often it runs. */
+  on_miss: Job['on_miss'] | '';
+  side_effects: boolean;
   overlap: Job['overlap'];
   useful_for: string;
   grace: string;
@@ -44,7 +46,8 @@ export const newDraft = (timezone: string): Draft => ({
   schedule: '',
   timezone,
   enabled: true,
-  on_miss: 'ask',
+  on_miss: '',
+  side_effects: false,
   overlap: 'skip',
   useful_for: '',
   grace: '1m',
@@ -92,6 +95,9 @@ const wakeOf = (value: unknown): WakeHeartbeat => {
   return WAKE_HEARTBEAT.find((each) => each !== '' && each === value) ?? '';
 };
 
+const follows = (job: Job, field: 'on_miss' | 'useful_for_seconds') =>
+  job.follows_cadence.includes(field);
+
 export const draftOf = (job: Job): Draft => ({
   title: job.title,
   command: job.command,
@@ -99,9 +105,13 @@ export const draftOf = (job: Job): Draft => ({
   schedule: scheduleText(job),
   timezone: job.timezone,
   enabled: job.enabled,
-  on_miss: job.on_miss,
+  on_miss: follows(job, 'on_miss') ? '' : job.on_miss,
+  side_effects: job.side_effects,
   overlap: job.overlap,
-  useful_for: job.useful_for_seconds === null ? '' : durationText(job.useful_for_seconds),
+  useful_for:
+    job.useful_for_seconds === null || follows(job, 'useful_for_seconds')
+      ? ''
+      : durationText(job.useful_for_seconds),
   grace: durationText(job.misfire_grace_seconds),
   queue_limit: durationText(job.queue_limit_seconds),
   jitter: durationText(job.jitter_seconds),
@@ -149,7 +159,8 @@ function fieldsOf(draft: Draft): JobDraft {
     command: draft.command,
     runner: draft.runner,
     enabled: draft.enabled,
-    on_miss: draft.on_miss,
+    on_miss: draft.on_miss === '' ? null : draft.on_miss,
+    side_effects: draft.side_effects,
     overlap: draft.overlap,
     useful_for_seconds: draft.useful_for.trim() === '' ? null : secondsOf(draft.useful_for),
     misfire_grace_seconds: secondsOf(draft.grace),
