@@ -350,13 +350,19 @@ def test_reading_goes_on_while_the_gateway_is_down_and_writing_does_not(
     assert done(gateway.ua("job", "list", "--json")) == before[0]
 
 
-def test_following_ends_when_the_gateway_does(gateway: GatewayProcess) -> None:
+def test_following_goes_on_after_a_restart_of_the_gateway(gateway: GatewayProcess) -> None:
     add(gateway, "true")
-    with gateway.going_on("events", "--follow") as following:
-        assert following.stdout is not None
-        assert "cron_job_created" in following.stdout.readline()
+    with gateway.going_on("events", "--follow", "--json") as following:
+        assert following.stdout is not None and following.stderr is not None
+        first = json.loads(following.stdout.readline())
+        assert first["type"] == "cron_job_created"
         gateway.kill()
-        assert following.wait(PATIENCE_SECONDS) == 3
+        assert "Waiting for it, from event" in following.stderr.readline()
+        gateway.start()
+        add(gateway, "false")
+        while (event := json.loads(following.stdout.readline()))["type"] != "cron_job_created":
+            assert event["seq"] > first["seq"]
+        assert event["seq"] > first["seq"]
 
 
 def test_a_gateway_that_was_named_is_not_replaced_by_files(gateway: GatewayProcess) -> None:

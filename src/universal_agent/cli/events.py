@@ -47,7 +47,6 @@ def events(
 
 
 def _follow(ua: Invocation, document: Document, since: int) -> None:
-    from universal_agent.cli.find import EVENTS
 
     view = _view(ua.timezone)
     while True:
@@ -64,7 +63,26 @@ def _follow(ua: Invocation, document: Document, since: int) -> None:
             )
         if not document["has_more"]:
             ua.pause(_PACE)
-        document = ua.reader.get(EVENTS, since_seq=since, limit=5000)
+        document = _next(ua, since)
+
+
+def _next(ua: Invocation, since: int) -> Document:
+    """The events after `since`, once the gateway answers: it may be restarted in between."""
+    from universal_agent.cli.find import EVENTS
+
+    told = False
+    while True:
+        try:
+            # Found again each time: it may come back on another port.
+            with ua.find_gateway() as gateway:
+                return gateway.get(EVENTS, since_seq=since, limit=5000)
+        except CommandFailed as failed:
+            if failed.code not in (ExitCode.UNREACHABLE, ExitCode.UNAVAILABLE):
+                raise
+            if not told:
+                ua.note(f"{failed.message} Waiting for it, from event {since} on.")
+                told = True
+            ua.pause(_PACE)
 
 
 def _warn_of_gap(ua: Invocation, document: Document) -> None:

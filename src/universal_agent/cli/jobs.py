@@ -29,6 +29,15 @@ Limit = Annotated[int, typer.Option(min=1, max=5000, metavar="N", help="How many
 #: What a run that was waited for may have ended in without the answer being no.
 _FINE = frozenset({"success"})
 
+#: The statuses of a run that has not ended.
+_OPEN = frozenset({"queued", "running"})
+
+#: Seconds for which one request waits: proxies give up after 50 to 60.
+_STEP_SECONDS = 40.0
+
+#: Seconds between two requests after that.
+_PACE_SECONDS = 1.0
+
 
 @command(app, "add")
 def add(
@@ -165,9 +174,14 @@ def run(
     found = find_job(ua.gateway, job)
     seconds = 0.0 if no_wait else wait
     with ua.waiting(f"running {found['title']}"):
+        step = min(seconds, _STEP_SECONDS)
+        ends_at = ua.clock.monotonic() + seconds
         document = ua.gateway.post(
-            f"{JOBS}/{found['job_id']}/run", {"wait_seconds": seconds}, patience=seconds
+            f"{JOBS}/{found['job_id']}/run", {"wait_seconds": step}, patience=step
         )
+        while document["run"]["status"] in _OPEN and ua.clock.monotonic() < ends_at:
+            ua.pause(_PACE_SECONDS)
+            document = ua.gateway.get(f"/api/v1/cron/runs/{document['run']['run_id']}")
     ua.show(document, run_view(found["timezone"]))
     if seconds and document["run"]["status"] not in _FINE:
         raise typer.Exit(ExitCode.NO)
