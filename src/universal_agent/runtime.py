@@ -136,6 +136,7 @@ class Runtime:
         flags = self._commands.flags
         self.dispatcher.subscribe(
             flags,
+            self._commands.feed_tokens,
             PushSwitch(flags, self._answers.event_feed),
             self._execution.scheduler,
             self._execution.queue,
@@ -171,6 +172,7 @@ class Runtime:
         self.slot_overrides = commands.slot_overrides
         self.changes = commands.changes
         self.flags = commands.flags
+        self.feed_tokens = commands.feed_tokens
         self.event_feed = answers.event_feed
         self.projector = answers.projector
         self.calendar = answers.calendar

@@ -179,7 +179,7 @@ class AccessLayer:
                 with suppress(Unauthorized, LimitReached):
                     return self._judge(scope, need, head)
                 return None
-            case Need.TOKEN | Need.TOKEN_MAYBE_IN_QUERY:
+            case Need.TOKEN | Need.TOKEN_MAYBE_IN_QUERY | Need.FEED_TOKEN:
                 principal = self._judge(scope, need, head)
                 is_change = scope.get("method") not in READING
                 if principal.via is Via.COOKIE and is_change and not _says_whence(head.headers):
@@ -218,6 +218,13 @@ def _says_whence(headers: dict[bytes, bytes]) -> bool:
     )
 
 
+#: The parameters that may carry a token.
+_QUERY_TOKENS = {
+    Need.TOKEN_MAYBE_IN_QUERY: {"ops_token": Via.QUERY},
+    Need.FEED_TOKEN: {"feed_token": Via.FEED, "ops_token": Via.QUERY},
+}
+
+
 def _tokens(headers: dict[bytes, bytes], scope: Scope, need: Need) -> Iterator[tuple[Via, bytes]]:
     """The tokens that a request shows, where they are accepted."""
     token = headers.get(b"x-ua-ops-token")
@@ -226,9 +233,12 @@ def _tokens(headers: dict[bytes, bytes], scope: Scope, need: Need) -> Iterator[t
     scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
     if token and scheme.lower() == b"bearer":
         yield Via.BEARER, token.strip()
-    if need is Need.TOKEN_MAYBE_IN_QUERY and b"ops_token=" in scope["query_string"]:
+    if need in _QUERY_TOKENS and b"_token=" in scope["query_string"]:
         query = parse_qsl(scope["query_string"].decode("latin-1"))
-        yield Via.QUERY, ", ".join(value for name, value in query if name == "ops_token").encode()
+        for parameter, via in _QUERY_TOKENS[need].items():
+            values = [value for name, value in query if name == parameter]
+            if values:
+                yield via, ", ".join(values).encode()
 
 
 def _sessions(headers: dict[bytes, bytes], cookie: str) -> Sequence[bytes]:
@@ -361,6 +371,7 @@ def _describe_access(document: dict[str, Any]) -> None:
         "ops_token": {"type": "apiKey", "in": "header", "name": token},
         "bearer": {"type": "http", "scheme": "bearer"},
         "query": {"type": "apiKey", "in": "query", "name": "ops_token"},
+        "feed_token": {"type": "apiKey", "in": "query", "name": "feed_token"},
     }
     ways: dict[Need, list[dict[str, list[str]]]] = {
         Need.ANY_HOST: [],
@@ -369,6 +380,7 @@ def _describe_access(document: dict[str, Any]) -> None:
         Need.TOKEN_OR_NOTHING: [],
         Need.TOKEN: [{"ops_token": []}, {"bearer": []}],
         Need.TOKEN_MAYBE_IN_QUERY: [{"ops_token": []}, {"bearer": []}, {"query": []}],
+        Need.FEED_TOKEN: [{"ops_token": []}, {"bearer": []}, {"query": []}, {"feed_token": []}],
     }
     for path, operations in document["paths"].items():
         for method, operation in operations.items():

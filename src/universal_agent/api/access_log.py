@@ -17,7 +17,8 @@ from universal_agent.domain.text_rules import log_text
 
 _log = structlog.get_logger(__name__)
 
-_SECRET = "ops_token"  # noqa: S105 - a parameter's name
+#: Names of parameters that carry tokens.
+_SECRETS = {"ops_token", "feed_token"}
 
 #: Replaces query values that are not shown.
 _HIDDEN = "***"
@@ -49,7 +50,7 @@ class AccessLog:
         slow_seconds: float = 1.0,
     ) -> None:
         self._app = app
-        self._shown = frozenset(shown) - {_SECRET}
+        self._shown = frozenset(shown) - _SECRETS
         self._clock = clock
         self._every = every
         self._slow = slow_seconds

@@ -8,6 +8,7 @@ from universal_agent.api import (
     cron,
     dashboard,
     drain,
+    feed_tokens,
     flags,
     health,
     heartbeat,
@@ -57,6 +58,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         scheduling,
         projection,
         flags,
+        feed_tokens,
         dashboard,
         metrics,
         ops,
@@ -70,6 +72,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         app.include_router(module.router)
     gate = install_access(app, runtime.settings, clock=runtime.clock)
     runtime.token.on_change(gate.rotate)
+    gate.accepts_feed = runtime.feed_tokens.accepts
     # The page answers every address that no other route does: it comes last.
     app.include_router(web_page.router)
     shown = query_parameters(route for module in modules for route in module.router.routes)

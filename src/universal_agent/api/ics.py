@@ -41,6 +41,10 @@ async def subscribe(
             "`all`: every slot is an entry."
         ),
     ] = Detail.SUMMARY,
+    feed_token: Annotated[
+        str | None,
+        Query(max_length=1000, description="A token for calendar programs; it opens nothing else."),
+    ] = None,
     ops_token: Annotated[str | None, Query(max_length=1000)] = None,
     if_none_match: Annotated[str | None, Header(alias="If-None-Match", max_length=1000)] = None,
 ) -> Response:

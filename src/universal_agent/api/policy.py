@@ -21,6 +21,8 @@ class Need(StrEnum):
     TOKEN = "token"  # noqa: S105
     #: The same, or the token in the query: EventSource and calendar programs send no headers.
     TOKEN_MAYBE_IN_QUERY = "token_maybe_in_query"  # noqa: S105
+    #: The same, or a token for calendar programs.
+    FEED_TOKEN = "feed_token"  # noqa: S105
 
 
 #: Every address that needs something else than the operator's token.
@@ -32,7 +34,7 @@ POLICY = {
     ("GET", "/config"): Need.TOKEN_OR_NOTHING,
     ("POST", "/api/v1/auth/login"): Need.NOTHING,
     ("GET", "/api/v1/ops/scheduling/stream"): Need.TOKEN_MAYBE_IN_QUERY,
-    ("GET", "/api/v1/ops/calendar.ics"): Need.TOKEN_MAYBE_IN_QUERY,
+    ("GET", "/api/v1/ops/calendar.ics"): Need.FEED_TOKEN,
 }
 
 #: First parts of the paths of the dashboard's pages and of the files they are made of. They are

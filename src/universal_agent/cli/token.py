@@ -4,15 +4,19 @@ import os
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 import typer
 
 from universal_agent.cli.command import command
 from universal_agent.cli.failure import CommandFailed, ExitCode
 from universal_agent.cli.help_page import group
-from universal_agent.cli.invocation import Invocation, Ua
+from universal_agent.cli.invocation import Document, Invocation, Ua
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from universal_agent.cli.screen import Screen
     from universal_agent.settings import Settings
 
 app = group("token", "Make or show the operator's token.", heading="Gateway")
@@ -71,6 +75,49 @@ def show(ua: Ua) -> None:
 def path(ua: Ua) -> None:
     """Print where the token is kept."""
     ua.show({"path": str(_token_file(ua))}, lambda screen, document: screen.text(document["path"]))
+
+
+feed = group("feed", "Make, list or revoke tokens for calendar programs.", heading="Gateway")
+app.add_typer(feed)
+
+_FEEDS = "/api/v1/auth/feed-tokens"
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits, - and _.")]
+
+
+@command(feed, "create")
+def create_feed(ua: Ua, name: Name) -> None:
+    """Make a token that reads calendar.ics and nothing else.
+
+    It is printed once, as the address that a calendar program subscribes to.
+    """
+    made = ua.gateway.put(f"{_FEEDS}/{quote(name, safe='')}", {})
+    document = {**made, "url": ua.gateway.url + made["path"]}
+    ua.show(document, lambda screen, found: screen.text(found["url"]))
+
+
+@command(feed, "list")
+def list_feeds(ua: Ua) -> None:
+    """List the tokens for calendar programs."""
+
+    def view(screen: "Screen", document: Document) -> "RenderableType":
+        tokens = document["feed_tokens"]
+        if not tokens:
+            return screen.text("No feed tokens.")
+        return screen.facts(
+            [
+                (token["name"], screen.text(f"{token['created_at']}, {token['created_by']}"))
+                for token in tokens
+            ]
+        )
+
+    ua.show(ua.gateway.get(_FEEDS), view)
+
+
+@command(feed, "revoke")
+def revoke_feed(ua: Ua, name: Name) -> None:
+    """Revoke a token for calendar programs; its address is refused from now on."""
+    document = ua.gateway.delete(f"{_FEEDS}/{quote(name, safe='')}")
+    ua.show(document, lambda screen, found: screen.text(f"revoked {found['name']}"))
 
 
 def _settings(ua: Invocation, *, with_token_file: bool = True) -> "Settings":

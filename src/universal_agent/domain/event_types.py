@@ -25,6 +25,7 @@ built from these events alone.
 | | | slots |
 | zone_rules_changed | a start found other rules for a zone | timezone, before, after, jobs |
 | flag_changed | a flag was overridden, or an override taken back | name, value, override, by |
+| feed_token_created, feed_token_revoked | a token for calendar programs | name, by |
 | event_unreadable | stands for an event that cannot be read or written | type, problem |
 | heartbeat_scheduled | a session's beats were planned, or planned otherwise | as of a job |
 | heartbeat_removed | a session has no beats any more | as of a job |
@@ -90,6 +91,8 @@ class EventType(StrEnum):
     CLOCK_SET_BACK = "clock_set_back"
     ZONE_RULES_CHANGED = "zone_rules_changed"
     FLAG_CHANGED = "flag_changed"
+    FEED_TOKEN_CREATED = "feed_token_created"  # noqa: S105 - a name
+    FEED_TOKEN_REVOKED = "feed_token_revoked"  # noqa: S105
     EVENT_UNREADABLE = "event_unreadable"
 
 
@@ -109,6 +112,8 @@ AUDITED = (
     EventType.CALENDAR_MISSED_RESOLVED,
     EventType.CALENDAR_CHANGE_APPLIED,
     EventType.FLAG_CHANGED,
+    EventType.FEED_TOKEN_CREATED,
+    EventType.FEED_TOKEN_REVOKED,
 )
 
 #: A job was created or changed; `effective_until` is where a change ended the version before.
@@ -146,6 +151,8 @@ CANCEL_REQUESTED: Mapping[str, EventType] = {
 }
 #: These change nothing in the calendar.
 ASIDE = (
+    EventType.FEED_TOKEN_CREATED,
+    EventType.FEED_TOKEN_REVOKED,
     EventType.FLAG_CHANGED,
     EventType.EVENT_UNREADABLE,
     EventType.CLOCK_SET_BACK,

@@ -374,6 +374,18 @@ def flag_changed(name: str, *, value: bool, override: bool, by: str, now: dateti
     return _about(EventType.FLAG_CHANGED, name, None, now, "1" if value else "0", data)
 
 
+def feed_token_created(name: str, *, by: str, now: datetime) -> NewEvent:
+    """A token for calendar programs was made."""
+    kind = EventType.FEED_TOKEN_CREATED
+    return _about(kind, name, None, now, "created", {"name": name, "by": by})
+
+
+def feed_token_revoked(name: str, *, by: str, now: datetime) -> NewEvent:
+    """A token for calendar programs was revoked."""
+    kind = EventType.FEED_TOKEN_REVOKED
+    return _about(kind, name, None, now, "revoked", {"name": name, "by": by})
+
+
 def session_created(session: Session, *, now: datetime) -> NewEvent:
     """A session was made."""
     return _about_session(EventType.SESSION_CREATED, session, now, {})

@@ -7,6 +7,7 @@ from universal_agent.domain.heartbeat import config_from
 from universal_agent.domain.job import OnMiss
 from universal_agent.engine.beats import Beats
 from universal_agent.engine.changes import Changes
+from universal_agent.engine.feed_tokens import FeedTokens
 from universal_agent.engine.flags import Flags
 from universal_agent.engine.heartbeats import Heartbeats
 from universal_agent.engine.jobs import Jobs
@@ -31,6 +32,7 @@ class Commands:
     changes: Changes
     rephraser: Rephraser | None
     flags: Flags
+    feed_tokens: FeedTokens
 
 
 def build_commands(base: Foundation, execution: Execution, watch: WorkspaceWatch) -> Commands:
@@ -77,6 +79,7 @@ def build_commands(base: Foundation, execution: Execution, watch: WorkspaceWatch
         ),
         rephraser=rephraser,
         flags=Flags(store, clock, settings),
+        feed_tokens=FeedTokens(store, clock),
     )
 
 
