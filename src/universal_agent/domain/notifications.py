@@ -38,6 +38,8 @@ class Kind(StrEnum):
     STORE_UNAVAILABLE = "store_unavailable"
     #: The ledger found slots without an outcome.
     SLOTS_UNACCOUNTED = "slots_unaccounted"
+    #: The disk of the data directory has little space left.
+    DISK_FULL = "disk_full"
     #: Stored rows cannot be read, and were left out.
     ROW_UNREADABLE = "row_unreadable"
 

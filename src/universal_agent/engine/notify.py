@@ -1,18 +1,19 @@
 """Notifications: folded from the event log, kept, and marked by people.
 
 Each event is folded once, over any number of restarts. Delivery beyond the dashboard is in
-delivery.py.
+delivery.py, which follows the events of notifications.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from universal_agent.clock import Clock
+from universal_agent.domain.channels import Route
+from universal_agent.domain.deliveries import Occasion
 from universal_agent.domain.events import Event
 from universal_agent.domain.incidents import NOTABLE
 from universal_agent.domain.notifications import Kind, Notification, NotificationStatus
-from universal_agent.engine.delivery import Deliverer
 from universal_agent.engine.hub import Hub
 from universal_agent.engine.ids import new_id
 from universal_agent.errors import InvalidInput
@@ -38,7 +39,7 @@ class Notifier:
         keep: int,
         snooze_default: timedelta,
         snooze_max: timedelta,
-        deliverer: Deliverer,
+        route: Route,
         hub: Hub,
     ) -> None:
         self._store = store
@@ -46,7 +47,7 @@ class Notifier:
         self._keep = keep
         self._snooze_default = snooze_default
         self._snooze_max = snooze_max
-        self._deliverer = deliverer
+        self._route = route
         self._hub = hub
         self._events = asyncio.Event()
 
@@ -83,27 +84,29 @@ class Notifier:
                 limit=_BATCH,
                 new_id=lambda: new_id("ntf", self._clock.now()),
                 keep=self._keep,
-                targets=self._deliverer.target_ids,
+                route=self._route,
                 now=now,
             )
             for notification in changed:
                 self._publish(notification)
-            if changed:
-                self._deliverer.look()
             if count < _BATCH:
                 return
 
-    async def tell(self, notification: Notification, *, deliver: bool = True) -> Notification:
-        """Keep a notification, and deliver it unless it reached people already.
+    async def tell(
+        self, notification: Notification, *, reached: Collection[str] = ()
+    ) -> Notification:
+        """Keep a notification, and deliver it to the channels that it has not `reached` already.
 
         If its incident is open, the text of the open notification changes instead.
         """
-        targets = self._deliverer.target_ids if deliver else ()
+
+        def route(told: Notification, occasion: Occasion) -> Sequence[str]:
+            return [target for target in self._route(told, occasion) if target not in reached]
+
         told = await self._store.write(
-            verbs.notifications.add_notification, notification, targets=targets
+            verbs.notifications.add_notification, notification, route=route
         )
         self._publish(told)
-        self._deliverer.look()
         return told
 
     async def close(self, incident: str) -> Notification | None:
@@ -134,6 +137,7 @@ class Notifier:
         *,
         note: str | None = None,
         snooze_minutes: float | None = None,
+        by: str = "",
     ) -> Sequence[Notification | None]:
         """Mark notifications in one transaction; None for each id that is unknown.
 
@@ -147,6 +151,7 @@ class Notifier:
             status,
             note=note,
             snoozed_until=until,
+            by=by,
             now=now,
         )
 

@@ -1,5 +1,8 @@
-"""Notifications, decoded from rows."""
+"""Notifications and channels, decoded from rows."""
 
+from datetime import datetime
+
+from universal_agent.domain.channels import ChannelState, ChannelStatus
 from universal_agent.domain.notifications import Kind, Notification, NotificationStatus, Severity
 from universal_agent.domain.slot import from_epoch
 from universal_agent.store.encoding import from_json
@@ -44,3 +47,25 @@ def notification_from_row(row: Row) -> Notification:
         resolved_at=None if resolved_at is None else from_epoch(resolved_at),
         metadata=from_json(metadata),
     )
+
+
+def channel_from_row(row: Row) -> ChannelState:
+    """A channel's state from {channel_columns}."""
+    status, since, failures, refusals, error, delivered_at, failing_since, probes = row[:8]
+    probe_at, claimed_until = row[8:]
+    return ChannelState(
+        status=ChannelStatus(status),
+        since=_instant(since),
+        failures=failures,
+        refusals=refusals,
+        error=error,
+        delivered_at=_instant(delivered_at),
+        failing_since=_instant(failing_since),
+        probes=probes,
+        probe_at=_instant(probe_at),
+        claimed_until=_instant(claimed_until),
+    )
+
+
+def _instant(seconds: float | None) -> datetime | None:
+    return None if seconds is None else from_epoch(seconds)

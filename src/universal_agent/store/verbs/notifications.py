@@ -5,18 +5,22 @@ read before its own transaction.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
+from universal_agent.domain import events
+from universal_agent.domain.channels import Route
 from universal_agent.domain.incidents import IncidentFold
 from universal_agent.domain.job import spec_from_record
 from universal_agent.domain.notifications import (
     Notification,
     NotificationStatus,
 )
-from universal_agent.store.encoding import from_json, stamp, to_json
+from universal_agent.store.encoding import from_json, stamp
 from universal_agent.store.rows.decoding import decoded
 from universal_agent.store.rows.events import events_from
 from universal_agent.store.rows.notifications import notification_from_row
+from universal_agent.store.steps.notifications import add_new, no_route, open_incident, put_changed
 from universal_agent.store.tx import Tx
 from universal_agent.store.verbs.event_log import log_bounds
 
@@ -29,58 +33,54 @@ def fold_notifications(
     limit: int,
     new_id: Callable[[], str],
     keep: int,
-    targets: Sequence[str] = (),
+    route: Route = no_route,
     now: datetime,
 ) -> tuple[int, list[Notification]]:
     """Fold the next events into notifications, each event once.
 
-    Each new notification gets a delivery to each of `targets`. Returns how many events were read,
-    and the new or changed notifications.
+    Each new notification is delivered to the channels that `route` names. Returns how many events
+    were read, and the new or changed notifications.
     """
     row = tx.one("get_meta", name=_POSITION)
     after = 0 if row is None else int(row[0])
     newest = log_bounds(tx).newest_seq
     rows = tx.all("notable_events", after_seq=after, limit=limit)
-    events = events_from(tx, rows)
+    found = events_from(tx, rows)
     made: set[str] = set()
 
     def make_id() -> str:
-        made.add(found := new_id())
-        return found
+        made.add(made_id := new_id())
+        return made_id
 
     fold = IncidentFold(
-        open_incident=lambda incident: _open_incident(tx, incident),
+        open_incident=lambda incident: open_incident(tx, incident),
         is_pending=lambda outage_id: _is_pending(tx, outage_id),
         new_id=make_id,
         titles=lambda job_id: _title(tx, job_id),
         now=now,
     )
-    for event in events:
+    for event in found:
         try:
             fold.fold(event)
         except Exception as error:
             tx.set_aside.add("events", event.seq, error)
     changed = list(fold.changed.values())
-    _put(tx, changed)
     for notification in changed:
         if notification.notification_id in made:
-            _add_deliveries(tx, notification, targets)
+            add_new(tx, notification, route, now=now)
+        else:
+            put_changed(tx, notification, now=now)
     if changed:
         trim(tx, keep=keep)
-    position = events[-1].seq if len(events) == limit else newest
+    position = found[-1].seq if len(found) == limit else newest
     tx.run("set_meta", name=_POSITION, value=str(position))
-    return len(events), changed
+    return len(found), changed
 
 
 def has_notable_events(tx: Tx, *, after_seq: int) -> tuple[bool, int]:
     """Whether events after `after_seq` may be news, and the newest seq that was read."""
     newest = log_bounds(tx).newest_seq
     return bool(tx.all("notable_events", after_seq=after_seq, limit=1)), newest
-
-
-def _open_incident(tx: Tx, incident: str) -> Notification | None:
-    row = tx.one("open_incident", incident=incident)
-    return None if row is None else notification_from_row(row)
 
 
 def _is_pending(tx: Tx, outage_id: str) -> bool:
@@ -94,36 +94,35 @@ def _title(tx: Tx, job_id: str) -> str:
 
 
 def add_notification(
-    tx: Tx, notification: Notification, *, targets: Sequence[str] = ()
+    tx: Tx, notification: Notification, *, route: Route = no_route
 ) -> Notification:
-    """Insert a notification, with a delivery to each of `targets`.
+    """Insert a notification, and deliver it to the channels that `route` names.
 
     While its incident is open, the open notification is updated instead. Returns the notification
     as it is then.
     """
-    before = _open_incident(tx, notification.incident) if notification.is_open else None
+    before = open_incident(tx, notification.incident) if notification.is_open else None
     if before is None:
-        _put(tx, [notification])
-        _add_deliveries(tx, notification, targets)
+        add_new(tx, notification, route, now=notification.updated_at)
         return notification
-    tx.run(
-        "update_incident",
-        notification_id=before.notification_id,
+    changed = replace(
+        before,
         title=notification.title,
         message=notification.message,
-        metadata=to_json(notification.metadata),
-        now=notification.updated_at.timestamp(),
+        metadata=notification.metadata,
+        updated_at=notification.updated_at,
     )
-    return _existing(tx, before.notification_id)
+    put_changed(tx, changed, now=notification.updated_at)
+    return changed
 
 
 def close_incident(tx: Tx, incident: str, *, now: datetime) -> Notification | None:
     """Close the open notification of an incident; None when none is open."""
-    found = _open_incident(tx, incident)
+    found = open_incident(tx, incident)
     if found is None:
         return None
     closed = found.resolved(now=now)
-    _put(tx, [closed])
+    put_changed(tx, closed, now=now)
     return closed
 
 
@@ -134,6 +133,7 @@ def mark_notifications(
     *,
     note: str | None = None,
     snoozed_until: datetime | None = None,
+    by: str = "",
     now: datetime,
 ) -> list[Notification | None]:
     """Set the status of notifications; a `note` of None leaves the note.
@@ -150,7 +150,12 @@ def mark_notifications(
             snoozed_until=stamp(snoozed_until),
             now=now.timestamp(),
         )
-        marked.append(_existing(tx, notification_id) if found else None)
+        if not found:
+            marked.append(None)
+            continue
+        notification = _existing(tx, notification_id)
+        tx.append(events.notification_changed(notification, change=status, by=by, now=now))
+        marked.append(notification)
     return marked
 
 
@@ -161,34 +166,6 @@ def trim(tx: Tx, *, keep: int) -> None:
     """
     if tx.run("trim_notifications", keep=keep):
         tx.run("trim_deliveries")
-
-
-def _put(tx: Tx, notifications: Sequence[Notification]) -> None:
-    """Write notifications that were made or read in this transaction."""
-    tx.many(
-        "put_notification",
-        [
-            {
-                "notification_id": n.notification_id,
-                "kind": n.kind,
-                "severity": n.severity,
-                "title": n.title,
-                "message": n.message,
-                "source_ref": n.source_ref,
-                "session_id": n.session_id,
-                "incident": n.incident,
-                "is_open": n.is_open,
-                "status": n.status,
-                "created_at": n.created_at.timestamp(),
-                "updated_at": n.updated_at.timestamp(),
-                "snoozed_until": stamp(n.snoozed_until),
-                "note": n.note,
-                "resolved_at": stamp(n.resolved_at),
-                "metadata": to_json(n.metadata),
-            }
-            for n in notifications
-        ],
-    )
 
 
 def list_notifications(
@@ -215,14 +192,3 @@ def _existing(tx: Tx, notification_id: str) -> Notification:
     found = get_notification(tx, notification_id)
     assert found is not None
     return found
-
-
-def _add_deliveries(tx: Tx, notification: Notification, targets: Sequence[str]) -> None:
-    now = notification.created_at.timestamp()
-    tx.many(
-        "add_delivery",
-        [
-            {"notification_id": notification.notification_id, "target": target, "now": now}
-            for target in targets
-        ],
-    )
