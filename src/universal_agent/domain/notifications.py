@@ -83,6 +83,13 @@ class Notification:
     note: str | None = None
     #: When its incident ended; None while it is open, and for news without an incident.
     resolved_at: datetime | None = None
+    #: When it is delivered again if nobody has acknowledged it; None: not any more.
+    remind_at: datetime | None = None
+    #: When it is delivered again because it says more than before.
+    update_at: datetime | None = None
+    #: When it is over, if nothing fails until then.
+    settles_at: datetime | None = None
+    acknowledged_at: datetime | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def resolved(self, *, now: datetime, **changes: Any) -> "Notification":
@@ -93,6 +100,11 @@ class Notification:
         return replace(
             self, is_open=False, status=status, resolved_at=now, updated_at=now, **changes
         )
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether a person wants to hear no more of it before it is over."""
+        return self.status in (NotificationStatus.ACKNOWLEDGED, NotificationStatus.DISMISSED)
 
     def status_at(self, now: datetime) -> NotificationStatus:
         """Its status; a snooze that is over leaves it new."""
@@ -107,6 +119,7 @@ class Notification:
     def document(self, *, now: datetime) -> dict[str, Any]:
         """The wire form (docs/contract.md, Notifications)."""
         until = self.snoozed_until
+        remind_at = self.remind_at if self.is_open and not self.is_quiet else None
         return {
             "id": self.notification_id,
             "kind": self.kind,
@@ -121,6 +134,7 @@ class Notification:
             "updated_at": self.updated_at.isoformat(),
             "snoozed_until": None if until is None else until.isoformat(),
             "resolved_at": None if self.resolved_at is None else self.resolved_at.isoformat(),
+            "remind_at": None if remind_at is None else remind_at.isoformat(),
             "note": self.note,
             "metadata": self.metadata,
         }

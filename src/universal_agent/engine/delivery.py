@@ -56,6 +56,8 @@ class Deliverer:
         self._store = store
         self._clock = clock
         self.channels = tuple(channels)
+        #: Attempts that wait for a channel's answer.
+        self.attempts_under_way = 0
         self._news = {channel.target_id: asyncio.Event() for channel in channels}
         #: One thread for each channel, and more for what cannot wait for it: an attempt that
         #: hangs, or the store.
@@ -159,6 +161,7 @@ class Deliverer:
         return await self._within_limit(threads.run(channel.target.send, message))
 
     async def _within_limit(self, attempt: Awaitable[str]) -> str:
+        self.attempts_under_way += 1
         try:
             async with time_limit(self._clock, _ATTEMPT_SECONDS):
                 return await attempt
@@ -168,6 +171,8 @@ class Deliverer:
             raise
         except Exception as error:
             raise DeliveryFailed(mask(f"{type(error).__name__}: {error}")) from error
+        finally:
+            self.attempts_under_way -= 1
 
     async def _failed(self, channel: Channel, claim: Claim, failure: DeliveryFailed) -> None:
         state = await self._store.write(

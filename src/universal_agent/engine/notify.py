@@ -8,9 +8,10 @@ import asyncio
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from universal_agent.clock import Clock
+from universal_agent.clock import Cancellable, Clock
 from universal_agent.domain.channels import Route
 from universal_agent.domain.deliveries import Occasion
+from universal_agent.domain.event_types import EventType
 from universal_agent.domain.events import Event
 from universal_agent.domain.incidents import NOTABLE
 from universal_agent.domain.notifications import Kind, Notification, NotificationStatus
@@ -25,11 +26,15 @@ _BATCH = 500
 #: The pause between two reads of the log: many events share one.
 _PAUSE_SECONDS = 0.5
 
+#: The longest wait for a turn: the wall clock may be set forward in between.
+_LONGEST_WAIT_SECONDS = 600.0
+
 
 class Notifier:
     """Folds events, delivers notifications, and takes people's answers."""
 
-    event_types = NOTABLE
+    #: A mark of a person changes which turns time brings.
+    event_types = (*NOTABLE, EventType.NOTIFICATION_CHANGED)
 
     def __init__(
         self,
@@ -62,11 +67,16 @@ class Notifier:
         self._events.set()
 
     async def run(self) -> None:
-        """Fold every new event, until cancelled."""
+        """Fold every new event and take the turns that time brings, until cancelled."""
         seen = (await self._store.read(verbs.event_log.log_bounds)).newest_seq
         await self._fold()
         while True:
-            await self._events.wait()
+            alarm = await self._turns()
+            try:
+                await self._events.wait()
+            finally:
+                if alarm is not None:
+                    alarm.cancel()
             self._events.clear()
             # Most of these events change nothing: to ask first costs no write.
             notable, seen = await self._store.read(
@@ -75,6 +85,24 @@ class Notifier:
             if notable:
                 await self._fold()
             await self._clock.sleep(_PAUSE_SECONDS)
+
+    async def _turns(self) -> Cancellable | None:
+        """Take the turns that are due, and have the loop woken for the next one."""
+        now = self._clock.now()
+        turn_at = await self._store.read(verbs.notifications.next_turn_at)
+        if turn_at is not None and turn_at <= now:
+            changed, turn_at = await self._store.write(
+                verbs.notifications.take_turns,
+                new_id=lambda: new_id("ntf", self._clock.now()),
+                route=self._route,
+                now=now,
+            )
+            for notification in changed:
+                self._publish(notification)
+        if turn_at is None:
+            return None
+        wait = min((turn_at - now).total_seconds(), _LONGEST_WAIT_SECONDS)
+        return self._clock.call_later(max(wait, 0.0), self._events.set)
 
     async def _fold(self) -> None:
         while True:

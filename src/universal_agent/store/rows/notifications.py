@@ -27,6 +27,10 @@ def notification_from_row(row: Row) -> Notification:
         snoozed_until,
         note,
         resolved_at,
+        remind_at,
+        update_at,
+        settles_at,
+        acknowledged_at,
         metadata,
     ) = row
     return Notification(
@@ -42,9 +46,13 @@ def notification_from_row(row: Row) -> Notification:
         status=NotificationStatus(status),
         created_at=from_epoch(created_at),
         updated_at=from_epoch(updated_at),
-        snoozed_until=None if snoozed_until is None else from_epoch(snoozed_until),
+        snoozed_until=_instant(snoozed_until),
         note=note,
-        resolved_at=None if resolved_at is None else from_epoch(resolved_at),
+        resolved_at=_instant(resolved_at),
+        remind_at=_instant(remind_at),
+        update_at=_instant(update_at),
+        settles_at=_instant(settles_at),
+        acknowledged_at=_instant(acknowledged_at),
         metadata=from_json(metadata),
     )
 

@@ -2,23 +2,38 @@
 
 -- {notification_columns} --
 notification_id, kind, severity, title, message, source_ref, session_id, incident, is_open, status,
-created_at, updated_at, snoozed_until, note, resolved_at, metadata
+created_at, updated_at, snoozed_until, note, resolved_at, remind_at, update_at, settles_at,
+acknowledged_at, metadata
 
 -- put_notification --
 INSERT INTO notifications (notification_id, kind, severity, title, message, source_ref, session_id,
                            incident, is_open, status, created_at, updated_at, snoozed_until, note,
-                           resolved_at, metadata)
+                           resolved_at, remind_at, update_at, settles_at, acknowledged_at,
+                           metadata)
 VALUES (:notification_id, :kind, :severity, :title, :message, :source_ref, :session_id, :incident,
-        :is_open, :status, :created_at, :updated_at, :snoozed_until, :note, :resolved_at, :metadata)
+        :is_open, :status, :created_at, :updated_at, :snoozed_until, :note, :resolved_at,
+        :remind_at, :update_at, :settles_at, :acknowledged_at, :metadata)
 ON CONFLICT (notification_id) DO UPDATE
 SET title = excluded.title, message = excluded.message, is_open = excluded.is_open,
     status = excluded.status, updated_at = excluded.updated_at,
-    resolved_at = excluded.resolved_at, metadata = excluded.metadata;
+    resolved_at = excluded.resolved_at, remind_at = excluded.remind_at,
+    update_at = excluded.update_at, settles_at = excluded.settles_at,
+    acknowledged_at = excluded.acknowledged_at, metadata = excluded.metadata;
+
+-- put_incident_job --
+INSERT INTO incident_jobs (source_ref, notification_id) VALUES (:source_ref, :notification_id)
+ON CONFLICT DO NOTHING;
+
+-- incident_of_job --
+SELECT {n.notification_columns}
+FROM incident_jobs i JOIN notifications n ON n.notification_id = i.notification_id
+WHERE i.source_ref = :source_ref AND (n.is_open OR n.resolved_at >= :since)
+ORDER BY n.is_open DESC, n.notification_id DESC LIMIT 1;
 
 -- mark_notification --
 UPDATE notifications
 SET status = :status, note = coalesce(:note, note), snoozed_until = :snoozed_until,
-    updated_at = :now
+    acknowledged_at = CASE WHEN :status = 'acknowledged' THEN :now END, updated_at = :now
 WHERE notification_id = :notification_id;
 
 -- trim_notifications --
@@ -124,6 +139,10 @@ ORDER BY notification_id, number, target;
 
 -- pending_deliveries --
 SELECT target, count(*) FROM deliveries WHERE next_at IS NOT NULL GROUP BY target;
+
+-- trim_incident_jobs --
+DELETE FROM incident_jobs
+WHERE notification_id NOT IN (SELECT notification_id FROM notifications);
 
 -- trim_deliveries --
 DELETE FROM deliveries WHERE notification_id NOT IN (SELECT notification_id FROM notifications);

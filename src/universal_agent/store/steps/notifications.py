@@ -1,12 +1,14 @@
 """Notifications that are stored with their events and deliveries. Parts of transactions."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from universal_agent.domain import events
 from universal_agent.domain.channels import Route
 from universal_agent.domain.deliveries import Occasion
 from universal_agent.domain.notifications import Notification
+from universal_agent.domain.reminders import first_reminder
 from universal_agent.store.encoding import stamp, to_json
 from universal_agent.store.rows.notifications import notification_from_row
 from universal_agent.store.tx import Tx
@@ -43,12 +45,17 @@ def put_notification(tx: Tx, notification: Notification) -> None:
         snoozed_until=stamp(n.snoozed_until),
         note=n.note,
         resolved_at=stamp(n.resolved_at),
+        remind_at=stamp(n.remind_at),
+        update_at=stamp(n.update_at),
+        settles_at=stamp(n.settles_at),
+        acknowledged_at=stamp(n.acknowledged_at),
         metadata=to_json(n.metadata),
     )
 
 
 def add_new(tx: Tx, notification: Notification, route: Route, *, now: datetime) -> None:
     """Store a new notification, with a delivery to each channel that takes it."""
+    notification = replace(notification, remind_at=first_reminder(notification))
     put_notification(tx, notification)
     _add_deliveries(tx, notification, route, Occasion.NEW, number=0, now=now)
     tx.append(events.notification_changed(notification, change="new", now=now))

@@ -9,18 +9,31 @@ from dataclasses import replace
 from datetime import datetime
 
 from universal_agent.domain import events
+from universal_agent.domain.causes import resource_of
 from universal_agent.domain.channels import Route
-from universal_agent.domain.incidents import IncidentFold
+from universal_agent.domain.deliveries import Occasion
+from universal_agent.domain.failure_digest import FailureDigest
+from universal_agent.domain.incidents import IncidentFold, paused_with
 from universal_agent.domain.job import spec_from_record
 from universal_agent.domain.notifications import (
+    Kind,
     Notification,
     NotificationStatus,
+    Severity,
 )
+from universal_agent.domain.reminders import RELAPSE_WITHIN, next_turn, take_turn
 from universal_agent.store.encoding import from_json, stamp
 from universal_agent.store.rows.decoding import decoded
 from universal_agent.store.rows.events import events_from
 from universal_agent.store.rows.notifications import notification_from_row
-from universal_agent.store.steps.notifications import add_new, no_route, open_incident, put_changed
+from universal_agent.store.steps.notifications import (
+    add_new,
+    deliver_again,
+    no_route,
+    open_incident,
+    put_changed,
+    put_notification,
+)
 from universal_agent.store.tx import Tx
 from universal_agent.store.verbs.event_log import log_bounds
 
@@ -54,9 +67,11 @@ def fold_notifications(
 
     fold = IncidentFold(
         open_incident=lambda incident: open_incident(tx, incident),
+        incident_of_job=lambda job_id: _incident_of_job(tx, job_id, now=now),
         is_pending=lambda outage_id: _is_pending(tx, outage_id),
         new_id=make_id,
         titles=lambda job_id: _title(tx, job_id),
+        resources=lambda job_id: _resource(tx, job_id),
         now=now,
     )
     for event in found:
@@ -70,6 +85,11 @@ def fold_notifications(
             add_new(tx, notification, route, now=now)
         else:
             put_changed(tx, notification, now=now)
+        occasion = fold.again.get(notification.notification_id)
+        if occasion is not None:
+            deliver_again(tx, notification, route, occasion, now=now)
+        if notification.kind is Kind.FAILED:
+            _put_jobs(tx, notification)
     if changed:
         trim(tx, keep=keep)
     position = found[-1].seq if len(found) == limit else newest
@@ -83,9 +103,109 @@ def has_notable_events(tx: Tx, *, after_seq: int) -> tuple[bool, int]:
     return bool(tx.all("notable_events", after_seq=after_seq, limit=1)), newest
 
 
+def take_turns(
+    tx: Tx, *, new_id: Callable[[], str], route: Route = no_route, now: datetime
+) -> tuple[list[Notification], datetime | None]:
+    """Remind, update and end what is due by time alone.
+
+    Returns the new or changed notifications, and when the next turn is due.
+    """
+    changed: list[Notification] = []
+    turns: list[datetime] = []
+    for row in tx.all("open_notifications", prefix=""):
+        try:
+            notification = notification_from_row(row)
+        except Exception as error:
+            tx.set_aside.add("notifications", row[0], error)
+            continue
+        turn = next_turn(notification)
+        if turn is not None and turn <= now:
+            changed += _take_turn(tx, notification, new_id, route, now=now)
+            turn = next_turn(changed[-1]) if changed[-1].is_open else None
+        if turn is not None:
+            turns.append(turn)
+    return changed, min(turns, default=None)
+
+
+def _take_turn(
+    tx: Tx, notification: Notification, new_id: Callable[[], str], route: Route, *, now: datetime
+) -> list[Notification]:
+    if notification.settles_at is not None and notification.settles_at <= now:
+        return _settle(tx, notification, new_id, route, now=now)
+    after, occasion = take_turn(notification, now=now)
+    if occasion is Occasion.UPDATE:
+        after = replace(after, metadata={**after.metadata, "updated_at": now.timestamp()})
+    put_notification(tx, after)
+    deliver_again(tx, after, route, occasion, now=now)
+    return [after]
+
+
+def _settle(
+    tx: Tx, failing: Notification, new_id: Callable[[], str], route: Route, *, now: datetime
+) -> list[Notification]:
+    """Close an incident that came back before and has held now; people who know of it are told."""
+    closed = replace(failing.resolved(now=now), settles_at=None)
+    put_changed(tx, closed, now=now)
+    close_incident(tx, paused_with(failing), now=now)
+    digest = FailureDigest.of(failing)
+    if not digest.is_relapse_told:
+        return [closed]
+    title, message = digest.words_of_end(failing.created_at, lambda job_id: _title(tx, job_id))
+    recovered = Notification(
+        notification_id=new_id(),
+        kind=Kind.RECOVERED,
+        severity=Severity.INFO,
+        title=title,
+        message=message,
+        source_ref=failing.source_ref,
+        session_id=failing.session_id,
+        incident=failing.incident,
+        is_open=False,
+        status=NotificationStatus.NEW,
+        created_at=now,
+        updated_at=now,
+        metadata={"jobs": list(digest.since), "over": failing.severity},
+    )
+    add_new(tx, recovered, route, now=now)
+    return [recovered, closed]
+
+
+def next_turn_at(tx: Tx) -> datetime | None:
+    """When time changes an open notification next; None when it does not."""
+    found = decoded(
+        tx, "notifications", tx.all("open_notifications", prefix=""), notification_from_row
+    )
+    return min((at for one in found if (at := next_turn(one)) is not None), default=None)
+
+
+def _incident_of_job(tx: Tx, job_id: str, *, now: datetime) -> Notification | None:
+    since = (now - RELAPSE_WITHIN).timestamp()
+    row = tx.one("incident_of_job", source_ref=job_id, since=since)
+    return None if row is None else notification_from_row(row)
+
+
+def _put_jobs(tx: Tx, notification: Notification) -> None:
+    """Keep which jobs a `failed` notification is about."""
+    tx.many(
+        "put_incident_job",
+        [
+            {"source_ref": ref, "notification_id": notification.notification_id}
+            for ref in FailureDigest.of(notification).since
+        ],
+    )
+
+
 def _is_pending(tx: Tx, outage_id: str) -> bool:
     row = tx.one("pending_in_outage", outage_id=outage_id)
     return row is not None and bool(row[0])
+
+
+def _resource(tx: Tx, job_id: str) -> str:
+    row = tx.one("latest_spec", job_id=job_id)
+    if row is None:
+        return job_id
+    spec = spec_from_record(from_json(row[0]))
+    return resource_of(spec.command, spec.runner)
 
 
 def _title(tx: Tx, job_id: str) -> str:
@@ -166,6 +286,7 @@ def trim(tx: Tx, *, keep: int) -> None:
     """
     if tx.run("trim_notifications", keep=keep):
         tx.run("trim_deliveries")
+        tx.run("trim_incident_jobs")
 
 
 def list_notifications(
