@@ -4,29 +4,21 @@ An incident has one notification: further events of it update that notification,
 notified once too.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from datetime import datetime
-from typing import Any
-
-from universal_agent.domain.causes import cause_key
-from universal_agent.domain.deliveries import Occasion
 from universal_agent.domain.event_types import EventType
 from universal_agent.domain.events import Event
-from universal_agent.domain.failure_digest import MOST_JOBS, FailureDigest
+from universal_agent.domain.failure_incidents import FailureIncidents
 from universal_agent.domain.heartbeat import OVERRIDES_FILE
 from universal_agent.domain.job import OffLabel
-from universal_agent.domain.judge import MissedStatus
+from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.notifications import Kind, Notification, NotificationStatus, Severity
 from universal_agent.domain.outage_digest import OutageDigest
-from universal_agent.domain.reminders import RELAPSE_WITHIN, UPDATE_AFTER, UPDATE_EVERY
 from universal_agent.domain.slot import from_epoch
 
-#: Failures in a row after which a job's failure is notified.
-FAILURES_TOLD = 2
+#: The incident of runs that planned stops have cut.
+PLANNED_CUTS = "outages:planned"
 
-#: What incidents of failing jobs begin with; their cause follows.
-FAILING = "failing:"
+#: Outages that one digest remembers.
+_MOST_OUTAGES = 200
 
 _TITLE_CHARS = 200
 
@@ -52,44 +44,8 @@ NOTABLE = (
 )
 
 
-_PAUSED = (
-    "Its slots are skipped, and from time to time one runs as a probe. It goes on when a probe "
-    "runs well, or when you resume it."
-)
-
-
-def paused_with(failing: Notification) -> str:
-    """The incident of jobs that are paused while they share the incident of a failure."""
-    return f"paused:{failing.notification_id}"
-
-
-class IncidentFold:
+class IncidentFold(FailureIncidents):
     """Folds events into notifications, one batch at a time."""
-
-    def __init__(
-        self,
-        *,
-        open_incident: Callable[[str], Notification | None],
-        incident_of_job: Callable[[str], Notification | None],
-        is_pending: Callable[[str], bool],
-        new_id: Callable[[], str],
-        titles: Callable[[str], str],
-        resources: Callable[[str], str],
-        now: datetime,
-    ) -> None:
-        self._open_incident = open_incident
-        #: The incident of a job that fails, also one that was over a short time ago.
-        self._incident_of_job = incident_of_job
-        #: Whether missed slots of an outage still wait for a decision.
-        self._is_pending = is_pending
-        self._new_id = new_id
-        self._titles = titles
-        self._resources = resources
-        self._now = now
-        #: Notifications to store, by id: new and changed ones.
-        self.changed: dict[str, Notification] = {}
-        #: Those of them that are delivered again.
-        self.again: dict[str, Occasion] = {}
 
     def fold(self, event: Event) -> None:
         """Fold one event."""
@@ -121,83 +77,64 @@ class IncidentFold:
             case EventType.ZONE_RULES_CHANGED:
                 self._zone_rules_changed(event)
 
-    def _find(self, incident: str) -> Notification | None:
-        for notification in self.changed.values():
-            if notification.incident == incident and notification.is_open:
-                return notification
-        found = self._open_incident(incident)
-        # The store still has what this batch closed as open.
-        return None if found is not None and found.notification_id in self.changed else found
-
-    def _tell(
-        self,
-        event: Event,
-        kind: Kind,
-        severity: Severity,
-        title: str,
-        message: str,
-        *,
-        incident: str,
-        is_open: bool = True,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> None:
-        notification = Notification(
-            notification_id=self._new_id(),
-            kind=kind,
-            severity=severity,
-            title=title,
-            message=message,
-            source_ref=event.source_ref,
-            session_id=event.session_id,
-            incident=incident,
-            is_open=is_open,
-            status=NotificationStatus.NEW,
-            created_at=self._now,
-            updated_at=self._now,
-            metadata=metadata or {},
-        )
-        self.changed[notification.notification_id] = notification
-
-    def _put(self, notification: Notification, **changes: Any) -> None:
-        changed = replace(notification, updated_at=self._now, **changes)
-        self.changed[changed.notification_id] = changed
-
-    def _close(self, notification: Notification) -> None:
-        self._put(notification, is_open=False, resolved_at=self._now)
-
     def _missed(self, event: Event) -> None:
-        """One digest for each outage, which grows while its misses come in."""
+        """One digest for each outage, which grows while its misses come in.
+
+        What planned stops cut is one line, also over several of them, and no warning.
+        """
         data = event.data
-        incident = f"outage:{data['outage_id']}"
+        outage_id = data["outage_id"]
+        is_cut = data["cause"] == Cause.INTERRUPTED and data.get("planned", False)
+        incident = PLANNED_CUTS if is_cut else f"outage:{outage_id}"
         before = self._find(incident)
         facts = OutageDigest.of(before.metadata if before else {}).with_miss(data, self._now)
-        title, message = facts.words(self._titles(event.source_ref))
+        title, message = facts.words(self._titles(event.source_ref), is_planned=is_cut)
+        metadata = facts.record()
+        if is_cut:
+            known = () if before is None else before.metadata["outages"]
+            metadata["outages"] = list(dict.fromkeys([*known, outage_id]))[-_MOST_OUTAGES:]
         if before is None:
             self._tell(
                 event,
                 Kind.MISSED,
-                Severity.WARNING,
+                Severity.INFO if is_cut else Severity.WARNING,
                 title,
                 message,
                 incident=incident,
-                metadata=facts.record(),
+                metadata=metadata,
             )
         else:
-            self._put(before, title=title, message=message, metadata=facts.record())
+            self._put(before, title=title, message=message, metadata=metadata)
+
+    def _digest_of(self, outage_id: str) -> Notification | None:
+        """The open digest that an outage is in."""
+        digest = self._find(f"outage:{outage_id}")
+        if digest is None:
+            cuts = self._find(PLANNED_CUTS)
+            if cuts is not None and outage_id in cuts.metadata["outages"]:
+                digest = cuts
+        return digest
+
+    def _waits(self, digest: Notification, outage_id: str) -> bool:
+        """Whether a slot of the digest waits for a decision."""
+        return any(map(self._is_pending, digest.metadata.get("outages", [outage_id])))
 
     def _missed_resolved(self, event: Event) -> None:
-        """An outage's digest closes when none of its slots waits for a decision any more."""
+        """A digest closes when none of its slots waits for a decision any more."""
         if event.data["action"] == "undo_delete":
             return
-        expired = sum(
-            span["count"] for span in event.data["spans"] if span["status"] == MissedStatus.EXPIRED
-        )
-        for outage_id in {span["outage_id"] for span in event.data["spans"]}:
-            digest = self._find(f"outage:{outage_id}")
+        spans = event.data["spans"]
+        for outage_id in {span["outage_id"] for span in spans}:
+            digest = self._digest_of(outage_id)
             if digest is None:
                 continue
+            expired = sum(
+                span["count"]
+                for span in spans
+                if span["outage_id"] == outage_id and span["status"] == MissedStatus.EXPIRED
+            )
             facts = {**digest.metadata, "expired": digest.metadata.get("expired", 0) + expired}
-            if self._is_pending(outage_id):
+            if self._waits(digest, outage_id):
                 self._put(digest, metadata=facts)
                 continue
             end = "all are decided"
@@ -210,153 +147,15 @@ class IncidentFold:
     def _replanned(self, event: Event) -> None:
         """Misses that were withdrawn need no decision."""
         for outage_id in event.data["outage_ids"]:
-            digest = self._find(f"outage:{outage_id}")
+            digest = self._digest_of(outage_id)
             if digest is None:
                 continue
             message = digest.message.removesuffix(_WITHDRAWN) + _WITHDRAWN
-            if self._is_pending(outage_id):
+            if self._waits(digest, outage_id):
                 self._put(digest, message=message)
             else:
                 resolved = digest.resolved(now=self._now, message=message)
                 self.changed[digest.notification_id] = resolved
-
-    def _incident_of(self, ref: str) -> Notification | None:
-        """The incident of a job that fails, or failed a short time ago."""
-        for notification in reversed(self.changed.values()):
-            if notification.kind is Kind.FAILED and ref in FailureDigest.of(notification).since:
-                return notification
-        found = self._incident_of_job(ref)
-        return None if found is None else self.changed.get(found.notification_id, found)
-
-    def _failed(self, event: Event) -> None:
-        """Failures of one cause are one incident, whatever their number of jobs."""
-        ref = event.source_ref
-        in_a_row = event.data.get("consecutive_failures", 0)
-        if in_a_row < FAILURES_TOLD or event.data.get("retry_at") is not None:
-            return
-        before = self._incident_of(ref)
-        if before is not None and self._goes_on(before, ref):
-            return
-        run = event.data["run"]
-        error = run["error"] or run["status"]
-        incident = f"{FAILING}{cause_key(error, self._resources(ref))}"
-        shared = self._find(incident)
-        if shared is not None and len(FailureDigest.of(shared).since) < MOST_JOBS:
-            self._join(shared, ref)
-            return
-        digest = FailureDigest(error, {ref: self._now.timestamp()}, {})
-        self._tell(
-            event,
-            Kind.FAILED,
-            Severity.ERROR,
-            f"{self._titles(ref)} fails",
-            f"{in_a_row} times in a row; last: {error}",
-            incident=incident,
-            metadata={
-                "run_id": run["run_id"],
-                "consecutive_failures": in_a_row,
-                **digest.record(),
-            },
-        )
-
-    def _goes_on(self, incident: Notification, ref: str) -> bool:
-        """Whether a failure belongs to the incident that its job has or had; it is put there."""
-        digest = FailureDigest.of(incident)
-        after = digest.with_failure(ref, self._now)
-        if incident.is_open:
-            if ref not in digest.recovered:
-                return True
-            if not digest.recovered_within(ref, RELAPSE_WITHIN, self._now):
-                # Another failure of the same job: by its cause it may come back here.
-                return False
-            self._put_failing(incident, after, settles_at=None)
-            return True
-        resolved_at = incident.resolved_at
-        is_recent = resolved_at is not None and self._now - resolved_at <= RELAPSE_WITHIN
-        if not is_recent or incident.status is NotificationStatus.DISMISSED:
-            return False
-        if not incident.is_quiet:
-            self.again[incident.notification_id] = Occasion.RELAPSE
-        after = replace(after, relapses=after.relapses + 1, is_relapse_told=not incident.is_quiet)
-        status = incident.status
-        if status is NotificationStatus.READ:
-            status = NotificationStatus.NEW
-        self._put_failing(incident, after, is_open=True, resolved_at=None, status=status)
-        return True
-
-    def _join(self, shared: Notification, ref: str) -> None:
-        """Put a job into the incident of its cause; those that join are told together."""
-        after = FailureDigest.of(shared).with_failure(ref, self._now)
-        self._put_failing(shared, after, settles_at=None, update_at=self._update_at(shared))
-
-    def _update_at(self, shared: Notification) -> datetime | None:
-        """When a notification that several jobs share is delivered again, with one more job."""
-        if shared.update_at is not None or shared.is_quiet:
-            return shared.update_at
-        at = self._now + UPDATE_AFTER
-        told_at = shared.metadata.get("updated_at")
-        return at if told_at is None else max(at, from_epoch(told_at) + UPDATE_EVERY)
-
-    def _put_failing(self, incident: Notification, digest: FailureDigest, **changes: Any) -> None:
-        words = digest.words(self._titles)
-        if words is not None:
-            changes |= {"title": words[0], "message": words[1]}
-        metadata = {**incident.metadata, **digest.record()}
-        self._put(incident, metadata=metadata, **changes)
-        if changes.get("is_open") is False:
-            self._close_paused(incident)
-
-    def _close_paused(self, failing: Notification) -> None:
-        paused = self._find(paused_with(failing))
-        if paused is not None:
-            self.changed[paused.notification_id] = paused.resolved(now=self._now)
-
-    def _completed(self, event: Event) -> None:
-        ref = event.source_ref
-        failing = self._incident_of(ref)
-        if failing is None or not failing.is_open:
-            return
-        digest = FailureDigest.of(failing)
-        if ref in digest.recovered or ref not in digest.since:
-            return
-        after = digest.with_success(ref, self._now)
-        if after.failing:
-            self._put_failing(failing, after)
-        elif after.relapses:
-            # It has come back before: its end is told once it has held.
-            self._put_failing(failing, after, settles_at=self._now + RELAPSE_WITHIN)
-        else:
-            self._put_failing(failing, after, is_open=False, resolved_at=self._now)
-            title, message = after.words_of_end(failing.created_at, self._titles)
-            self._tell(
-                event,
-                Kind.RECOVERED,
-                Severity.INFO,
-                title,
-                message,
-                incident=failing.incident,
-                is_open=False,
-                metadata={
-                    "run_id": event.data["run"]["run_id"],
-                    "jobs": list(after.since),
-                    "over": failing.severity,
-                },
-            )
-
-    def _gone(self, event: Event) -> None:
-        """A job that no longer exists fails no longer; that is no news."""
-        failing = self._incident_of(event.source_ref)
-        if failing is None or not failing.is_open:
-            return
-        after = FailureDigest.of(failing).without(event.source_ref)
-        if after.failing:
-            self._put_failing(failing, after)
-        else:
-            metadata = {**failing.metadata, **after.record()}
-            self.changed[failing.notification_id] = failing.resolved(
-                now=self._now, metadata=metadata
-            )
-            self._close_paused(failing)
 
     def _beat(self, event: Event) -> None:
         """What a session's beat found: one incident from its first alert to its next OK."""
@@ -400,45 +199,6 @@ class IncidentFold:
         is_news = not set(about) <= set(before.metadata["about"])
         status = NotificationStatus.NEW if is_news else before.status
         self._put(before, title=title, message=beat["text"], status=status, metadata=metadata)
-
-    def _auto_paused(self, event: Event) -> None:
-        ref = event.source_ref
-        failing = self._incident_of(ref)
-        if failing is not None and failing.is_open and len(FailureDigest.of(failing).since) > 1:
-            self._auto_paused_with_others(event, failing)
-            return
-        limit = event.data["job"]["spec"]["policy"]["auto_pause_after"]
-        reason = event.data.get("reason") or f"{limit} slots in a row failed"
-        self._tell(
-            event,
-            Kind.AUTO_PAUSED,
-            Severity.ERROR,
-            f"{self._titles(ref)} was paused",
-            f"{reason}. {_PAUSED}",
-            incident=f"paused:{ref}",
-            is_open=False,
-        )
-
-    def _auto_paused_with_others(self, event: Event, failing: Notification) -> None:
-        """Jobs that are paused for one cause share a notification, open while the cause is."""
-        incident = paused_with(failing)
-        before = self._find(incident)
-        jobs = [*(() if before is None else before.metadata["jobs"]), event.source_ref]
-        count = "1 job was" if len(jobs) == 1 else f"{len(jobs)} jobs were"
-        title = f"{count} paused: {failing.title}"[:_TITLE_CHARS]
-        metadata = {"jobs": list(dict.fromkeys(jobs))[:MOST_JOBS]}
-        if before is None:
-            self._tell(
-                event,
-                Kind.AUTO_PAUSED,
-                Severity.ERROR,
-                title,
-                _PAUSED,
-                incident=incident,
-                metadata=metadata,
-            )
-        else:
-            self._put(before, title=title, metadata=metadata, update_at=self._update_at(before))
 
     def _clock_set_back(self, event: Event) -> None:
         data = event.data

@@ -13,7 +13,8 @@ from universal_agent.domain.causes import resource_of
 from universal_agent.domain.channels import Route
 from universal_agent.domain.deliveries import Occasion
 from universal_agent.domain.failure_digest import FailureDigest
-from universal_agent.domain.incidents import IncidentFold, paused_with
+from universal_agent.domain.failure_incidents import paused_with
+from universal_agent.domain.incidents import IncidentFold
 from universal_agent.domain.job import spec_from_record
 from universal_agent.domain.notifications import (
     Kind,
