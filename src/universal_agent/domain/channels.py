@@ -85,8 +85,11 @@ class ChannelState:
         is_lost = failing_since is not None and now - failing_since >= UNREACHABLE_FOR
         if was_down or refusals >= MOST_REFUSALS or is_lost:
             status = ChannelStatus.DOWN
-            probes = self.probes + 1 if was_down else 0
-            probe_at = now + PROBE_WAITS[min(probes, len(PROBE_WAITS) - 1)]
+            probes, probe_at = self.probes, self.probe_at
+            # A test that somebody asks for between two probes puts the next one off no further.
+            if not was_down or probe_at is None or probe_at <= now:
+                probes = self.probes + 1 if was_down else 0
+                probe_at = now + PROBE_WAITS[min(probes, len(PROBE_WAITS) - 1)]
         return ChannelState(
             status=status,
             since=self.since if status is self.status else now,
