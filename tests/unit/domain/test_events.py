@@ -186,6 +186,8 @@ def made() -> list[NewEvent]:
         events.clock_set_back(before=NOW, now=NOW, jobs=1, slots=2),
         events.zone_rules_changed("Europe/Berlin", before="a", after="b", jobs=1, now=NOW),
         events.flag_changed("sched_push", value=True, override=False, by="ann", now=NOW),
+        events.feed_token_created("phone", by="ann", now=NOW),
+        events.feed_token_revoked("phone", by="ann", now=NOW),
         events.notification_changed(told, change="acknowledged", by="ann", now=NOW),
         events.channel_changed("mail", status="down", error="HTTP 403", now=NOW),
         events.session_created(session, now=NOW),
