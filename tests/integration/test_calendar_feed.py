@@ -15,7 +15,6 @@ from structlog.testing import capture_logs
 from tests.integration.histories import History
 from tests.integration.stand_in import stand_in
 from tests.integration.test_projection import histories
-from universal_agent.domain.bounded import BoundedCache
 from universal_agent.domain.calendar_days import View
 from universal_agent.domain.calendar_size import MAX_BYTES
 from universal_agent.domain.calendar_slots import is_frequent
@@ -24,10 +23,8 @@ from universal_agent.errors import InvalidInput, WindowTooLarge
 from universal_agent.store import verbs
 from universal_agent.store.values import ProjectionDigest
 from universal_agent.testing import ManualClock
-from universal_agent.views.calendar import CalendarView, FeedQuery
-from universal_agent.views.calendar_provider import InternalCalendar
+from universal_agent.views.calendar import FeedQuery
 from universal_agent.views.event_rows import EventRows
-from universal_agent.views.kept_feeds import KeptFeeds
 
 DAY = FeedQuery(view=View.DAY, timezone="UTC")
 LOCAL = ("scheduled_at_local", "timezone_display")
@@ -350,19 +347,5 @@ async def test_what_is_kept_of_feeds_is_bounded_by_bytes(history: History) -> No
         start = now + timedelta(days=7 * week)
         asked = FeedQuery(start=start.isoformat(), end=(start + timedelta(days=7)).isoformat())
         await runtime.calendar.answer(asked, now=now)
-    for cache in kept_by(runtime.calendar):
-        assert 0 < cache.size <= cache.limit
-
-
-def kept_by(calendar: CalendarView) -> list[BoundedCache[Any, Any]]:
-    """Every cache that the view and its provider have."""
-    found: list[BoundedCache[Any, Any]] = []
-    left: list[object] = [calendar]
-    while left:
-        for part in vars(left.pop()).values():
-            if isinstance(part, BoundedCache):
-                found.append(part)
-            elif isinstance(part, (InternalCalendar, KeptFeeds)):
-                left.append(part)
-    assert len(found) == 3
-    return found
+    kept = vars(runtime.calendar)["_cache"].kept
+    assert 0 < kept.size <= kept.limit

@@ -22,6 +22,7 @@ from universal_agent.store.store import sqlite_store
 from universal_agent.threads import Pool
 from universal_agent.views.calendar_provider import both_calendars
 from universal_agent.views.calendar_text import FeedText, RowWriter
+from universal_agent.views.feed_cache import FeedCache
 from universal_agent.views.kept_feeds import KeptFeeds
 from universal_agent.views.ledger import LedgerView
 
@@ -142,7 +143,7 @@ def test_a_feed_that_is_kept_and_brought_up_to_date_is_like_a_fresh_one(
     history_of: list[tuple[str, int, int, int]],
 ) -> None:
     async def check(history: History) -> None:
-        kept = KeptFeeds(history.runtime.store, Pool("answers", 1))
+        kept = KeptFeeds(history.runtime.store, Pool("answers", 1), FeedCache())
         everything, resolved, *others = await windows(history)
         hours = replace(others[1], end=others[1].end + timedelta(hours=3))
         counts = replace(hours, detail=Detail.COUNTS)

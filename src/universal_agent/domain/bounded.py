@@ -31,9 +31,7 @@ class BoundedCache(Generic[K, V]):
     def put(self, key: K, value: V, size: int) -> None:
         """Keep the value. One that is larger than the limit is not kept."""
         with self._lock:
-            replaced = self._held.pop(key, None)
-            if replaced is not None:
-                self.size -= replaced[1]
+            self._remove(key)
             if size > self.limit:
                 return
             self._held[key] = value, size
@@ -41,6 +39,16 @@ class BoundedCache(Generic[K, V]):
             while self.size > self.limit:
                 _, (_, dropped) = self._held.popitem(last=False)
                 self.size -= dropped
+
+    def drop(self, key: K) -> None:
+        """Drop the value, if there is one."""
+        with self._lock:
+            self._remove(key)
+
+    def _remove(self, key: K) -> None:
+        removed = self._held.pop(key, None)
+        if removed is not None:
+            self.size -= removed[1]
 
     def clear(self) -> None:
         """Drop everything."""

@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from universal_agent.domain.bounded import BoundedCache
 from universal_agent.domain.calendar_days import View, days_of, view_bounds
 from universal_agent.domain.calendar_facts import Detail, Window
 from universal_agent.domain.calendar_row import LEGEND
@@ -21,15 +20,11 @@ from universal_agent.errors import InvalidInput
 from universal_agent.threads import Pool
 from universal_agent.views.calendar_provider import CalendarProvider
 from universal_agent.views.calendar_text import FeedText, Text, written_with
+from universal_agent.views.feed_cache import ANSWER, HELD, FeedCache
 
 LONGEST = timedelta(days=62)
 BACK = timedelta(days=30)
 AHEAD = timedelta(days=14)
-
-#: Limits of the cached answers, and of the cached feeds that deltas are computed from. A value that
-#: exceeds the limit is not cached: clients that poll it send an etag.
-_ANSWER_BYTES = 8_000_000
-_FEED_BYTES = 8_000_000
 
 _HOUR = timedelta(hours=1)
 _MINUTE = timedelta(minutes=1)
@@ -69,6 +64,7 @@ class CalendarView:
         self,
         provider: CalendarProvider,
         thread: Pool,
+        cache: FeedCache,
         *,
         stream_id: Callable[[], str],
         default_zone: str,
@@ -77,21 +73,9 @@ class CalendarView:
         self._thread = thread
         self._stream_id = stream_id
         self._default_zone = default_zone
-        #: Answers by etag, reused while nothing has changed.
-        self._answers: BoundedCache[str, bytes] = BoundedCache(_ANSWER_BYTES)
-        #: Feeds that clients may hold, to compute deltas from.
-        self._held: BoundedCache[tuple[_Key, int], FeedText] = BoundedCache(_FEED_BYTES)
+        self._cache = cache
         #: Answers in progress, by the requested etag.
         self._in_progress: dict[str, asyncio.Task[FeedAnswer]] = {}
-        #: Incremented when the caches are cleared, so that older etags no longer match.
-        self._edition = 0
-
-    def forget(self) -> None:
-        """Clear the caches: the projection was rebuilt at the same version."""
-        self._edition += 1
-        self._answers.clear()
-        self._held.clear()
-        self._provider.forget()
 
     async def answer(
         self,
@@ -110,7 +94,7 @@ class CalendarView:
         tag = self._etag(key, version)
         if if_none_match is not None and tag in if_none_match:
             return FeedAnswer(etag=tag, body=None)
-        held = None if since_version is None else self._held.get((key, since_version))
+        held = None if since_version is None else self._cache.get(HELD, (key, since_version))
         if held is not None:
             feed = held if since_version == version else await self._feed(key)
             tag = self._etag(key, feed.version)
@@ -124,7 +108,7 @@ class CalendarView:
 
         Concurrent requests for the same feed share one answer.
         """
-        body = self._answers.get(tag)
+        body = self._cache.get(ANSWER, tag)
         if body is not None:
             return FeedAnswer(etag=tag, body=body)
         making = self._in_progress.get(tag)
@@ -137,12 +121,11 @@ class CalendarView:
     async def _written(
         self, key: _Key, form: str, write: Callable[[_Key, FeedText], bytes]
     ) -> FeedAnswer:
-        edition = self._edition
+        edition = self._cache.edition
         feed = await self._feed(key)
         body = await self._thread.run(write, key, feed)
-        tag = self._etag(key, feed.version, form)
-        if edition == self._edition:
-            self._answers.put(tag, body, len(body))
+        tag = self._etag(key, feed.version, form, edition=edition)
+        self._cache.put(ANSWER, tag, body, edition=edition)
         return FeedAnswer(etag=tag, body=body)
 
     def _finished(self, tag: str, making: asyncio.Task[FeedAnswer]) -> None:
@@ -156,13 +139,17 @@ class CalendarView:
         return key, self._etag(key, await self._provider.version(), form)
 
     async def _feed(self, key: _Key) -> FeedText:
+        edition = self._cache.edition
         feed = await self._provider.feed(key[1])
-        self._held.put((key, feed.version), feed, feed.held_bytes)
+        self._cache.put(HELD, (key, feed.version), feed, edition=edition)
         return feed
 
-    def _etag(self, key: _Key, version: int, form: str = "json") -> str:
+    def _etag(
+        self, key: _Key, version: int, form: str = "json", *, edition: int | None = None
+    ) -> str:
         """A strong etag: it identifies a version of a window of a database."""
-        parts = repr((self._stream_id(), self._edition, version, form, *key))
+        edition = self._cache.edition if edition is None else edition
+        parts = repr((self._stream_id(), edition, version, form, *key))
         return f'"{hashlib.blake2b(parts.encode(), digest_size=12).hexdigest()}"'
 
     async def stasis_queue(self, *, now: datetime) -> list[orjson.Fragment]:

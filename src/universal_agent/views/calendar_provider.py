@@ -20,6 +20,7 @@ from universal_agent.store import verbs
 from universal_agent.store.store import Store
 from universal_agent.threads import Pool
 from universal_agent.views.calendar_text import FeedText, RowWriter
+from universal_agent.views.feed_cache import BUILT, FeedCache
 from universal_agent.views.kept_feeds import KeptFeeds
 from universal_agent.views.projection import Projector
 
@@ -37,10 +38,6 @@ class CalendarProvider(Protocol):
 
     async def version(self) -> int:
         """A number that changes whenever the result of `feed` may change."""
-        ...
-
-    def forget(self) -> None:
-        """Clear the caches."""
         ...
 
     async def feed(self, window: Window) -> FeedText:
@@ -70,6 +67,7 @@ class InternalCalendar:
         clock: Clock,
         metrics: Metrics,
         thread: Pool,
+        cache: FeedCache,
         *,
         projected: Callable[[], bool],
         shadowed: Callable[[], bool],
@@ -81,13 +79,11 @@ class InternalCalendar:
         self._projected = projected
         self._shadowed = shadowed
         self._thread = thread
-        self._kept = KeptFeeds(store, thread)
+        self._cache = cache
+        self._kept = KeptFeeds(store, thread, cache)
         self._writer = RowWriter()
         #: One feed is built at a time, to limit memory.
         self._building = asyncio.Lock()
-
-    def forget(self) -> None:
-        self._kept.forget()
 
     async def version(self) -> int:
         return (await self._store.read(verbs.event_log.log_bounds)).newest_seq
@@ -102,7 +98,7 @@ class InternalCalendar:
             else:
                 text = await self._written(await self._built(window), window)
             if text.json_bytes > MAX_BYTES:
-                self._kept.forget()
+                self._cache.drop(BUILT, window)
                 raise too_large(window, Size(len(text.rows), text.json_bytes), None)
             self._metrics.builds.add(1000 * (self._clock.monotonic() - began))
             self._metrics.feed_sizes["events"] = len(text.rows)

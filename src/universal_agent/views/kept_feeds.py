@@ -6,7 +6,6 @@ update queries and builds the entries of the changed jobs, and replaces those in
 
 from dataclasses import dataclass
 
-from universal_agent.domain.bounded import BoundedCache
 from universal_agent.domain.calendar import Feed, build_feed
 from universal_agent.domain.calendar_facts import Window
 from universal_agent.domain.calendar_size import MAX_GROUPS
@@ -14,9 +13,7 @@ from universal_agent.domain.projection import touched_by
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
 from universal_agent.threads import Pool
-
-#: The most rows and hours of cached feeds: the windows of a few dashboards, about 6 MB.
-_KEPT_ROWS = 20_000
+from universal_agent.views.feed_cache import BUILT, FeedCache
 
 #: With more events, or more changed jobs, the whole feed is rebuilt.
 _MOST_EVENTS = 500
@@ -34,20 +31,15 @@ class _Changes:
 class KeptFeeds:
     """Cached feeds of the projection, which the caller has brought up to date with the log."""
 
-    def __init__(self, store: Store, thread: Pool) -> None:
+    def __init__(self, store: Store, thread: Pool, cache: FeedCache) -> None:
         self._store = store
         self._thread = thread
-        self._kept: BoundedCache[Window, Feed] = BoundedCache(_KEPT_ROWS)
-
-    def forget(self) -> None:
-        """Clear the cache: the projection was rebuilt."""
-        # A feed in progress is stored in the old cache, which is no longer read.
-        self._kept = BoundedCache(_KEPT_ROWS)
+        self._cache = cache
 
     async def feed(self, window: Window) -> Feed:
         """The feed of the window."""
-        feeds = self._kept
-        kept = feeds.get(window)
+        edition = self._cache.edition
+        kept = self._cache.get(BUILT, window)
         changes = None if kept is None else await self._changes_after(kept.version)
         feed = None
         if kept is not None and changes is not None:
@@ -56,7 +48,7 @@ class KeptFeeds:
             facts = await self._store.read(verbs.calendar.projected_calendar, window)
             feed = await self._thread.run(build_feed, facts, window)
         if window.source_ref is None:
-            feeds.put(window, feed, _weight(feed))
+            self._cache.put(BUILT, window, feed, edition=edition)
         return feed
 
     async def _updated(self, kept: Feed, changes: _Changes, window: Window) -> Feed | None:
@@ -87,7 +79,3 @@ class KeptFeeds:
         if len(job_ids) > _MOST_JOBS:
             return None
         return _Changes(frozenset(job_ids), events[-1].seq if events else version)
-
-
-def _weight(feed: Feed) -> int:
-    return len(feed.rows) + len(feed.stasis) + sum(len(row.hours) for row in feed.always_running)

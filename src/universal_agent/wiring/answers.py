@@ -12,6 +12,7 @@ from universal_agent.views.calendar import CalendarView
 from universal_agent.views.calendar_provider import InternalCalendar
 from universal_agent.views.cron import CronView
 from universal_agent.views.event_feed import EventFeed
+from universal_agent.views.feed_cache import FeedCache
 from universal_agent.views.heartbeats import HeartbeatView
 from universal_agent.views.ics import IcsView
 from universal_agent.views.ledger import LedgerView
@@ -119,19 +120,21 @@ def _calendar(
 ) -> CalendarView:
     # One thread: each has a heap of its own, which keeps the memory of a large answer.
     thread = Pool("answers", 1)
-    calendar = CalendarView(
+    cache = FeedCache()
+    projector.on_rebuild(cache.forget)
+    return CalendarView(
         InternalCalendar(
             base.store,
             projector,
             base.clock,
             base.metrics,
             thread,
+            cache,
             projected=flags.is_read,
             shadowed=flags.is_compared,
         ),
         thread,
+        cache,
         stream_id=event_feed.current_stream_id,
         default_zone=base.settings.page_timezone,
     )
-    projector.on_rebuild(calendar.forget)
-    return calendar
