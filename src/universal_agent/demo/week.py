@@ -13,12 +13,13 @@ from datetime import datetime, timedelta
 
 from universal_agent.demo.runner import StoryBeats, StoryRunner
 from universal_agent.demo.story import AHEAD, COMPANIONS, COMPANIONS_HOURS_AGO, PARTS, Part
-from universal_agent.domain.heartbeat import CHECKLIST_FILE, OVERRIDES_FILE, config_from
+from universal_agent.domain.heartbeat import CHECKLIST_FILE, OVERRIDES_FILE
 from universal_agent.domain.job import Job
 from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.domain.slot_overrides import OverrideKind
 from universal_agent.domain.stasis import StasisAction
+from universal_agent.runners.heartbeat_settings import config_from
 from universal_agent.runners.workspace_watch import Unwatched
 from universal_agent.runtime import Runtime
 from universal_agent.settings import Settings

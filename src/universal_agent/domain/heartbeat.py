@@ -12,13 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from universal_agent.domain.active_hours import ActiveHours
 from universal_agent.domain.local_time import load_zone
 from universal_agent.domain.phrases import parse_duration
 from universal_agent.domain.slot import REF_PATTERN
-from universal_agent.errors import InvalidInput, SettingsError
+from universal_agent.errors import InvalidInput
 
 #: The files of a workspace that the heartbeat reads.
 CHECKLIST_FILE = "HEARTBEAT.md"
@@ -84,70 +84,9 @@ class HeartbeatConfig:
         return self.active_hours.contain(now, timezone=self.timezone)
 
 
-class HeartbeatSettings(Protocol):
-    """The gateway's settings that concern heartbeats."""
-
-    @property
-    def heartbeat_every(self) -> str: ...
-    @property
-    def heartbeat_active_hours(self) -> str: ...
-    @property
-    def heartbeat_active_start(self) -> str: ...
-    @property
-    def heartbeat_active_end(self) -> str: ...
-    @property
-    def heartbeat_timezone(self) -> str: ...
-    @property
-    def heartbeat_prompt(self) -> str: ...
-    @property
-    def heartbeat_ok_tokens(self) -> tuple[str, ...]: ...
-    @property
-    def heartbeat_ack_max_chars(self) -> int: ...
-    @property
-    def heartbeat_require_file(self) -> bool: ...
-    @property
-    def heartbeat_exec_timeout(self) -> int: ...
-    @property
-    def hb_delivery_mode(self) -> str: ...
-    @property
-    def hb_explicit_session_ids(self) -> tuple[str, ...]: ...
-    @property
-    def hb_show_ok(self) -> bool: ...
-    @property
-    def hb_show_alerts(self) -> bool: ...
-    @property
-    def hb_dedupe_window(self) -> int: ...
-    @property
-    def hb_use_indicator(self) -> bool: ...
-    @property
-    def default_timezone(self) -> str: ...
-
-
-def config_from(settings: HeartbeatSettings) -> HeartbeatConfig:
-    """The config for all sessions, from the gateway's settings.
-
-    Raises SettingsError that names the variable with an invalid value.
-    """
-    values: dict[str, object] = {
-        "UA_HEARTBEAT_EVERY": settings.heartbeat_every,
-        "UA_HEARTBEAT_TIMEZONE": settings.heartbeat_timezone or settings.default_timezone,
-        "UA_HEARTBEAT_PROMPT": settings.heartbeat_prompt or DEFAULT_PROMPT,
-        "UA_HEARTBEAT_OK_TOKENS": settings.heartbeat_ok_tokens,
-        "UA_HEARTBEAT_ACK_MAX_CHARS": settings.heartbeat_ack_max_chars,
-        "UA_HEARTBEAT_REQUIRE_FILE": settings.heartbeat_require_file,
-        "UA_HEARTBEAT_EXEC_TIMEOUT": settings.heartbeat_exec_timeout,
-        "UA_HB_DELIVERY_MODE": settings.hb_delivery_mode,
-        "UA_HB_EXPLICIT_SESSION_IDS": settings.hb_explicit_session_ids,
-        "UA_HB_SHOW_OK": settings.hb_show_ok,
-        "UA_HB_SHOW_ALERTS": settings.hb_show_alerts,
-        "UA_HB_DEDUPE_WINDOW": settings.hb_dedupe_window,
-        "UA_HB_USE_INDICATOR": settings.hb_use_indicator,
-    }
-    try:
-        config = _with(HeartbeatConfig(), values, _VARIABLES)
-        return replace(config, active_hours=_active_hours(settings))
-    except InvalidInput as error:
-        raise SettingsError(error.message) from None
+def configured(values: Mapping[str, object]) -> HeartbeatConfig:
+    """The config of these values by their variables. Raises InvalidInput that names one."""
+    return _with(HeartbeatConfig(), values, _VARIABLES)
 
 
 def overridden(config: HeartbeatConfig, json_text: str) -> HeartbeatConfig:
@@ -168,21 +107,6 @@ def in_force(config: HeartbeatConfig, metadata: Mapping[str, Any]) -> HeartbeatC
         with suppress(InvalidInput):  # an earlier version of this product accepted it
             config = overridden(config, text)
     return config if mode is None else replace(config, delivery_mode=DeliveryMode(mode))
-
-
-def _active_hours(settings: HeartbeatSettings) -> ActiveHours | None:
-    start, end = settings.heartbeat_active_start, settings.heartbeat_active_end
-    if text := settings.heartbeat_active_hours:
-        if start or end:
-            raise InvalidInput(
-                "UA_HEARTBEAT_ACTIVE_HOURS: expected it alone, or UA_HEARTBEAT_ACTIVE_START and "
-                "UA_HEARTBEAT_ACTIVE_END instead, got both"
-            )
-        return ActiveHours.parse(text, field="UA_HEARTBEAT_ACTIVE_HOURS")
-    if not (start or end):
-        return None
-    field = "UA_HEARTBEAT_ACTIVE_START" if start else "UA_HEARTBEAT_ACTIVE_END"
-    return ActiveHours.between(start or "00:00", end or "24:00", field=field)
 
 
 def _parsed(json_text: str) -> dict[str, Any]:

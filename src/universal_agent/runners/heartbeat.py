@@ -22,7 +22,6 @@ from universal_agent.domain.heartbeat import (
     OVERRIDES_CHARS,
     OVERRIDES_FILE,
     HeartbeatConfig,
-    config_from,
     in_force,
     overridden,
 )
@@ -34,6 +33,7 @@ from universal_agent.runners.agent import AgentRunner
 from universal_agent.runners.base import RunRequest, RunResult, check_command
 from universal_agent.runners.captured_output import CapturedOutput
 from universal_agent.runners.checklist import run_checks
+from universal_agent.runners.heartbeat_settings import config_from
 from universal_agent.runners.output import one_line
 from universal_agent.runners.time_limit import time_limit
 from universal_agent.runners.workspace_files import (

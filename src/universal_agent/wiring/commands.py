@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from universal_agent.domain.heartbeat import config_from
 from universal_agent.domain.job import OnMiss
 from universal_agent.engine.beats import Beats
 from universal_agent.engine.changes import Changes
@@ -15,6 +14,7 @@ from universal_agent.engine.rephrasing import PATIENCE_SECONDS, Rephraser
 from universal_agent.engine.slot_overrides import SlotOverrides
 from universal_agent.engine.stasis import Stasis
 from universal_agent.runners.chat import ChatEndpoint
+from universal_agent.runners.heartbeat_settings import config_from
 from universal_agent.runners.workspace_watch import WorkspaceWatch
 from universal_agent.wiring.execution import Execution
 from universal_agent.wiring.foundation import BEATS, Foundation

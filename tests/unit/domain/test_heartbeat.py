@@ -13,10 +13,10 @@ from universal_agent.domain.active_hours import ActiveHours
 from universal_agent.domain.heartbeat import (
     DeliveryMode,
     HeartbeatConfig,
-    config_from,
     overridden,
 )
 from universal_agent.errors import InvalidInput, SettingsError
+from universal_agent.runners.heartbeat_settings import config_from
 from universal_agent.settings import load_settings
 
 
