@@ -82,10 +82,6 @@ class Echo(Answer):
     next: list[SlotDocument]
 
 
-class JobEnvelope(Answer):
-    job: JobDocument
-
-
 class JobWithEcho(Answer):
     job: JobDocument
     echo: Echo
