@@ -34,6 +34,7 @@ from universal_agent.masking import SECRETS
 from universal_agent.metrics import Metrics
 from universal_agent.runners.agent import agent_state
 from universal_agent.runners.base import Runner
+from universal_agent.runners.keepers import HAS_KEEPERS, Keepers
 from universal_agent.runners.workspace_watch import WorkspaceWatch, watch_workspaces
 from universal_agent.settings import Settings, secrets_of
 from universal_agent.store import verbs
@@ -80,6 +81,7 @@ class Runtime:
             settings.database_path, state_dir=settings.state_dir
         )
         self.runners = runners_of(settings, runners)
+        self.keepers = Keepers(settings.data_dir) if HAS_KEEPERS else None
         self.supervisor = Supervisor(self.clock, self.metrics)
         self.checkpoint = Checkpoint(settings.database_path, partial(sqlite_store, is_kept=False))
         self._switches = Switches(settings)
@@ -94,6 +96,7 @@ class Runtime:
                 store=self.store,
                 metrics=self.metrics,
                 runners=self.runners,
+                keepers=self.keepers,
                 process=new_process(self.clock, platform.node() or "localhost"),
                 switches=self._switches,
                 supervisor=self.supervisor,
@@ -124,6 +127,7 @@ class Runtime:
             events_for=_days(base.settings.event_retention_days),
             run_logs_for=_days(base.settings.run_log_retention_days),
             run_logs_dir=base.settings.run_logs_dir,
+            slot_states_dir=base.settings.slot_states_dir,
         )
         self.dispatcher = Dispatcher(base.store, base.clock)
         self._subscribe()
@@ -147,7 +151,6 @@ class Runtime:
             self._commands.heartbeats,
             self.held_jobs,
             self._alerts.notifier,
-            self._alerts.deliverer,
         )
 
     def _expose(
@@ -186,8 +189,6 @@ class Runtime:
         self.heartbeat_view = answers.heartbeat_view
         self.scheduling_metrics = answers.scheduling_metrics
         self.notifier = alerts.notifier
-        self.deliverer = alerts.deliverer
-        self.channels = alerts.channels
         self.continuity = alerts.continuity
         self.watchdog = alerts.watchdog
         self.turns = conversations.turns
@@ -257,9 +258,10 @@ class Runtime:
         keep("continuity", self.continuity.run)
         if self._base.watched and self.token.is_followed:
             keep("operator's token", self.token.run)
-        await self.deliverer.adopt()
-        for channel in self.deliverer.channels:
-            keep(f"delivery {channel.name}", partial(self.deliverer.run, channel))
+        deliverer = self._alerts.deliverer
+        await deliverer.adopt()
+        for number, target in enumerate(deliverer.targets, 1):
+            keep(f"delivery {number}", partial(deliverer.run, target))
         if self._base.watched:
             keep("alarms", self._alerts.alarms.run)
 
@@ -306,6 +308,8 @@ class Runtime:
             # From the last to the first, and each of them though others fail.
             rest.callback(SECRETS.release, self._secrets)
             rest.push_async_callback(self.store.close)
+            if self.keepers is not None:
+                rest.push_async_callback(self.keepers.close)
             rest.callback(self._watch.close)
             if self._commands.rephraser is not None:
                 rest.push_async_callback(self._commands.rephraser.close)

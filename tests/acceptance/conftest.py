@@ -23,6 +23,7 @@ def make_gateway(tmp_path: Path) -> Iterator[MakeGateway]:
     for gateway in made:
         if gateway.is_running:
             gateway.kill()
+        gateway.end_runs()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -108,6 +108,14 @@ class GatewayProcess:
     def kill(self) -> None:
         """Let it die on the spot, as with a power cut."""
         self._end(signal.SIGKILL)
+
+    def end_runs(self) -> None:
+        """End the processes of runs, which go on without their gateway."""
+        folder = f"{self.folder.resolve()}{os.sep}"
+        for entry in Path("/proc").iterdir():
+            with suppress(OSError):  # gone, or another user's
+                if entry.name.isdecimal() and str((entry / "cwd").readlink()).startswith(folder):
+                    os.kill(int(entry.name), signal.SIGKILL)
 
     def restart(self) -> None:
         """Stop it as an operator would, and start it again."""

@@ -41,13 +41,17 @@ def test_the_banner_says_where_the_gateway_is_and_what_it_works_with(
 
 
 def test_every_event_is_a_line_of_the_log_and_so_are_those_of_the_last_moment(
-    gateway: GatewayProcess,
+    make_gateway: MakeGateway,
 ) -> None:
-    body = {"command": "sleep 60", "schedule": "every 1s"}
-    made = httpx.post(f"{gateway.base_url}/api/v1/cron/jobs", json=body, trust_env=False)
-    assert made.status_code == 200
-    gateway.wait_for_output(b"cron_run_started")
-    assert gateway.stop() == 0
+    gateway = make_gateway(UA_WEBHOOK_ALLOW="127.0.0.1")
+    gateway.start()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        body = {"command": url, "runner": "http", "schedule": "every 1s"}
+        made = httpx.post(f"{gateway.base_url}/api/v1/cron/jobs", json=body, trust_env=False)
+        assert made.status_code == 200
+        gateway.wait_for_output(b"cron_run_started")
+        assert gateway.stop() == 0
     with closing(sqlite3.connect(gateway.data_dir / "ua.db")) as database:
         happened = database.execute("SELECT seq, status FROM events ORDER BY seq").fetchall()
     lines = [line for line in gateway.log.read_text().splitlines() if line.startswith("{")]

@@ -57,6 +57,7 @@ def retention_on(history: History, clock: ManualClock, **kept_for: timedelta) ->
         history.runtime.checkpoint,
         clock,
         run_logs_dir=settings.run_logs_dir,
+        slot_states_dir=settings.slot_states_dir,
         **given,
     )
 

@@ -223,6 +223,8 @@ async def _serve(settings: Settings, on_ready: OnReady) -> None:
     server = server_of(runtime)
     try:
         await runtime.start()
+        if runtime.keepers is not None:
+            runtime.keepers.prepare()
         close_to_others(settings.data_dir)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started and not serving.done():

@@ -23,7 +23,6 @@ from universal_agent.cli import (
     jobs,
     ledger,
     notifications,
-    notify,
     projection,
     runs,
     serve,
@@ -58,7 +57,6 @@ GROUPS = (
     sessions,
     heartbeats,
     notifications,
-    notify,
     flags,
 )
 

@@ -27,6 +27,7 @@ from universal_agent.clock import Clock
 from universal_agent.domain.event_types import CANCEL_REQUESTED
 from universal_agent.domain.events import Event
 from universal_agent.domain.run import RunId, RunStatus
+from universal_agent.engine.ids import new_id
 from universal_agent.engine.run_queue import RunQueue
 from universal_agent.engine.running import RunningRuns
 from universal_agent.errors import StoreUnavailable
@@ -121,6 +122,7 @@ class Executor:
         ended = self._running.take_ended(1 if self._singly else None)
         claim = not self._singly
         try:
+            await self._close_lost()
             more = await self._queue.take(ended, claim=claim)
         except StoreUnavailable as error:
             self._running.put_back(ended)
@@ -132,7 +134,25 @@ class Executor:
         self._singly = max(0, self._singly - 1)
         for end in ended:
             self._metrics.runs_finished(end.status).inc()
-        return more or bool(self._running.ended)
+        self._running.are_recorded(end.claimed.run.run_id for end in ended)
+        return more or bool(self._running.ended or self._running.lost)
+
+    async def _close_lost(self) -> None:
+        """Record the runs whose keepers have died as interrupted."""
+        if lost := self._running.take_lost():
+            try:
+                now = self._clock.now()
+                await self._store.write(
+                    verbs.misses.interrupt_runs,
+                    lost,
+                    now=now,
+                    outage_id=new_id("out", now),
+                    missed_ids=[new_id("mis", now) for _ in lost],
+                )
+            except BaseException:
+                self._running.lost.extendleft(reversed(lost))
+                raise
+            self._running.are_recorded(lost)
 
     def _isolate(self, ended: Sequence[Finished], *, claimed: bool) -> None:
         """One end that cannot be recorded must not delay the others: try each alone.
@@ -164,12 +184,12 @@ class Executor:
         await self._try(self._queue.put_back_unbegun)
 
     async def close(self) -> None:
-        """After `close_queue`: stop what runs, and record how it ended.
+        """After `close_queue`: stop what runs without a keeper, and record how it ended.
 
         Runs that this cuts short stay `running` in the store; the reconciler closes them as
         `interrupted`, because how far they came is unknown.
         """
-        await self._running.cut()
+        await self._running.leave()
         failures = 0
         while self._running.ended and failures < _CLOSING_TRIES:
             failures += await self._settle() is None and not self._singly

@@ -82,8 +82,8 @@ class OwnProcess:
         self._beat_at = beat_at
 
     async def leave(self) -> None:
-        """Close what is left of this process, which claims nothing more."""
-        await self._reconciler.close(self.id)
+        """Close what this process leaves; runs with keepers go on without it."""
+        await self._reconciler.leave(self.id)
 
     # -- on a database that other processes share
 

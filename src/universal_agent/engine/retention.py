@@ -48,13 +48,14 @@ class Retention:
         events_for: timedelta | None,
         run_logs_for: timedelta | None,
         run_logs_dir: Path,
+        slot_states_dir: Path,
     ) -> None:
         self._store = store
         self._checkpoint = checkpoint
         self._clock = clock
         self._events_for = events_for
         self._run_logs_for = run_logs_for
-        self._run_logs_dir = run_logs_dir
+        self._folders = (run_logs_dir, slot_states_dir)
         self._swept = clock.monotonic()
 
     async def run(self) -> None:
@@ -74,7 +75,8 @@ class Retention:
         if self._run_logs_for is not None:
             oldest = f"{now - self._run_logs_for:%Y-%m-%d}"
             try:
-                await FILES.run(_remove_days_before, oldest, self._run_logs_dir)
+                for folder in self._folders:
+                    await FILES.run(_remove_days_before, oldest, folder)
             except OSError as error:
                 _log.warning("run_logs_kept", reason=str(error))
 
@@ -116,7 +118,7 @@ class Retention:
 
 
 def _remove_days_before(oldest: str, folder: Path) -> None:
-    """Remove the logs of runs that were queued before that day."""
+    """Remove the folders of days before that day: logs of runs, states of slots."""
     days = folder.iterdir() if folder.exists() else ()
     for day in days:
         if _DAY.fullmatch(day.name) and day.name < oldest:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache, partial
@@ -13,14 +14,23 @@ import structlog
 from universal_agent.clock import Cancellable, Clock
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.schedule import stable_jitter
+from universal_agent.domain.slot import epoch
 from universal_agent.domain.system_event import asks_now
 from universal_agent.domain.wake import woken_by
 from universal_agent.engine.ids import new_id
 from universal_agent.engine.live_turns import LiveTurns
 from universal_agent.masking import mask
 from universal_agent.metrics import Metrics
-from universal_agent.runners.base import GATEWAY_STOPS, Runner, RunRequest, RunResult
+from universal_agent.runners.base import (
+    GATEWAY_LEAVES,
+    GATEWAY_STOPS,
+    Runner,
+    RunRequest,
+    RunResult,
+)
 from universal_agent.runners.failure_rules import WatchedOutput
+from universal_agent.runners.keepers import KeeperLost, Keepers
+from universal_agent.runners.orphans import kill_orphans
 from universal_agent.runners.outcome_file import outcome_path
 from universal_agent.runners.output import RunOutput, run_log_path
 from universal_agent.runners.shortage import ResourceShortage
@@ -33,6 +43,9 @@ _log = structlog.get_logger(__name__)
 _SHORTAGE_SECONDS = 1.0
 _SHORTAGE_LOG_SECONDS = 60.0
 
+#: The least seconds until the time limit of an adopted run applies: it may have ended already.
+_ADOPTED_SECONDS = 1.0
+
 
 @dataclass(slots=True)
 class _Worker:
@@ -40,6 +53,8 @@ class _Worker:
 
     task: asyncio.Task[None]
     item: Claimed
+    #: Whether an earlier process has started it.
+    is_adopted: bool = False
     #: The status that the run ends in when its task is cancelled.
     stop_status: RunStatus | None = None
     stop_reason: str | None = None
@@ -62,6 +77,8 @@ class RunningRuns:
         run_logs_dir: Path,
         workspaces_root: Path,
         system_events_max: int,
+        slot_states_dir: Path,
+        keepers: Keepers | None = None,
     ) -> None:
         """`work` is set whenever a run has ended and its end is to be recorded."""
         self._clock = clock
@@ -74,8 +91,12 @@ class RunningRuns:
         self._live_turns = live_turns
         self._work = work
         self._system_events_max = system_events_max
+        self._keepers = keepers
+        self._slot_states_dir = slot_states_dir
         #: Ends that are still to be recorded, oldest first.
         self.ended: deque[Finished] = deque()
+        #: Runs whose keeper has died: how they ended is unknown, which is still to be recorded.
+        self.lost: deque[RunId] = deque()
         self._workers: dict[RunId, _Worker] = {}
         #: Runs that have begun and whose ends are not recorded by this process.
         self._given_up: set[RunId] = set()
@@ -92,7 +113,7 @@ class RunningRuns:
     @property
     def is_busy(self) -> bool:
         """Whether a run is in execution, or its end is still to be recorded."""
-        return bool(self._workers or self.ended)
+        return bool(self._workers or self.ended or self.lost)
 
     def runs(self) -> list[Run]:
         """The runs in execution, oldest first."""
@@ -121,16 +142,27 @@ class RunningRuns:
     def begun(self) -> set[RunId]:
         """The runs that this process has started and that may still be `running` in the store."""
         ended = {end.claimed.run.run_id for end in self.ended}
-        return self._workers.keys() | ended | self._given_up
+        return self._workers.keys() | ended | self._given_up | set(self.lost)
+
+    def take_lost(self) -> list[RunId]:
+        """Remove the runs whose keepers have died, and return them."""
+        lost = list(self.lost)
+        self.lost.clear()
+        return lost
+
+    def are_recorded(self, run_ids: Iterable[RunId]) -> None:
+        """Remove what keepers have left of runs whose end is recorded."""
+        if self._keepers is not None:
+            self._keepers.discard_soon(run_ids)
 
     # -- starting and stopping
 
-    def start(self, item: Claimed) -> None:
-        """Execute a run that the store has marked running."""
+    def start(self, item: Claimed, *, is_adopted: bool = False) -> None:
+        """Execute a run that the store has marked running, or go on with an adopted one."""
         task = asyncio.get_running_loop().create_task(
             self._execute(item), name=f"run {item.run.run_id}"
         )
-        self._workers[item.run.run_id] = _Worker(task, item)
+        self._workers[item.run.run_id] = _Worker(task, item, is_adopted)
 
     def stop(self, run_id: RunId, status: RunStatus, reason: str) -> bool:
         """Stop a run, which then ends in `status`; False if it is not in execution here."""
@@ -160,7 +192,11 @@ class RunningRuns:
             del self._workers[worker.item.run.run_id]
         return [worker.item for worker in unbegun]
 
-    async def cut(self) -> None:
+    async def leave(self) -> None:
+        """Leave every run that has a keeper to it, and stop the others."""
+        await self.cut(GATEWAY_LEAVES)
+
+    async def cut(self, reason: str = GATEWAY_STOPS) -> None:
         """Stop every run, and return when their processes have ended.
 
         A run whose work had ended by then has its own end; the others have none.
@@ -169,14 +205,14 @@ class RunningRuns:
         self._given_up.update(self._workers)
         for worker in workers:
             if worker.deadline is not None:
-                worker.task.cancel(GATEWAY_STOPS)
+                worker.task.cancel(reason)
         await asyncio.gather(*(worker.task for worker in workers), return_exceptions=True)
 
     async def _execute(self, item: Claimed) -> None:
         run, spec = item.run, item.spec
         worker = self._workers[run.run_id]
         started_at = self._clock.now()
-        if run.trigger is Trigger.SCHEDULE:
+        if run.trigger is Trigger.SCHEDULE and not worker.is_adopted:
             lag = started_at - run.scheduled_at
             if spec.policy.jitter_seconds:
                 lag -= stable_jitter(run.source_ref, spec.policy.jitter_seconds)
@@ -184,6 +220,7 @@ class RunningRuns:
         listener = self._live_turns.listen(run) if run.brings_spec else None
         output = RunOutput(
             partial(run_log_path, self._run_logs_dir, run.run_id, run.queued_at),
+            replaces=worker.is_adopted,
             listen=listener and listener.hear,
             on_restart=listener and listener.restart,
         )
@@ -191,7 +228,12 @@ class RunningRuns:
             result = None
             while result is None:
                 started_at = self._clock.now()
+                if worker.is_adopted and run.started_at is not None:
+                    started_at = run.started_at
                 result = await self._try(worker, output, started_at)
+        except KeeperLost:
+            await self._end_lost(run.run_id)
+            return
         except asyncio.CancelledError:
             if worker.stop_status is None:
                 raise  # the gateway is going down: the run is closed as interrupted
@@ -211,6 +253,8 @@ class RunningRuns:
                     dropped_bytes=output.dropped_bytes,
                 )
             self._workers.pop(run.run_id, None)
+        with suppress(OSError):  # it is not empty, or was never made
+            self._state_dir(run).rmdir()
         self.ended.append(
             Finished(
                 claimed=item,
@@ -228,6 +272,13 @@ class RunningRuns:
         )
         self._work.set()
 
+    async def _end_lost(self, run_id: RunId) -> None:
+        """The keeper of a run has died: end what is left of it, and have it recorded."""
+        _log.error("keeper_lost", run_id=run_id)
+        await kill_orphans([run_id], clock=self._clock)
+        self.lost.append(run_id)
+        self._work.set()
+
     async def _try(
         self, worker: _Worker, output: RunOutput, started_at: datetime
     ) -> RunResult | None:
@@ -235,14 +286,15 @@ class RunningRuns:
         if worker.stop_status is not None:
             raise asyncio.CancelledError  # stopped before it had begun
         run, seconds = worker.item.run, worker.item.spec.policy.timeout_seconds
+        left = max(_ADOPTED_SECONDS, seconds - (self._clock.now() - started_at).total_seconds())
         worker.deadline = self._clock.call_later(
-            seconds,
+            left if worker.is_adopted else seconds,
             lambda: self.stop(
                 run.run_id, RunStatus.TIMEOUT, f"stopped after its limit of {seconds} s"
             ),
         )
         try:
-            return await self._run(worker.item, output, started_at)
+            return await self._run(worker, output, started_at)
         except ResourceShortage as shortage:
             worker.deadline.cancel()
             worker.deadline = None
@@ -271,9 +323,17 @@ class RunningRuns:
             keep=self._system_events_max,
         )
 
-    async def _run(self, item: Claimed, output: RunOutput, started_at: datetime) -> RunResult:
+    def _state_dir(self, run: Run) -> Path:
+        """The folder of the run's slot; of the run itself, if it has none."""
+        name = f"{run.source_ref}-{epoch(run.scheduled_at)}" if run.has_slot else run.run_id
+        return self._slot_states_dir / f"{run.scheduled_at:%Y-%m-%d}" / name
+
+    async def _run(self, worker: _Worker, output: RunOutput, started_at: datetime) -> RunResult:
+        item = worker.item
         run, spec = item.run, item.spec
         runner = self._runners.get(spec.runner)
+        if worker.is_adopted and not getattr(runner, "adopts", False):
+            raise KeeperLost  # nobody knows how to go on with it
         if runner is None:
             return RunResult(
                 status=RunStatus.ERROR,
@@ -303,11 +363,17 @@ class RunningRuns:
             metadata=spec.metadata,
             fail_on=spec.fail_on,
             outcome_file=outcome_path(run_log_path(self._run_logs_dir, run.run_id, run.queued_at)),
+            # A turn is part of a conversation: its client is told that it was cut, and asks again.
+            keepers=None if run.brings_spec else self._keepers,
+            is_adopted=worker.is_adopted,
+            limit_seconds=spec.policy.timeout_seconds,
+            previous_run_id=item.previous_run_id,
+            state_dir=self._state_dir(run),
             notes=item.notes,
         )
         try:
             result = await runner.run(request)
-        except ResourceShortage:
+        except (ResourceShortage, KeeperLost):
             raise
         except Exception as error:
             # A runner that raises is broken; the run still ends, with what is known.

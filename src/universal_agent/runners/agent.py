@@ -24,7 +24,8 @@ from universal_agent.runners.base import RunRequest, RunResult, check_command
 from universal_agent.runners.chat import ChatEndpoint
 from universal_agent.runners.outcome_file import make_folder_of, with_outcome
 from universal_agent.runners.output import one_line
-from universal_agent.runners.process import missing_program, run_process
+from universal_agent.runners.process import run_process
+from universal_agent.runners.process_ends import missing_program
 from universal_agent.runners.program_limits import classify_message
 from universal_agent.settings import Settings, inherited
 
@@ -121,6 +122,8 @@ class AgentRunner:
     """Sends prompts to the agent; a complete reply is success."""
 
     name = "agent"
+    #: Programs only: an adopted run has one, whatever is configured now.
+    adopts = True
 
     def __init__(
         self,
@@ -154,7 +157,7 @@ class AgentRunner:
 
     async def run(self, request: RunRequest) -> RunResult:
         prompt = late_line(request) + request.command
-        if self._argv:
+        if self._argv or request.is_adopted:
             return await self._ask_program(prompt, request)
         if self._endpoint is not None:
             return await self._endpoint.answer(prompt, model=request.model, output=request.output)

@@ -22,12 +22,18 @@ from universal_agent.domain.fail_on import FailOn
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.system_event import SystemEvent
 from universal_agent.errors import InvalidInput, StartupError
+from universal_agent.files import folder
+from universal_agent.runners.keepers import Keepers
 from universal_agent.runners.output import RunOutput
 from universal_agent.runners.workspace_files import open_workspace
 from universal_agent.settings import Settings
 
 #: The message of the cancellation when a run is stopped because the gateway stops.
 GATEWAY_STOPS = "the gateway stops"
+
+#: The message when the gateway stops and leaves the run to its keeper. A runner without one stops
+#: the run.
+GATEWAY_LEAVES = "the gateway leaves"
 
 #: The longest command, in bytes of UTF-8.
 COMMAND_BYTES = 64 * 1024
@@ -61,6 +67,16 @@ class RunRequest:
     fail_on: FailOn | None = None
     #: Where a program may say how it ended (outcome_file.py).
     outcome_file: Path | None = None
+    #: Starts child processes that outlive the gateway; None: they end with it.
+    keepers: Keepers | None = None
+    #: Whether an earlier gateway has started the run, so that it is adopted and not started.
+    is_adopted: bool = False
+    #: The run's time limit, which its keeper keeps while no gateway is there.
+    limit_seconds: float | None = None
+    #: The interrupted run that this one repeats.
+    previous_run_id: str | None = None
+    #: The folder of the slot, which all its attempts share.
+    state_dir: Path | None = None
     #: For a session's beat: the pending system events, and what woke the session.
     notes: Sequence[SystemEvent] = ()
 
@@ -82,6 +98,16 @@ class RunRequest:
         top = self.workspace_dir.parent.resolve()
         return top, top / self.workspace_dir.name
 
+    def make_state_dir(self) -> None:
+        """Create the slot's folder if there is none. Raises OSError, also for a link in its path.
+
+        Its path is a day and a name below the folder of all of them, in the data directory.
+        """
+        if self.state_dir is not None:
+            top = self.state_dir.parents[2]
+            with folder(top, self.state_dir.relative_to(top), create=True):
+                pass
+
     def facts(self) -> dict[str, str]:
         """The environment variables that describe the slot to the child (docs/runners.md)."""
         facts = {
@@ -98,6 +124,10 @@ class RunRequest:
             facts["UA_OUTCOME_FILE"] = str(self.outcome_file)
         if self.approved_by is not None:
             facts["UA_APPROVED_BY"] = self.approved_by
+        if self.previous_run_id is not None:
+            facts["UA_PREVIOUS_RUN_ID"] = self.previous_run_id
+        if self.state_dir is not None:
+            facts["UA_STATE_DIR"] = str(self.state_dir)
         return facts
 
 
@@ -120,7 +150,11 @@ class RunResult:
 
 
 class Runner(Protocol):
-    """Executes runs of one kind."""
+    """Executes runs of one kind.
+
+    One with `adopts = True` takes over a run that an earlier gateway has started
+    (`RunRequest.is_adopted`).
+    """
 
     name: str
 

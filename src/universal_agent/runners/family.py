@@ -114,6 +114,9 @@ class Family:
     run_ids: Collection[str]
     #: The leader of the session and the group; None when an earlier gateway started it.
     leader: int | None = None
+    #: Signals the leader's group, where this process is not the leader's parent and must not rely
+    #: on its id.
+    to_group: Callable[[signal.Signals], None] | None = None
 
     async def end(
         self,
@@ -209,7 +212,9 @@ class Family:
             _send(signal.SIGCONT, target)
 
     def _send_to_group(self, number: signal.Signals) -> None:
-        if self.leader is not None:
+        if self.to_group is not None:
+            self.to_group(number)
+        elif self.leader is not None:
             _send(number, -self.leader)
 
 

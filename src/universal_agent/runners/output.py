@@ -80,6 +80,8 @@ class RunOutput:
     the log only (thoughts of a model, stderr of a program). If the two differ and `listen` is
     given, the reply is stored in a separate file next to the log.
 
+    `replaces` discards an earlier file: an adopted run is read again from its beginning.
+
     `listen` is called with each kept piece of the reply as it arrives (agents stream to their
     session through it), and `on_restart` when those pieces turn out to be thoughts; neither may
     raise.
@@ -91,10 +93,13 @@ class RunOutput:
         *,
         kept_bytes: int = KEPT_BYTES,
         end_bytes: int = END_BYTES,
+        replaces: bool = False,
         listen: Callable[[str], None] | None = None,
         on_restart: Callable[[], None] | None = None,
     ) -> None:
         self._path = path
+        #: Whether the file begins again, instead of being appended to.
+        self._replaces = replaces
         self.total_bytes = 0
         #: Why the file stopped growing before the cap, such as a full disk; None without a failure.
         self.failure: str | None = None
@@ -174,7 +179,8 @@ class RunOutput:
         try:
             if self._file is None:
                 path = self._path() if callable(self._path) else self._path
-                self._file = FileIO(_open_log(path, os.O_APPEND), "ab")
+                begin = os.O_TRUNC if self._replaces else 0
+                self._file = FileIO(_open_log(path, os.O_APPEND | begin), "ab")
             while data:
                 data = data[self._file.write(data) or 0 :]
         except OSError as error:

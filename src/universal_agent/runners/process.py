@@ -15,22 +15,28 @@ group be killed without hitting an unrelated process.
 
 import asyncio
 import os
-import shutil
-import signal
 import subprocess
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from universal_agent.clock import Clock
 from universal_agent.domain.run import RunStatus
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.files import path_of
-from universal_agent.runners.base import GATEWAY_STOPS, RunRequest, RunResult
+from universal_agent.runners.base import GATEWAY_LEAVES, GATEWAY_STOPS, RunRequest, RunResult
 from universal_agent.runners.family import HAS_PIDFD, Family, exit_of, settle, tagged
-from universal_agent.runners.output import KEPT_BYTES, RunOutput, one_line
+from universal_agent.runners.kept import run_kept
+from universal_agent.runners.output import KEPT_BYTES, one_line
+from universal_agent.runners.process_ends import (
+    ByteSink,
+    StderrSink,
+    result_of,
+    wait_uncancelled,
+    why_missing,
+)
 from universal_agent.runners.shortage import raise_shortage
 
 #: How much is read from a pipe at a time: its default capacity.
@@ -40,13 +46,6 @@ _PIECE_BYTES = 64 * 1024
 #: The minimum age at which a child is stopped when the gateway stops: a process that is killed
 #: while its program loads has done nothing, and its run would be `interrupted` for that.
 _SETTLES_SECONDS = 0.5
-
-
-class ByteSink(Protocol):
-    """Receives the output of a child."""
-
-    def write(self, data: bytes) -> None:
-        """Process the next piece."""
 
 
 async def run_process(
@@ -63,13 +62,26 @@ async def run_process(
     With `reply`, stdout goes there, and stderr to the log only. Without it, both go to the output
     through one pipe, and so in order.
 
+    With `request.keepers` the child outlives the gateway (kept.py).
+
     Raises ResourceShortage when the gateway lacks the resources to start a process. If cancelled
     before the child has exited, it raises CancelledError after every process that was started has
     ended.
     """
+    if request.keepers is not None:
+        return await run_kept(
+            argv,
+            request=request,
+            keepers=request.keepers,
+            environment=environment,
+            clock=clock,
+            kill_grace=kill_grace,
+            reply=reply,
+        )
     started_at = clock.monotonic()
     try:
         with request.open_workspace(create=True) as workspace:
+            request.make_state_dir()
             passing(Failpoint.BEFORE_SPAWN)
             process, descriptors = _start(
                 argv, request, environment, workspace, pipes=1 if reply is None else 2
@@ -77,7 +89,7 @@ async def run_process(
         passing(Failpoint.AFTER_SPAWN)
     except (OSError, ValueError) as error:
         raise_shortage(error)
-        problem = _why_missing(argv[0], request, environment) or one_line(str(error))
+        problem = why_missing(argv[0], request, environment) or one_line(str(error))
         return RunResult(status=RunStatus.ERROR, error=f"cannot start {argv[0]}: {problem}")
     family = Family((request.run_id,), process.pid)
 
@@ -93,7 +105,7 @@ async def run_process(
         await leader_exit()
 
     output = request.output
-    sinks: tuple[ByteSink, ...] = (output,) if reply is None else (reply, _Stderr(output))
+    sinks: tuple[ByteSink, ...] = (output,) if reply is None else (reply, StderrSink(output))
     with ExitStack() as stack:
         pipes = [
             stack.enter_context(_Pipe(descriptor, sink))
@@ -102,14 +114,14 @@ async def run_process(
         try:
             await leader_exit()
         except asyncio.CancelledError as cancelled:
-            if cancelled.args == (GATEWAY_STOPS,):
+            if cancelled.args in ((GATEWAY_STOPS,), (GATEWAY_LEAVES,)):
                 moment = _SETTLES_SECONDS - (clock.monotonic() - started_at)
-                await _wait_uncancelled(
+                await wait_uncancelled(
                     asyncio.create_task(_exit_within(moment, leader_exit, clock))
                 )
             # A child that exited before the cancellation keeps its own result.
             if not _has_exited(process):
-                await _wait_uncancelled(asyncio.create_task(stop()))
+                await wait_uncancelled(asyncio.create_task(stop()))
                 raise
         finally:
             family.kill_group()
@@ -118,24 +130,7 @@ async def run_process(
             # Returns immediately, unless the event loop ended during the stop.
             with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=1)
-    return _result(process.returncode, request)
-
-
-def missing_program(program: str, environment: Mapping[str, str]) -> str | None:
-    """Why a program named without a path cannot be found; None when it can, or has a path."""
-    if "/" in program:
-        return None
-    path = environment.get("PATH", os.defpath)
-    return None if shutil.which(program, path=path) else f"not on PATH ({path})"
-
-
-def _why_missing(program: str, request: RunRequest, environment: Mapping[str, str]) -> str | None:
-    """Why a program could not be found where the run looked for it; None for another reason."""
-    if "/" in program and not program.startswith("/"):
-        where = request.workspace_dir
-        if not (where / program).exists():
-            return f"it is not in the workspace {where}, where the run looks for it"
-    return missing_program(program, environment)
+    return result_of(process.returncode, request)
 
 
 def _start(
@@ -222,23 +217,6 @@ async def _exit_by_thread(process: subprocess.Popen[bytes]) -> None:
     await exited
 
 
-async def _wait_uncancelled(task: asyncio.Task[None]) -> None:
-    """Wait for `task` even if cancelled again: a stop must complete."""
-    while not task.done():
-        with suppress(asyncio.CancelledError):
-            await asyncio.shield(task)
-
-
-class _Stderr:
-    """Forwards stderr to the log only."""
-
-    def __init__(self, output: RunOutput) -> None:
-        self._output = output
-
-    def write(self, data: bytes) -> None:
-        self._output.write_stderr(data)
-
-
 class _Pipe:
     """Forwards data from a pipe, one piece per iteration of the event loop.
 
@@ -285,21 +263,3 @@ class _Pipe:
         room = KEPT_BYTES
         while room > 0 and (moved := self._move()):
             room -= moved
-
-
-def _result(code: int, request: RunRequest) -> RunResult:
-    failing = None if request.fail_on is None else request.fail_on.exit_codes
-    is_fine = code == 0 if failing is None else code >= 0 and code not in failing
-    if is_fine:
-        return RunResult(status=RunStatus.SUCCESS, exit_code=code)
-    sentence = f"exit code {code}" if code >= 0 else f"killed by {_signal_name(-code)}"
-    return RunResult(
-        status=RunStatus.ERROR, error=sentence + request.output.closing_words, exit_code=code
-    )
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a real-time signal has no name
-        return f"signal {number}"

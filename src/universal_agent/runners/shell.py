@@ -34,6 +34,7 @@ class ShellRunner:
     """Runs commands with `/bin/sh`; exit code 0 is success."""
 
     name = "shell"
+    adopts = True
 
     def __init__(
         self, settings: Settings, *, clock: Clock | None = None, kill_grace: float = 5.0

@@ -105,6 +105,8 @@ class Claimed:
     spec: JobSpec
     #: The system events of a beat; they are deleted when the run succeeds.
     notes: tuple[SystemEvent, ...] = ()
+    #: The interrupted run of the same slot that this one repeats.
+    previous_run_id: RunId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

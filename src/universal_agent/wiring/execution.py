@@ -65,11 +65,13 @@ def build_execution(base: Foundation) -> Execution:
         run_logs_dir=settings.run_logs_dir,
         workspaces_root=settings.workspaces_root,
         system_events_max=settings.system_events_max,
+        slot_states_dir=settings.slot_states_dir,
+        keepers=base.keepers,
     )
     capacity = Capacity(clock, running, concurrency=settings.cron_max_concurrency, off=off)
     queue = RunQueue(store, clock, running, capacity, work, base.process)
+    reconciler = Reconciler(store, clock, running, base.keepers, host=base.process.host)
     executor = Executor(store, clock, base.metrics, queue, running, work)
-    reconciler = Reconciler(store, clock)
     make_scheduler = partial(Scheduler, store, clock, queue, timer)
     scheduler = make_scheduler(without=off[0] if len(off) == 1 else None)
     return Execution(

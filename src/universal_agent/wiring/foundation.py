@@ -10,6 +10,7 @@ from universal_agent.engine.supervisor import Supervisor
 from universal_agent.engine.switches import Switches
 from universal_agent.metrics import Metrics
 from universal_agent.runners.base import Runner, load_runners
+from universal_agent.runners.keepers import Keepers
 from universal_agent.runners.mock import mocked
 from universal_agent.settings import Settings
 from universal_agent.store.checkpoint import Checkpoint
@@ -28,6 +29,8 @@ class Foundation:
     store: Store
     metrics: Metrics
     runners: Mapping[str, Runner]
+    #: What child processes run under; None where the system lacks what keepers need.
+    keepers: Keepers | None
     #: This process, as it claims runs at first.
     process: Process
     switches: Switches

@@ -39,4 +39,24 @@ WHERE process_id = :process_id AND NOT EXISTS (
 -- left_running --
 SELECT {run_columns}, cancel_reason
 FROM runs WHERE finished_at IS NULL AND status = 'running' AND process_id = :process_id
+  AND run_id NOT IN (SELECT value FROM json_each(:kept))
 ORDER BY run_id LIMIT :limit;
+
+-- running_among --
+SELECT {run_columns}, cancel_reason
+FROM runs WHERE finished_at IS NULL AND status = 'running'
+  AND run_id IN (SELECT value FROM json_each(:run_ids))
+ORDER BY run_id;
+
+-- adopt_runs --
+UPDATE runs SET process_id = :process_id, host = :host
+WHERE finished_at IS NULL AND status = 'running'
+  AND run_id IN (SELECT value FROM json_each(:run_ids))
+RETURNING {run_columns};
+
+-- count_crashes --
+UPDATE runs SET crashes = crashes + 1
+WHERE finished_at IS NULL AND status = 'running' AND process_id = :process_id;
+
+-- crashes_of_run --
+SELECT crashes FROM runs WHERE run_id = :run_id;

@@ -110,6 +110,11 @@ SELECT count(*) FROM runs
 WHERE source_ref = :source_ref AND source = :source AND scheduled_at = :scheduled_at AND has_slot
   AND status = 'interrupted';
 
+-- interrupted_before --
+SELECT run_id FROM runs
+WHERE source_ref = :source_ref AND source = :source AND scheduled_at = :scheduled_at AND has_slot
+  AND status = 'interrupted' ORDER BY run_id DESC LIMIT 1;
+
 -- list_runs --
 SELECT {run_columns}
 FROM runs

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from universal_agent.domain import events
 from universal_agent.domain.job import JobSpec
@@ -57,6 +58,7 @@ def move_to_missed(
     outage_id: str,
     now: datetime,
     gone: bool = False,
+    mark: dict[str, Any] | None = None,
 ) -> None:
     """Account for an admitted slot as missed. It waits for an operator, unless its job is `gone`.
 
@@ -92,7 +94,7 @@ def move_to_missed(
     if gone:
         missed = missed.decided(MissedStatus.DELETED, by=None, note=JOB_DELETED, now=now)
     put_missed(tx, [missed])
-    tx.append(events.slots_missed(missed, spec, now=now))
+    tx.append(events.slots_missed(missed, spec, now=now, mark=mark))
 
 
 def close_missed_of_job(tx: Tx, job_id: str, spec: JobSpec, *, now: datetime) -> None:

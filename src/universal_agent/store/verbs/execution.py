@@ -9,7 +9,7 @@ from universal_agent.domain.beat import BeatReport
 from universal_agent.domain.ending import EndClass
 from universal_agent.domain.job import Job, JobSpec
 from universal_agent.domain.process import Process
-from universal_agent.domain.run import Run, RunStatus, Trigger
+from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import Source
 from universal_agent.domain.system_event import WakeMode
 from universal_agent.failpoint import Failpoint, passing
@@ -56,9 +56,27 @@ def claim(
     claimed = [c for c in claimed if c.run.run_id in started]
     set_outcomes(tx, [(c.run, None) for c in claimed])
     tx.append_all([events.run_changed(c.run, c.spec, now=now) for c in claimed])
-    claimed = [deliver_events(tx, c) for c in claimed]
+    claimed = [_with_previous(tx, deliver_events(tx, c)) for c in claimed]
     waiting = tx.one("any_queued")
     return Settled(claimed=tuple(claimed), more_queued=bool(waiting and waiting[0]))
+
+
+#: Why a run may repeat an interrupted one.
+_REPEATS = (Trigger.RETRY, Trigger.APPROVED)
+
+
+def _with_previous(tx: Tx, claimed: Claimed) -> Claimed:
+    """The claimed run with the interrupted run that it repeats, if there is one."""
+    run = claimed.run
+    if not run.has_slot or run.trigger not in _REPEATS:
+        return claimed
+    row = tx.one(
+        "interrupted_before",
+        source=run.source,
+        source_ref=run.source_ref,
+        scheduled_at=run.scheduled_at.timestamp(),
+    )
+    return claimed if row is None else replace(claimed, previous_run_id=RunId(row[0]))
 
 
 def _start(

@@ -1,7 +1,7 @@
 """Slots that did not run: missed in the queue, or interrupted."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ from universal_agent.domain.judge import Cause
 from universal_agent.domain.run import Run, RunId, RunStatus
 from universal_agent.domain.slot import Source
 from universal_agent.domain.stasis import MissedRecord
+from universal_agent.store.encoding import to_json
 from universal_agent.store.rows.decoding import readable
 from universal_agent.store.rows.runs import RUN_WIDTH, run_from_row
 from universal_agent.store.steps.each import for_each
@@ -25,6 +26,15 @@ from universal_agent.store.verbs.runs import cancel_queued
 
 #: How often the slot of an interrupted run is tried again, where the job's policy allows it.
 INTERRUPTED_RETRIES = 2
+
+#: Crashes of the gateway that a run may outlive; after the last one a person decides.
+POISON_CRASHES = 2
+
+_UNKNOWN = "the gateway stopped while it ran; what became of it is unknown"
+_POISON = (
+    f"the gateway has crashed {POISON_CRASHES} times while it ran; it is not repeated before a "
+    "person decides"
+)
 
 
 def insert_missed(
@@ -127,6 +137,7 @@ def _move_to_missed(
     outcome: str,
     outage_id: str,
     now: datetime,
+    mark: dict[str, Any] | None = None,
 ) -> None:
     """Account for an admitted slot as missed, under the version that expected it."""
     move_to_missed(
@@ -139,6 +150,7 @@ def _move_to_missed(
         outage_id=outage_id,
         now=now,
         gone=get_job(tx, run.source_ref) is None,
+        mark=mark,
     )
 
 
@@ -164,54 +176,95 @@ def _may_try_again(tx: Tx, run: Run, spec: JobSpec) -> bool:
     return int(row[0]) <= INTERRUPTED_RETRIES
 
 
+def crashes_of(tx: Tx, run: Run) -> int:
+    """How often a gateway has crashed while the run was in execution."""
+    row = tx.one("crashes_of_run", run_id=run.run_id)
+    return 0 if row is None else int(row[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """Why runs are interrupted, and the ids for what that makes."""
+
+    now: datetime
+    outage_id: str
+    missed_ids: Sequence[str]
+    #: Whether the gateway was asked to stop: that is information, not a warning.
+    planned: bool = False
+
+
 def interrupt_left(
+    tx: Tx, process_id: str, why: Interruption, *, kept: Collection[str] = ()
+) -> tuple[RunId, ...]:
+    """Close runs that a lost process left `running`, at most one for each of `why.missed_ids`.
+
+    Those in `kept` go on without it.
+    """
+    rows = tx.all(
+        "left_running",
+        process_id=process_id,
+        kept=to_json(list(kept)),
+        limit=len(why.missed_ids),
+    )
+    return _interrupt(tx, rows, why)
+
+
+def interrupt_runs(
     tx: Tx,
-    process_id: str,
+    run_ids: Sequence[str],
     *,
     now: datetime,
     outage_id: str,
     missed_ids: Sequence[str],
 ) -> tuple[RunId, ...]:
-    """Close runs that a lost process left `running`, at most one for each of `missed_ids`."""
-    rows = tx.all("left_running", process_id=process_id, limit=len(missed_ids))
+    """Close these runs: how they ended is unknown, though their gateway lives."""
+    rows = tx.all("running_among", run_ids=to_json(list(run_ids)))
+    return _interrupt(tx, rows, Interruption(now, outage_id, missed_ids))
 
-    def close(pair: tuple[str, Row]) -> None:
-        missed_id, row = pair
-        was, cancel_reason = run_from_row(row), row[RUN_WIDTH]
-        if cancel_reason is not None:
-            end_cancelled(tx, was, cancel_reason, now=now)
-            return
-        run = replace(
-            was,
-            status=RunStatus.INTERRUPTED,
-            finished_at=now,
-            error="the gateway stopped while it ran; what became of it is unknown",
-        )
-        end_runs(tx, [run])
-        spec = spec_of(tx, run)
-        again = _may_try_again(tx, run, spec)
-        retry_at = now if again else None
-        set_outcomes(tx, [(run, retry_at)])
-        tx.append(events.run_changed(run, spec, now=now, retry_at=retry_at))
-        if run.has_slot and not again:
-            _move_to_missed(
-                tx,
-                run,
-                missed_id,
-                Cause.INTERRUPTED,
-                outcome=RunStatus.INTERRUPTED,
-                outage_id=outage_id,
-                now=now,
-            )
 
+def _interrupt(tx: Tx, rows: Sequence[Row], why: Interruption) -> tuple[RunId, ...]:
+    pairs = list(zip(why.missed_ids, rows, strict=False))
     for_each(
         tx,
         "runs",
-        list(zip(missed_ids, rows, strict=False)),
-        close,
+        pairs,
+        lambda pair: _interrupt_one(tx, pair[1], pair[0], why),
         key=lambda pair: pair[1][0],
         put_off=lambda pair, error: close_unreadable(
-            tx, pair[1], RunStatus.INTERRUPTED, error, now=now
+            tx, pair[1], RunStatus.INTERRUPTED, error, now=why.now
         ),
     )
-    return tuple(RunId(row[0]) for row in rows)
+    return tuple(RunId(row[0]) for _, row in pairs)
+
+
+def _interrupt_one(tx: Tx, row: Row, missed_id: str, why: Interruption) -> None:
+    was, cancel_reason, now = run_from_row(row), row[RUN_WIDTH], why.now
+    if cancel_reason is not None:
+        end_cancelled(tx, was, cancel_reason, now=now)
+        return
+    crashes = crashes_of(tx, was)
+    is_poison = crashes >= POISON_CRASHES
+    run = replace(
+        was,
+        status=RunStatus.INTERRUPTED,
+        finished_at=now,
+        error=_POISON if is_poison else _UNKNOWN,
+    )
+    end_runs(tx, [run])
+    spec = spec_of(tx, run)
+    again = not is_poison and _may_try_again(tx, run, spec)
+    retry_at = now if again else None
+    set_outcomes(tx, [(run, retry_at)])
+    mark = {"planned": why.planned, "crashes": crashes, "is_poison": is_poison}
+    tx.append(events.run_changed(run, spec, now=now, retry_at=retry_at, mark=mark))
+    if run.has_slot and not again:
+        _move_to_missed(
+            tx,
+            run,
+            missed_id,
+            Cause.INTERRUPTED,
+            outcome=RunStatus.INTERRUPTED,
+            outage_id=why.outage_id,
+            now=now,
+            mark={"planned": why.planned},
+        )
