@@ -34,6 +34,8 @@ class Failpoint(StrEnum):
     BEFORE_INTERRUPT_COMMIT = "before_interrupt_commit"
     #: At start: the runs of a dead gateway are closed; the slots since then are not decided.
     AFTER_INTERRUPT_COMMIT = "after_interrupt_commit"
+    #: A channel has taken a notification; that is not recorded yet.
+    BEFORE_DELIVERY_COMMIT = "before_delivery_commit"
 
 
 class _Trap:

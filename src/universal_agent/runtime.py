@@ -151,6 +151,7 @@ class Runtime:
             self._commands.heartbeats,
             self.held_jobs,
             self._alerts.notifier,
+            self._alerts.deliverer,
         )
 
     def _expose(
@@ -189,6 +190,8 @@ class Runtime:
         self.heartbeat_view = answers.heartbeat_view
         self.scheduling_metrics = answers.scheduling_metrics
         self.notifier = alerts.notifier
+        self.deliverer = alerts.deliverer
+        self.channels = alerts.channels
         self.continuity = alerts.continuity
         self.watchdog = alerts.watchdog
         self.turns = conversations.turns
@@ -258,10 +261,9 @@ class Runtime:
         keep("continuity", self.continuity.run)
         if self._base.watched and self.token.is_followed:
             keep("operator's token", self.token.run)
-        deliverer = self._alerts.deliverer
-        await deliverer.adopt()
-        for number, target in enumerate(deliverer.targets, 1):
-            keep(f"delivery {number}", partial(deliverer.run, target))
+        await self.deliverer.adopt()
+        for channel in self.deliverer.channels:
+            keep(f"delivery {channel.name}", partial(self.deliverer.run, channel))
         if self._base.watched:
             keep("alarms", self._alerts.alarms.run)
 

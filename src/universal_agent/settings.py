@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from universal_agent.channel_settings import Channels
 from universal_agent.errors import SettingsError
 from universal_agent.files import read_regular
 from universal_agent.masking import secrets_in_url, without_user
@@ -133,6 +134,8 @@ class Settings(BaseSettings):
     notification_snooze_minutes_default: int = Field(default=30, ge=1)
     notification_snooze_minutes_max: int = Field(default=1440, ge=1)
     notify_urls: Words = Field(default=(), repr=False)
+    notify_channels: Channels = Field(default=(), repr=False)
+    disk_free_min_mb: int = Field(default=200, ge=0, le=1_000_000_000)
 
     # -- system events
     system_events_max: int = Field(default=100, ge=1, le=10_000)
@@ -423,6 +426,8 @@ def secrets_of(settings: Settings, environ: Mapping[str, str] | None = None) -> 
     secrets = [settings.ops_token, settings.agent_api_key, settings.webhook_secret]
     for url in (settings.watchdog_ping_url, *settings.notify_urls):
         secrets += secrets_in_url(url)
+    for channel in settings.notify_channels:
+        secrets += [*channel.secrets, *secrets_in_url(channel.url or channel.webhook)]
     userinfo = settings.agent_base_url.partition("://")[2].partition("/")[0].rpartition("@")[0]
     secrets += [userinfo, userinfo.partition(":")[2]]
     secrets += [source.get(name, "") for name in settings.child_env if _SECRET_NAME.search(name)]

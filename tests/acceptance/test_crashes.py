@@ -1,10 +1,13 @@
 """A gateway that is killed, stopped, paused: what its operator finds afterwards."""
 
+import json
 import os
 import re
 import signal
+import threading
 import time
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
@@ -155,3 +158,38 @@ def test_a_database_that_lost_its_end_is_refused_by_name_and_left_as_it_is(
     assert refusal.returncode == 2
     assert "ua.db is not a readable database" in refusal.stderr
     assert database.read_bytes() == damaged
+
+
+def test_a_notification_that_a_kill_cut_off_from_its_record_is_sent_again_with_the_same_id(
+    make_gateway: Callable[..., GatewayProcess],
+) -> None:
+    ids: list[str] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            ids.append(self.headers["webhook-id"])
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as receiver:
+        thread = threading.Thread(target=receiver.serve_forever)
+        thread.start()
+        hook = {"name": "hook", "webhook": f"http://127.0.0.1:{receiver.server_port}/"}
+        gateway = make_gateway(
+            UA_NOTIFY_CHANNELS=json.dumps([hook]), UA_FAILPOINT="before_delivery_commit"
+        )
+        gateway.start()
+        Operator(gateway).add(command="exit 3", every="1s")
+        assert gateway.wait() == -signal.SIGKILL
+        del gateway.environment["UA_FAILPOINT"]
+        gateway.start()
+        until(lambda: len(ids) >= 2)
+        gateway.stop()
+        receiver.shutdown()
+        thread.join()
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == len(ids) - 1

@@ -16,9 +16,8 @@ KNOWN_TO_EXECUTION = {*EXECUTION, "ids", "live_turns"}
 #: The methods by which something is woken, and the modules that may call them.
 WAKES = {
     "notice": {"dispatch"},
-    # The timer looks at its clock. Notifications are no events: the notifier, which keeps them,
-    # wakes their delivery.
-    "look": {"dispatch", "timer", "notify"},
+    # The timer looks at its clock, and troubles at the disk.
+    "look": {"dispatch", "timer", "troubles"},
     "bring_forward": {"timer", "scheduler"},
     "rearm": set[str](),
 }

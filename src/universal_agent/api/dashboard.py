@@ -8,7 +8,7 @@ from pydantic import Field
 
 from universal_agent.api.once_route import OnceRoute, answering
 from universal_agent.api.problems import problem_responses
-from universal_agent.api.wire import Answer, Body, PlainText, answer, runtime_of
+from universal_agent.api.wire import Answer, Body, PlainText, answer, operator, runtime_of
 from universal_agent.domain.notifications import Notification, NotificationStatus
 from universal_agent.errors import NotFound
 
@@ -95,6 +95,7 @@ async def change_notification(
         NotificationStatus(body.status),
         note=body.note,
         snooze_minutes=body.snooze_minutes,
+        by=operator(request),
     )
     if changed is None:
         raise _not_found(notification_id)
@@ -123,6 +124,7 @@ async def change_many(request: Request, body: NotificationBulk) -> Response:
             NotificationStatus(body.status),
             note=body.note,
             snooze_minutes=body.snooze_minutes,
+            by=operator(request),
         )
     return reply(marked)
 

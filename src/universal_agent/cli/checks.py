@@ -16,6 +16,8 @@ from universal_agent.cli.client import Gateway, WrongGateway
 from universal_agent.cli.failure import CommandFailed, ExitCode
 from universal_agent.cli.invocation import Document
 from universal_agent.cli.unknown_settings import sentence, unknown_settings
+from universal_agent.clock import SystemClock
+from universal_agent.engine.channels import Channel, DeliveryFailed, build_channels
 from universal_agent.errors import DataDirLocked, StartupError, StoreCorrupt
 from universal_agent.runners.agent import AgentState, agent_state
 from universal_agent.runners.base import load_runners
@@ -32,6 +34,9 @@ _SPACE_WARN = 1024 * _MEGABYTE
 
 #: The largest difference between two readings of one clock that is not reported.
 _CLOCK_TOLERANCE = timedelta(seconds=5)
+
+#: How long the gateway may take to connect to its channels, beyond the usual time of an answer.
+_CHANNEL_SECONDS = 60.0
 
 #: The release of this product; a clock with an earlier time was never set.
 _FIRST_PLAUSIBLE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -62,6 +67,7 @@ def examine(settings: Settings, gateway: Gateway, *, now: datetime) -> list[Chec
         partial(_disk, settings),
         partial(_runners, settings, health),
         partial(_zones, settings),
+        partial(_channels, settings, gateway, is_up=health is not None),
     )
     made = [reached, *(check() for check in checks)]
     if unknown := unknown_settings(os.environ, settings.child_env):
@@ -272,6 +278,38 @@ def _agent(settings: Settings, health: Document | None, names: str) -> Check:
         return Check("runners", status, f"{names}; agent: {problem}", advice)
     agent = "set up" if settings.has_agent else "none set up (UA_AGENT_COMMAND)"
     return Check("runners", "ok", f"{names}; agent: {agent}")
+
+
+def _channels(settings: Settings, gateway: Gateway, *, is_up: bool) -> Check:
+    """The check of the channels of notifications: each is connected to, and sent nothing."""
+    if is_up:
+        answer = gateway.send("POST", "/api/v1/notify/channels/check", patience=_CHANNEL_SECONDS)
+        found = answer.json() if answer.is_success else {}
+        if "results" not in found:
+            return Check("channels", "warn", f"not asked: HTTP {answer.status_code}")
+        results = found["results"]
+    else:
+        try:
+            channels = build_channels(settings, SystemClock())
+        except StartupError as error:
+            return Check("channels", "fail", error.message, "Correct the variable, or unset it.")
+        results = [_reached(channel) for channel in channels]
+    if not results:
+        return Check("channels", "ok", "none set (UA_NOTIFY_URLS, UA_NOTIFY_CHANNELS)")
+    failed = [f"{one['channel']}: {one['answer']}" for one in results if not one["ok"]]
+    if failed:
+        advice = "`ua notify test` sends a message through each and prints the answers."
+        return Check("channels", "warn", "; ".join(failed), advice)
+    answers = "; ".join(f"{one['channel']}: {one['answer']}" for one in results)
+    return Check("channels", "ok", answers)
+
+
+def _reached(channel: Channel) -> Document:
+    try:
+        answer, is_ok = channel.target.reach(), True
+    except DeliveryFailed as failure:
+        answer, is_ok = str(failure), False
+    return {"channel": channel.name, "ok": is_ok, "answer": answer}
 
 
 def _zones(settings: Settings) -> Check:

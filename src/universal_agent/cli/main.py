@@ -23,6 +23,7 @@ from universal_agent.cli import (
     jobs,
     ledger,
     notifications,
+    notify,
     projection,
     runs,
     serve,
@@ -57,6 +58,7 @@ GROUPS = (
     sessions,
     heartbeats,
     notifications,
+    notify,
     flags,
 )
 

@@ -26,6 +26,9 @@ built from these events alone.
 | zone_rules_changed | a start found other rules for a zone | timezone, before, after, jobs |
 | flag_changed | a flag was overridden, or an override taken back | name, value, override, by |
 | feed_token_created, feed_token_revoked | a token for calendar programs | name, by |
+| notification_changed | a notification is new, changed, over or marked | notification_id, kind, |
+| | | severity, title, about, is_open, notification_status, by |
+| channel_changed | a channel of notifications was marked down, or is back | error |
 | event_unreadable | stands for an event that cannot be read or written | type, problem |
 | heartbeat_scheduled | a session's beats were planned, or planned otherwise | as of a job |
 | heartbeat_removed | a session has no beats any more | as of a job |
@@ -93,6 +96,8 @@ class EventType(StrEnum):
     FLAG_CHANGED = "flag_changed"
     FEED_TOKEN_CREATED = "feed_token_created"  # noqa: S105 - a name
     FEED_TOKEN_REVOKED = "feed_token_revoked"  # noqa: S105
+    NOTIFICATION_CHANGED = "notification_changed"
+    CHANNEL_CHANGED = "channel_changed"
     EVENT_UNREADABLE = "event_unreadable"
 
 
@@ -154,6 +159,8 @@ ASIDE = (
     EventType.FEED_TOKEN_CREATED,
     EventType.FEED_TOKEN_REVOKED,
     EventType.FLAG_CHANGED,
+    EventType.NOTIFICATION_CHANGED,
+    EventType.CHANNEL_CHANGED,
     EventType.EVENT_UNREADABLE,
     EventType.CLOCK_SET_BACK,
     EventType.ZONE_RULES_CHANGED,

@@ -11,6 +11,7 @@ from typing import Any
 from universal_agent.domain.beat import BeatReport
 from universal_agent.domain.event_types import CANCEL_REQUESTED, RETRY_DROPPED, EventType
 from universal_agent.domain.job import Job, JobSpec, spec_to_record
+from universal_agent.domain.notifications import Notification
 from universal_agent.domain.run import Run, RunStatus
 from universal_agent.domain.session import Session
 from universal_agent.domain.slot import SlotKey, Source, epoch
@@ -384,6 +385,29 @@ def feed_token_revoked(name: str, *, by: str, now: datetime) -> NewEvent:
     """A token for calendar programs was revoked."""
     kind = EventType.FEED_TOKEN_REVOKED
     return _about(kind, name, None, now, "revoked", {"name": name, "by": by})
+
+
+def notification_changed(
+    notification: Notification, *, change: str, by: str | None = None, now: datetime
+) -> NewEvent:
+    """A notification is new, says something else, is over, or was marked; `change` says which."""
+    data = {
+        "notification_id": notification.notification_id,
+        "kind": notification.kind,
+        "severity": notification.severity,
+        "title": notification.title,
+        "about": notification.source_ref,
+        "is_open": notification.is_open,
+        "notification_status": notification.status,
+        "by": by,
+    }
+    ref = notification.notification_id
+    return _about(EventType.NOTIFICATION_CHANGED, ref, None, now, change, data)
+
+
+def channel_changed(name: str, *, status: str, error: str | None, now: datetime) -> NewEvent:
+    """A channel of notifications was marked down, or takes messages again."""
+    return _about(EventType.CHANNEL_CHANGED, name, None, now, status, {"error": error})
 
 
 def session_created(session: Session, *, now: datetime) -> NewEvent:

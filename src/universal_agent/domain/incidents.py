@@ -4,22 +4,21 @@ An incident has one notification: further events of it update that notification,
 notified once too.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from datetime import datetime
-from typing import Any
-
 from universal_agent.domain.event_types import EventType
 from universal_agent.domain.events import Event
+from universal_agent.domain.failure_incidents import FailureIncidents
 from universal_agent.domain.heartbeat import OVERRIDES_FILE
 from universal_agent.domain.job import OffLabel
-from universal_agent.domain.judge import MissedStatus
+from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.notifications import Kind, Notification, NotificationStatus, Severity
 from universal_agent.domain.outage_digest import OutageDigest
 from universal_agent.domain.slot import from_epoch
 
-#: Failures in a row after which a job's failure is notified.
-FAILURES_TOLD = 2
+#: The incident of runs that planned stops have cut.
+PLANNED_CUTS = "outages:planned"
+
+#: Outages that one digest remembers.
+_MOST_OUTAGES = 200
 
 _TITLE_CHARS = 200
 
@@ -36,6 +35,8 @@ NOTABLE = (
     EventType.HEARTBEAT_FAILED,
     EventType.HEARTBEAT_COMPLETED,
     EventType.HEARTBEAT_SCHEDULED,
+    EventType.CRON_JOB_DELETED,
+    EventType.HEARTBEAT_REMOVED,
     EventType.CALENDAR_MISSED_RESOLVED,
     EventType.CALENDAR_REPLANNED,
     EventType.CLOCK_SET_BACK,
@@ -43,26 +44,8 @@ NOTABLE = (
 )
 
 
-class IncidentFold:
+class IncidentFold(FailureIncidents):
     """Folds events into notifications, one batch at a time."""
-
-    def __init__(
-        self,
-        *,
-        open_incident: Callable[[str], Notification | None],
-        is_pending: Callable[[str], bool],
-        new_id: Callable[[], str],
-        titles: Callable[[str], str],
-        now: datetime,
-    ) -> None:
-        self._open_incident = open_incident
-        #: Whether missed slots of an outage still wait for a decision.
-        self._is_pending = is_pending
-        self._new_id = new_id
-        self._titles = titles
-        self._now = now
-        #: Notifications to store, by id: new and changed ones.
-        self.changed: dict[str, Notification] = {}
 
     def fold(self, event: Event) -> None:
         """Fold one event."""
@@ -81,6 +64,8 @@ class IncidentFold:
                 self._completed(event)
                 if "beat" in event.data:
                     self._beat(event)
+            case EventType.CRON_JOB_DELETED | EventType.HEARTBEAT_REMOVED:
+                self._gone(event)
             case EventType.CRON_JOB_UPDATED | EventType.HEARTBEAT_SCHEDULED:
                 label = event.data["job"]["spec"]["off_label"]
                 if label == OffLabel.AUTO_PAUSED and "off_label" in event.data.get("changed", ()):
@@ -94,83 +79,64 @@ class IncidentFold:
             case EventType.ZONE_RULES_CHANGED:
                 self._zone_rules_changed(event)
 
-    def _find(self, incident: str) -> Notification | None:
-        for notification in self.changed.values():
-            if notification.incident == incident and notification.is_open:
-                return notification
-        found = self._open_incident(incident)
-        # The store still has what this batch closed as open.
-        return None if found is not None and found.notification_id in self.changed else found
-
-    def _tell(
-        self,
-        event: Event,
-        kind: Kind,
-        severity: Severity,
-        title: str,
-        message: str,
-        *,
-        incident: str,
-        is_open: bool = True,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> None:
-        notification = Notification(
-            notification_id=self._new_id(),
-            kind=kind,
-            severity=severity,
-            title=title,
-            message=message,
-            source_ref=event.source_ref,
-            session_id=event.session_id,
-            incident=incident,
-            is_open=is_open,
-            status=NotificationStatus.NEW,
-            created_at=self._now,
-            updated_at=self._now,
-            metadata=metadata or {},
-        )
-        self.changed[notification.notification_id] = notification
-
-    def _put(self, notification: Notification, **changes: Any) -> None:
-        changed = replace(notification, updated_at=self._now, **changes)
-        self.changed[changed.notification_id] = changed
-
-    def _close(self, notification: Notification) -> None:
-        self._put(notification, is_open=False, resolved_at=self._now)
-
     def _missed(self, event: Event) -> None:
-        """One digest for each outage, which grows while its misses come in."""
+        """One digest for each outage, which grows while its misses come in.
+
+        What planned stops cut is one line, also over several of them, and no warning.
+        """
         data = event.data
-        incident = f"outage:{data['outage_id']}"
+        outage_id = data["outage_id"]
+        is_cut = data["cause"] == Cause.INTERRUPTED and data.get("planned", False)
+        incident = PLANNED_CUTS if is_cut else f"outage:{outage_id}"
         before = self._find(incident)
         facts = OutageDigest.of(before.metadata if before else {}).with_miss(data, self._now)
-        title, message = facts.words(self._titles(event.source_ref))
+        title, message = facts.words(self._titles(event.source_ref), is_planned=is_cut)
+        metadata = facts.record()
+        if is_cut:
+            known = () if before is None else before.metadata["outages"]
+            metadata["outages"] = list(dict.fromkeys([*known, outage_id]))[-_MOST_OUTAGES:]
         if before is None:
             self._tell(
                 event,
                 Kind.MISSED,
-                Severity.WARNING,
+                Severity.INFO if is_cut else Severity.WARNING,
                 title,
                 message,
                 incident=incident,
-                metadata=facts.record(),
+                metadata=metadata,
             )
         else:
-            self._put(before, title=title, message=message, metadata=facts.record())
+            self._put(before, title=title, message=message, metadata=metadata)
+
+    def _digest_of(self, outage_id: str) -> Notification | None:
+        """The open digest that an outage is in."""
+        digest = self._find(f"outage:{outage_id}")
+        if digest is None:
+            cuts = self._find(PLANNED_CUTS)
+            if cuts is not None and outage_id in cuts.metadata["outages"]:
+                digest = cuts
+        return digest
+
+    def _waits(self, digest: Notification, outage_id: str) -> bool:
+        """Whether a slot of the digest waits for a decision."""
+        return any(map(self._is_pending, digest.metadata.get("outages", [outage_id])))
 
     def _missed_resolved(self, event: Event) -> None:
-        """An outage's digest closes when none of its slots waits for a decision any more."""
+        """A digest closes when none of its slots waits for a decision any more."""
         if event.data["action"] == "undo_delete":
             return
-        expired = sum(
-            span["count"] for span in event.data["spans"] if span["status"] == MissedStatus.EXPIRED
-        )
-        for outage_id in {span["outage_id"] for span in event.data["spans"]}:
-            digest = self._find(f"outage:{outage_id}")
+        spans = event.data["spans"]
+        for outage_id in {span["outage_id"] for span in spans}:
+            digest = self._digest_of(outage_id)
             if digest is None:
                 continue
+            expired = sum(
+                span["count"]
+                for span in spans
+                if span["outage_id"] == outage_id and span["status"] == MissedStatus.EXPIRED
+            )
             facts = {**digest.metadata, "expired": digest.metadata.get("expired", 0) + expired}
-            if self._is_pending(outage_id):
+            if self._waits(digest, outage_id):
                 self._put(digest, metadata=facts)
                 continue
             end = "all are decided"
@@ -183,49 +149,15 @@ class IncidentFold:
     def _replanned(self, event: Event) -> None:
         """Misses that were withdrawn need no decision."""
         for outage_id in event.data["outage_ids"]:
-            digest = self._find(f"outage:{outage_id}")
+            digest = self._digest_of(outage_id)
             if digest is None:
                 continue
             message = digest.message.removesuffix(_WITHDRAWN) + _WITHDRAWN
-            if self._is_pending(outage_id):
+            if self._waits(digest, outage_id):
                 self._put(digest, message=message)
             else:
                 resolved = digest.resolved(now=self._now, message=message)
                 self.changed[digest.notification_id] = resolved
-
-    def _failed(self, event: Event) -> None:
-        incident = f"failing:{event.source_ref}"
-        in_a_row = event.data.get("consecutive_failures", 0)
-        if in_a_row < FAILURES_TOLD or event.data.get("retry_at") is not None:
-            return
-        if self._find(incident) is None:
-            run = event.data["run"]
-            self._tell(
-                event,
-                Kind.FAILED,
-                Severity.ERROR,
-                f"{self._titles(event.source_ref)} fails",
-                f"{in_a_row} times in a row; last: {run['error'] or run['status']}",
-                incident=incident,
-                metadata={"run_id": run["run_id"], "consecutive_failures": in_a_row},
-            )
-
-    def _completed(self, event: Event) -> None:
-        incident = f"failing:{event.source_ref}"
-        failing = self._find(incident)
-        if failing is None:
-            return
-        self._close(failing)
-        self._tell(
-            event,
-            Kind.RECOVERED,
-            Severity.INFO,
-            f"{self._titles(event.source_ref)} works again",
-            f"It had failed since {failing.created_at:%Y-%m-%d %H:%M} UTC.",
-            incident=incident,
-            is_open=False,
-            metadata={"run_id": event.data["run"]["run_id"]},
-        )
 
     def _beat(self, event: Event) -> None:
         """What a session's beat found: one incident from its first alert to its next OK."""
@@ -246,7 +178,7 @@ class IncidentFold:
                 f"There had been something since {before.created_at:%Y-%m-%d %H:%M} UTC.",
                 incident=incident,
                 is_open=False,
-                metadata={"run_id": event.data["run"]["run_id"]},
+                metadata={"run_id": event.data["run"]["run_id"], "over": before.severity},
             )
 
     def _alert(self, event: Event, incident: str, before: Notification | None) -> None:
@@ -269,20 +201,6 @@ class IncidentFold:
         is_news = not set(about) <= set(before.metadata["about"])
         status = NotificationStatus.NEW if is_news else before.status
         self._put(before, title=title, message=beat["text"], status=status, metadata=metadata)
-
-    def _auto_paused(self, event: Event) -> None:
-        limit = event.data["job"]["spec"]["policy"]["auto_pause_after"]
-        reason = event.data.get("reason") or f"{limit} slots in a row failed"
-        self._tell(
-            event,
-            Kind.AUTO_PAUSED,
-            Severity.ERROR,
-            f"{self._titles(event.source_ref)} was paused",
-            f"{reason}. Its slots are skipped, and from time to time one runs as a probe. It goes "
-            "on when a probe runs well, or when you resume it.",
-            incident=f"paused:{event.source_ref}",
-            is_open=False,
-        )
 
     def _crash_loop(self, event: Event) -> None:
         """A run outlived crashes of the gateway, and may be their cause."""

@@ -40,6 +40,8 @@ class Kind(StrEnum):
     STORE_UNAVAILABLE = "store_unavailable"
     #: The ledger found slots without an outcome.
     SLOTS_UNACCOUNTED = "slots_unaccounted"
+    #: The disk of the data directory has little space left.
+    DISK_FULL = "disk_full"
     #: Stored rows cannot be read, and were left out.
     ROW_UNREADABLE = "row_unreadable"
 
@@ -83,6 +85,13 @@ class Notification:
     note: str | None = None
     #: When its incident ended; None while it is open, and for news without an incident.
     resolved_at: datetime | None = None
+    #: When it is delivered again if nobody has acknowledged it; None: not any more.
+    remind_at: datetime | None = None
+    #: When it is delivered again because it says more than before.
+    update_at: datetime | None = None
+    #: When it is over, if nothing fails until then.
+    settles_at: datetime | None = None
+    acknowledged_at: datetime | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def resolved(self, *, now: datetime, **changes: Any) -> "Notification":
@@ -93,6 +102,11 @@ class Notification:
         return replace(
             self, is_open=False, status=status, resolved_at=now, updated_at=now, **changes
         )
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether a person wants to hear no more of it before it is over."""
+        return self.status in (NotificationStatus.ACKNOWLEDGED, NotificationStatus.DISMISSED)
 
     def status_at(self, now: datetime) -> NotificationStatus:
         """Its status; a snooze that is over leaves it new."""
@@ -107,6 +121,7 @@ class Notification:
     def document(self, *, now: datetime) -> dict[str, Any]:
         """The wire form (docs/contract.md, Notifications)."""
         until = self.snoozed_until
+        remind_at = self.remind_at if self.is_open and not self.is_quiet else None
         return {
             "id": self.notification_id,
             "kind": self.kind,
@@ -121,6 +136,7 @@ class Notification:
             "updated_at": self.updated_at.isoformat(),
             "snoozed_until": None if until is None else until.isoformat(),
             "resolved_at": None if self.resolved_at is None else self.resolved_at.isoformat(),
+            "remind_at": None if remind_at is None else remind_at.isoformat(),
             "note": self.note,
             "metadata": self.metadata,
         }

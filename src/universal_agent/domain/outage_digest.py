@@ -67,7 +67,7 @@ class OutageDigest:
             "jobs": list(self.jobs),
         }
 
-    def words(self, title: str) -> tuple[str, str]:
+    def words(self, title: str, *, is_planned: bool = False) -> tuple[str, str]:
         """Title and message: "down 02:10-07:45: 6 missed, 2 still useful"."""
         first, last = from_epoch(self.first_at), from_epoch(self.last_at)
         span = f"{first:%H:%M}" if first == last else f"{first:%H:%M}-{last:%H:%M}"
@@ -76,6 +76,8 @@ class OutageDigest:
         what = title if len(self.jobs) == 1 else f"{len(self.jobs)} jobs"
         if self.cause == Cause.INTERRUPTED:
             noun = "run was" if self.missed == 1 else "runs were"
+            if is_planned:
+                return f"{self.missed} {noun} cut by a restart", f"{what}, {span} UTC: as asked for"
             return f"{self.missed} {noun} interrupted", f"{what}, {span} UTC: outcome unknown"
         groups = "1 job's latest is" if self.useful == 1 else f"{self.useful} jobs' latest are"
         return (

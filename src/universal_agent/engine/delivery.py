@@ -1,284 +1,275 @@
 """Delivery of notifications beyond the dashboard.
 
-Each notification has a delivery for each target, a row with its own tries and its own end, and
-each target has a loop and a thread of its own. So a target that is down, refuses or hangs neither
+Each notification has a delivery for each channel, a row with its own tries and its own end, and
+each channel has a loop and a thread of its own. So a channel that is down, refuses or hangs neither
 repeats messages to the others nor delays them. A delivery that was sent and not recorded
-before a crash is sent again.
+before a crash is sent again, with the same id.
 """
 
 import asyncio
-import hashlib
-import logging
-import re
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Awaitable, Sequence
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 
 from universal_agent.clock import Clock
-from universal_agent.domain.deliveries import TRIED_FOR, Delivery, DeliveryStatus
+from universal_agent.domain.channels import MOST_SINGLE
+from universal_agent.domain.deliveries import TRIED_FOR, Claim, Message, Occasion
+from universal_agent.domain.event_types import EventType
+from universal_agent.domain.events import Event
 from universal_agent.domain.notifications import (
     Kind,
     Notification,
     NotificationStatus,
     Severity,
 )
+from universal_agent.engine.channels import Channel, DeliveryFailed
 from universal_agent.engine.ids import new_id
-from universal_agent.errors import SettingsError
+from universal_agent.failpoint import Failpoint, passing
 from universal_agent.masking import mask
 from universal_agent.runners.time_limit import time_limit
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
 from universal_agent.threads import Pool
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
 _log = structlog.get_logger(__name__)
 
 #: How long one attempt may take.
 _ATTEMPT_SECONDS = 60.0
 
-#: Answers that asking again does not change.
-_REFUSALS = frozenset({400, 401, 403, 404, 405, 410, 413, 414, 415, 422})
-
-_STATUS = re.compile(r"error=(\d{3})\b")
-
-
-class DeliveryFailed(Exception):
-    """A target did not take a message; `refused`: it will not take it later either."""
-
-    def __init__(self, reason: str, *, refused: bool = False) -> None:
-        super().__init__(reason)
-        self.refused = refused
-
-
-class Target(Protocol):
-    """A way to people beyond the dashboard."""
-
-    #: Stays the same over restarts; no part of it is secret.
-    target_id: str
-    #: What people call it.
-    name: str
-
-    def send(self, title: str, message: str) -> None:
-        """Deliver a message, from a thread that may wait. Raises DeliveryFailed."""
-        ...
-
-
-class AppriseTarget:
-    """A service of apprise, by its URL."""
-
-    def __init__(self, service: Any, url: str, number: int) -> None:
-        self._service = service
-        self.target_id = hashlib.blake2b(url.encode(), digest_size=8).hexdigest()
-        self.name = f"{service.service_name} (number {number} in UA_NOTIFY_URLS)"
-
-    def send(self, title: str, message: str) -> None:
-        with _said_here() as said:
-            delivered = self._service.notify(title=title, body=message)
-        if not delivered:
-            reason = "; ".join(said) or "the service did not take it"
-            status = _STATUS.search(reason)
-            refused = status is not None and int(status[1]) in _REFUSALS
-            raise DeliveryFailed(mask(reason), refused=refused)
-
-
-@contextmanager
-def _said_here() -> Iterator[list[str]]:
-    """Collects what apprise logs in this thread: it reports reasons in no other way."""
-    said: list[str] = []
-    here = threading.get_ident()
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.thread == here:
-                said.append(record.getMessage())
-
-    handler, logger = Handler(logging.WARNING), logging.getLogger("apprise")
-    logger.addHandler(handler)
-    try:
-        yield said
-    finally:
-        logger.removeHandler(handler)
-
-
-def apprise_targets(urls: Sequence[str]) -> list[AppriseTarget]:
-    """The targets of UA_NOTIFY_URLS, each once. Raises SettingsError, without repeating a URL."""
-    if not urls:
-        return []
-    try:
-        import apprise
-    except ImportError:
-        raise SettingsError(
-            "UA_NOTIFY_URLS is set, but apprise is not installed: install universal-agent[notify]"
-        ) from None
-    targets: dict[str, AppriseTarget] = {}
-    for number, url in enumerate(urls, 1):
-        service = apprise.Apprise.instantiate(url)
-        if service is None:
-            raise SettingsError(
-                f"UA_NOTIFY_URLS: expected URLs of apprise, which does not understand number "
-                f"{number}"
-            )
-        target = AppriseTarget(service, url, number)
-        targets.setdefault(target.target_id, target)
-    return list(targets.values())
+#: How long a loop waits at most before it looks for itself: a dispatcher that has failed must not
+#: hold back the notification of it.
+_LOOK_SECONDS = 300.0
 
 
 class Deliverer:
-    """Delivers what is due, target by target."""
+    """Delivers what is due, channel by channel."""
 
-    def __init__(self, store: Store, clock: Clock, targets: Sequence[Target]) -> None:
+    event_types = (EventType.NOTIFICATION_CHANGED, EventType.CHANNEL_CHANGED)
+
+    def __init__(self, store: Store, clock: Clock, channels: Sequence[Channel]) -> None:
         self._store = store
         self._clock = clock
-        self.targets = tuple(targets)
-        self.target_ids = tuple(target.target_id for target in targets)
-        self._news = {target.target_id: asyncio.Event() for target in targets}
-        #: One thread for each target, and one more for what cannot wait for the store.
-        self._threads = {t.target_id: Pool("delivery", 1) for t in targets}
-        self._alarm_threads = {t.target_id: Pool("alarm", 1) for t in targets}
+        self.channels = tuple(channels)
+        #: Attempts that wait for a channel's answer.
+        self.attempts_under_way = 0
+        self._news = {channel.target_id: asyncio.Event() for channel in channels}
+        #: One thread for each channel, and more for what cannot wait for it: an attempt that
+        #: hangs, or the store.
+        self._threads = {c.target_id: Pool("delivery", 1) for c in channels}
+        self._further_threads = {c.target_id: Pool("alarm", 2) for c in channels}
+
+    def route(self, notification: Notification, occasion: Occasion) -> Sequence[str]:
+        """The channels that take a notification."""
+        return [c.target_id for c in self.channels if c.rules.takes(notification, occasion)]
 
     async def adopt(self) -> None:
-        """Give deliveries of an earlier process to the present targets."""
+        """Give deliveries of an earlier process to the present channels."""
         now = self._clock.now()
         await self._store.write(
-            verbs.deliveries.adopt_targets, self.target_ids, since=now - TRIED_FOR, now=now
+            verbs.deliveries.adopt_targets,
+            [channel.target_id for channel in self.channels],
+            since=now - TRIED_FOR,
+            now=now,
         )
 
-    def look(self) -> None:
+    # -- the loops
+
+    def notice(self, event: Event) -> None:
+        """A notification may be due, or a channel be back."""
+        self._wake()
+
+    async def look(self) -> None:
         """Deliveries may be due."""
+        self._wake()
+
+    def _wake(self) -> None:
         for news in self._news.values():
             news.set()
 
-    async def run(self, target: Target) -> None:
-        """Deliver to one target."""
-        news = self._news[target.target_id]
+    async def run(self, channel: Channel) -> None:
+        """Deliver to one channel, until cancelled."""
+        news = self._news[channel.target_id]
         while True:
             news.clear()
-            delivery = await self._store.read(verbs.deliveries.next_delivery, target.target_id)
-            wait = None
-            if delivery is not None:
-                wait = (delivery.next_at - self._clock.now()).total_seconds()
-                if wait <= 0:
-                    await self._attempt(target, delivery)
+            now = self._clock.now()
+            due_at = await self._next_turn(channel, now)
+            if due_at is not None and due_at <= now:
+                claim = await self._claim(channel, now)
+                if claim is not None:
+                    await self._attempt(channel, claim)
                     continue
-            alarm = None if wait is None else self._clock.call_later(wait, news.set)
+                due_at = None
+            wait = _LOOK_SECONDS
+            if due_at is not None:
+                wait = min(wait, (due_at - now).total_seconds())
+            alarm = self._clock.call_later(wait, news.set)
             try:
                 await news.wait()
             finally:
-                if alarm is not None:
-                    alarm.cancel()
+                alarm.cancel()
 
-    async def _attempt(self, target: Target, delivery: Delivery) -> None:
-        notification = delivery.notification
-        try:
-            async with time_limit(self._clock, _ATTEMPT_SECONDS):
-                await self._threads[target.target_id].run(
-                    target.send, notification.title, notification.message
-                )
-        except TimeoutError:
-            failure = DeliveryFailed(f"no answer in {_ATTEMPT_SECONDS:g} s")
-        except DeliveryFailed as error:
-            failure = error
-        except Exception as error:
-            failure = DeliveryFailed(mask(f"{type(error).__name__}: {error}"))
-        else:
-            now = self._clock.now()
-            await self._store.write(
-                verbs.deliveries.delivery_attempted, delivery, DeliveryStatus.DELIVERED, now=now
-            )
-            await self._told_well(target)
-            return
-        now = self._clock.now()
-        next_at = delivery.next_try(now=now, refused=failure.refused)
-        status = DeliveryStatus.GIVEN_UP if next_at is None else DeliveryStatus.PENDING
-        _log.warning(
-            "delivery_failed",
-            target=target.name,
-            notification_id=notification.notification_id,
-            attempt=delivery.attempts + 1,
-            error=str(failure),
-            given_up=next_at is None,
+    async def _next_turn(self, channel: Channel, now: datetime) -> datetime | None:
+        rules = channel.rules
+        due_at, pending = await self._store.read(
+            verbs.deliveries.next_turn,
+            channel.target_id,
+            urgent=rules.urgent,
+            released=rules.released(now),
         )
-        await self._store.write(
-            verbs.deliveries.delivery_attempted,
-            delivery,
-            status,
-            next_at=next_at,
-            refused=failure.refused,
-            error=str(failure),
+        times = [due_at, rules.next_release(now) if pending else None]
+        return min((at for at in times if at is not None), default=None)
+
+    async def _claim(self, channel: Channel, now: datetime) -> Claim | None:
+        rules = channel.rules
+        return await self._store.write(
+            verbs.deliveries.claim_deliveries,
+            channel.target_id,
+            urgent=rules.urgent,
+            released=rules.released(now),
+            combined_from=MOST_SINGLE + 1 if rules.digest is None else 2,
+            may_probe=not rules.is_quiet(now),
             now=now,
         )
-        await self._tell_failing(target, failure, given_up=next_at is None)
 
-    async def _tell_failing(
-        self, target: Target, failure: DeliveryFailed, *, given_up: bool
-    ) -> None:
-        """Keep one notification while a target fails, delivered to the other targets."""
+    async def _attempt(self, channel: Channel, claim: Claim) -> None:
         now = self._clock.now()
-        incident = f"delivery:{target.target_id}"
-        end = "A notification was given up." if given_up else "It is tried again."
-        notification = Notification(
+        message = claim.message(now=now) if claim.deliveries else _probe(channel, now)
+        try:
+            await self.send(channel, message)
+        except DeliveryFailed as failure:
+            await self._failed(channel, claim, failure)
+            return
+        passing(Failpoint.BEFORE_DELIVERY_COMMIT)
+        await self._store.write(
+            verbs.deliveries.delivered,
+            claim,
+            name=channel.name,
+            recovered=self.recovered(channel),
+            route=self.route,
+            now=self._clock.now(),
+        )
+
+    async def send(self, channel: Channel, message: Message) -> str:
+        """The channel's answer to a message. Raises DeliveryFailed for every failure."""
+        threads = self._threads[channel.target_id]
+        return await self._within_limit(threads.run(channel.target.send, message))
+
+    async def _within_limit(self, attempt: Awaitable[str]) -> str:
+        self.attempts_under_way += 1
+        try:
+            async with time_limit(self._clock, _ATTEMPT_SECONDS):
+                return await attempt
+        except TimeoutError:
+            raise DeliveryFailed(f"no answer in {_ATTEMPT_SECONDS:g} s") from None
+        except DeliveryFailed:
+            raise
+        except Exception as error:
+            raise DeliveryFailed(mask(f"{type(error).__name__}: {error}")) from error
+        finally:
+            self.attempts_under_way -= 1
+
+    async def _failed(self, channel: Channel, claim: Claim, failure: DeliveryFailed) -> None:
+        state = await self._store.write(
+            verbs.deliveries.not_delivered,
+            claim,
+            error=str(failure),
+            refused=failure.refused,
+            channel_refused=failure.channel_refused,
+            name=channel.name,
+            failing=self.failing(channel, failure),
+            route=self.route,
+            now=self._clock.now(),
+        )
+        _log.warning(
+            "delivery_failed",
+            channel=channel.name,
+            message_ids=[one.message_id for one in claim.deliveries],
+            failures=state.failures,
+            status=state.status,
+            error=str(failure),
+        )
+
+    def failing(self, channel: Channel, failure: DeliveryFailed) -> Notification:
+        """The notification of a channel that is down."""
+        return self._about(
+            channel,
+            Kind.DELIVERY_FAILED,
+            Severity.ERROR,
+            "Notifications are not getting through",
+            f"The channel {channel.name} does not take messages: {failure}. It is tried again from "
+            f"time to time. What waits for it is kept for {TRIED_FOR // timedelta(hours=1)} hours.",
+            is_open=True,
+        )
+
+    def recovered(self, channel: Channel) -> Notification:
+        """The notification of a channel that is back."""
+        return self._about(
+            channel,
+            Kind.RECOVERED,
+            Severity.INFO,
+            "Notifications get through again",
+            f"The channel {channel.name} takes them.",
+            is_open=False,
+        )
+
+    def _about(
+        self,
+        channel: Channel,
+        kind: Kind,
+        severity: Severity,
+        title: str,
+        message: str,
+        *,
+        is_open: bool,
+    ) -> Notification:
+        now = self._clock.now()
+        return Notification(
             notification_id=new_id("ntf", now),
-            kind=Kind.DELIVERY_FAILED,
-            severity=Severity.ERROR,
-            title="Notifications are not getting through",
-            message=f"{target.name}: {failure}. {end}",
+            kind=kind,
+            severity=severity,
+            title=title,
+            message=message,
             source_ref="delivery",
             session_id=None,
-            incident=incident,
-            is_open=True,
+            incident=f"{verbs.deliveries.CHANNEL_INCIDENT}{channel.target_id}",
+            is_open=is_open,
             status=NotificationStatus.NEW,
             created_at=now,
             updated_at=now,
-            metadata={"target": target.name, "given_up": given_up},
+            metadata={"channel": channel.name, "over": Severity.ERROR},
         )
-        others = [other for other in self.target_ids if other != target.target_id]
-        await self._store.write(verbs.notifications.add_notification, notification, targets=others)
-        self.look()
 
-    async def _told_well(self, target: Target) -> None:
-        now = self._clock.now()
-        failing = await self._store.write(
-            verbs.notifications.close_incident, f"delivery:{target.target_id}", now=now
-        )
-        if failing is None:
-            return
-        recovered = replace(
-            failing,
-            notification_id=new_id("ntf", now),
-            kind=Kind.RECOVERED,
-            severity=Severity.INFO,
-            title="Notifications get through again",
-            message=f"{target.name} takes them; it had not since "
-            f"{failing.created_at:%Y-%m-%d %H:%M} UTC.",
-            status=NotificationStatus.NEW,
-            created_at=now,
-            note=None,
-            snoozed_until=None,
-        )
-        others = [other for other in self.target_ids if other != target.target_id]
-        await self._store.write(verbs.notifications.add_notification, recovered, targets=others)
-        self.look()
+    # -- without claims
 
-    def send_directly(self, title: str, message: str) -> None:
-        """Send to every target without the store, once, from any thread; nothing is waited for.
+    async def reach(self, channel: Channel) -> str:
+        """What was reached of a channel, without a message. Raises DeliveryFailed."""
+        threads = self._further_threads[channel.target_id]
+        return await self._within_limit(threads.run(channel.target.reach))
 
-        For what cannot go through the store or the event loop, because one of them has failed.
-        """
-        for target in self.targets:
-            pool = self._alarm_threads[target.target_id]
-            pool.submit(partial(_send_directly, target, title, message))
+    def send_directly(self, channel: Channel, message: Message) -> "Future[None]":
+        """Begin to send a message without the store and the event loop, from any thread."""
+        pool = self._further_threads[channel.target_id]
+        return pool.submit(partial(_send_directly, channel, message))
 
 
-def _send_directly(target: Target, title: str, message: str) -> None:
+def _send_directly(channel: Channel, message: Message) -> None:
     try:
-        target.send(title, message)
+        channel.target.send(message)
     except Exception as error:
-        _log.error(
-            "alarm_not_delivered",
-            target=target.name,
-            error=mask(str(error)),
-        )
+        _log.error("alarm_not_delivered", channel=channel.name, error=mask(str(error)))
+        raise
+
+
+def _probe(channel: Channel, now: datetime) -> Message:
+    """What a channel that is down is sent when nothing waits for it."""
+    return Message(
+        message_id=new_id("probe", now),
+        title="Notifications get through again",
+        text=f"The channel {channel.name} takes them. What it missed is on the dashboard.",
+    )

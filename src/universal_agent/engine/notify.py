@@ -1,18 +1,20 @@
 """Notifications: folded from the event log, kept, and marked by people.
 
 Each event is folded once, over any number of restarts. Delivery beyond the dashboard is in
-delivery.py.
+delivery.py, which follows the events of notifications.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from universal_agent.clock import Clock
+from universal_agent.clock import Cancellable, Clock
+from universal_agent.domain.channels import Route
+from universal_agent.domain.deliveries import Occasion
+from universal_agent.domain.event_types import EventType
 from universal_agent.domain.events import Event
 from universal_agent.domain.incidents import NOTABLE
 from universal_agent.domain.notifications import Kind, Notification, NotificationStatus
-from universal_agent.engine.delivery import Deliverer
 from universal_agent.engine.hub import Hub
 from universal_agent.engine.ids import new_id
 from universal_agent.errors import InvalidInput
@@ -24,11 +26,15 @@ _BATCH = 500
 #: The pause between two reads of the log: many events share one.
 _PAUSE_SECONDS = 0.5
 
+#: The longest wait for a turn: the wall clock may be set forward in between.
+_LONGEST_WAIT_SECONDS = 600.0
+
 
 class Notifier:
     """Folds events, delivers notifications, and takes people's answers."""
 
-    event_types = NOTABLE
+    #: A mark of a person changes which turns time brings.
+    event_types = (*NOTABLE, EventType.NOTIFICATION_CHANGED)
 
     def __init__(
         self,
@@ -38,7 +44,7 @@ class Notifier:
         keep: int,
         snooze_default: timedelta,
         snooze_max: timedelta,
-        deliverer: Deliverer,
+        route: Route,
         hub: Hub,
     ) -> None:
         self._store = store
@@ -46,7 +52,7 @@ class Notifier:
         self._keep = keep
         self._snooze_default = snooze_default
         self._snooze_max = snooze_max
-        self._deliverer = deliverer
+        self._route = route
         self._hub = hub
         self._events = asyncio.Event()
 
@@ -61,11 +67,16 @@ class Notifier:
         self._events.set()
 
     async def run(self) -> None:
-        """Fold every new event, until cancelled."""
+        """Fold every new event and take the turns that time brings, until cancelled."""
         seen = (await self._store.read(verbs.event_log.log_bounds)).newest_seq
         await self._fold()
         while True:
-            await self._events.wait()
+            alarm = await self._turns()
+            try:
+                await self._events.wait()
+            finally:
+                if alarm is not None:
+                    alarm.cancel()
             self._events.clear()
             # Most of these events change nothing: to ask first costs no write.
             notable, seen = await self._store.read(
@@ -75,6 +86,24 @@ class Notifier:
                 await self._fold()
             await self._clock.sleep(_PAUSE_SECONDS)
 
+    async def _turns(self) -> Cancellable | None:
+        """Take the turns that are due, and have the loop woken for the next one."""
+        now = self._clock.now()
+        turn_at = await self._store.read(verbs.notifications.next_turn_at)
+        if turn_at is not None and turn_at <= now:
+            changed, turn_at = await self._store.write(
+                verbs.notifications.take_turns,
+                new_id=lambda: new_id("ntf", self._clock.now()),
+                route=self._route,
+                now=now,
+            )
+            for notification in changed:
+                self._publish(notification)
+        if turn_at is None:
+            return None
+        wait = min((turn_at - now).total_seconds(), _LONGEST_WAIT_SECONDS)
+        return self._clock.call_later(max(wait, 0.0), self._events.set)
+
     async def _fold(self) -> None:
         while True:
             now = self._clock.now()
@@ -83,27 +112,29 @@ class Notifier:
                 limit=_BATCH,
                 new_id=lambda: new_id("ntf", self._clock.now()),
                 keep=self._keep,
-                targets=self._deliverer.target_ids,
+                route=self._route,
                 now=now,
             )
             for notification in changed:
                 self._publish(notification)
-            if changed:
-                self._deliverer.look()
             if count < _BATCH:
                 return
 
-    async def tell(self, notification: Notification, *, deliver: bool = True) -> Notification:
-        """Keep a notification, and deliver it unless it reached people already.
+    async def tell(
+        self, notification: Notification, *, reached: Collection[str] = ()
+    ) -> Notification:
+        """Keep a notification, and deliver it to the channels that it has not `reached` already.
 
         If its incident is open, the text of the open notification changes instead.
         """
-        targets = self._deliverer.target_ids if deliver else ()
+
+        def route(told: Notification, occasion: Occasion) -> Sequence[str]:
+            return [target for target in self._route(told, occasion) if target not in reached]
+
         told = await self._store.write(
-            verbs.notifications.add_notification, notification, targets=targets
+            verbs.notifications.add_notification, notification, route=route
         )
         self._publish(told)
-        self._deliverer.look()
         return told
 
     async def close(self, incident: str) -> Notification | None:
@@ -134,6 +165,7 @@ class Notifier:
         *,
         note: str | None = None,
         snooze_minutes: float | None = None,
+        by: str = "",
     ) -> Sequence[Notification | None]:
         """Mark notifications in one transaction; None for each id that is unknown.
 
@@ -147,6 +179,7 @@ class Notifier:
             status,
             note=note,
             snoozed_until=until,
+            by=by,
             now=now,
         )
 

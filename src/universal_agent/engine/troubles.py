@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from universal_agent.domain.notifications import Kind
+from universal_agent.engine.disk import DiskWatch
 from universal_agent.engine.health import Health
 from universal_agent.engine.supervisor import Supervisor
 from universal_agent.store.store import Store
@@ -25,9 +26,11 @@ class Troubles:
         store: Store,
         supervisor: Supervisor,
         health: Health,
+        disk: DiskWatch,
         unaccounted: Callable[[], Sequence[str]],
     ) -> None:
         """`unaccounted` returns the slots of the last minutes that have no outcome."""
+        self._disk = disk
         self._store = store
         self._supervisor = supervisor
         self._health = health
@@ -35,6 +38,7 @@ class Troubles:
 
     def current(self) -> Mapping[str, Trouble]:
         """What is wrong now, each under a name that stays the same while it lasts."""
+        self._disk.look()
         found = {
             f"loop {name}": Trouble(
                 Kind.LOOP_DOWN, f"The {name} loop fails again and again: {reason}."
@@ -47,6 +51,8 @@ class Troubles:
             found["store"] = Trouble(
                 Kind.STORE_UNAVAILABLE, f"The database cannot take writes: {error}."
             )
+        if (lack := self._disk.lack) is not None:
+            found["disk"] = Trouble(Kind.DISK_FULL, lack)
         if unreadable := self._store.set_aside:
             name, reason = next(iter(unreadable.items()))
             found["rows"] = Trouble(

@@ -5,8 +5,12 @@ from datetime import timedelta
 
 from universal_agent.domain.continuity import Thresholds
 from universal_agent.engine.alarms import Alarms
+from universal_agent.engine.channel_checks import ChannelChecks
+from universal_agent.engine.channels import build_channels
 from universal_agent.engine.continuity import Continuity
-from universal_agent.engine.delivery import Deliverer, apprise_targets
+from universal_agent.engine.delivery import Deliverer
+from universal_agent.engine.direct_alarms import DirectAlarms
+from universal_agent.engine.disk import DiskWatch
 from universal_agent.engine.health import Health
 from universal_agent.engine.notify import Notifier
 from universal_agent.engine.troubles import Troubles
@@ -21,6 +25,7 @@ class Alerts:
     """The parts that tell people."""
 
     deliverer: Deliverer
+    channels: ChannelChecks
     notifier: Notifier
     continuity: Continuity
     alarms: Alarms
@@ -32,18 +37,19 @@ def build_alerts(
 ) -> Alerts:
     """Build these parts, and let `health` report the watchdog's alarm."""
     settings, store, clock = base.settings, base.store, base.clock
-    deliverer = Deliverer(store, clock, apprise_targets(settings.notify_urls))
+    deliverer = Deliverer(store, clock, build_channels(settings, clock))
     notifier = Notifier(
         store,
         clock,
         keep=settings.notifications_max,
         snooze_default=timedelta(minutes=settings.notification_snooze_minutes_default),
         snooze_max=timedelta(minutes=settings.notification_snooze_minutes_max),
-        deliverer=deliverer,
+        route=deliverer.route,
         hub=execution.hub,
     )
-    troubles = Troubles(store, base.supervisor, health, ledger_watch.unaccounted)
-    alarms = Alarms(store, clock, notifier, deliverer, troubles)
+    disk = DiskWatch(settings.database_path.parent, least_mb=settings.disk_free_min_mb)
+    troubles = Troubles(store, base.supervisor, health, disk, ledger_watch.unaccounted)
+    alarms = Alarms(store, clock, notifier, DirectAlarms(clock, deliverer), troubles)
     watchdog = Watchdog(
         execution.timer.silent_seconds,
         rearm=execution.timer.rearm,
@@ -54,6 +60,7 @@ def build_alerts(
     health.watch(watchdog)
     return Alerts(
         deliverer=deliverer,
+        channels=ChannelChecks(store, clock, deliverer),
         notifier=notifier,
         continuity=Continuity(
             store,

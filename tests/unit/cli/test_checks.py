@@ -1,5 +1,6 @@
 """What the doctor finds."""
 
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ import httpx
 import pytest
 
 from universal_agent import __version__
+from universal_agent.channel_settings import ChannelSetting
 from universal_agent.cli.checks import Check, examine
 from universal_agent.cli.client import Gateway
 from universal_agent.settings import Settings
@@ -226,3 +228,32 @@ def test_data_that_are_missing_fail_with_the_command_that_accepts_it(
     assert check.status == "fail"
     assert "event 12 was acknowledged" in check.detail
     assert "ua accept-loss" in check.detail
+
+
+def answering(results: list[dict[str, Any]]) -> httpx.MockTransport:
+    """A gateway whose channels answer so."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        is_check = request.url.path == "/api/v1/notify/channels/check"
+        return httpx.Response(200, json={"results": results} if is_check else health())
+
+    return httpx.MockTransport(answer)
+
+
+def test_the_running_gateway_is_asked_about_its_channels(look: Examine) -> None:
+    well = {"channel": "mail", "ok": True, "answer": "a connection was made"}
+    ill = {"channel": "hook", "ok": False, "answer": "no connection: refused"}
+    assert look(answering([well]))["channels"].status == "ok"
+    check = look(answering([well, ill]))["channels"]
+    assert (check.status, check.detail) == ("warn", "hook: no connection: refused")
+    assert "ua notify test" in check.advice
+
+
+def test_without_a_gateway_the_channels_of_the_settings_are_connected_to(look: Examine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        hook = ChannelSetting(name="hook", webhook=f"http://127.0.0.1:{port}/x")
+        assert look(notify_channels=(hook,))["channels"].detail == "hook: a connection was made"
+    check = look(notify_channels=(hook,))["channels"]
+    assert check.status == "warn"
+    assert check.detail.startswith("hook: no connection: ")

@@ -13,6 +13,12 @@ from universal_agent.domain.event_types import EventType
 from universal_agent.domain.events import Event, NewEvent
 from universal_agent.domain.job import Job, JobSpec, OffLabel, Policy
 from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus
+from universal_agent.domain.notifications import (
+    Kind,
+    Notification,
+    NotificationStatus,
+    Severity,
+)
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus, Trigger
 from universal_agent.domain.schedule import CronSchedule, IntervalSchedule
 from universal_agent.domain.session import Session
@@ -133,6 +139,20 @@ def made() -> list[NewEvent]:
         )
         if (source, status) != ("session", RunStatus.SKIPPED)
     ]
+    told = Notification(
+        notification_id="ntf_1",
+        kind=Kind.FAILED,
+        severity=Severity.ERROR,
+        title="Disks fails",
+        message="2 times in a row",
+        source_ref="job_1",
+        session_id=None,
+        incident="failing:job_1",
+        is_open=True,
+        status=NotificationStatus.ACKNOWLEDGED,
+        created_at=NOW,
+        updated_at=NOW,
+    )
     return [
         *of_job(Source.CRON),
         *of_job(Source.HEARTBEAT),
@@ -166,6 +186,10 @@ def made() -> list[NewEvent]:
         events.clock_set_back(before=NOW, now=NOW, jobs=1, slots=2),
         events.zone_rules_changed("Europe/Berlin", before="a", after="b", jobs=1, now=NOW),
         events.flag_changed("sched_push", value=True, override=False, by="ann", now=NOW),
+        events.feed_token_created("phone", by="ann", now=NOW),
+        events.feed_token_revoked("phone", by="ann", now=NOW),
+        events.notification_changed(told, change="acknowledged", by="ann", now=NOW),
+        events.channel_changed("mail", status="down", error="HTTP 403", now=NOW),
         events.session_created(session, now=NOW),
         events.session_deleted(session, by="ann", now=NOW),
         events.wake_requested(

@@ -218,6 +218,17 @@ export function useDeleteJob() {
   });
 }
 
+/** Sends a test message to the channel of that name, or to each. */
+export function useTestChannels() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: (channel: string | undefined) =>
+      take(api.POST('/api/v1/notify/channels/test', { body: channel ? { channel } : {} })),
+    onError: tellFailure,
+    onSettled: () => void outdate(keys.channels, keys.notifications),
+  });
+}
+
 export interface NoteChange {
   id: string;
   status: NotificationStatus;

@@ -403,5 +403,34 @@ export interface Notification {
   created_at: string;
   updated_at?: string;
   snoozed_until?: string | null;
+  is_open?: boolean;
+  /** When it is delivered again, if nobody acknowledges it. */
+  remind_at?: string | null;
   metadata?: Record<string, unknown>;
+}
+
+/** A way to people beyond the dashboard. */
+export interface Channel {
+  name: string;
+  service: string;
+  severity: string;
+  quiet_hours: string | null;
+  digest: string | null;
+  urgent: boolean;
+  reminders: boolean;
+  timezone: string;
+  status: 'ok' | 'failing' | 'down';
+  since: string | null;
+  failures: number;
+  error: string | null;
+  delivered_at: string | null;
+  failing_since: string | null;
+  probe_at: string | null;
+  pending: number;
+}
+
+export interface ChannelResult {
+  channel: string;
+  ok: boolean;
+  answer: string;
 }

@@ -32,6 +32,7 @@ export const keys = {
   session: (id: string) => [...pushed, 'sessions', id] as const,
   files: (id: string) => ['files', id] as const,
   notifications: [...pushed, 'notifications'] as const,
+  channels: [...pushed, 'channels'] as const,
   ledger: [...pushed, 'ledger'] as const,
   continuity: ['continuity'] as const,
   config: ['config'] as const,

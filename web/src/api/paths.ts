@@ -1,6 +1,8 @@
 // The routes as the generated schema has them. Parameters and bodies are its own; where it promises
 // only some fields of an answer, or none, the contract's type takes the answer's place.
 import type {
+  Channel,
+  ChannelResult,
   ActionAnswer,
   BulkAnswer,
   BusEvent,
@@ -51,6 +53,8 @@ interface Answers {
   '/api/v1/ops/flags': { get: { flags: Record<string, Flag> } };
   '/api/v1/ops/audit': { get: { entries: BusEvent[] } };
   '/api/v1/dashboard/notifications': { get: { notifications: Notification[] } };
+  '/api/v1/notify/channels': { get: { channels: Channel[] } };
+  '/api/v1/notify/channels/test': { post: { results: ChannelResult[] } };
 
   '/api/v1/heartbeat/files': { get: HeartbeatFiles; put: HeartbeatFiles };
   '/api/v1/heartbeat/last': { get: { heartbeats: Record<string, Heartbeat> } };

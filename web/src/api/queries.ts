@@ -238,6 +238,14 @@ export function useContinuity() {
   });
 }
 
+export const useChannels = () =>
+  useQuery({
+    queryKey: keys.channels,
+    queryFn: async ({ signal }) =>
+      (await take(api.GET('/api/v1/notify/channels', { signal }))).channels,
+    refetchInterval: useInterval('continuity'),
+  });
+
 export const useNotifications = () =>
   useQuery({
     queryKey: keys.notifications,

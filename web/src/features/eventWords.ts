@@ -26,6 +26,8 @@ const WORDS: Record<string, string> = {
   calendar_replanned: 'Slots planned again',
   clock_set_back: 'Clock set back',
   zone_rules_changed: 'Zone rules changed',
+  notification_changed: 'Notification',
+  channel_changed: 'Channel of notifications',
   flag_changed: 'Switch changed',
 };
 

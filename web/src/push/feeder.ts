@@ -56,6 +56,10 @@ export function outdatedBy(event: BusEvent): QueryKey[] {
       return [keys.notifications, keys.ledger, ...calendar];
     case 'cron_retry_dropped':
       return [keys.ledger, ...calendar];
+    case 'notification_changed':
+      return [keys.notifications];
+    case 'channel_changed':
+      return [keys.notifications, keys.channels];
     case 'flag_changed':
       return [keys.config, keys.flags, keys.audit];
     case 'heartbeat_failed':

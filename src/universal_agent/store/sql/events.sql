@@ -65,10 +65,13 @@ WHERE seq > :after_seq AND (
            'heartbeat_failed', 'heartbeat_scheduled', 'calendar_missed_resolved', 'calendar_replanned',
            'clock_set_back', 'zone_rules_changed')
   OR (type = 'heartbeat_completed' AND json_extract(data, '$.beat.told'))
-  OR (type IN ('cron_run_completed', 'heartbeat_completed') AND (
+  OR (type IN ('cron_run_completed', 'heartbeat_completed', 'cron_job_deleted',
+               'heartbeat_removed') AND (
     EXISTS (SELECT 1 FROM notifications
-            WHERE incident IN ('failing:' || events.source_ref, 'alert:' || events.source_ref)
-              AND is_open)
+            WHERE incident = 'alert:' || events.source_ref AND is_open)
+    OR EXISTS (SELECT 1 FROM incident_jobs i
+               JOIN notifications n ON n.notification_id = i.notification_id
+               WHERE i.source_ref = events.source_ref AND n.is_open)
     OR source_ref IN (SELECT source_ref FROM events
                       WHERE seq > :after_seq AND (
                         type IN ('cron_run_failed', 'heartbeat_failed')

@@ -5,18 +5,36 @@ read before its own transaction.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
+from universal_agent.domain import events
+from universal_agent.domain.causes import resource_of
+from universal_agent.domain.channels import Route
+from universal_agent.domain.deliveries import Occasion
+from universal_agent.domain.failure_digest import FailureDigest
+from universal_agent.domain.failure_incidents import paused_with
 from universal_agent.domain.incidents import IncidentFold
 from universal_agent.domain.job import spec_from_record
 from universal_agent.domain.notifications import (
+    Kind,
     Notification,
     NotificationStatus,
+    Severity,
 )
-from universal_agent.store.encoding import from_json, stamp, to_json
+from universal_agent.domain.reminders import RELAPSE_WITHIN, next_turn, take_turn
+from universal_agent.store.encoding import from_json, stamp
 from universal_agent.store.rows.decoding import decoded
 from universal_agent.store.rows.events import events_from
 from universal_agent.store.rows.notifications import notification_from_row
+from universal_agent.store.steps.notifications import (
+    add_new,
+    deliver_again,
+    no_route,
+    open_incident,
+    put_changed,
+    put_notification,
+)
 from universal_agent.store.tx import Tx
 from universal_agent.store.verbs.event_log import log_bounds
 
@@ -29,47 +47,55 @@ def fold_notifications(
     limit: int,
     new_id: Callable[[], str],
     keep: int,
-    targets: Sequence[str] = (),
+    route: Route = no_route,
     now: datetime,
 ) -> tuple[int, list[Notification]]:
     """Fold the next events into notifications, each event once.
 
-    Each new notification gets a delivery to each of `targets`. Returns how many events were read,
-    and the new or changed notifications.
+    Each new notification is delivered to the channels that `route` names. Returns how many events
+    were read, and the new or changed notifications.
     """
     row = tx.one("get_meta", name=_POSITION)
     after = 0 if row is None else int(row[0])
     newest = log_bounds(tx).newest_seq
     rows = tx.all("notable_events", after_seq=after, limit=limit)
-    events = events_from(tx, rows)
+    found = events_from(tx, rows)
     made: set[str] = set()
 
     def make_id() -> str:
-        made.add(found := new_id())
-        return found
+        made.add(made_id := new_id())
+        return made_id
 
     fold = IncidentFold(
-        open_incident=lambda incident: _open_incident(tx, incident),
+        open_incident=lambda incident: open_incident(tx, incident),
+        incident_of_job=lambda job_id: _incident_of_job(tx, job_id, now=now),
         is_pending=lambda outage_id: _is_pending(tx, outage_id),
         new_id=make_id,
         titles=lambda job_id: _title(tx, job_id),
+        resources=lambda job_id: _resource(tx, job_id),
         now=now,
     )
-    for event in events:
+    for event in found:
         try:
             fold.fold(event)
         except Exception as error:
             tx.set_aside.add("events", event.seq, error)
     changed = list(fold.changed.values())
-    _put(tx, changed)
     for notification in changed:
         if notification.notification_id in made:
-            _add_deliveries(tx, notification, targets)
+            add_new(tx, notification, route, now=now)
+        else:
+            put_changed(tx, notification, now=now)
+        occasion = fold.again.get(notification.notification_id)
+        if occasion is not None:
+            deliver_again(tx, notification, route, occasion, now=now)
+        if notification.kind is Kind.FAILED:
+            _put_jobs(tx, notification)
     if changed:
         trim(tx, keep=keep)
-    position = events[-1].seq if len(events) == limit else newest
+    position = found[-1].seq if len(found) == limit else newest
     tx.run("set_meta", name=_POSITION, value=str(position))
-    return len(events), changed
+    return len(found), changed
 
 
 def has_notable_events(tx: Tx, *, after_seq: int) -> tuple[bool, int]:
@@ -78,14 +104,109 @@ def has_notable_events(tx: Tx, *, after_seq: int) -> tuple[bool, int]:
     return bool(tx.all("notable_events", after_seq=after_seq, limit=1)), newest
 
 
-def _open_incident(tx: Tx, incident: str) -> Notification | None:
-    row = tx.one("open_incident", incident=incident)
+def take_turns(
+    tx: Tx, *, new_id: Callable[[], str], route: Route = no_route, now: datetime
+) -> tuple[list[Notification], datetime | None]:
+    """Remind, update and end what is due by time alone.
+
+    Returns the new or changed notifications, and when the next turn is due.
+    """
+    changed: list[Notification] = []
+    turns: list[datetime] = []
+    for row in tx.all("open_notifications", prefix=""):
+        try:
+            notification = notification_from_row(row)
+        except Exception as error:
+            tx.set_aside.add("notifications", row[0], error)
+            continue
+        turn = next_turn(notification)
+        if turn is not None and turn <= now:
+            changed += _take_turn(tx, notification, new_id, route, now=now)
+            turn = next_turn(changed[-1]) if changed[-1].is_open else None
+        if turn is not None:
+            turns.append(turn)
+    return changed, min(turns, default=None)
+
+
+def _take_turn(
+    tx: Tx, notification: Notification, new_id: Callable[[], str], route: Route, *, now: datetime
+) -> list[Notification]:
+    if notification.settles_at is not None and notification.settles_at <= now:
+        return _settle(tx, notification, new_id, route, now=now)
+    after, occasion = take_turn(notification, now=now)
+    if occasion is Occasion.UPDATE:
+        after = replace(after, metadata={**after.metadata, "updated_at": now.timestamp()})
+    put_notification(tx, after)
+    deliver_again(tx, after, route, occasion, now=now)
+    return [after]
+
+
+def _settle(
+    tx: Tx, failing: Notification, new_id: Callable[[], str], route: Route, *, now: datetime
+) -> list[Notification]:
+    """Close an incident that came back before and has held now; people who know of it are told."""
+    closed = replace(failing.resolved(now=now), settles_at=None)
+    put_changed(tx, closed, now=now)
+    close_incident(tx, paused_with(failing), now=now)
+    digest = FailureDigest.of(failing)
+    if not digest.is_relapse_told:
+        return [closed]
+    title, message = digest.words_of_end(failing.created_at, lambda job_id: _title(tx, job_id))
+    recovered = Notification(
+        notification_id=new_id(),
+        kind=Kind.RECOVERED,
+        severity=Severity.INFO,
+        title=title,
+        message=message,
+        source_ref=failing.source_ref,
+        session_id=failing.session_id,
+        incident=failing.incident,
+        is_open=False,
+        status=NotificationStatus.NEW,
+        created_at=now,
+        updated_at=now,
+        metadata={"jobs": list(digest.since), "over": failing.severity},
+    )
+    add_new(tx, recovered, route, now=now)
+    return [recovered, closed]
+
+
+def next_turn_at(tx: Tx) -> datetime | None:
+    """When time changes an open notification next; None when it does not."""
+    found = decoded(
+        tx, "notifications", tx.all("open_notifications", prefix=""), notification_from_row
+    )
+    return min((at for one in found if (at := next_turn(one)) is not None), default=None)
+
+
+def _incident_of_job(tx: Tx, job_id: str, *, now: datetime) -> Notification | None:
+    since = (now - RELAPSE_WITHIN).timestamp()
+    row = tx.one("incident_of_job", source_ref=job_id, since=since)
     return None if row is None else notification_from_row(row)
+
+
+def _put_jobs(tx: Tx, notification: Notification) -> None:
+    """Keep which jobs a `failed` notification is about."""
+    tx.many(
+        "put_incident_job",
+        [
+            {"source_ref": ref, "notification_id": notification.notification_id}
+            for ref in FailureDigest.of(notification).since
+        ],
+    )
 
 
 def _is_pending(tx: Tx, outage_id: str) -> bool:
     row = tx.one("pending_in_outage", outage_id=outage_id)
     return row is not None and bool(row[0])
+
+
+def _resource(tx: Tx, job_id: str) -> str:
+    row = tx.one("latest_spec", job_id=job_id)
+    if row is None:
+        return job_id
+    spec = spec_from_record(from_json(row[0]))
+    return resource_of(spec.command, spec.runner)
 
 
 def _title(tx: Tx, job_id: str) -> str:
@@ -94,36 +215,35 @@ def _title(tx: Tx, job_id: str) -> str:
 
 
 def add_notification(
-    tx: Tx, notification: Notification, *, targets: Sequence[str] = ()
+    tx: Tx, notification: Notification, *, route: Route = no_route
 ) -> Notification:
-    """Insert a notification, with a delivery to each of `targets`.
+    """Insert a notification, and deliver it to the channels that `route` names.
 
     While its incident is open, the open notification is updated instead. Returns the notification
     as it is then.
     """
-    before = _open_incident(tx, notification.incident) if notification.is_open else None
+    before = open_incident(tx, notification.incident) if notification.is_open else None
     if before is None:
-        _put(tx, [notification])
-        _add_deliveries(tx, notification, targets)
+        add_new(tx, notification, route, now=notification.updated_at)
         return notification
-    tx.run(
-        "update_incident",
-        notification_id=before.notification_id,
+    changed = replace(
+        before,
         title=notification.title,
         message=notification.message,
-        metadata=to_json(notification.metadata),
-        now=notification.updated_at.timestamp(),
+        metadata=notification.metadata,
+        updated_at=notification.updated_at,
     )
-    return _existing(tx, before.notification_id)
+    put_changed(tx, changed, now=notification.updated_at)
+    return changed
 
 
 def close_incident(tx: Tx, incident: str, *, now: datetime) -> Notification | None:
     """Close the open notification of an incident; None when none is open."""
-    found = _open_incident(tx, incident)
+    found = open_incident(tx, incident)
     if found is None:
         return None
     closed = found.resolved(now=now)
-    _put(tx, [closed])
+    put_changed(tx, closed, now=now)
     return closed
 
 
@@ -134,6 +254,7 @@ def mark_notifications(
     *,
     note: str | None = None,
     snoozed_until: datetime | None = None,
+    by: str = "",
     now: datetime,
 ) -> list[Notification | None]:
     """Set the status of notifications; a `note` of None leaves the note.
@@ -150,7 +271,12 @@ def mark_notifications(
             snoozed_until=stamp(snoozed_until),
             now=now.timestamp(),
         )
-        marked.append(_existing(tx, notification_id) if found else None)
+        if not found:
+            marked.append(None)
+            continue
+        notification = _existing(tx, notification_id)
+        tx.append(events.notification_changed(notification, change=status, by=by, now=now))
+        marked.append(notification)
     return marked
 
 
@@ -161,34 +287,7 @@ def trim(tx: Tx, *, keep: int) -> None:
     """
     if tx.run("trim_notifications", keep=keep):
         tx.run("trim_deliveries")
-
-
-def _put(tx: Tx, notifications: Sequence[Notification]) -> None:
-    """Write notifications that were made or read in this transaction."""
-    tx.many(
-        "put_notification",
-        [
-            {
-                "notification_id": n.notification_id,
-                "kind": n.kind,
-                "severity": n.severity,
-                "title": n.title,
-                "message": n.message,
-                "source_ref": n.source_ref,
-                "session_id": n.session_id,
-                "incident": n.incident,
-                "is_open": n.is_open,
-                "status": n.status,
-                "created_at": n.created_at.timestamp(),
-                "updated_at": n.updated_at.timestamp(),
-                "snoozed_until": stamp(n.snoozed_until),
-                "note": n.note,
-                "resolved_at": stamp(n.resolved_at),
-                "metadata": to_json(n.metadata),
-            }
-            for n in notifications
-        ],
-    )
+        tx.run("trim_incident_jobs")
 
 
 def list_notifications(
@@ -215,14 +314,3 @@ def _existing(tx: Tx, notification_id: str) -> Notification:
     found = get_notification(tx, notification_id)
     assert found is not None
     return found
-
-
-def _add_deliveries(tx: Tx, notification: Notification, targets: Sequence[str]) -> None:
-    now = notification.created_at.timestamp()
-    tx.many(
-        "add_delivery",
-        [
-            {"notification_id": notification.notification_id, "target": target, "now": now}
-            for target in targets
-        ],
-    )

@@ -16,11 +16,13 @@ import { VirtualList } from '../../ui/VirtualList';
 import { eventWords } from '../eventWords';
 import { namelessRef, useNames } from '../names';
 import styles from './Activity.module.css';
+import { Channels } from './Channels';
 
 /** What people should know, and everything that happens. */
 export default function Activity(): JSX.Element {
   const [search, setSearch] = useSearchParams();
-  const tab = search.get('tab') === 'events' ? 'events' : 'inbox';
+  const asked = search.get('tab');
+  const tab = asked === 'events' || asked === 'channels' ? asked : 'inbox';
   return (
     <Page
       title="Activity"
@@ -29,18 +31,24 @@ export default function Activity(): JSX.Element {
           size="xs"
           aria-label="What to show"
           value={tab}
-          onChange={(value) => setSearch(value === 'events' ? { tab: 'events' } : {})}
+          onChange={(value) => setSearch(value === 'inbox' ? {} : { tab: value })}
           data={[
             { value: 'inbox', label: 'Inbox' },
             { value: 'events', label: 'Events' },
+            { value: 'channels', label: 'Channels' },
           ]}
         />
       }
     >
-      {tab === 'inbox' ? <Inbox /> : <Events />}
+      {tab === 'inbox' && <Inbox />}
+      {tab === 'events' && <Events />}
+      {tab === 'channels' && <Channels />}
     </Page>
   );
 }
+
+/** Jobs of one notification that are listed. */
+const MOST_FOLDED = 50;
 
 const isOpen = ({ status }: Notification) => status === 'new' || status === 'read';
 
@@ -130,6 +138,7 @@ function Note({ note }: { note: Notification }): JSX.Element {
           {inZone(note.title)}
         </p>
         <p className={styles.message}>{inZone(note.message)}</p>
+        <Folded note={note} />
         <p className={styles.meta}>
           <Ago at={instant(note.created_at)} /> · {note.kind.replaceAll('_', ' ')}
           {about && (
@@ -142,6 +151,13 @@ function Note({ note }: { note: Notification }): JSX.Element {
             <>
               {' '}
               · until <When at={instant(note.snoozed_until)} />
+            </>
+          )}
+          {status === 'acknowledged' && note.is_open && ' · quiet until it is over'}
+          {isOpen(note) && note.remind_at != null && (
+            <>
+              {' '}
+              · reminds <When at={instant(note.remind_at)} />
             </>
           )}
         </p>
@@ -174,6 +190,28 @@ function Note({ note }: { note: Notification }): JSX.Element {
         )}
       </div>
     </li>
+  );
+}
+
+/** The jobs that share a notification. */
+function Folded({ note }: { note: Notification }): JSX.Element | null {
+  const named = useNames();
+  const refs = note.metadata?.jobs;
+  if (!Array.isArray(refs) || refs.length < 2) return null;
+  const ids = refs.filter((ref): ref is string => typeof ref === 'string');
+  return (
+    <details className={styles.folded}>
+      <summary>{ids.length} jobs</summary>
+      <ul>
+        {ids.slice(0, MOST_FOLDED).map((ref) => {
+          const about = named(ref);
+          return (
+            <li key={ref}>{about ? <Link to={about.to}>{about.name}</Link> : namelessRef(ref)}</li>
+          );
+        })}
+        {ids.length > MOST_FOLDED && <li>and {ids.length - MOST_FOLDED} more</li>}
+      </ul>
+    </details>
   );
 }
 
