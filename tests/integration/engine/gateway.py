@@ -80,7 +80,9 @@ class Gateway:
         """A job that says `work`, each minute unless the fields name another schedule."""
         if not {"every", "cron_expr", "run_at", "schedule"} & set(fields):
             fields["every"] = "1m"
-        return await self.runtime.jobs.create(JobDraft(command="work", runner="shell", **fields))
+        return await self.runtime.jobs.create(
+            JobDraft(**{"command": "work", "runner": "shell", **fields})
+        )
 
     async def session(self, session_id: str = "s1", **overrides: Any) -> Job:
         """A session's beats, each minute unless its HEARTBEAT.json says otherwise."""
