@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +163,8 @@ async def seed(directory: Path, jobs: int, runs: int) -> None:
     await asyncio.gather(
         *(store.write(verbs.jobs.create_job, job, now=job.created_at) for job in made)
     )
+    if (claimed_by := _claimed_by(_finish)).get("process"):
+        await store.write(verbs.processes.register, claimed_by["process"], now=now)
     for _ in range(days):
         made = await _one_day(store, made)
     await store.close()
@@ -178,8 +182,12 @@ async def _one_day(store: Store, jobs: list[Job]) -> list[Job]:
         then.append(replace(job, next_run_at=after))
     at = then[0].next_run_at
     assert at is not None
+    now = at - _DAY
     admission = await store.write(
-        verbs.admission.admit, decisions, free_workers=len(jobs), host="bench", now=at - _DAY
+        partial(verbs.admission.admit, **_claimed_by(verbs.admission.admit)),
+        decisions,
+        free_workers=len(jobs),
+        now=now,
     )
     ended = [
         Finished(
@@ -190,5 +198,19 @@ async def _one_day(store: Store, jobs: list[Job]) -> list[Job]:
         )
         for claimed in admission.started
     ]
-    await store.write(verbs.execution.finish, ended, free_workers=0, host="bench", now=at - _DAY)
+    await store.write(partial(_finish, **_claimed_by(_finish)), ended, free_workers=0, now=now)
     return then
+
+
+#: The verb that ends runs and claims others; older builds call it `finish`.
+_finish: Any = getattr(verbs.execution, "settle", verbs.execution.finish)
+
+
+def _claimed_by(verb: Callable[..., Any]) -> dict[str, Any]:
+    """Who claims, as the build that is measured names it: older ones take the host alone."""
+    if "host" in signature(verb).parameters:
+        return {"host": "bench"}
+    from universal_agent.domain.process import Process
+
+    began = datetime.fromtimestamp(0, UTC)
+    return {"process": Process(process_id="bench", host="bench", started_at=began)}
