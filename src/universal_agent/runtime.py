@@ -192,6 +192,7 @@ class Runtime:
         self.notifier = alerts.notifier
         self.deliverer = alerts.deliverer
         self.channels = alerts.channels
+        self.alarms = alerts.alarms
         self.continuity = alerts.continuity
         self.watchdog = alerts.watchdog
         self.turns = conversations.turns

@@ -8,7 +8,7 @@ can be kept, with the same id, and is delivered to the channels that the message
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -21,6 +21,7 @@ from universal_agent.domain.notifications import (
     Severity,
 )
 from universal_agent.engine.direct_alarms import DirectAlarm, DirectAlarms
+from universal_agent.engine.disk import DiskWatch
 from universal_agent.engine.ids import new_id
 from universal_agent.engine.notify import Notifier
 from universal_agent.engine.troubles import Trouble, Troubles, loop_stalled
@@ -42,6 +43,9 @@ _TITLES = {
     Kind.DISK_FULL: "The disk is almost full",
     Kind.ROW_UNREADABLE: "Stored rows cannot be read",
 }
+
+#: How long the notification of a message that was sent directly waits for the channels' answers.
+_ANSWERED_WITHIN = timedelta(minutes=1)
 
 #: Loops that deliveries need: their failure is sent directly.
 _ROAD = ("loop dispatcher", "loop delivery")
@@ -81,6 +85,18 @@ class Alarms:
         self._troubles = troubles
         self._told: dict[str, _Told] = {}
         self._began = clock.monotonic()
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether a message that was sent directly has had no answer yet."""
+        return any(
+            told.direct is not None and told.direct.is_sending for told in self._told.values()
+        )
+
+    @property
+    def disk(self) -> DiskWatch:
+        """The watch of the free space."""
+        return self._troubles.disk
 
     async def run(self) -> None:
         """Look every few seconds, until cancelled."""
@@ -150,12 +166,19 @@ class Alarms:
     async def _keep(self, troubles: Mapping[str, Trouble]) -> None:
         for name, told in list(self._told.items()):
             if not told.kept:
+                if self._has_no_answer_yet(told):
+                    continue
                 reached = () if told.direct is None else told.direct.reached()
                 await self._notifier.tell(self._notification(name, told), reached=reached)
                 told.kept = True
             if name not in troubles and not self._may_be_found_yet(told.trouble):
                 await self._ended(name, told)
                 del self._told[name]
+
+    def _has_no_answer_yet(self, told: _Told) -> bool:
+        """Whether a channel is about to say if it has the message: it need not be sent again."""
+        waited = self._clock.now() - told.since
+        return told.direct is not None and told.direct.is_sending and waited < _ANSWERED_WITHIN
 
     def _may_be_found_yet(self, trouble: Trouble) -> bool:
         passed = self._clock.monotonic() - self._began

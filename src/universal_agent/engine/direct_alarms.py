@@ -35,6 +35,11 @@ class DirectAlarm:
     message: Message
     tries: Sequence[_Try] = field(default=())
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether an attempt has had no answer yet."""
+        return any(not one.sent.done() for one in self.tries)
+
     def reached(self) -> set[str]:
         """The ids of the channels that took it."""
         return {

@@ -30,7 +30,7 @@ class Troubles:
         unaccounted: Callable[[], Sequence[str]],
     ) -> None:
         """`unaccounted` returns the slots of the last minutes that have no outcome."""
-        self._disk = disk
+        self.disk = disk
         self._store = store
         self._supervisor = supervisor
         self._health = health
@@ -38,7 +38,7 @@ class Troubles:
 
     def current(self) -> Mapping[str, Trouble]:
         """What is wrong now, each under a name that stays the same while it lasts."""
-        self._disk.look()
+        self.disk.look()
         found = {
             f"loop {name}": Trouble(
                 Kind.LOOP_DOWN, f"The {name} loop fails again and again: {reason}."
@@ -51,7 +51,7 @@ class Troubles:
             found["store"] = Trouble(
                 Kind.STORE_UNAVAILABLE, f"The database cannot take writes: {error}."
             )
-        if (lack := self._disk.lack) is not None:
+        if (lack := self.disk.lack) is not None:
             found["disk"] = Trouble(Kind.DISK_FULL, lack)
         if unreadable := self._store.set_aside:
             name, reason = next(iter(unreadable.items()))

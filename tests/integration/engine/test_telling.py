@@ -163,7 +163,7 @@ async def delivering(
 async def fail_twice(gateway: Gateway, clock: ManualClock, title: str = "backup") -> None:
     """What makes a notification."""
     gateway.runner.usual = FAILURE
-    await gateway.create(every="1m", title=title, auto_pause_after=0)
+    await gateway.create(every="1m", title=title, command=title, auto_pause_after=0)
     await clock.advance(121)
 
 
@@ -352,6 +352,78 @@ class TestTroublesOfTheGateway:
         await until_all_have_ended(delivering, clock)
         for path in ("/", "/other"):
             assert titles(receiver, path).count("The gateway cannot record anything") == 1
+
+    async def test_an_alarm_of_a_database_that_takes_no_writes_is_tried_until_it_arrives_once(
+        self, delivering: Gateway, receiver: LocalServer, clock: ManualClock
+    ) -> None:
+        clock.wait_while(lambda: delivering.runtime.alarms.is_sending)
+        title = "The gateway cannot record anything"
+        receiver.at["/"] = answers(503)
+        await delivering.create(every="1s")
+        delivering.store.database.failure = "disk full"
+        await clock.advance(60)
+        assert titles(receiver, "/").count(title) >= 2
+        assert titles(receiver, "/other").count(title) == 1
+        receiver.at.clear()
+        before = len(titles(receiver, "/"))
+        await clock.advance(200)
+        assert titles(receiver, "/")[before:].count(title) == 1
+
+        delivering.store.database.failure = None
+        await clock.advance(60)
+        await until_all_have_ended(delivering, clock)
+        assert titles(receiver, "/")[before:].count(title) == 1
+        assert titles(receiver, "/other").count(title) == 1
+
+    async def test_a_dispatcher_that_fails_is_told_although_deliveries_need_it(
+        self, delivering: Gateway, receiver: LocalServer, clock: ManualClock
+    ) -> None:
+        clock.wait_while(lambda: delivering.runtime.alarms.is_sending)
+
+        async def loop() -> None:
+            raise ValueError("a subscriber that is broken")
+
+        delivering.runtime.supervisor.keep("dispatcher", loop)
+        await clock.advance(10)
+        assert titles(receiver, "/other").count("A part of the gateway has failed") == 1
+
+    async def test_a_disk_with_little_space_is_told_once_and_its_end_too(
+        self, gateway: Gateway, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        free = 100
+        answered = threading.Event()
+
+        def free_bytes(_: Path) -> int:
+            answered.set()
+            return free * 1024 * 1024
+
+        async def looks(count: int) -> None:
+            for _ in range(count):
+                answered.clear()
+                await clock.advance(5)
+                await asyncio.to_thread(answered.wait)
+
+        monkeypatch.setattr(gateway.runtime.alarms.disk, "_free", free_bytes)
+        await looks(4)
+        (found,) = await told(gateway, Kind.DISK_FULL)
+        assert found.is_open
+        assert found.message.startswith("100 MB are free on the disk of ")
+        free = 210
+        await looks(4)
+        (found,) = await told(gateway, Kind.DISK_FULL)
+        assert found.is_open, "a little more than the bound is no end"
+        await gateway.kill()
+        await gateway.start()
+        monkeypatch.setattr(gateway.runtime.alarms.disk, "_free", free_bytes)
+        free = 150
+        await looks(4)
+        assert len(await told(gateway, Kind.DISK_FULL)) == 1, "a restart tells nothing again"
+        free = 500
+        await looks(70)
+        (found,) = await told(gateway, Kind.DISK_FULL)
+        assert not found.is_open
+        (over,) = await told(gateway, Kind.RECOVERED)
+        assert over.title == "Over: the disk is almost full"
 
     async def test_an_event_loop_that_stands_still_is_told_from_outside_it(
         self, delivering: Gateway, receiver: LocalServer, clock: ManualClock
