@@ -130,6 +130,12 @@ class SlotNotFound(NotFound):
     title = "Slot not found"
 
 
+class ResourceNotDown(NotFound):
+    """The resource is in no cooldown."""
+
+    title = "Resource not down"
+
+
 class Conflict(UniversalAgentError):
     """The state changed meanwhile."""
 

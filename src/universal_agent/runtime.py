@@ -150,6 +150,7 @@ class Runtime:
             self._conversations.beat_delivery,
             self._commands.heartbeats,
             self.held_jobs,
+            self._execution.resources,
             self._alerts.notifier,
             self._alerts.deliverer,
         )
@@ -169,6 +170,7 @@ class Runtime:
         self.capacity = execution.capacity
         self.scheduler = execution.scheduler
         self.executor = execution.executor
+        self.resources = execution.resources
         self.recovery = execution.recovery
         self.drain = execution.drain
         self.reconciler = execution.reconciler
@@ -368,6 +370,7 @@ class Runtime:
                 "enabled": await self.store.read(verbs.jobs.count_enabled_jobs),
                 "paused_after_failures": len(self.held_jobs),
             },
+            "resources_down": await self.resources.documents(),
             "notifications": await self.notifications.counts(now=now),
             "deployment_profile": self.deployment_profile(),
         }

@@ -9,10 +9,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from universal_agent.domain.ending import EndClass, Ending
 from universal_agent.domain.job import Job
 from universal_agent.domain.job_draft import DISABLED, PAUSED, RESUMED, JobDraft
 from universal_agent.domain.judge import Cause, MissedStatus
@@ -218,6 +220,7 @@ class History:
             claimed=claimed,
             status=status,
             reason="quiet_hours" if status is RunStatus.SKIPPED else None,
+            ending=self._ending(which) if status is RunStatus.ERROR else None,
             started_at=started_at,
             finished_at=self.clock.now(),
         )
@@ -229,6 +232,28 @@ class History:
             now=self.clock.now(),
         )
         self.running.extend(settled.claimed)
+
+    def _ending(self, choice: int) -> Ending | None:
+        """A failure of the work, or the outage of a service that may say when it is over."""
+        if choice % 2:
+            return None
+        until = self.clock.now() + timedelta(seconds=choice % 900) if choice % 3 else None
+        return Ending(kind=_one_of(list(EndClass)[:4], choice // 2), until=until)
+
+    async def miss_waiting(self, _: int, __: int, ___: int) -> None:
+        """What waited for longer than its queue limit is missed, or skipped."""
+        now = self.clock.now()
+        await self.runtime.store.write(
+            verbs.misses.miss_queued,
+            now=now,
+            cause=Cause.CAPACITY,
+            outage_id=new_id("out", now),
+            missed_ids=[new_id("mis", now) for _ in range(50)],
+            after_grace=False,
+        )
+
+    async def clear_resource(self, _: int, __: int, ___: int) -> None:
+        await self.runtime.resources.clear("true", by="somebody")
 
     async def crash(self, _: int, __: int, ___: int) -> None:
         """The process dies, and another closes what it left."""
@@ -344,6 +369,8 @@ STEPS = (
     "finish",
     "crash",
     "drop_waiting",
+    "miss_waiting",
+    "clear_resource",
     "cancel_waiting",
     "resolve",
     "undo_delete",

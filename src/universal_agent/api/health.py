@@ -20,6 +20,7 @@ class HealthDocument(Answer):
     deployment_profile: dict[str, Any]
     reasons: list[str]
     jobs_paused_after_failures: int
+    resources_down: list[dict[str, Any]]
 
 
 def _status(health: HealthReport) -> str:
@@ -52,6 +53,8 @@ async def health(request: Request) -> Response:
         "reasons": list(health.reasons),
         # A failing job does not make the gateway unhealthy.
         "jobs_paused_after_failures": len(runtime.held_jobs),
+        # Nor does a service that is away.
+        "resources_down": await runtime.resources.for_health(),
     }
     if not request.scope["state"]["is_named"]:
         # A page whose own name resolves to this machine reads no more than a proxy's check needs.

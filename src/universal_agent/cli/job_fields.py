@@ -132,6 +132,14 @@ def job_fields(
             rich_help_panel=_WHEN_LATE,
         ),
     ] = None,
+    resources: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="The services that it uses, separated by commas, or default.",
+            rich_help_panel=_WHEN_LATE,
+        ),
+    ] = None,
     jitter: Annotated[
         str | None,
         typer.Option(
@@ -169,6 +177,8 @@ def job_fields(
             fields[name] = seconds(text, option)
     if fail_on is not None:
         fields["fail_on"] = _fail_on(fail_on)
+    if resources is not None:
+        fields["resources"] = None if resources == "default" else _listed(resources)
     facts = {"session_id": session, "priority": priority}
     facts = {name: value for name, value in facts.items() if value is not None}
     if metadata is not None or facts:
@@ -192,6 +202,10 @@ def command_line(words: Sequence[str], runner: str | None) -> str:
     if len(words) == 1:
         return words[0]
     return " ".join(words) if runner == "agent" else shlex.join(words)
+
+
+def _listed(text: str) -> list[str]:
+    return [name for part in text.split(",") if (name := part.strip())]
 
 
 def _fail_on(text: str) -> Any:

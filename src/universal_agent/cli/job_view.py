@@ -63,6 +63,7 @@ def job_view(screen: Screen, document: "Document") -> "RenderableType":
                 ("when missed", _when_missed(screen, document)),
                 ("limits", _limits(job)),
                 ("fails on", _fail_on(screen, job)),
+                ("uses", _uses(screen, job)),
                 ("metadata", screen.text(metadata) if metadata else None),
                 ("last run", _last_run(screen, job)),
             ]
@@ -188,6 +189,12 @@ def _limits(job: "Document") -> Text:
         f"paused after {pause} failed slots in a row" if pause else "never paused after failures",
     ]
     return Text(", ".join(parts))
+
+
+def _uses(screen: Screen, job: "Document") -> Text | None:
+    """The services that its runs use."""
+    names = job.get("resources")
+    return screen.text(", ".join(map(str, names))) if names else None
 
 
 def _fail_on(screen: Screen, job: "Document") -> Text | None:

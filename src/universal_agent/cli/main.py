@@ -25,6 +25,7 @@ from universal_agent.cli import (
     notifications,
     notify,
     projection,
+    resources,
     runs,
     serve,
     sessions,
@@ -59,6 +60,7 @@ GROUPS = (
     heartbeats,
     notifications,
     notify,
+    resources,
     flags,
 )
 

@@ -12,6 +12,7 @@ from universal_agent.domain.job import JobSpec, OffLabel, OnMiss, Overlap, Polic
 from universal_agent.domain.job_draft import JobDraft, with_unix_lines
 from universal_agent.domain.local_time import load_zone
 from universal_agent.domain.miss_defaults import FOLLOWING, policy_by_cadence
+from universal_agent.domain.resources import read_resources
 from universal_agent.domain.said_schedule import SCHEDULE_FIELDS, SaidSchedule, read_schedule
 from universal_agent.domain.schedule import (
     CronSchedule,
@@ -81,6 +82,8 @@ def draft_job(
         changes["user_id"] = _user(draft.user_id, old)
     if draft.is_given("fail_on"):
         changes["fail_on"] = read_fail_on(draft.fail_on)
+    if draft.is_given("resources"):
+        changes["resources"] = read_resources(draft.resources)
     if base is not None and changes.get("title") == base.display_title:
         del changes["title"]  # it only repeats what is shown without a title
     enabled = changes.get("enabled", old.enabled)

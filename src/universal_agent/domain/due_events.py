@@ -17,6 +17,8 @@ DUE_CHANGED = (
     EventType.CALENDAR_MISSED_RESOLVED,
     EventType.CALENDAR_CHANGE_APPLIED,
     EventType.CALENDAR_REPLANNED,
+    EventType.RESOURCE_COOLDOWN_OPENED,
+    EventType.RESOURCE_COOLDOWN_PROLONGED,
 )
 
 
@@ -29,8 +31,8 @@ def due_instants(event: Event) -> Iterator[datetime]:
             jitter = stable_jitter(job["job_id"], job["spec"]["policy"]["jitter_seconds"])
             yield from_epoch(job["next_run_at"]) + jitter
         return
-    # A retry, a slot that was moved, and a slot that is expected again.
-    for name in ("retry_at", "move_to", "next_run_at"):
+    # A retry, a slot that was moved, one that is expected again, and the probe of a resource.
+    for name in ("retry_at", "move_to", "next_run_at", "until"):
         if data.get(name) is not None:
             yield from_epoch(data[name])
     for span in data.get("spans", ()):

@@ -24,6 +24,10 @@ built from these events alone.
 | clock_set_back | the clock had run ahead, and jobs were planned again | before, after, jobs, |
 | | | slots |
 | zone_rules_changed | a start found other rules for a zone | timezone, before, after, jobs |
+| resource_cooldown_opened | a run ended for an outage of a resource | resource, cause, since, |
+| | | until, is_named, ends, slots, run_id, error |
+| resource_cooldown_prolonged | the outage goes on | as of resource_cooldown_opened |
+| resource_cooldown_closed | it is over: a probe, an operator, or no use | as before; why, by |
 | flag_changed | a flag was overridden, or an override taken back | name, value, override, by |
 | feed_token_created, feed_token_revoked | a token for calendar programs | name, by |
 | notification_changed | a notification is new, changed, over or marked | notification_id, kind, |
@@ -93,6 +97,9 @@ class EventType(StrEnum):
     CALENDAR_REPLANNED = "calendar_replanned"
     CLOCK_SET_BACK = "clock_set_back"
     ZONE_RULES_CHANGED = "zone_rules_changed"
+    RESOURCE_COOLDOWN_OPENED = "resource_cooldown_opened"
+    RESOURCE_COOLDOWN_PROLONGED = "resource_cooldown_prolonged"
+    RESOURCE_COOLDOWN_CLOSED = "resource_cooldown_closed"
     FLAG_CHANGED = "flag_changed"
     FEED_TOKEN_CREATED = "feed_token_created"  # noqa: S105 - a name
     FEED_TOKEN_REVOKED = "feed_token_revoked"  # noqa: S105
@@ -131,6 +138,12 @@ JOB_GONE = (EventType.CRON_JOB_DELETED, EventType.HEARTBEAT_REMOVED)
 SLOTS_MISSED = (EventType.CRON_RUN_MISSED, EventType.HEARTBEAT_MISSED)
 #: A run, or a slot without one, was decided not to run.
 SLOT_SKIPPED = (EventType.CRON_RUN_SKIPPED, EventType.HEARTBEAT_SKIPPED)
+#: The cooldowns of resources.
+COOLDOWNS = (
+    EventType.RESOURCE_COOLDOWN_OPENED,
+    EventType.RESOURCE_COOLDOWN_PROLONGED,
+    EventType.RESOURCE_COOLDOWN_CLOSED,
+)
 #: A run waits for a worker.
 RUN_QUEUED = (
     EventType.CRON_RUN_QUEUED,
@@ -164,6 +177,7 @@ ASIDE = (
     EventType.EVENT_UNREADABLE,
     EventType.CLOCK_SET_BACK,
     EventType.ZONE_RULES_CHANGED,
+    *COOLDOWNS,
     EventType.SESSION_CREATED,
     EventType.SESSION_DELETED,
     EventType.HEARTBEAT_WAKE_REQUESTED,

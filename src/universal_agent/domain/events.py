@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from universal_agent.domain.beat import BeatReport
+from universal_agent.domain.cooldown import Closed, Cooldown
 from universal_agent.domain.event_types import CANCEL_REQUESTED, RETRY_DROPPED, EventType
 from universal_agent.domain.job import Job, JobSpec, spec_to_record
 from universal_agent.domain.notifications import Notification
@@ -367,6 +368,28 @@ def zone_rules_changed(
     """`jobs` of the zone are planned by other rules now; rules are named by fingerprints."""
     data = {"timezone": timezone, "before": before, "after": after, "jobs": jobs}
     return _about(EventType.ZONE_RULES_CHANGED, "gateway", None, now, "zone", data)
+
+
+def cooldown_opened(cooldown: Cooldown, *, now: datetime) -> NewEvent:
+    """A run ended for an outage of a resource: runs that use it wait."""
+    return _about_resource(EventType.RESOURCE_COOLDOWN_OPENED, cooldown, now, {})
+
+
+def cooldown_prolonged(cooldown: Cooldown, *, now: datetime) -> NewEvent:
+    """The outage of a resource goes on."""
+    return _about_resource(EventType.RESOURCE_COOLDOWN_PROLONGED, cooldown, now, {})
+
+
+def cooldown_closed(cooldown: Cooldown, why: Closed, *, by: str | None, now: datetime) -> NewEvent:
+    """A resource may be used again."""
+    data = {"why": why, "by": by}
+    return _about_resource(EventType.RESOURCE_COOLDOWN_CLOSED, cooldown, now, data)
+
+
+def _about_resource(
+    kind: EventType, cooldown: Cooldown, now: datetime, data: dict[str, Any]
+) -> NewEvent:
+    return _about(kind, cooldown.resource, None, now, cooldown.cause, cooldown.record() | data)
 
 
 def flag_changed(name: str, *, value: bool, override: bool, by: str, now: datetime) -> NewEvent:

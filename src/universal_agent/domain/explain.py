@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from universal_agent.domain.cooldown import COOLDOWN, Cooldown
+from universal_agent.domain.cooldown_words import state_of
 from universal_agent.domain.event_types import (
     RETRY_DROPPED,
 )
@@ -13,6 +15,7 @@ from universal_agent.domain.events import (
 from universal_agent.domain.job import BUSY, PAUSED_AFTER_FAILURES, JobVersion, OffLabel
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.phrases import describe_duration
+from universal_agent.domain.resources import resources_of
 from universal_agent.domain.run import Run, RunStatus, Trigger
 from universal_agent.domain.schedule import stable_jitter
 from universal_agent.domain.slot import SlotKey
@@ -29,6 +32,7 @@ _CAUSES = {
     Cause.STORE_UNAVAILABLE: "the database could not take writes",
     Cause.CAPACITY: "no worker was free in time",
     Cause.ENGINE_OFF: "its engine was switched off (UA_ENABLE_CRON=0, UA_ENABLE_HEARTBEAT=0)",
+    Cause.COOLDOWN: "a service that the job uses was limited or away",
     Cause.INTERRUPTED: "the gateway stopped while it ran, and what became of it is unknown",
 }
 
@@ -58,6 +62,7 @@ _SKIPPED = {
     "empty_checklist": "It was skipped: there is nothing to do in HEARTBEAT.md.",
     "no_file": "It was skipped: the session has no HEARTBEAT.md.",
     "unchanged_inputs": "It was skipped: nothing has changed since the last beat.",
+    COOLDOWN: "It was skipped: a service that the job uses was limited or away.",
     "budget": "It was skipped: what may be spent on beats was spent.",
 }
 
@@ -84,6 +89,8 @@ class SlotHistory:
     runs: Sequence[Run]
     missed: MissedRecord | None
     events: Sequence[Event]
+    #: The cooldowns that are open now.
+    cooldowns: Sequence[Cooldown] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +101,10 @@ class Explanation:
     sentences: list[str]
 
 
-def explain(slot: SlotKey, history: SlotHistory, *, now: datetime) -> Explanation:
-    """Say what became of a slot, and why."""
+def explain(
+    slot: SlotKey, history: SlotHistory, *, now: datetime, agent: Sequence[str] = ()
+) -> Explanation:
+    """Say what became of a slot, and why; `agent` is what the configured agent uses."""
     at = slot.scheduled_at
     version = _version_at(history.versions, at)
     if version is None or not _expected(version, at):
@@ -117,6 +126,9 @@ def explain(slot: SlotKey, history: SlotHistory, *, now: datetime) -> Explanatio
         sentences.append("It is due, and being admitted.")
         return Explanation("due", sentences)
     sentences += [_attempt(run, version) for run in history.runs]
+    names = resources_of(spec, agent)
+    if history.outcome == RunStatus.QUEUED or (history.start_at and history.outcome != MOVED):
+        sentences += [_held(c) for c in history.cooldowns if c.resource in names]
     outcome = history.outcome or "missed"
     if outcome == RunStatus.SKIPPED:
         sentences.append(_skipped(history.reason))
@@ -203,6 +215,13 @@ def _attempt(run: Run, version: JobVersion) -> str:
     duration = run.duration.total_seconds() if run.duration is not None else 0.0
     sentence = f"{started} and ended in {run.status} after {duration:.1f} s"
     return f"{sentence}: {run.error}." if run.error else f"{sentence}."
+
+
+def _held(cooldown: Cooldown) -> str:
+    return (
+        f"It waits for {cooldown.resource}, which {state_of(cooldown.cause)}: a run tries again at "
+        f"{cooldown.until:%Y-%m-%d %H:%M:%S} UTC."
+    )
 
 
 def _lag(seconds: float) -> str:

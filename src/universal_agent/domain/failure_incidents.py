@@ -6,6 +6,7 @@ from typing import Any
 
 from universal_agent.domain.causes import cause_key
 from universal_agent.domain.deliveries import Occasion
+from universal_agent.domain.ending import EndClass
 from universal_agent.domain.events import Event
 from universal_agent.domain.failure_digest import MOST_JOBS, FailureDigest
 from universal_agent.domain.notification_drafts import NotificationDrafts
@@ -47,7 +48,8 @@ class FailureIncidents(NotificationDrafts):
         """Failures of one cause are one incident, whatever their number of jobs."""
         ref = event.source_ref
         in_a_row = event.data.get("consecutive_failures", 0)
-        if in_a_row < FAILURES_TOLD or event.data.get("retry_at") is not None:
+        is_outage = event.data["run"].get("end_class") not in (None, EndClass.FAILED)
+        if in_a_row < FAILURES_TOLD or event.data.get("retry_at") is not None or is_outage:
             return
         before = self._incident_of(ref)
         if before is not None and self._goes_on(before, ref):

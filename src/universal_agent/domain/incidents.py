@@ -4,7 +4,9 @@ An incident has one notification: further events of it update that notification,
 notified once too.
 """
 
-from universal_agent.domain.event_types import EventType
+from universal_agent.domain.cooldown_words import back_words, down_words
+from universal_agent.domain.ending import EndClass
+from universal_agent.domain.event_types import COOLDOWNS, EventType
 from universal_agent.domain.events import Event
 from universal_agent.domain.failure_incidents import FailureIncidents
 from universal_agent.domain.heartbeat import OVERRIDES_FILE
@@ -41,6 +43,7 @@ NOTABLE = (
     EventType.CALENDAR_REPLANNED,
     EventType.CLOCK_SET_BACK,
     EventType.ZONE_RULES_CHANGED,
+    *COOLDOWNS,
 )
 
 
@@ -51,7 +54,9 @@ class IncidentFold(FailureIncidents):
         """Fold one event."""
         match event.type:
             case EventType.CRON_RUN_MISSED | EventType.HEARTBEAT_MISSED:
-                if event.status == MissedStatus.PENDING:
+                # Of a cooldown people know already.
+                is_known = event.data["cause"] == Cause.COOLDOWN
+                if event.status == MissedStatus.PENDING and not is_known:
                     self._missed(event)
             case EventType.CALENDAR_MISSED_RESOLVED:
                 self._missed_resolved(event)
@@ -74,6 +79,10 @@ class IncidentFold(FailureIncidents):
                     self._configured(event)
             case EventType.CALENDAR_REPLANNED:
                 self._replanned(event)
+            case EventType.RESOURCE_COOLDOWN_OPENED | EventType.RESOURCE_COOLDOWN_PROLONGED:
+                self._resource_down(event)
+            case EventType.RESOURCE_COOLDOWN_CLOSED:
+                self._resource_back(event)
             case EventType.CLOCK_SET_BACK:
                 self._clock_set_back(event)
             case EventType.ZONE_RULES_CHANGED:
@@ -214,6 +223,43 @@ class IncidentFold(FailureIncidents):
             incident=f"crash:{run['run_id']}",
             is_open=False,
             metadata={"run_id": run["run_id"], "crashes": event.data["crashes"]},
+        )
+
+    def _resource_down(self, event: Event) -> None:
+        """One notification for each cooldown, which says how it stands."""
+        incident = f"resource:{event.source_ref}"
+        title, message = down_words(event.data)
+        before = self._find(incident)
+        if before is not None:
+            self._put(before, title=title, message=message, metadata=event.data)
+            return
+        needs_person = event.data["cause"] == EndClass.REFUSED
+        self._tell(
+            event,
+            Kind.RESOURCE_DOWN,
+            Severity.ERROR if needs_person else Severity.WARNING,
+            title,
+            message,
+            incident=incident,
+            metadata=event.data,
+        )
+
+    def _resource_back(self, event: Event) -> None:
+        incident = f"resource:{event.source_ref}"
+        before = self._find(incident)
+        if before is None:
+            return
+        self._close(before)
+        title, message = back_words(event.data)
+        self._tell(
+            event,
+            Kind.RECOVERED,
+            Severity.INFO,
+            title,
+            message,
+            incident=incident,
+            is_open=False,
+            metadata=event.data,
         )
 
     def _clock_set_back(self, event: Event) -> None:

@@ -149,6 +149,8 @@ class JobSpec:
     #: The fields of the policy that no one set: they follow from how often the job runs
     #: (miss_defaults.py).
     follows_cadence: tuple[str, ...] = ()
+    #: What its runs use; None: by its runner and command (domain/resources.py).
+    resources: tuple[str, ...] | None = None
 
     @property
     def is_held(self) -> bool:
@@ -341,7 +343,12 @@ def spec_to_record(spec: JobSpec) -> dict[str, Any]:
         "fail_on": spec.fail_on and spec.fail_on.record(),
         "side_effects": spec.side_effects,
         "follows_cadence": list(spec.follows_cadence),
+        "resources": None if spec.resources is None else list(spec.resources),
     }
+
+
+def _names(value: list[str] | None) -> tuple[str, ...] | None:
+    return None if value is None else tuple(value)
 
 
 def spec_from_record(record: Mapping[str, Any]) -> JobSpec:
@@ -369,4 +376,5 @@ def spec_from_record(record: Mapping[str, Any]) -> JobSpec:
         fail_on=read_fail_on(record.get("fail_on")),
         side_effects=record.get("side_effects", False),
         follows_cadence=tuple(record.get("follows_cadence", ())),
+        resources=_names(record.get("resources")),
     )

@@ -176,6 +176,11 @@ class JobDraft(BaseModel):
         description="What counts as a failure: rules, or the name of an agent program.",
         examples=[{"output": ["limit reached"], "missing": ["done"]}, "claude"],
     )
+    resources: list[str] | None = Field(
+        default=None,
+        description="The services that its runs use, by any name; null: by its runner and command.",
+        examples=[["https://api.example.com"], ["claude", "github"]],
+    )
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Self:

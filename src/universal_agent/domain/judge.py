@@ -48,6 +48,8 @@ class Cause(StrEnum):
     ENGINE_OFF = "engine_off"
     #: Its run was in progress when the process died.
     INTERRUPTED = "interrupted"
+    #: A resource that its job uses was in a cooldown.
+    COOLDOWN = "cooldown"
 
 
 class MissedStatus(StrEnum):

@@ -18,6 +18,8 @@ class Kind(StrEnum):
     CRASH_LOOP = "crash_loop"
     #: A job is held by the scheduler after failing too often in a row.
     AUTO_PAUSED = "auto_paused"
+    #: A service that jobs use refused or could not be reached, and runs that use it wait.
+    RESOURCE_DOWN = "resource_down"
     #: A session's HEARTBEAT.json is invalid and not in force.
     CONFIG_REFUSED = "config_refused"
     #: A session's beat found something that needs attention.

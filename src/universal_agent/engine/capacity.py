@@ -23,12 +23,14 @@ class Capacity:
         *,
         concurrency: int,
         off: tuple[Source, ...] = (),
+        agent: tuple[str, ...] = (),
     ) -> None:
-        """`off` are the sources whose engine is switched off."""
+        """`off` are the sources whose engine is switched off, `agent` what the agent uses."""
         self._clock = clock
         self._running = running
         self._concurrency = concurrency
         self._off = off
+        self.agent = agent
         self._reserved = 0
         self._closed = False
         self._paused = False
@@ -75,6 +77,7 @@ class Capacity:
             late_workers=max(0, share - self._running.late_count),
             late_overdue=waited >= LATE_PATIENCE_SECONDS,
             off=self._off,
+            agent=self.agent,
         )
 
     def late_has_started(self) -> None:

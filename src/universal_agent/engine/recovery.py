@@ -59,6 +59,7 @@ class Recovery:
                 missed_ids=[new_id("mis", now) for _ in range(_BATCH)],
                 after_grace=True,
                 of=of,
+                agent=self._scheduler.agent,
             )
             if count < _BATCH:
                 return

@@ -5,6 +5,7 @@ understands or not, as if a person had typed it. It can name no job, and an inst
 "ignore your instructions" still becomes one sentence of the grammar, for a person to confirm.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -36,7 +37,11 @@ single command says what is asked, or when the request says that something must 
 class Rephraser:
     """Asks the agent's endpoint to translate an instruction."""
 
-    def __init__(self, endpoint: ChatEndpoint, clock: Clock) -> None:
+    def __init__(
+        self, endpoint: ChatEndpoint, clock: Clock, *, is_down: Callable[[], bool]
+    ) -> None:
+        """`is_down` returns whether the endpoint is in a cooldown; it is not asked then."""
+        self._is_down = is_down
         self._endpoint = endpoint
         self._clock = clock
 
@@ -44,7 +49,7 @@ class Rephraser:
         self, instruction: str, spec: JobSpec, slot: datetime, *, now: datetime, timezone: str
     ) -> str | None:
         """The model's one line; None if there is no such line, or not in time."""
-        if not instruction.strip() or len(instruction) > MAX_CHARS:
+        if not instruction.strip() or len(instruction) > MAX_CHARS or self._is_down():
             return None
         zone = ZoneInfo(timezone)
         prompt = (

@@ -66,6 +66,7 @@ class Retention:
 
     async def sweep(self) -> None:
         """Delete what is too old by the time that retention trusts (domain/lived_time.py)."""
+        await self._store.write(verbs.cooldowns.close_unused, now=self._clock.now())
         now = await self._trusted_time()
         if self._events_for is not None:
             try:

@@ -14,7 +14,7 @@ from datetime import datetime
 import structlog
 
 from universal_agent.clock import Clock
-from universal_agent.domain.event_types import RUN_QUEUED
+from universal_agent.domain.event_types import RUN_QUEUED, EventType
 from universal_agent.domain.events import Event
 from universal_agent.domain.process import Process
 from universal_agent.domain.run import RunId
@@ -34,7 +34,7 @@ _MOST_RUNNING = 5000
 class RunQueue:
     """Claims waiting runs and starts them."""
 
-    event_types = RUN_QUEUED
+    event_types = (*RUN_QUEUED, EventType.RESOURCE_COOLDOWN_CLOSED)
 
     def __init__(
         self,
@@ -63,16 +63,22 @@ class RunQueue:
         self._in_doubt = False
 
     def notice(self, event: Event) -> None:
-        """A run was queued."""
-        self._look()
+        """A run was queued, or runs that waited may start."""
+        self.look_again()
 
     async def look(self) -> None:
         """Runs may be waiting."""
-        self._look()
+        self.look_again()
 
-    def _look(self) -> None:
+    def look_again(self) -> None:
+        """Claim what may be claimed now."""
         self.may_have_runs = True
         self._work.set()
+
+    @property
+    def agent(self) -> tuple[str, ...]:
+        """The resources that the configured agent uses."""
+        return self._capacity.agent
 
     @property
     def has_free_workers(self) -> bool:
@@ -231,4 +237,4 @@ class RunQueue:
         """Claim runs again, after the claims that had not begun were put back."""
         self._unbegun.clear()
         self._capacity.reopen()
-        self._look()
+        self.look_again()

@@ -86,6 +86,11 @@ class Scheduler:
         #: What it showed after it was set forward, until that is recorded.
         self._leapt_to: datetime | None = None
 
+    @property
+    def agent(self) -> tuple[str, ...]:
+        """The resources that the configured agent uses."""
+        return self._queue.agent
+
     # -- waking
 
     def notice(self, event: Event) -> None:
@@ -224,6 +229,8 @@ class Scheduler:
             verbs.admission.due, until=now, limit=BATCH, without=self._without
         )
         self._wake_for(due.next_at)
+        if due.cooled:
+            self._queue.look_again()
         # All of them go before the slots of their jobs, which would replace them.
         if due.starts and await self._make_starts(now) == BATCH:
             return True
@@ -358,6 +365,7 @@ class Scheduler:
             outage_id=self._outage(now),
             now=now,
             without=self._without,
+            agent=self.agent,
         )
 
     async def _miss_queued(self, now: datetime) -> None:
@@ -369,4 +377,5 @@ class Scheduler:
             outage_id=self._outage(now),
             missed_ids=[new_id("mis", now) for _ in range(BATCH)],
             after_grace=False,
+            agent=self.agent,
         )

@@ -16,10 +16,11 @@ from itertools import chain
 from pathlib import Path, PurePath
 
 from universal_agent.clock import Clock, SystemClock
+from universal_agent.domain.resources import origin_of
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.wording import describe_duration
 from universal_agent.errors import InvalidInput
-from universal_agent.runners.agent_programs import ProgramReply, reply_of
+from universal_agent.runners.agent_programs import ProgramReply, recognized, reply_of
 from universal_agent.runners.base import RunRequest, RunResult, check_command
 from universal_agent.runners.chat import ChatEndpoint
 from universal_agent.runners.outcome_file import make_folder_of, with_outcome
@@ -83,6 +84,15 @@ def agent_state(settings: Settings) -> tuple[AgentState, str | None]:
         elif "/" in program:
             note = f"{program} is looked for in the workspace of each run"
     return AgentState.PROGRAM, note
+
+
+def agent_resources(settings: Settings) -> tuple[str, ...]:
+    """What the configured agent uses: its program, or the origin of its endpoint."""
+    if not settings.agent_command:
+        return origin_of(settings.agent_base_url)
+    argv = shlex.split(settings.agent_command)
+    known = recognized(argv)
+    return (known,) if known is not None else tuple(argv[:1])
 
 
 def _programs(

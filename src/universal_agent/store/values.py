@@ -50,6 +50,8 @@ class Due:
     overdue: bool
     #: Whether missed slots are no longer useful.
     expired: bool
+    #: Whether a resource in a cooldown may be probed.
+    cooled: bool
     #: The earliest instant at which anything else is due; None when nothing is planned.
     next_at: datetime | None
     #: Jobs that are due and cannot be read, with their versions.
@@ -151,6 +153,8 @@ class ClaimRules:
     late_overdue: bool = False
     #: Sources whose engine is switched off: their runs are not claimed.
     off: tuple[Source, ...] = ()
+    #: What the configured agent uses; runs of resources in a cooldown are not claimed.
+    agent: tuple[str, ...] = ()
 
 
 ANY_RUN = ClaimRules()

@@ -10,6 +10,7 @@ from universal_agent.domain.caveats import caveats
 from universal_agent.domain.job import Job, JobSpec, Policy
 from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.miss_defaults import explain_policy
+from universal_agent.domain.resources import resources_of
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus
 from universal_agent.domain.said_schedule import said_in
 from universal_agent.domain.schedule import (
@@ -35,8 +36,17 @@ ECHO_SLOTS = 3
 class CronView:
     """Reads jobs and runs."""
 
-    def __init__(self, store: Store, *, workspaces_root: Path, default_source: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        workspaces_root: Path,
+        default_source: str,
+        agent: Sequence[str] = (),
+    ) -> None:
+        """`agent` is what the configured agent uses."""
         self._store = store
+        self._agent = agent
         #: Where the zone of jobs that name none comes from.
         self._default_source = default_source
         self._workspaces_root = workspaces_root
@@ -66,6 +76,8 @@ class CronView:
             "fail_on": spec.fail_on and spec.fail_on.record(),
             "side_effects": spec.side_effects,
             "follows_cadence": list(spec.follows_cadence),
+            "resources": resources_of(spec, self._agent),
+            "resources_named": spec.resources is not None,
             "version": job.version,
             "description": spec.schedule.describe(),
             "off_label": spec.off_label,

@@ -1,7 +1,7 @@
 """The ledger of expected slots and their outcomes, and the explanation of an outcome."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,9 +29,18 @@ class LedgerView:
     """Computes ledgers from the store."""
 
     def __init__(
-        self, store: Store, *, judging: Callable[[], bool], at_once: int = _AT_ONCE
+        self,
+        store: Store,
+        *,
+        judging: Callable[[], bool],
+        at_once: int = _AT_ONCE,
+        agent: Sequence[str] = (),
     ) -> None:
-        """`judging` returns whether an engine runs, which decides the outcomes of due slots."""
+        """`judging` returns whether an engine runs, which decides the outcomes of due slots.
+
+        `agent` is what the configured agent uses.
+        """
+        self._agent = agent
         self._store = store
         self._judging = judging
         self._at_once = at_once
@@ -93,7 +102,7 @@ class LedgerView:
     async def explain(self, slot: SlotKey, *, now: datetime) -> dict[str, Any]:
         """Why a slot ran, ran late or did not run, with the events as evidence."""
         history = await self._store.read(verbs.ledger.slot_history, slot)
-        explanation = explain(slot, history, now=now)
+        explanation = explain(slot, history, now=now, agent=self._agent)
         return {
             "event_id": slot.event_id,
             "outcome": explanation.outcome,

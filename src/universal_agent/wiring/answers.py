@@ -85,7 +85,7 @@ def build_answers(
         scratch=partial(sqlite_store, synchronous="OFF", is_kept=False),
     )
     calendar = _calendar(base, flags, projector, event_feed)
-    ledger = LedgerView(store, judging=health.has_recovered)
+    ledger = LedgerView(store, judging=health.has_recovered, agent=execution.queue.agent)
     return Answers(
         event_feed=event_feed,
         projector=projector,
@@ -95,6 +95,7 @@ def build_answers(
             store,
             workspaces_root=settings.workspaces_root.absolute(),
             default_source=settings.default_timezone_source,
+            agent=execution.queue.agent,
         ),
         ledger=ledger,
         ledger_watch=LedgerWatch(ledger, clock, metrics),

@@ -1,9 +1,11 @@
 """What people may do: commands on jobs, heartbeats, missed slots, slots to come, and flags."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from universal_agent.domain.job import OnMiss
+from universal_agent.domain.resources import origin_of
 from universal_agent.engine.beats import Beats
 from universal_agent.engine.changes import Changes
 from universal_agent.engine.feed_tokens import FeedTokens
@@ -11,6 +13,7 @@ from universal_agent.engine.flags import Flags
 from universal_agent.engine.heartbeats import Heartbeats
 from universal_agent.engine.jobs import Jobs
 from universal_agent.engine.rephrasing import PATIENCE_SECONDS, Rephraser
+from universal_agent.engine.resources import Resources
 from universal_agent.engine.slot_overrides import SlotOverrides
 from universal_agent.engine.stasis import Stasis
 from universal_agent.runners.chat import ChatEndpoint
@@ -59,7 +62,7 @@ def build_commands(base: Foundation, execution: Execution, watch: WorkspaceWatch
         system_events_max=settings.system_events_max,
     )
     slot_overrides = SlotOverrides(store, clock)
-    rephraser = _rephraser(base)
+    rephraser = _rephraser(base, execution.resources)
     return Commands(
         jobs=jobs,
         beats=beats,
@@ -83,7 +86,7 @@ def build_commands(base: Foundation, execution: Execution, watch: WorkspaceWatch
     )
 
 
-def _rephraser(base: Foundation) -> Rephraser | None:
+def _rephraser(base: Foundation, resources: Resources) -> Rephraser | None:
     """The helper that puts instructions into the grammar's words; None without an endpoint."""
     settings = base.settings
     if not settings.agent_base_url or settings.cron_mock_response:
@@ -96,4 +99,5 @@ def _rephraser(base: Foundation) -> Rephraser | None:
         connect_seconds=PATIENCE_SECONDS,
         silence_seconds=PATIENCE_SECONDS,
     )
-    return Rephraser(endpoint, base.clock)
+    own = origin_of(settings.agent_base_url)
+    return Rephraser(endpoint, base.clock, is_down=partial(resources.is_down, own))

@@ -17,11 +17,13 @@ from universal_agent.engine.off import OffEngine
 from universal_agent.engine.own_process import OwnProcess
 from universal_agent.engine.reconciler import Reconciler
 from universal_agent.engine.recovery import Recovery
+from universal_agent.engine.resources import Resources
 from universal_agent.engine.run_ends import RunEnds
 from universal_agent.engine.run_queue import RunQueue
 from universal_agent.engine.running import RunningRuns
 from universal_agent.engine.scheduler import Scheduler
 from universal_agent.engine.timer import Timer
+from universal_agent.runners.agent import agent_resources
 from universal_agent.wiring.foundation import Foundation
 
 _DAY = timedelta(days=1)
@@ -38,6 +40,8 @@ class Execution:
     running: RunningRuns
     capacity: Capacity
     queue: RunQueue
+    #: The services that jobs wait for.
+    resources: Resources
     executor: Executor
     scheduler: Scheduler
     #: What records the slots of a source whose engine is off, and decides them when it is on.
@@ -68,7 +72,13 @@ def build_execution(base: Foundation) -> Execution:
         slot_states_dir=settings.slot_states_dir,
         keepers=base.keepers,
     )
-    capacity = Capacity(clock, running, concurrency=settings.cron_max_concurrency, off=off)
+    capacity = Capacity(
+        clock,
+        running,
+        concurrency=settings.cron_max_concurrency,
+        off=off,
+        agent=agent_resources(settings),
+    )
     queue = RunQueue(store, clock, running, capacity, work, base.process)
     reconciler = Reconciler(store, clock, running, base.keepers, host=base.process.host)
     executor = Executor(store, clock, base.metrics, queue, running, work)
@@ -83,6 +93,7 @@ def build_execution(base: Foundation) -> Execution:
         capacity=capacity,
         queue=queue,
         executor=executor,
+        resources=Resources(store, clock),
         scheduler=scheduler,
         off_engines={
             source: OffEngine(store, clock, make_scheduler(), source) for source in Source

@@ -10,7 +10,7 @@ import zoneinfo
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +25,7 @@ from tests.oracle.ledger_oracle import reconcile_one_by_one
 from tests.oracle.zone_files import AN_HOUR_EAST, NO_SUMMER_TIME, SUMMER_TIME, TOWN, put_rules
 from universal_agent.domain.calendar import build_feed
 from universal_agent.domain.calendar_facts import Window
+from universal_agent.domain.ending import EndClass, Ending
 from universal_agent.domain.explain import explain
 from universal_agent.domain.job import Job
 from universal_agent.domain.job_draft import DISABLED, PAUSED, RESUMED, JobDraft
@@ -150,8 +151,12 @@ class World:
                 by="ada",
             )
 
-    async def fail(self, how_often: int, _: int, __: int) -> None:
-        self.gateway.runner.answer(*[FAILURE] * (how_often % 4), SUCCESS)
+    async def fail(self, how_often: int, why: int, minutes: int) -> None:
+        """The next runs fail: for a reason of their own, or for the outage of a service."""
+        until = self.clock.now() + minutes * MINUTE if why % 2 else None
+        kind = list(EndClass)[why % len(EndClass)]
+        failure = replace(FAILURE, ending=Ending(kind=kind, until=until))
+        self.gateway.runner.answer(*[failure] * (how_often % 4), SUCCESS)
 
     # -- what happens
 

@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 
 from universal_agent.domain import events
+from universal_agent.domain.cooldown import Closed, Cooldown
+from universal_agent.domain.ending import EndClass, Ending
 from universal_agent.domain.event_types import EventType
 from universal_agent.domain.events import Event, NewEvent
 from universal_agent.domain.job import Job, JobSpec, OffLabel, Policy
@@ -153,6 +155,12 @@ def made() -> list[NewEvent]:
         created_at=NOW,
         updated_at=NOW,
     )
+    a_cooldown = Cooldown.opened(
+        "https://api.example.com",
+        run(Source.CRON, RunStatus.ERROR),
+        Ending(kind=EndClass.RATE_LIMITED, until=NOW + timedelta(minutes=2)),
+        now=NOW,
+    )
     return [
         *of_job(Source.CRON),
         *of_job(Source.HEARTBEAT),
@@ -185,6 +193,9 @@ def made() -> list[NewEvent]:
         ),
         events.clock_set_back(before=NOW, now=NOW, jobs=1, slots=2),
         events.zone_rules_changed("Europe/Berlin", before="a", after="b", jobs=1, now=NOW),
+        events.cooldown_opened(a_cooldown, now=NOW),
+        events.cooldown_prolonged(a_cooldown, now=NOW),
+        events.cooldown_closed(a_cooldown, Closed.OPERATOR, by="ann", now=NOW),
         events.flag_changed("sched_push", value=True, override=False, by="ann", now=NOW),
         events.feed_token_created("phone", by="ann", now=NOW),
         events.feed_token_revoked("phone", by="ann", now=NOW),

@@ -63,7 +63,8 @@ FROM events
 WHERE seq > :after_seq AND (
   type IN ('cron_run_missed', 'cron_run_failed', 'cron_job_updated', 'heartbeat_missed',
            'heartbeat_failed', 'heartbeat_scheduled', 'calendar_missed_resolved', 'calendar_replanned',
-           'clock_set_back', 'zone_rules_changed')
+           'clock_set_back', 'zone_rules_changed', 'resource_cooldown_opened',
+           'resource_cooldown_prolonged', 'resource_cooldown_closed')
   OR (type = 'heartbeat_completed' AND json_extract(data, '$.beat.told'))
   OR (type IN ('cron_run_completed', 'heartbeat_completed', 'cron_job_deleted',
                'heartbeat_removed') AND (

@@ -108,7 +108,9 @@ SELECT (SELECT min(due_at) FROM jobs WHERE due_at > :until AND source <> :withou
        (SELECT min(retry_at) FROM slots WHERE retry_at IS NOT NULL AND source <> :without),
        (SELECT min(queue_until) FROM runs WHERE status = 'queued'),
        (SELECT min(useful_until) FROM missed
-        WHERE status = 'pending' AND useful_until IS NOT NULL);
+        WHERE status = 'pending' AND useful_until IS NOT NULL),
+       (SELECT min(until) FROM cooldowns WHERE until > :until),
+       EXISTS (SELECT 1 FROM cooldowns WHERE until <= :until);
 
 -- spec_of --
 SELECT spec FROM job_versions WHERE job_id = :job_id AND version = :version;

@@ -23,6 +23,7 @@ SELECT {r.run_columns}, r.serial, v.spec, r.spec
 FROM runs r LEFT JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
 WHERE r.status = 'queued' AND (r.trigger IN ('catch_up', 'approved')) = :late
   AND r.source NOT IN (SELECT value FROM json_each(:off))
+  AND r.run_id NOT IN (SELECT value FROM json_each(:held))
   AND NOT (r.serial AND EXISTS (
     SELECT 1 FROM runs x
     WHERE x.source_ref = r.source_ref AND x.finished_at IS NULL AND (
@@ -86,6 +87,12 @@ UPDATE runs SET status = :status, finished_at = :now, error = :error, reason = :
 WHERE run_id = :run_id AND status = 'queued'
 RETURNING {run_columns};
 
+-- refuse_turn --
+UPDATE runs SET status = 'error', finished_at = :now, error = :error, end_class = :end_class,
+                end_until = :end_until
+WHERE run_id = :run_id AND status = 'queued'
+RETURNING {run_columns};
+
 -- close_run --
 UPDATE runs SET status = :status, finished_at = :now, error = :error
 WHERE run_id = :run_id AND finished_at IS NULL;
@@ -128,6 +135,12 @@ FROM runs
 WHERE source_ref = :job_id AND run_id < :before AND (:source IS NULL OR source = :source)
   AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
 ORDER BY run_id DESC LIMIT :limit;
+
+-- outages_of_slot --
+-- Attempts that ended for an outage of a service; they count for nothing.
+SELECT count(*) FROM runs
+WHERE source_ref = :source_ref AND source = :source AND scheduled_at = :scheduled_at AND has_slot
+  AND end_class <> 'failed';
 
 -- runs_of_slot --
 SELECT {run_columns}

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from universal_agent.domain import events
 from universal_agent.domain.beat import REFUSALS_BORNE, is_refusal
 from universal_agent.domain.job import Job, OffLabel, probe_wait
-from universal_agent.domain.run import Run
+from universal_agent.domain.run import Run, Trigger
 from universal_agent.domain.slot import epoch
 from universal_agent.store.steps.job_versions import put_version
 from universal_agent.store.tx import Tx
@@ -34,6 +34,14 @@ def after_failure(tx: Tx, run: Run, job: Job, *, now: datetime) -> bool:
         return False
     reason = f"{failures} beats in a row failed; last: {run.error}" if refused else None
     _put(tx, job, OffLabel.AUTO_PAUSED, _probe_at(job, 0, now), now=now, reason=reason)
+    return True
+
+
+def after_outage(tx: Tx, run: Run, job: Job, *, now: datetime) -> bool:
+    """Let the next slot of a held job be the probe: this one found out nothing about the job."""
+    if not job.spec.is_held or run.trigger is not Trigger.SCHEDULE:
+        return False
+    tx.run("set_probe", job_id=job.job_id, probe_at=now.timestamp())
     return True
 
 

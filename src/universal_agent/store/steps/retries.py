@@ -62,7 +62,7 @@ def _record(
             _miss(tx, run, spec, now=now)
             continue
         tx.append(events.retry_dropped(run, spec, why, now=now))
-        if why in _COUNTED:
+        if why in _COUNTED and not run.is_outage:
             tx.many("count_outcome", [{"job_id": run.source_ref, "failed": True}])
 
 

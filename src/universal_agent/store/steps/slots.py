@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from universal_agent.domain import events
-from universal_agent.domain.job import PRIORITY_ORDER, JobSpec, Overlap, spec_to_record
+from universal_agent.domain.job import PRIORITY_ORDER, JobSpec, OnMiss, Overlap, spec_to_record
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import epoch
 from universal_agent.store.encoding import stamp, to_json
@@ -20,6 +20,17 @@ class NewRun:
     spec: JobSpec
     #: Seconds that the run may wait for a worker; None: without limit.
     patience: int | None = None
+
+
+def queue_patience(spec: JobSpec, *, is_held: bool) -> int | None:
+    """Seconds that a slot's run may wait; `is_held`: a cooldown of a resource holds it.
+
+    Such a run waits for as long as its job's miss policy lets a missed slot wait.
+    """
+    policy = spec.policy
+    if is_held and policy.on_miss in (OnMiss.RUN_LATEST, OnMiss.RUN_ALL):
+        return policy.useful_for_seconds
+    return policy.queue_limit_seconds
 
 
 def insert_runs(tx: Tx, new: Sequence[NewRun]) -> None:

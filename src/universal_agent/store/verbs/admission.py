@@ -6,13 +6,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from universal_agent.domain import events
+from universal_agent.domain.cooldown import COOLDOWN
 from universal_agent.domain.job import (
     BUSY,
     PAUSED_AFTER_FAILURES,
     PRIORITY_ORDER,
     Job,
+    OnMiss,
     Overlap,
 )
+from universal_agent.domain.judge import RUN_ALL_LIMIT
 from universal_agent.domain.process import Process
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source, epoch, from_epoch
@@ -22,10 +25,16 @@ from universal_agent.store.rows.decoding import readable
 from universal_agent.store.rows.jobs import job_from_row
 from universal_agent.store.rows.runs import run_from_row
 from universal_agent.store.steps.claims import claimed_by, workers_of
+from universal_agent.store.steps.cooldowns import Gate
 from universal_agent.store.steps.decided_slots import without_decided_slots
 from universal_agent.store.steps.holds import take_probe
 from universal_agent.store.steps.retries import Dropped, drop_retries
-from universal_agent.store.steps.slots import NewRun, insert_runs, queue_extra
+from universal_agent.store.steps.slots import (
+    NewRun,
+    insert_runs,
+    queue_extra,
+    queue_patience,
+)
 from universal_agent.store.tx import Lane, Tx, in_lane
 from universal_agent.store.values import (
     ANY_RUN,
@@ -63,13 +72,15 @@ def due(tx: Tx, *, until: datetime, limit: int, without: Source | None = None) -
     bad = () if len(read) == len(rows) else {row[:2] for row in rows} - {row[:2] for row, _ in read}
     row = tx.one("next_due", until=at, without=others)
     assert row is not None
-    waiting = [when for when in row if when is not None]
-    _, retry_at, queue_until, useful_until = row
+    *times, cooled = row
+    waiting = [when for when in times if when is not None]
+    _, retry_at, queue_until, useful_until, _ = times
     return Due(
         jobs=tuple(job for _, job in read),
         starts=retry_at is not None and retry_at <= at,
         overdue=queue_until is not None and queue_until <= at,
         expired=useful_until is not None and useful_until <= at,
+        cooled=bool(cooled),
         next_at=_soon(min(waiting), until) if waiting else None,
         unreadable=tuple(sorted(bad)),
     )
@@ -105,11 +116,13 @@ def admit(
             mark = events.high_water(decision.next_run_at)
             insert_missed(tx, missed, decision.job.spec, now=now, mark=mark)
     starts = [(decision, start) for decision in applied for start in decision.starts]
+    gate = Gate(tx, rules.agent, now=now)
     batch = _AdmissionBatch(
-        _active_runs(tx, applied),
+        _active_runs(tx, applied, gate),
         starts,
         free_workers,
         rules,
+        gate=gate,
         probes=_probes(tx, starts, now=now),
         process=process,
         now=now,
@@ -178,12 +191,15 @@ class _Active:
     trigger: Trigger
 
 
-def _active_runs(tx: Tx, decisions: Iterable[Decision]) -> dict[str, list[_Active]]:
-    """The queued and running runs of each job whose overlap policy depends on them."""
+def _active_runs(tx: Tx, decisions: Iterable[Decision], gate: Gate) -> dict[str, list[_Active]]:
+    """The queued and running runs of each job that depends on them: by its overlap policy, or
+    because a cooldown holds it.
+    """
     refs = [
         decision.job.job_id
         for decision in decisions
         if decision.job.spec.policy.overlap is not Overlap.ALLOW
+        or gate.holding(decision.job.spec) is not None
     ]
     active: dict[str, list[_Active]] = {ref: [] for ref in refs}
     for ref, run_id, status, trigger in tx.all("active_runs", refs=to_json(refs)):
@@ -215,11 +231,13 @@ class _AdmissionBatch:
         free_workers: int,
         rules: ClaimRules,
         *,
+        gate: Gate,
         probes: Collection[RunId],
         process: Process,
         now: datetime,
     ) -> None:
         self._active = active
+        self._gate = gate
         self._newest = {decision.job.job_id: start for decision, start in starts}
         self._free_workers = free_workers
         self._late_workers = free_workers if rules.late_workers is None else rules.late_workers
@@ -229,7 +247,8 @@ class _AdmissionBatch:
         self._new: list[NewRun] = []
         self._slots: list[dict[str, object]] = []
         self._events: list[events.NewEvent] = []
-        self._replaced: list[tuple[RunId, Overlap]] = []
+        #: Queued runs whose place a later slot takes, with the reason.
+        self._replaced: list[tuple[RunId, str]] = []
         self.started: list[Claimed] = []
         self.queued_count = 0
         self.cancel: list[RunId] = []
@@ -241,6 +260,11 @@ class _AdmissionBatch:
         mark = events.high_water(decision.next_run_at)
         # A slot that runs late by policy was waited for: it is not skipped again.
         late_by_policy = start.missed_id is not None
+        is_cooling = not late_by_policy and self._gate.holding(job.spec) is not None
+        if is_cooling and self._is_replaced(job, start):
+            self._gate.count(job.spec)
+            self._skip(job, start, COOLDOWN, mark)
+            return
         if not late_by_policy and self._gives_way(job, start):
             self._skip(job, start, _reason(policy.overlap), mark)
             return
@@ -255,8 +279,10 @@ class _AdmissionBatch:
             if policy.overlap in _LATEST_COUNTS and not late_by_policy:
                 self._stop_previous(active, policy.overlap)
             free = free and not any(_goes_before(run, late=late_by_policy) for run in active)
+        free = free and self._gate.let_through(start.run_id, job.spec)
+        if job.job_id in self._active:
             status = RunStatus.RUNNING if free else RunStatus.QUEUED
-            active.append(_Active(start.run_id, status, start.trigger))
+            self._active[job.job_id].append(_Active(start.run_id, status, start.trigger))
         run = Run(
             run_id=start.run_id,
             source=job.source,
@@ -271,7 +297,7 @@ class _AdmissionBatch:
         )
         if free:
             run = claimed_by(self._process, run, now=self._now)
-        patience = None if late_by_policy else policy.queue_limit_seconds
+        patience = None if late_by_policy else queue_patience(job.spec, is_held=is_cooling)
         self._new.append(NewRun(run, job.spec, patience))
         self._slot(job, start, run.status, run_id=run.run_id)
         self._events.append(events.run_changed(run, job.spec, now=self._now, mark=mark))
@@ -280,6 +306,32 @@ class _AdmissionBatch:
             self.started.append(Claimed(run=run, spec=job.spec))
         else:
             self.queued_count += 1
+
+    def _is_replaced(self, job: Job, start: SlotStart) -> bool:
+        """Whether a slot that a cooldown holds gives way to a later one, or to a run of its job.
+
+        The latest slot of a job waits for the end of a cooldown, and replaces the one before it.
+        With `run_all` all of them wait, up to a limit.
+        """
+        active = self._active[job.job_id]
+        if job.spec.policy.overlap is not Overlap.ALLOW and any(
+            run.status is RunStatus.RUNNING for run in active
+        ):
+            return False  # the overlap policy decides
+        waiting = [
+            run for run in active if run.status is RunStatus.QUEUED and not run.trigger.is_late
+        ]
+        if job.spec.policy.on_miss is OnMiss.RUN_ALL:
+            return len(waiting) >= RUN_ALL_LIMIT
+        if start is not self._newest[job.job_id]:
+            return True
+        if any(run.trigger is not Trigger.SCHEDULE for run in waiting):
+            return True
+        for run in waiting:
+            self._gate.count(job.spec)
+            self._replaced.append((run.run_id, COOLDOWN))
+            active.remove(run)
+        return False
 
     def _gives_way(self, job: Job, start: SlotStart) -> bool:
         """Whether the overlap policy skips the slot because of the job's other runs."""
@@ -303,7 +355,7 @@ class _AdmissionBatch:
                 if overlap is Overlap.CANCEL_PREVIOUS:
                     self.cancel.append(run.run_id)
             elif run.trigger is Trigger.SCHEDULE:
-                self._replaced.append((run.run_id, overlap))
+                self._replaced.append((run.run_id, _reason(overlap)))
                 active.remove(run)
 
     def _skip(self, job: Job, start: SlotStart, reason: str, mark: dict[str, Any]) -> None:
@@ -339,9 +391,9 @@ class _AdmissionBatch:
 
     def record(self, tx: Tx) -> None:
         """Write the batch."""
-        for run_id, overlap in self._replaced:
-            reason = _reason(overlap)
-            if overlap is Overlap.DEFER:
+        self._gate.record({claimed.run.run_id for claimed in self.started})
+        for run_id, reason in self._replaced:
+            if reason in (BUSY, COOLDOWN):
                 skipped = RunStatus.SKIPPED
                 drop_queued(tx, run_id, skipped, error=None, reason=reason, now=self._now)
             else:

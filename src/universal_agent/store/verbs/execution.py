@@ -6,6 +6,7 @@ from datetime import datetime
 
 from universal_agent.domain import events
 from universal_agent.domain.beat import BeatReport
+from universal_agent.domain.cooldown import Cooldown
 from universal_agent.domain.ending import EndClass
 from universal_agent.domain.job import Job, JobSpec
 from universal_agent.domain.process import Process
@@ -16,8 +17,9 @@ from universal_agent.failpoint import Failpoint, passing
 from universal_agent.store.encoding import stamp, to_json
 from universal_agent.store.rows.runs import RUN_WIDTH, run_from_row
 from universal_agent.store.steps.claims import claimed_by, workers_of
+from universal_agent.store.steps.cooldowns import Gate, note_ends
 from universal_agent.store.steps.each import for_each
-from universal_agent.store.steps.holds import after_failure, after_success
+from universal_agent.store.steps.holds import after_failure, after_outage, after_success
 from universal_agent.store.steps.job_versions import spec_of
 from universal_agent.store.steps.slots import set_outcomes
 from universal_agent.store.steps.unreadable_runs import close_unreadable
@@ -40,7 +42,8 @@ def claim(
     free_workers = workers_of(tx, process, free_workers)
     claimed: list[Claimed] = []
     busy: set[str] = set()
-    for row in _claimable(tx, free_workers, rules):
+    gate = Gate(tx, rules.agent, now=now)
+    for row in _claimable(tx, free_workers, rules, gate, now=now):
         serial, text, own = row[RUN_WIDTH:]
         try:
             run = run_from_row(row)
@@ -54,6 +57,7 @@ def claim(
         claimed.append(Claimed(run=claimed_by(process, run, now=now), spec=spec))
     started = _start(tx, claimed, process, now=now)
     claimed = [c for c in claimed if c.run.run_id in started]
+    gate.record({c.run.run_id for c in claimed})
     set_outcomes(tx, [(c.run, None) for c in claimed])
     tx.append_all([events.run_changed(c.run, c.spec, now=now) for c in claimed])
     claimed = [_with_previous(tx, deliver_events(tx, c)) for c in claimed]
@@ -131,18 +135,30 @@ def end_cancelled(tx: Tx, run: Run, reason: str, *, now: datetime) -> None:
     tx.append(events.run_changed(run, spec_of(tx, run), now=now))
 
 
-def _claimable(tx: Tx, free_workers: int, rules: ClaimRules) -> list[Row]:
+def _claimable(
+    tx: Tx, free_workers: int, rules: ClaimRules, gate: Gate, *, now: datetime
+) -> list[Row]:
     """The queued runs to start: runs on time, then those of missed slots.
 
-    While the latter are overdue, one of them goes first.
+    While the latter are overdue, one of them goes first. Runs that a cooldown holds are left out.
     """
+    held, probes = _held_runs(tx, gate, now=now) if gate and free_workers > 0 else ([], 0)
 
     def ask(limit: int, *, late: bool, overdue: bool = False) -> list[Row]:
         if limit <= 0:
             return []
-        return tx.all(
-            "claimable_runs", limit=limit, late=late, overdue=overdue, off=to_json(rules.off)
+        # Of several runs that could be the probe of a resource one is let through.
+        rows = tx.all(
+            "claimable_runs",
+            limit=limit + probes,
+            late=late,
+            overdue=overdue,
+            off=to_json(rules.off),
+            held=to_json(held),
         )
+        if probes:
+            rows = [row for row in rows if _passes(tx, row, gate)]
+        return rows[:limit]
 
     late_workers = free_workers if rules.late_workers is None else rules.late_workers
     first = rules.late_overdue and min(free_workers, late_workers, 1)
@@ -150,6 +166,55 @@ def _claimable(tx: Tx, free_workers: int, rules: ClaimRules) -> list[Row]:
     on_time = ask(free_workers - len(ahead), late=False)
     late_workers = min(late_workers, free_workers - len(on_time))
     return ahead + on_time + [row for row in ask(late_workers, late=True) if row not in ahead]
+
+
+def _held_runs(tx: Tx, gate: Gate, *, now: datetime) -> tuple[list[RunId], int]:
+    """The queued runs that cooldowns hold, and how many others may be probes.
+
+    A person waits for a turn: one that a cooldown holds ends with that as its error.
+    """
+    held: list[RunId] = []
+    probes = 0
+    for row in tx.all("queued_runs"):
+        _, text, own = row[RUN_WIDTH:]
+        try:
+            run = run_from_row(row)
+            spec = tx.specs.of_run(run, text, own)
+        except Exception:  # noqa: S112 - it is closed when it is claimed
+            continue
+        cooldown = gate.holding(spec)
+        if cooldown is None:
+            probes += gate.is_cooling(spec)
+            continue
+        held.append(run.run_id)
+        if run.brings_spec:
+            _refuse_turn(tx, run, spec, cooldown, now=now)
+    return held, probes
+
+
+def _passes(tx: Tx, row: Row, gate: Gate) -> bool:
+    _, text, own = row[RUN_WIDTH:]
+    try:
+        run = run_from_row(row)
+        spec = tx.specs.of_run(run, text, own)
+    except Exception:  # it is closed when it is claimed
+        return True
+    return gate.let_through(run.run_id, spec)
+
+
+def _refuse_turn(tx: Tx, run: Run, spec: JobSpec, cooldown: Cooldown, *, now: datetime) -> None:
+    words = cooldown.cause.replace("_", " ")
+    error = f"{cooldown.resource} is {words} until {cooldown.until:%Y-%m-%d %H:%M:%S} UTC"
+    row = tx.one(
+        "refuse_turn",
+        run_id=run.run_id,
+        error=error,
+        end_class=cooldown.cause,
+        end_until=cooldown.until.timestamp(),
+        now=now.timestamp(),
+    )
+    if row is not None:
+        tx.append(events.run_changed(run_from_row(row), spec, now=now))
 
 
 def settle(
@@ -165,11 +230,13 @@ def settle(
 
     The worker that an end frees is given away in the same commit.
     """
-    finish(tx, ended, beats_off=Source.HEARTBEAT in rules.off, now=now)
+    finish(tx, ended, rules=rules, now=now)
     return claim(tx, free_workers=free_workers, process=process, now=now, rules=rules)
 
 
-def finish(tx: Tx, ended: Sequence[Finished], *, beats_off: bool, now: datetime) -> None:
+def finish(
+    tx: Tx, ended: Sequence[Finished], *, now: datetime, rules: ClaimRules = ANY_RUN
+) -> None:
     """Record how runs ended, and plan their retries.
 
     A run that is no longer `running` under the claim is left as it is.
@@ -177,9 +244,16 @@ def finish(tx: Tx, ended: Sequence[Finished], *, beats_off: bool, now: datetime)
     runs = [(_ended_run(end), end.claimed.spec) for end in ended]
     closed = end_runs(tx, [run for run, _ in runs])
     runs = [(run, spec) for run, spec in runs if run.run_id in closed]
+    endings = {end.claimed.run.run_id: end.ending for end in ended}
+    untils = note_ends(
+        tx, [(run, spec, endings[run.run_id]) for run, spec in runs], rules.agent, now=now
+    )
     # Most runs succeed and nothing follows: only for the others the job is read.
     jobs = _read_jobs(tx, [run for run, _ in runs if run.status in _FAILED])
-    retries = [_retry_at(run, spec, jobs.get(run.source_ref), now) for run, spec in runs]
+    retries = [
+        _retry_at(tx, run, spec, jobs.get(run.source_ref), untils.get(run.run_id), now)
+        for run, spec in runs
+    ]
     _count(tx, runs, retries)
     concerned = [
         run for run, spec in runs if run.status in _FAILED or spec.delete_after_run
@@ -210,7 +284,7 @@ def finish(tx: Tx, ended: Sequence[Finished], *, beats_off: bool, now: datetime)
         tx,
         ended,
         {run.run_id for (run, _), at in zip(runs, retries, strict=True) if not at},
-        beats_off=beats_off,
+        beats_off=Source.HEARTBEAT in rules.off,
         now=now,
     )
     passing(Failpoint.BEFORE_FINISH_COMMIT)
@@ -223,8 +297,11 @@ def _read_jobs(tx: Tx, runs: Sequence[Run]) -> dict[str, Job | None]:
 
 
 def _counts(run: Run) -> bool:
-    """Whether a failure of the run counts for its job: an extra run by a person does not."""
-    return run.has_slot or run.trigger is Trigger.WAKE
+    """Whether a failure of the run counts for its job.
+
+    An extra run by a person does not, nor does the outage of a service.
+    """
+    return (run.has_slot or run.trigger is Trigger.WAKE) and not run.is_outage
 
 
 def _count(tx: Tx, runs: Sequence[tuple[Run, JobSpec]], retries: Sequence[datetime | None]) -> None:
@@ -334,19 +411,41 @@ def end_runs(tx: Tx, runs: Sequence[Run]) -> set[str]:
     return {run_id for (run_id,) in tx.all("end_runs", rows=to_json(rows))}
 
 
-def _retry_at(run: Run, spec: JobSpec, job: Job | None, now: datetime) -> datetime | None:
-    """When the run's slot is tried again; None when it is not."""
+def _retry_at(
+    tx: Tx,
+    run: Run,
+    spec: JobSpec,
+    job: Job | None,
+    cooled_at: datetime | None,
+    now: datetime,
+) -> datetime | None:
+    """When the run's slot is tried again; None when it is not.
+
+    An attempt that ended for an outage is not one of the job's `retries`; the next is made when
+    the resource may be tried again (`cooled_at`).
+    """
     if (
-        run.status is RunStatus.ERROR
-        and run.has_slot
-        and run.attempt <= spec.policy.retries
-        and job is not None
-        and job.spec.enabled
-        and run.end_class not in (EndClass.QUOTA, EndClass.REFUSED)
+        run.status is not RunStatus.ERROR
+        or not run.has_slot
+        or spec.policy.retries == 0
+        or job is None
+        or not job.spec.enabled
     ):
-        retry_at = now + spec.policy.backoff(run.attempt)
-        return retry_at if run.end_until is None else max(retry_at, run.end_until)
-    return None
+        return None
+    spent = run.attempt
+    if run.attempt > 1 or run.is_outage:
+        row = tx.one(
+            "outages_of_slot",
+            source=run.source,
+            source_ref=run.source_ref,
+            scheduled_at=run.scheduled_at.timestamp(),
+        )
+        assert row is not None
+        spent -= row[0]
+    if spent > spec.policy.retries:
+        return None
+    waits = (now + spec.policy.backoff(max(1, spent)), cooled_at, run.end_until)
+    return max(wait for wait in waits if wait is not None)
 
 
 def _follow_up(
@@ -359,6 +458,8 @@ def _follow_up(
     now: datetime,
 ) -> bool:
     """Hold, release or delete the job after its run. Returns whether it did one of these."""
+    if run.is_outage:
+        return after_outage(tx, run, job, now=now)
     if run.status in _FAILED:
         return _counts(run) and after_failure(tx, run, job, now=now)
     if run.status is RunStatus.SUCCESS:

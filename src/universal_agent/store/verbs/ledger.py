@@ -10,6 +10,7 @@ from universal_agent.store.rows.decoding import decoded
 from universal_agent.store.rows.events import event_from_row
 from universal_agent.store.rows.jobs import version_from_row
 from universal_agent.store.rows.runs import run_from_row
+from universal_agent.store.steps.cooldowns import read_open
 from universal_agent.store.tx import Lane, Tx, in_lane
 from universal_agent.store.verbs.stasis import find_missed
 
@@ -85,6 +86,7 @@ def slot_history(tx: Tx, slot: SlotKey) -> SlotHistory:
     except SlotNotFound:
         missed = None
     return SlotHistory(
+        cooldowns=tuple(read_open(tx).values()),
         versions=versions,
         deleted_at=None if deleted_at is None else from_epoch(deleted_at),
         next_run_at=None if next_run_at is None else from_epoch(next_run_at),

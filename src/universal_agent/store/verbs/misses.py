@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from universal_agent.domain import events
-from universal_agent.domain.job import JobSpec
+from universal_agent.domain.cooldown import COOLDOWN
+from universal_agent.domain.job import JobSpec, OnMiss
 from universal_agent.domain.judge import Cause
 from universal_agent.domain.run import Run, RunId, RunStatus
 from universal_agent.domain.slot import Source
@@ -14,6 +15,7 @@ from universal_agent.domain.stasis import MissedRecord
 from universal_agent.store.encoding import to_json
 from universal_agent.store.rows.decoding import readable
 from universal_agent.store.rows.runs import RUN_WIDTH, run_from_row
+from universal_agent.store.steps.cooldowns import Gate
 from universal_agent.store.steps.each import for_each
 from universal_agent.store.steps.job_versions import read_spec, spec_of
 from universal_agent.store.steps.missed import move_to_missed, put_missed
@@ -22,7 +24,7 @@ from universal_agent.store.steps.unreadable_runs import close_unreadable
 from universal_agent.store.tx import Row, Tx
 from universal_agent.store.verbs.execution import end_cancelled, end_runs
 from universal_agent.store.verbs.jobs import get_job
-from universal_agent.store.verbs.runs import cancel_queued
+from universal_agent.store.verbs.runs import cancel_queued, drop_queued
 
 #: How often the slot of an interrupted run is tried again, where the job's policy allows it.
 INTERRUPTED_RETRIES = 2
@@ -59,19 +61,22 @@ def miss_queued(
     missed_ids: Sequence[str],
     after_grace: bool,
     of: Source | None = None,
+    agent: Sequence[str] = (),
 ) -> int:
     """Turn runs that waited too long into missed slots, at most one for each of `missed_ids`.
 
     Too long is past the job's queue limit, or with `after_grace` past its misfire grace: late work
     is not started unasked after an outage. With `of`, all runs of a source whose engine was
-    switched off.
+    switched off. A run that a cooldown holds goes on waiting after a start; past its queue limit
+    it ends by its job's miss policy, or as skipped.
     """
+    gate = Gate(tx, agent, now=now)
     if of is not None:
         rows = [row for row in tx.all("queued_runs") if row[1] == of]
     elif after_grace:
         queued = tx.all("queued_runs")
         # A run that cannot be read is closed when a worker is free for it.
-        late = readable(tx, "runs", queued, lambda row: _is_past_grace(tx, row, now))
+        late = readable(tx, "runs", queued, lambda row: _is_past_grace(tx, row, gate, now))
         rows = [row for row, is_late in late if is_late]
     else:
         rows = tx.all("overdue_runs", now=now.timestamp(), limit=len(missed_ids))
@@ -79,7 +84,18 @@ def miss_queued(
     def drop(pair: tuple[str, Row]) -> None:
         missed_id, row = pair
         run = run_from_row(row)
-        _drop_late(tx, run, missed_id, cause, outage_id=outage_id, now=now)
+        _, text, own = row[RUN_WIDTH:]
+        spec = tx.specs.of_run(run, text, own)
+        cooldown = None if of is not None else gate.holding(spec)
+        if cooldown is None:
+            _drop_late(tx, run, missed_id, cause, outage_id=outage_id, now=now)
+            return
+        gate.count(spec)
+        if run.has_slot and spec.policy.on_miss is OnMiss.ASK and spec.source is Source.CRON:
+            number = cooldown.opened_by.removeprefix("run_")
+            _drop_late(tx, run, missed_id, Cause.COOLDOWN, outage_id=f"out_{number}", now=now)
+        else:
+            drop_queued(tx, run.run_id, RunStatus.SKIPPED, error=None, reason=COOLDOWN, now=now)
 
     pairs = list(zip(missed_ids, rows, strict=False))
     for_each(
@@ -90,15 +106,19 @@ def miss_queued(
         key=lambda pair: pair[1][0],
         put_off=lambda pair, error: close_unreadable(tx, pair[1], RunStatus.ERROR, error, now=now),
     )
+    gate.record(())
     return len(pairs)
 
 
-def _is_past_grace(tx: Tx, row: Row, now: datetime) -> bool:
+def _is_past_grace(tx: Tx, row: Row, gate: Gate, now: datetime) -> bool:
     run = run_from_row(row)
     queue_until, text, own = row[RUN_WIDTH:]
     if run.has_slot and queue_until is None:
         return False  # late by policy or approval: it goes on waiting
-    policy = tx.specs.of_run(run, text, own).policy
+    spec = tx.specs.of_run(run, text, own)
+    if gate.is_cooling(spec):
+        return False
+    policy = spec.policy
     return run.queued_at + timedelta(seconds=policy.misfire_grace_seconds) < now
 
 

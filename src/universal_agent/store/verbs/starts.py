@@ -11,11 +11,12 @@ from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source, from_epoch
 from universal_agent.domain.stasis import MissedRecord
 from universal_agent.store.set_aside import LEFT_ALONE
+from universal_agent.store.steps.cooldowns import Gate
 from universal_agent.store.steps.each import for_each
 from universal_agent.store.steps.job_versions import read_spec
 from universal_agent.store.steps.open_slots import JOB_DELETED, reason_of
 from universal_agent.store.steps.retries import Dropped, drop_retry
-from universal_agent.store.steps.slots import NewRun, insert_runs
+from universal_agent.store.steps.slots import NewRun, insert_runs, queue_patience
 from universal_agent.store.tx import Row, Tx
 from universal_agent.store.verbs.jobs import get_job
 from universal_agent.store.verbs.misses import insert_missed
@@ -58,6 +59,7 @@ def make_starts(
     outage_id: str,
     now: datetime,
     without: Source | None = None,
+    agent: Sequence[str] = (),
 ) -> int:
     """Queue retries and moved slots whose time has come, at most one for each of `run_ids`.
 
@@ -67,6 +69,8 @@ def make_starts(
     rows: list[Row] = tx.all(
         "due_starts", now=now.timestamp(), limit=len(run_ids), without=without or ""
     )
+
+    gate = Gate(tx, agent, now=now)
 
     def make(pair: tuple[RunId, str, Row]) -> None:
         run_id, missed_id, row = pair
@@ -81,7 +85,11 @@ def make_starts(
             # A slot that a person moved runs under the current version of its job.
             spec, version = job.spec, job.version
         if from_epoch(start.start_at) + grace_of(spec.policy) >= now:
-            _queue(tx, start, spec, version, run_id, now=now)
+            patience: int | None = spec.policy.queue_limit_seconds
+            if gate.holding(spec) is not None:
+                # An attempt is postponed to the end of the cooldown, however late that is.
+                patience = None if start.run_id else queue_patience(spec, is_held=True)
+            _queue(tx, start, spec, version, run_id, patience, now=now)
         elif start.run_id is None:
             miss_start(tx, start, spec, missed_id, cause, outage_id=outage_id, now=now)
         else:
@@ -119,7 +127,14 @@ def _skip(tx: Tx, start: Start, spec: JobSpec, job: Job | None, *, now: datetime
 
 
 def _queue(
-    tx: Tx, start: Start, spec: JobSpec, version: int, run_id: RunId, *, now: datetime
+    tx: Tx,
+    start: Start,
+    spec: JobSpec,
+    version: int,
+    run_id: RunId,
+    patience: int | None,
+    *,
+    now: datetime,
 ) -> None:
     run = Run(
         run_id=run_id,
@@ -134,7 +149,7 @@ def _queue(
         queued_at=now,
     )
     tx.run("next_attempt", **start.key, run_id=run_id)
-    insert_runs(tx, [NewRun(run, spec, spec.policy.queue_limit_seconds)])
+    insert_runs(tx, [NewRun(run, spec, patience)])
     tx.append(events.run_changed(run, spec, now=now))
 
 
