@@ -4,6 +4,8 @@ An incident has one notification: further events of it update that notification,
 notified once too.
 """
 
+from dataclasses import replace
+
 from universal_agent.domain.cooldown_words import back_words, down_words
 from universal_agent.domain.ending import EndClass
 from universal_agent.domain.event_types import COOLDOWNS, EventType
@@ -98,6 +100,8 @@ class IncidentFold(FailureIncidents):
         is_cut = data["cause"] == Cause.INTERRUPTED and data.get("planned", False)
         incident = PLANNED_CUTS if is_cut else f"outage:{outage_id}"
         before = self._find(incident)
+        if is_cut and before is None:
+            before = self._reopened(self._recent_incident(incident))
         facts = OutageDigest.of(before.metadata if before else {}).with_miss(data, self._now)
         title, message = facts.words(self._titles(event.source_ref), is_planned=is_cut)
         metadata = facts.record()
@@ -116,6 +120,13 @@ class IncidentFold(FailureIncidents):
             )
         else:
             self._put(before, title=title, message=message, metadata=metadata)
+
+    def _reopened(self, recent: Notification | None) -> Notification | None:
+        """The line about the cuts of the last day, open again; nothing is delivered."""
+        if recent is None:
+            return None
+        recent = self.changed.get(recent.notification_id, recent)
+        return replace(recent, is_open=True, resolved_at=None)
 
     def _digest_of(self, outage_id: str) -> Notification | None:
         """The open digest that an outage is in."""

@@ -20,6 +20,7 @@ class NotificationDrafts:
         *,
         open_incident: Callable[[str], Notification | None],
         incident_of_job: Callable[[str], Notification | None],
+        recent_incident: Callable[[str], Notification | None],
         is_pending: Callable[[str], bool],
         new_id: Callable[[], str],
         titles: Callable[[str], str],
@@ -29,6 +30,8 @@ class NotificationDrafts:
         self._open_incident = open_incident
         #: The incident of a job that fails, also one that was over a short time ago.
         self._incident_of_job = incident_of_job
+        #: The latest notification of an incident that was open within the last day.
+        self._recent_incident = recent_incident
         #: Whether missed slots of an outage still wait for a decision.
         self._is_pending = is_pending
         self._new_id = new_id

@@ -10,7 +10,12 @@ from tests.integration.engine.gateway import Gateway
 from tests.integration.runners.local_server import LocalServer, local_server
 from universal_agent.channel_settings import ChannelSetting
 from universal_agent.domain.job import Job
-from universal_agent.domain.notifications import Kind, Notification, NotificationStatus
+from universal_agent.domain.notifications import (
+    Kind,
+    Notification,
+    NotificationStatus,
+    Severity,
+)
 from universal_agent.store import verbs
 from universal_agent.testing import FAILURE, SUCCESS, ManualClock
 
@@ -194,3 +199,21 @@ async def test_the_incident_of_a_job_that_is_deleted_closes_without_a_message(
     (incident,) = await told(gateway, Kind.FAILED)
     assert not incident.is_open
     assert await sent(receiver, clock) == ["backup fails"]
+
+
+async def test_beats_that_three_planned_restarts_cut_are_one_line_and_no_warning(
+    gateway: Gateway, receiver: LocalServer, clock: ManualClock
+) -> None:
+    await gateway.session()
+    gateway.beats.hold()
+    for _ in range(3):
+        await clock.advance(61)
+        await gateway.stop()
+        await clock.advance(1)
+        await gateway.start()
+    gateway.beats.release()
+    await clock.advance(1)
+    (line,) = await told(gateway, Kind.MISSED)
+    assert line.severity is Severity.INFO
+    assert line.title == "3 runs were cut by a restart"
+    assert await sent(receiver, clock) == ["1 run was cut by a restart"]

@@ -30,6 +30,7 @@ class Inbox:
         fold = IncidentFold(
             open_incident=self._open,
             incident_of_job=lambda _: None,
+            recent_incident=self._recent,
             is_pending=self.pending.__contains__,
             new_id=lambda: f"ntf_{next(self._ids)}",
             titles=str,
@@ -53,6 +54,10 @@ class Inbox:
     def _open(self, incident: str) -> Notification | None:
         found = [n for n in self.kept.values() if n.incident == incident and n.is_open]
         return found[0] if found else None
+
+    def _recent(self, incident: str) -> Notification | None:
+        found = [n for n in self.kept.values() if n.incident == incident]
+        return found[-1] if found else None
 
     def cut(self, outage_id: str, *, planned: bool, ref: str = "s1") -> None:
         """A beat that was in progress when the gateway stopped."""
@@ -101,11 +106,14 @@ def test_the_line_closes_when_nothing_of_any_restart_waits(inbox: Inbox) -> None
     assert told.message.endswith("none waits any more; 2 expired without a decision")
 
 
-def test_a_restart_after_that_is_a_new_line(inbox: Inbox) -> None:
+def test_a_restart_soon_after_that_opens_the_same_line_again(inbox: Inbox) -> None:
     inbox.cut("out_1", planned=True)
     inbox.expire("out_1")
     inbox.cut("out_2", planned=True)
-    assert [told.is_open for told in inbox.kept.values()] == [False, True]
+    (told,) = inbox.kept.values()
+    assert (told.is_open, told.title) == (True, "2 runs were cut by a restart")
+    inbox.expire("out_2")
+    assert [told.is_open for told in inbox.kept.values()] == [False]
 
 
 def test_what_a_crash_cut_is_a_warning_for_each_crash(inbox: Inbox) -> None:

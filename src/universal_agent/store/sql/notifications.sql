@@ -45,6 +45,11 @@ DELETE FROM notifications WHERE notification_id <= (
 SELECT {notification_columns}
 FROM notifications WHERE incident = :incident AND is_open LIMIT 1;
 
+-- recent_incident --
+SELECT {notification_columns}
+FROM notifications WHERE incident = :incident AND (is_open OR resolved_at >= :since)
+ORDER BY is_open DESC, notification_id DESC LIMIT 1;
+
 -- list_notifications --
 SELECT {notification_columns}
 FROM notifications

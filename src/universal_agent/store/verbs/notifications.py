@@ -6,7 +6,7 @@ read before its own transaction.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from universal_agent.domain import events
 from universal_agent.domain.causes import resource_of
@@ -69,6 +69,7 @@ def fold_notifications(
     fold = IncidentFold(
         open_incident=lambda incident: open_incident(tx, incident),
         incident_of_job=lambda job_id: _incident_of_job(tx, job_id, now=now),
+        recent_incident=lambda incident: _recent_incident(tx, incident, now=now),
         is_pending=lambda outage_id: _is_pending(tx, outage_id),
         new_id=make_id,
         titles=lambda job_id: _title(tx, job_id),
@@ -182,6 +183,12 @@ def next_turn_at(tx: Tx) -> datetime | None:
 def _incident_of_job(tx: Tx, job_id: str, *, now: datetime) -> Notification | None:
     since = (now - RELAPSE_WITHIN).timestamp()
     row = tx.one("incident_of_job", source_ref=job_id, since=since)
+    return None if row is None else notification_from_row(row)
+
+
+def _recent_incident(tx: Tx, incident: str, *, now: datetime) -> Notification | None:
+    since = (now - timedelta(days=1)).timestamp()
+    row = tx.one("recent_incident", incident=incident, since=since)
     return None if row is None else notification_from_row(row)
 
 
