@@ -270,7 +270,7 @@ class IncidentFold(FailureIncidents):
             message,
             incident=incident,
             is_open=False,
-            metadata=event.data,
+            metadata={**event.data, "over": before.severity},
         )
 
     def _clock_set_back(self, event: Event) -> None:
