@@ -57,9 +57,7 @@ class TestAutoPause:
         facts = await store.read(
             verbs.ledger.ledger_facts, start=FIRST, end=now - SECOND, job_id=None
         )
-        assert {(slot.outcome, slot.reason) for slot in facts.slots} == {
-            ("skipped", "paused_after_failures")
-        }
+        assert {(slot.outcome, slot.reason) for slot in facts.slots} == {("skipped", "breaker")}
         await finish(store, probe, now=now)
         job = await fresh(store)
         assert (job.spec.off_label, job.probe_at, job.consecutive_failures) == (None, None, 0)
@@ -79,7 +77,7 @@ class TestAutoPause:
             later = (await fresh(store)).probe_at
             assert later is not None
             waits.append((later - probe_at) // MINUTE)
-        assert waits == [30, 60, 60, 60]
+        assert waits == [30, 60, 120, 240]
 
     async def test_a_job_that_comes_seldom_skips_a_slot_between_two_probes(
         self, store: Store
@@ -193,7 +191,7 @@ class TestAutoPause:
         assert first.effective_until == second.effective_from < SECOND_SLOT
         assert second.spec.enabled
         assert [(slot.scheduled_at, slot.outcome, slot.reason) for slot in facts.slots][1:] == [
-            (epoch(SECOND_SLOT), "skipped", "paused_after_failures")
+            (epoch(SECOND_SLOT), "skipped", "breaker")
         ]
 
     async def test_several_failures_of_one_commit_pause_it_once(self, store: Store) -> None:

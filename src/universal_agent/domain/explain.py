@@ -12,7 +12,7 @@ from universal_agent.domain.event_types import (
 from universal_agent.domain.events import (
     Event,
 )
-from universal_agent.domain.job import BUSY, PAUSED_AFTER_FAILURES, JobVersion, OffLabel
+from universal_agent.domain.job import BREAKER, BUSY, PAUSED_AFTER_FAILURES, JobVersion, OffLabel
 from universal_agent.domain.judge import Cause, MissedStatus
 from universal_agent.domain.phrases import describe_duration
 from universal_agent.domain.resources import resources_of
@@ -56,6 +56,7 @@ _SKIPPED = {
     "job_deleted": "It was skipped: the job was deleted before it started.",
     "rescheduled": "It was skipped: the job got another schedule before it started.",
     "zone_rules": "It was skipped: the rules of the job's time zone changed before it started.",
+    BREAKER: "It was skipped: too many slots of the job in a row had failed.",
     PAUSED_AFTER_FAILURES: "It was skipped: too many slots of the job in a row had failed.",
     BUSY: "It was skipped: its session was busy until a later beat was due.",
     "quiet_hours": "It was skipped: it came outside the session's active hours.",

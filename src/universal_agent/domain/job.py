@@ -28,17 +28,22 @@ from universal_agent.domain.slot import Source, epoch, from_epoch
 BUSY = "busy"
 
 
-#: Skip reason of a slot whose job failed too often in a row.
+#: Skip reason of a slot whose job failed too often in a row: its breaker is open.
+BREAKER = "breaker"
+
+#: The same, as earlier versions recorded it.
 PAUSED_AFTER_FAILURES = "paused_after_failures"
 
-#: How long slots are skipped before one runs as a probe; after each probe that fails the next of
-#: these, of which the last repeats.
-_PROBE_WAITS = tuple(timedelta(minutes=minutes) for minutes in (15, 30, 60))
+#: How long slots are skipped before the first one runs as a probe, and at most; each probe that
+#: fails doubles it.
+_FIRST_PROBE = timedelta(minutes=15)
+_LONGEST_PROBE_WAIT = timedelta(days=1)
 
 
 def probe_wait(failed_probes: int) -> timedelta:
     """How long after so many failed probes the next one runs."""
-    return _PROBE_WAITS[min(max(0, failed_probes), len(_PROBE_WAITS) - 1)]
+    wait: timedelta = _FIRST_PROBE * 2 ** min(max(0, failed_probes), 10)
+    return min(wait, _LONGEST_PROBE_WAIT)
 
 
 class Overlap(StrEnum):

@@ -99,13 +99,13 @@ class TestCadence:
         await clock.advance(4 * 3600)
         assert (await gateway.job(job)).spec.off_label is OffLabel.AUTO_PAUSED
         held = await gateway.ledger()
-        assert held.ran["error"] == len(beats.requests) == 15
-        assert held.skipped == {"paused_after_failures": 4 * 60 - 15}
+        assert held.ran["error"] == len(beats.requests) == 14
+        assert held.skipped == {"breaker": 4 * 60 - 14}
         beats.usual = SUCCESS
-        await clock.advance(3600)
+        await clock.advance(4 * 3600)
         assert (await gateway.job(job)).spec.off_label is None
         ledger = await gateway.ledger()
-        assert (ledger.expected, ledger.unaccounted) == (5 * 60, [])
+        assert (ledger.expected, ledger.unaccounted) == (8 * 60, [])
         assert ledger.ran["success"] > 1
 
     async def test_a_removed_session_has_no_beats(

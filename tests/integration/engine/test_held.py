@@ -26,7 +26,7 @@ class TestFailureInARow:
         assert (held.spec.enabled, held.spec.off_label) == (True, OffLabel.AUTO_PAUSED)
         ledger = await gateway.ledger()
         assert (ledger.expected, ledger.ran["error"], ledger.unaccounted) == (10, 3, [])
-        assert ledger.skipped == {"paused_after_failures": 7}
+        assert ledger.skipped == {"breaker": 7}
         slot = SlotKey(Source.CRON, job.job_id, gateway.began + 5 * MINUTE)
         told = await gateway.runtime.ledger.explain(slot, now=clock.now())
         assert (told["outcome"], told["sentences"][-1]) == (
@@ -119,4 +119,4 @@ class TestFailureInARow:
         window = Window(start=now - HOUR, end=now + HOUR, zone=ZoneInfo("UTC"))
         scanned, projected = await both_calendars(gateway.store, window)
         assert (scanned.slots, scanned.jobs) == (projected.slots, projected.jobs)
-        assert "paused_after_failures" in {slot.reason for slot in scanned.slots}
+        assert "breaker" in {slot.reason for slot in scanned.slots}

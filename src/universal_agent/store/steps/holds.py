@@ -18,6 +18,9 @@ from universal_agent.store.verbs.jobs import first_decided_ahead
 
 _SECOND = timedelta(seconds=1)
 
+#: When the next probe may run if one neither succeeds nor fails: it was cancelled, or cut off.
+_AFTER_LOST_PROBE = timedelta(hours=1)
+
 
 def after_failure(tx: Tx, run: Run, job: Job, *, now: datetime) -> bool:
     """Hold a job that failed too often, or delay its next probe; returns whether it did."""
@@ -52,7 +55,7 @@ def after_success(tx: Tx, job: Job, *, now: datetime) -> None:
 
 def take_probe(tx: Tx, job: Job, slot: datetime, *, now: datetime) -> bool:
     """Whether this slot of a held job runs as a probe; later slots then wait for the next probe."""
-    next_probe_at = (now + probe_wait(1_000)).timestamp()
+    next_probe_at = (now + _AFTER_LOST_PROBE).timestamp()
     taken = tx.run("take_probe", job_id=job.job_id, slot=epoch(slot), next_probe_at=next_probe_at)
     return bool(taken)
 

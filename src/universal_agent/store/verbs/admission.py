@@ -8,8 +8,8 @@ from typing import Any
 from universal_agent.domain import events
 from universal_agent.domain.cooldown import COOLDOWN
 from universal_agent.domain.job import (
+    BREAKER,
     BUSY,
-    PAUSED_AFTER_FAILURES,
     PRIORITY_ORDER,
     Job,
     OnMiss,
@@ -269,7 +269,7 @@ class _AdmissionBatch:
             self._skip(job, start, _reason(policy.overlap), mark)
             return
         if job.spec.is_held and not late_by_policy and start.run_id not in self._probes:
-            self._skip(job, start, PAUSED_AFTER_FAILURES, mark)
+            self._skip(job, start, BREAKER, mark)
             return
         free = len(self.started) < self._free_workers
         if late_by_policy:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from universal_agent.domain import events
 from universal_agent.domain.cooldown import COOLDOWN
-from universal_agent.domain.job import BUSY, PAUSED_AFTER_FAILURES, Job, JobSpec
+from universal_agent.domain.job import BREAKER, BUSY, PAUSED_AFTER_FAILURES, Job, JobSpec
 from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.schedule import IntervalSchedule
 from universal_agent.domain.slot import epoch, from_epoch
@@ -41,7 +41,7 @@ _MOST_AHEAD = timedelta(hours=2)
 _LONGEST_JITTER = timedelta(days=1)
 
 #: Skips that the scheduler decided, for which nothing ran.
-_SKIPS = ("overlap", BUSY, PAUSED_AFTER_FAILURES, COOLDOWN)
+_SKIPS = ("overlap", BUSY, BREAKER, PAUSED_AFTER_FAILURES, COOLDOWN)
 
 #: Decisions about missed slots that stand: the work was done, or another job does it.
 _STANDS = (MissedStatus.APPROVED_AND_RUN, MissedStatus.RESCHEDULED)
