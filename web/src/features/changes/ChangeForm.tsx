@@ -145,7 +145,9 @@ function Confirming(props: ConfirmingProps): JSX.Element {
       <ProposalCard proposal={proposal} />
       {decide.error && (
         <p className={styles.error} role="alert">
-          {isStale ? 'The job changed since the preview. Preview it again.' : messageOf(decide.error)}
+          {isStale
+            ? 'The job changed since the preview. Preview it again.'
+            : messageOf(decide.error)}
         </p>
       )}
       <div className={styles.actions}>
