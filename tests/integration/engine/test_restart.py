@@ -391,3 +391,18 @@ class TestSwitchedOff:
         assert runner.slots == [gateway.began + HOUR, gateway.began + HOUR + 10 * MINUTE]
         assert {one.span.status for one in await gateway.pending()} == {MissedStatus.PENDING}
         assert (await gateway.ledger()).unaccounted == []
+
+
+async def test_a_run_that_repeats_an_interrupted_one_knows_it_and_has_the_same_folder(
+    gateway: Gateway, runner: RecordingRunner, clock: ManualClock
+) -> None:
+    await gateway.create(run_at="1m", retry_interrupted=True)
+    runner.hold()
+    await clock.advance(60)
+    await gateway.kill()
+    await gateway.start()
+    await clock.advance(1)
+    first, second = runner.requests
+    assert (first.previous_run_id, second.previous_run_id) == (None, first.run_id)
+    assert second.facts()["UA_PREVIOUS_RUN_ID"] == first.run_id
+    assert second.facts()["UA_STATE_DIR"] == first.facts()["UA_STATE_DIR"]
