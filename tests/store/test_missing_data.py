@@ -220,8 +220,8 @@ def main_file(path: Path) -> tuple[str, int]:
     uri = f"{path.as_uri()}?mode=ro&immutable=1"
     with closing(sqlite3.connect(uri, uri=True)) as connection:
         (word,) = connection.execute("SELECT value FROM meta WHERE name = 'settled'").fetchone()
-        row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-    return str(word), 0 if row is None else row[0]
+        (seq,) = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
+    return str(word), seq
 
 
 async def until_main_file_is(store: Store, path: Path, word: str, newest: int) -> None:

@@ -12,9 +12,12 @@ import pytest
 
 from tests.store.databases import filled, largest_file, opened
 from tests.store.making import NOON, fresh, new_job
+from universal_agent.domain.events import job_created
 from universal_agent.errors import StartupError, StoreCorrupt, StoreUnavailable
 from universal_agent.store import verbs
 from universal_agent.store.databases.migrate import migrate, migrations, newest_schema, schema_of
+from universal_agent.store.databases.sqlite_tx import SqliteTx
+from universal_agent.store.memory import Memory
 
 
 def start_and_stop(path: Path) -> int:
@@ -205,6 +208,31 @@ class TestMigration:
             migrate(connection, dialect="sqlite")
             found = connection.execute("SELECT job_id, enabled FROM jobs").fetchall()
         assert dict(found) == {"on": 1, "off": 0}
+
+    @pytest.mark.parametrize(("events", "forgotten"), [(0, 0), (5, 0), (5, 4)])
+    def test_the_log_of_before_goes_on_after_its_newest_event(
+        self, events: int, forgotten: int
+    ) -> None:
+        """Migration 23: the table itself had numbered its rows."""
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+            with pytest.MonkeyPatch.context() as patch:
+                older = [one for one in migrations("sqlite") if one[0] < 23]
+                patch.setattr(
+                    "universal_agent.store.databases.migrate.migrations", lambda dialect: older
+                )
+                migrate(connection, dialect="sqlite")
+            for _ in range(events):
+                connection.execute(
+                    "INSERT INTO events (source, type, timestamp, source_ref, owner_id, status, "
+                    "data) VALUES ('cron', 'cron_job_created', 0, 'a', '', '', '{}')"
+                )
+            connection.execute("DELETE FROM events WHERE seq <= ?", (forgotten,))
+            migrate(connection, dialect="sqlite")
+            tx = SqliteTx(connection, Memory())
+            tx.append(job_created(new_job(), now=NOON))
+            tx.log_events()
+            seqs = connection.execute("SELECT seq FROM events ORDER BY seq").fetchall()
+        assert seqs == [(seq,) for seq in range(forgotten + 1, events + 2)]
 
 
 async def test_a_job_made_at_noon_is_there_at_the_next_start(path: Path) -> None:

@@ -61,20 +61,20 @@ def test_events_are_in_the_log_in_the_order_they_were_told(
     told = [events.job_created(new_job(f"job_{n}"), now=NOON) for n in range(50)]
     tx.append(told[0])
     tx.append_all(told[1:])
+    tx.log_events()
     rows = tx.all("read_events", after_seq=0, limit=100)
     assert [(row[0], row[4]) for row in rows] == [(n + 1, f"job_{n}") for n in range(50)]
-    assert tx.newest_seq() == 50
-    assert tx.appended == told
+    assert (tx.newest_seq, tx.appended) == (50, told)
 
 
 def test_what_is_forgotten_was_never_put(connection: sqlite3.Connection) -> None:
     tx = SqliteTx(connection, Memory())
     tx.append(events.job_created(new_job("job_a"), now=NOON))
-    tx.write_out()
     mark = tx.mark()
     tx.append(events.job_created(new_job("job_b"), now=NOON))
     tx.forget(mark)
-    tx.write_out()
+    tx.log_events()
+    assert tx.newest_seq == 1
     assert [row[4] for row in tx.all("read_events", after_seq=0, limit=9)] == ["job_a"]
     assert [event.source_ref for event in tx.appended] == ["job_a"]
 

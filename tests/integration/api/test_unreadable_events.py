@@ -12,13 +12,13 @@ from tests.integration.api.served import Served, served
 def _damage(database: Path, *, data: str, kind: str = "flag_changed") -> int:
     """Append an event as no gateway would write it; its seq."""
     with closing(sqlite3.connect(database)) as connection, connection:
-        row = connection.execute(
-            "INSERT INTO events (source, type, timestamp, source_ref, owner_id, status, data)"
-            " SELECT source, ?, timestamp, source_ref, owner_id, status, ? FROM events LIMIT 1"
-            " RETURNING seq",
-            (kind, data),
-        ).fetchone()
-    return int(row[0])
+        (seq,) = connection.execute("UPDATE log_head SET seq = seq + 1 RETURNING seq").fetchone()
+        connection.execute(
+            "INSERT INTO events (seq, source, type, timestamp, source_ref, owner_id, status, data)"
+            " SELECT ?, source, ?, timestamp, source_ref, owner_id, status, ? FROM events LIMIT 1",
+            (seq, kind, data),
+        )
+    return int(seq)
 
 
 async def _streamed(gateway: Served, last: int) -> list[dict[str, Any]]:

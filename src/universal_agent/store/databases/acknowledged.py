@@ -107,7 +107,7 @@ def _state_of(connection: sqlite3.Connection) -> tuple[dict[str, str], int]:
     """The stream id and settled state in `meta`, and the seq of the newest event: 0 in an empty
     log.
     """
-    tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('meta', 'sqlite_sequence')"
+    tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('meta', 'events')"
     if connection.execute(tables).fetchone() != (2,):
         return {}, 0
     meta = dict(
@@ -115,8 +115,9 @@ def _state_of(connection: sqlite3.Connection) -> tuple[dict[str, str], int]:
             "SELECT name, value FROM meta WHERE name IN ('stream_id', ?)", (SETTLED,)
         ).fetchall()
     )
-    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-    return meta, 0 if row is None else int(row[0])
+    # The newest event is never deleted, and earlier schemas have no log_head.
+    (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
+    return meta, int(newest)
 
 
 def advice(database: Path) -> str:

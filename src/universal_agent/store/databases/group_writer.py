@@ -187,7 +187,7 @@ class GroupWriter:
             tx = _run_together(connection, group, self._memory) or _run_one_by_one(
                 connection, group, self._memory
             )
-            newest_seq = tx.newest_seq() if tx.appended else 0
+            newest_seq = tx.newest_seq
             changed = connection.total_changes - changes
             if changed:
                 upkeep.before_commit(connection)
@@ -237,6 +237,7 @@ def _run_together(
         for job in group:
             job.outcome = (job.fn(tx),)
         tx.write_out()
+        tx.log_events()
     except Exception as error:
         raise_database_errors(error)
         connection.execute("ROLLBACK")
@@ -256,6 +257,7 @@ def _run_one_by_one(
         try:
             job.outcome = (job.fn(tx),)
             tx.write_out()
+            tx.log_events()
         except Exception as error:
             raise_database_errors(error)
             tx.forget(mark)

@@ -47,6 +47,10 @@ class SqliteTx:
         self._later: dict[str, list[Mapping[str, object]]] = {}
         #: The events that this transaction appended, in their order.
         self.appended: list[NewEvent] = []
+        #: The rows of those that are not in the log yet, without a seq.
+        self._events: list[dict[str, object]] = []
+        #: The seq of the last event that is in the log; 0 while there is none.
+        self.newest_seq = 0
         self._remember: list[Callable[[], object]] = []
 
     def all(self, query: str, **params: object) -> list[Row]:
@@ -70,7 +74,7 @@ class SqliteTx:
         self._later.setdefault(query, []).append(row)
 
     def append(self, event: NewEvent) -> None:
-        self.put("append_event", event_params(event))
+        self._events.append(event_params(event))
         self.appended.append(event)
 
     def append_all(self, events: Iterable[NewEvent]) -> None:
@@ -92,15 +96,14 @@ class SqliteTx:
         for remember in self._remember:
             remember()
 
-    def mark(self) -> tuple[int, int]:
+    def mark(self) -> tuple[int, int, int]:
         """The progress of the transaction, for `forget`."""
-        return len(self.appended), len(self._remember)
+        return len(self.appended), len(self._events), len(self._remember)
 
-    def forget(self, mark: tuple[int, int]) -> None:
+    def forget(self, mark: tuple[int, int, int]) -> None:
         """Drop the put rows, and the events and calls since `mark`, which are rolled back."""
         self._later.clear()
-        del self.appended[mark[0] :]
-        del self._remember[mark[1] :]
+        del self.appended[mark[0] :], self._events[mark[1] :], self._remember[mark[2] :]
 
     @contextmanager
     def part(self) -> Iterator[None]:
@@ -119,10 +122,22 @@ class SqliteTx:
             raise PartFailed(error) from error
         self._connection.execute("RELEASE part")
 
-    def newest_seq(self) -> int:
-        """The seq of the newest event; 0 when there was none."""
-        row = self.one("newest_seq")
-        return 0 if row is None else int(row[0])
+    def log_events(self) -> None:
+        """Number the appended events from the log's head, and insert them.
+
+        The last step of a transaction: the head is locked from here to the commit, so the order of
+        the log is the order of the commits, and what is rolled back leaves no gap.
+        """
+        if not self._events:
+            return
+        head = self.one("take_seqs", count=len(self._events))
+        assert head is not None, "a migration has made the row"
+        newest = int(head[0])
+        for seq, row in enumerate(self._events, start=newest - len(self._events) + 1):
+            row["seq"] = seq
+        self.many("append_event", self._events)
+        self._events = []
+        self.newest_seq = newest
 
     def _many(self, query: str, rows: Sequence[Mapping[str, object]]) -> None:
         insert = _insert_of(self._queries[query])

@@ -4,13 +4,14 @@
 seq, source, type, timestamp, source_ref, owner_id, session_id, status, data
 
 -- append_event --
-INSERT INTO events (source, type, timestamp, source_ref, owner_id, session_id, status, data,
+INSERT INTO events (seq, source, type, timestamp, source_ref, owner_id, session_id, status, data,
                     run_slot_at)
-VALUES (:source, :type, :timestamp, :source_ref, :owner_id, :session_id, :status, :data,
+VALUES (:seq, :source, :type, :timestamp, :source_ref, :owner_id, :session_id, :status, :data,
         :run_slot_at);
 
--- newest_seq --
-SELECT seq FROM sqlite_sequence WHERE name = 'events';
+-- take_seqs --
+-- The row is locked until the transaction ends, so this is its last step but the INSERT.
+UPDATE log_head SET seq = seq + :count RETURNING seq;
 
 -- read_events --
 SELECT {event_columns}
@@ -18,12 +19,11 @@ FROM events WHERE seq > :after_seq ORDER BY seq LIMIT :limit;
 
 -- forget_events --
 DELETE FROM events
-WHERE seq <= :until AND seq < (SELECT seq FROM sqlite_sequence WHERE name = 'events');
+WHERE seq <= :until AND seq < (SELECT seq FROM log_head);
 
 -- log_bounds --
 SELECT (SELECT value FROM meta WHERE name = 'stream_id'),
-       (SELECT min(seq) FROM events),
-       (SELECT seq FROM sqlite_sequence WHERE name = 'events');
+       (SELECT min(seq) FROM events), (SELECT seq FROM log_head);
 
 -- audit_events --
 SELECT {event_columns}

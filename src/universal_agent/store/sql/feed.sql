@@ -132,6 +132,10 @@ SELECT position, last_event_at FROM feed_state;
 -- set_feed_state --
 UPDATE feed_state SET position = :position, last_event_at = :last_event_at;
 
+-- advance_feed_state --
+UPDATE feed_state SET position = :position, last_event_at = :last_event_at
+WHERE position = :seen;
+
 -- feed_job_states --
 SELECT j.job_id, j.version, j.next_run_at, j.deleted
 FROM json_each(:refs) d CROSS JOIN feed_jobs j ON j.job_id = d.value;

@@ -42,7 +42,7 @@ WHERE job_id = :job_id AND version = :replaces AND next_run_at IS :mark
 
 -- hold_job --
 UPDATE jobs SET version = :version, effective_from = :effective_from, probe_at = :probe_at
-WHERE job_id = :job_id;
+WHERE job_id = :job_id AND version = :replaces AND deleted_at IS NULL;
 
 -- set_probe --
 UPDATE jobs SET probe_at = :probe_at WHERE job_id = :job_id AND probe_at IS NOT NULL;
@@ -137,6 +137,11 @@ WHERE job_id = :job_id AND version = :version AND due_at IS NOT NULL;
 -- move_mark --
 UPDATE jobs SET next_run_at = :next_run_at, due_at = :due_at
 WHERE job_id = :job_id AND deleted_at IS NULL;
+
+-- lock_job --
+-- The job's row is the lock of its slots and its plan.
+UPDATE jobs SET next_run_at = next_run_at
+WHERE job_id = :job_id AND version = :version AND next_run_at IS :mark AND deleted_at IS NULL;
 
 -- count_outcome --
 UPDATE jobs SET consecutive_failures = CASE WHEN :failed THEN consecutive_failures + 1 ELSE 0 END

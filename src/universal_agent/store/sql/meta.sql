@@ -7,6 +7,15 @@ SELECT value FROM meta WHERE name = :name;
 INSERT INTO meta (name, value) VALUES (:name, :value)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
+-- set_meta_first --
+-- A value that the first writer sets.
+INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT DO NOTHING;
+
+-- advance_meta --
+-- A position that moves from the value that was seen: of two that saw it, one moves it.
+INSERT INTO meta (name, value) VALUES (:name, :value)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE meta.value = :seen;
+
 -- drop_meta --
 DELETE FROM meta WHERE name = :name;
 

@@ -4,16 +4,18 @@
 missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
 created_at, updated_at, useful_until, note, decided_by, run_id
 
--- put_missed --
+-- insert_missed --
 INSERT INTO missed (missed_id, source, source_ref, job_version, first_at, last_at, count, cause,
                     outage_id, status, created_at, updated_at, useful_until, note, decided_by,
                     run_id)
 VALUES (:missed_id, :source, :source_ref, :job_version, :first_at, :last_at, :count, :cause,
-        :outage_id, :status, :created_at, :updated_at, :useful_until, :note, :decided_by, :run_id)
-ON CONFLICT (missed_id) DO UPDATE
-SET first_at = excluded.first_at, last_at = excluded.last_at, count = excluded.count,
-    status = excluded.status, updated_at = excluded.updated_at, note = excluded.note,
-    decided_by = excluded.decided_by, run_id = excluded.run_id;
+        :outage_id, :status, :created_at, :updated_at, :useful_until, :note, :decided_by, :run_id);
+
+-- change_missed --
+UPDATE missed
+SET first_at = :first_at, last_at = :last_at, count = :count, status = :status,
+    updated_at = :updated_at, note = :note, decided_by = :decided_by, run_id = :run_id
+WHERE missed_id = :missed_id AND status = :was;
 
 -- get_missed --
 SELECT {missed_columns}

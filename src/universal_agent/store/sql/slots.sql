@@ -47,10 +47,14 @@ WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :schedule
   AND run_id = :run_id
 RETURNING job_version;
 
--- next_attempt --
-UPDATE slots SET run_id = :run_id, outcome = 'queued', reason = NULL, retry_at = NULL
+-- take_start --
+UPDATE slots SET retry_at = NULL
 WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :scheduled_at
-  AND retry_at IS NOT NULL;
+  AND retry_at = :retry_at;
+
+-- next_attempt --
+UPDATE slots SET run_id = :run_id, outcome = 'queued', reason = NULL
+WHERE source = :source AND source_ref = :source_ref AND scheduled_at = :scheduled_at;
 
 -- drop_retries --
 UPDATE slots SET retry_at = NULL, reason = :reason

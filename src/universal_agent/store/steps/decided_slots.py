@@ -93,6 +93,14 @@ def put_mark(tx: Tx, job: Job, mark: datetime | None) -> datetime | None:
     return mark
 
 
+def lock_job(tx: Tx, job: Job) -> bool:
+    """Lock the job, so that no other writer decides its slots in between; False when it has
+    changed since it was read.
+    """
+    mark = None if job.next_run_at is None else epoch(job.next_run_at)
+    return bool(tx.run("lock_job", job_id=job.job_id, version=job.version, mark=mark))
+
+
 def _open_parts(tx: Tx, record: MissedRecord, job: Job) -> list[MissedRecord]:
     """The parts of the span around decided slots; the first part keeps the id."""
     span = record.span

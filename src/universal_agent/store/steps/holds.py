@@ -83,13 +83,15 @@ def _put(
     after = undecided.replaced_by(
         replace(job.spec, off_label=label), now=now, next_run_at=job.next_run_at, continues=True
     )
-    tx.run(
+    if not tx.run(
         "hold_job",
         job_id=job.job_id,
         version=after.version,
+        replaces=job.version,
         effective_from=after.effective_from.timestamp(),
         probe_at=probe_at,
-    )
+    ):
+        return  # the job was changed in between: its next failure is judged by the new version
     put_version(tx, after, replaces=job, closed_at=closed_at)
     tx.append(
         events.job_updated(

@@ -19,32 +19,49 @@ from universal_agent.store.tx import Tx
 JOB_DELETED = "the job was deleted"
 
 
-def put_missed(tx: Tx, records: Sequence[MissedRecord]) -> None:
-    """Insert or update spans."""
+def insert_missed_spans(tx: Tx, records: Sequence[MissedRecord]) -> None:
+    """Insert spans."""
     tx.many(
-        "put_missed",
+        "insert_missed",
         [
             {
-                "missed_id": record.missed_id,
+                **_changing(record),
                 "source": record.source,
                 "source_ref": record.source_ref,
                 "job_version": record.job_version,
-                "first_at": epoch(record.span.first_at),
-                "last_at": epoch(record.span.last_at),
-                "count": record.span.count,
                 "cause": record.cause,
                 "outage_id": record.outage_id,
-                "status": record.span.status,
                 "created_at": record.created_at.timestamp(),
-                "updated_at": record.updated_at.timestamp(),
                 "useful_until": stamp(record.useful_until),
-                "note": record.note,
-                "decided_by": record.decided_by,
-                "run_id": record.run_id,
             }
             for record in records
         ],
     )
+
+
+def change_missed(
+    tx: Tx, records: Sequence[MissedRecord], *, was: MissedStatus
+) -> list[MissedRecord]:
+    """Change spans that have still the status `was`; returns these.
+
+    One statement reads the status and changes it: of two decisions about a span one is made.
+    """
+    return [record for record in records if tx.run("change_missed", **_changing(record), was=was)]
+
+
+def _changing(record: MissedRecord) -> dict[str, object]:
+    """The columns that a decision changes, and the id."""
+    return {
+        "missed_id": record.missed_id,
+        "first_at": epoch(record.span.first_at),
+        "last_at": epoch(record.span.last_at),
+        "count": record.span.count,
+        "status": record.span.status,
+        "updated_at": record.updated_at.timestamp(),
+        "note": record.note,
+        "decided_by": record.decided_by,
+        "run_id": record.run_id,
+    }
 
 
 def move_to_missed(
@@ -93,7 +110,7 @@ def move_to_missed(
     )
     if gone:
         missed = missed.decided(MissedStatus.DELETED, by=None, note=JOB_DELETED, now=now)
-    put_missed(tx, [missed])
+    insert_missed_spans(tx, [missed])
     tx.append(events.slots_missed(missed, spec, now=now, mark=mark))
 
 
@@ -104,7 +121,9 @@ def close_missed_of_job(tx: Tx, job_id: str, spec: JobSpec, *, now: datetime) ->
     if not pending:
         return
     closed = [r.decided(MissedStatus.DELETED, by=None, note=JOB_DELETED, now=now) for r in pending]
-    put_missed(tx, closed)
+    closed = change_missed(tx, closed, was=MissedStatus.PENDING)
+    if not closed:
+        return
     tx.append(
         events.missed_resolved(
             job_id,

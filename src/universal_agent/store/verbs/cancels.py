@@ -84,9 +84,9 @@ def request_cancel(tx: Tx, run_id: RunId, *, reason: str, by: str, now: datetime
         return False
     if row[RUN_WIDTH] is None:
         run = run_from_row(row)
-        tx.run("request_cancel", run_id=run_id, reason=reason)
-        spec = spec_of(tx, run)
-        tx.append(events.cancel_requested(run, spec, reason=reason, by=by, now=now))
+        if tx.run("request_cancel", run_id=run_id, reason=reason):
+            spec = spec_of(tx, run)
+            tx.append(events.cancel_requested(run, spec, reason=reason, by=by, now=now))
     return True
 
 

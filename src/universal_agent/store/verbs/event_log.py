@@ -23,7 +23,6 @@ def log_bounds(tx: Tx) -> LogBounds:
     row = tx.one("log_bounds")
     assert row is not None
     stream_id, oldest, newest = row
-    newest = newest or 0
     return LogBounds(
         stream_id=stream_id,
         oldest_seq=newest + 1 if oldest is None else oldest,
@@ -64,7 +63,7 @@ def forget_events(tx: Tx, *, until: int) -> None:
 def name_stream(tx: Tx) -> None:
     """Give a new database its stream id, by which clients tell two databases apart."""
     if tx.one("get_meta", name="stream_id") is None:
-        tx.run("set_meta", name="stream_id", value=uuid4().hex)
+        tx.run("set_meta_first", name="stream_id", value=uuid4().hex)
 
 
 def lived_time(tx: Tx) -> str | None:

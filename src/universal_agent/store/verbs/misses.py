@@ -18,7 +18,7 @@ from universal_agent.store.rows.runs import RUN_WIDTH, run_from_row
 from universal_agent.store.steps.cooldowns import Gate
 from universal_agent.store.steps.each import for_each
 from universal_agent.store.steps.job_versions import read_spec, spec_of
-from universal_agent.store.steps.missed import move_to_missed, put_missed
+from universal_agent.store.steps.missed import insert_missed_spans, move_to_missed
 from universal_agent.store.steps.slots import set_outcomes
 from universal_agent.store.steps.unreadable_runs import close_unreadable
 from universal_agent.store.tx import Row, Tx
@@ -48,7 +48,7 @@ def insert_missed(
     mark: dict[str, Any] | None = None,
 ) -> None:
     """Record a span of missed slots."""
-    put_missed(tx, [missed])
+    insert_missed_spans(tx, [missed])
     tx.append(events.slots_missed(missed, spec, now=now, mark=mark))
 
 

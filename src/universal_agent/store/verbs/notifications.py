@@ -60,6 +60,9 @@ def fold_notifications(
     newest = log_bounds(tx).newest_seq
     rows = tx.all("notable_events", after_seq=after, limit=limit)
     found = events_from(tx, rows)
+    position = found[-1].seq if len(found) == limit else newest
+    if not tx.run("advance_meta", name=_POSITION, seen=str(after), value=str(position)):
+        return 0, []  # another process folds them
     made: set[str] = set()
 
     def make_id() -> str:
@@ -94,8 +97,6 @@ def fold_notifications(
             _put_jobs(tx, notification)
     if changed:
         trim(tx, keep=keep)
-    position = found[-1].seq if len(found) == limit else newest
-    tx.run("set_meta", name=_POSITION, value=str(position))
     return len(found), changed
 
 

@@ -48,9 +48,15 @@ def project(tx: Tx, events: Sequence[Event]) -> int:
     new = [event for event in events if event.seq > done]
     if not new or new[0].seq != done + 1:
         return done
-    _fold(tx, new)
     last = new[-1]
-    tx.run("set_feed_state", position=last.seq, last_event_at=last.timestamp.timestamp())
+    if not tx.run(
+        "advance_feed_state",
+        seen=done,
+        position=last.seq,
+        last_event_at=last.timestamp.timestamp(),
+    ):
+        return projection_position(tx)  # another process has folded them
+    _fold(tx, new)
     return last.seq
 
 

@@ -19,9 +19,9 @@ from universal_agent.domain.stasis import MissedRecord
 from universal_agent.store.encoding import stamp, to_json
 from universal_agent.store.rows.jobs import version_from_row
 from universal_agent.store.rows.missed import missed_from_row
-from universal_agent.store.steps.decided_slots import first_open
+from universal_agent.store.steps.decided_slots import first_open, lock_job
 from universal_agent.store.steps.job_versions import insert_version, read_spec
-from universal_agent.store.steps.missed import put_missed
+from universal_agent.store.steps.missed import change_missed
 from universal_agent.store.steps.open_slots import void_overrides
 from universal_agent.store.tx import Tx
 from universal_agent.store.values import Replanned
@@ -137,6 +137,8 @@ class _Withdrawn:
 
 
 def _replan(tx: Tx, old: Job, skips: Sequence[int], *, now: datetime) -> Replanned:
+    if not lock_job(tx, old):
+        return Replanned()  # it was changed since, by the clock as it is now
     cut_short = _is_made_ahead(tx, old, now)
     job = _begun_again(tx, old, now=now) if cut_short else old
     # A slot whose start is still to come is judged again, though its nominal time has passed.
@@ -233,19 +235,24 @@ def _withdraw(
     now: datetime,
 ) -> _Withdrawn:
     found = _Withdrawn()
+    was: dict[str, MissedStatus] = {}
     for row in tx.all("missed_after", source_ref=job.job_id, after=epoch(cut)):
         record = missed_from_row(row)
         if record.job_version != job.version and not all_versions:
             continue  # its version has ended: its slots are not decided again
         if not _stands(tx, record):
             spec = read_spec(tx, job.job_id, record.job_version)
+            was[record.missed_id] = record.span.status
             found.spans.append(_shortened(found, record, spec, cut, now))
     found.spans = [_reopened(record, now) for record in found.spans]
     for row in tx.all("expired_too_early", source_ref=job.job_id, now=now.timestamp()):
         record = missed_from_row(row)
         if record.span.last_at <= cut:
+            was[record.missed_id] = record.span.status
             found.spans.append(_reopened(record, now))
-    put_missed(tx, found.spans)
+    found.spans = [
+        span for span in found.spans if change_missed(tx, [span], was=was[span.missed_id])
+    ]
     for at in skips:
         if from_epoch(at) > max(cut, job.effective_from):
             tx.run("drop_skip", source=job.source, source_ref=job.job_id, scheduled_at=at)

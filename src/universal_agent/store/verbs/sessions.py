@@ -67,6 +67,9 @@ def create_session(tx: Tx, session: Session, *, now: datetime) -> Session:
         metadata=to_json(session.metadata),
         now=now.timestamp(),
     ):
+        held = tx.one("session_in_workspace", workspace_dir=session.workspace_dir)
+        if held is not None and session_from_row(held).user_id == session.user_id:
+            return session_from_row(held)  # another process has made it in between
         raise Conflict(f"There was a session {session.session_id!r} before.", field="session_id")
     tx.append(events.session_created(session, now=now))
     return session

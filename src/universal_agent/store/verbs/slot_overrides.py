@@ -14,7 +14,7 @@ from universal_agent.domain.slot_overrides import MOVED, OPERATOR, OverrideKind,
 from universal_agent.errors import Conflict, JobNotFound, SlotNotFound
 from universal_agent.store.effects import effect_unless
 from universal_agent.store.encoding import stamp
-from universal_agent.store.steps.decided_slots import first_open, put_mark
+from universal_agent.store.steps.decided_slots import first_open, lock_job, put_mark
 from universal_agent.store.steps.slots import NewRun, insert_runs
 from universal_agent.store.tx import Tx
 from universal_agent.store.verbs.jobs import get_job
@@ -38,6 +38,8 @@ def override_slot(
     decided already.
     """
     job = _job_with_future_slot(tx, slot)
+    if not lock_job(tx, job):
+        raise Conflict(f"The slot {slot.event_id} is being decided, or its job was changed.")
     run = None
     if override.kind is OverrideKind.RUN_EARLY:
         run = Run(

@@ -75,6 +75,8 @@ def make_starts(
     def make(pair: tuple[RunId, str, Row]) -> None:
         run_id, missed_id, row = pair
         start = Start(*row)
+        if not take_start(tx, start):
+            return
         version = start.run_version or start.job_version
         spec = read_spec(tx, start.source_ref, version)
         if start.run_id is None:
@@ -108,6 +110,11 @@ def make_starts(
         put_off=put_off,
     )
     return len(rows)
+
+
+def take_start(tx: Tx, start: Start) -> bool:
+    """Take the start for this transaction; False when it was made, moved or dropped since."""
+    return bool(tx.run("take_start", **start.key, retry_at=start.start_at))
 
 
 def _skip(tx: Tx, start: Start, spec: JobSpec, job: Job | None, *, now: datetime) -> None:

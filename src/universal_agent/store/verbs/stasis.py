@@ -24,7 +24,7 @@ from universal_agent.store.rows.runs import run_from_row
 from universal_agent.store.set_aside import LEFT_ALONE
 from universal_agent.store.steps.each import for_each
 from universal_agent.store.steps.job_versions import read_spec
-from universal_agent.store.steps.missed import put_missed
+from universal_agent.store.steps.missed import change_missed, insert_missed_spans
 from universal_agent.store.steps.slots import NewRun, insert_runs
 from universal_agent.store.tx import Row, Tx
 from universal_agent.store.values import Once, Resolution, Resolved
@@ -98,22 +98,24 @@ def resolve_missed(
         return record.decided(status, by=resolution.by, note=resolution.note, now=now)
 
     one = decide(one, RESULT[resolution.action])
+    others = [record for record in group if record is not latest]
+    if resolution.scope is not Scope.SLOT:
+        delete = resolution.action is StasisAction.DELETE
+        closed = MissedStatus.DELETED if delete else MissedStatus.SUPERSEDED
+        parts = [decide(record, closed) for record in parts]
+        others = [decide(record, closed) for record in others]
+    if resolution.action is StasisAction.APPROVE:
+        one = replace(one, run_id=resolution.run_id)
+    _claim(tx, one)
+    others = change_missed(tx, others, was=MissedStatus.PENDING)
+    insert_missed_spans(tx, parts)
     run = None
     if resolution.action is StasisAction.APPROVE:
         assert resolution.run_id is not None
-        one = replace(one, run_id=resolution.run_id)
         run = _run_late(tx, one, job.spec, job.version, resolution.run_id, now=now)
     elif resolution.job is not None:
         create_job(tx, resolution.job, now=now)
-    spans = [one]
-    others = [record for record in group if record is not latest]
-    if resolution.scope is Scope.SLOT:
-        spans += parts
-    else:
-        delete = resolution.action is StasisAction.DELETE
-        closed = MissedStatus.DELETED if delete else MissedStatus.SUPERSEDED
-        spans += [decide(record, closed) for record in (*parts, *others)]
-    put_missed(tx, spans)
+    spans = [one, *parts, *others]
     new_job_id = resolution.job.job_id if resolution.job else None
     recall(tx, once, f"{one.missed_id} {new_job_id or ''}", now=now)
     tx.append(
@@ -135,6 +137,12 @@ def resolve_missed(
     if resolution.wake is not None:
         queue_wake(tx, job, resolution.wake, now=now)
     return Resolved(record=one, run=run, job=resolution.job)
+
+
+def _claim(tx: Tx, decided: MissedRecord) -> None:
+    """Record the decision about a pending span. Raises AlreadyResolved when it was decided."""
+    if not change_missed(tx, [decided], was=MissedStatus.PENDING):
+        raise AlreadyResolved("This missed slot was decided by another request.")
 
 
 def _group(tx: Tx, record: MissedRecord) -> list[MissedRecord]:
@@ -220,7 +228,9 @@ def undo_delete(tx: Tx, slot: SlotKey, *, by: str, now: datetime) -> MissedRecor
         record.decided(MissedStatus.PENDING, by=None, note=None, now=now)
         for record in map(missed_from_row, rows)
     ]
-    put_missed(tx, reopened)
+    reopened = change_missed(tx, reopened, was=MissedStatus.DELETED)
+    if not any(record.missed_id == named.missed_id for record in reopened):
+        raise Conflict("This deletion was taken back by another request.")
     tx.append(
         events.missed_resolved(
             slot.source_ref,
@@ -243,7 +253,8 @@ def expire_missed(tx: Tx, *, now: datetime, limit: int) -> int:
     def expire(row: Row) -> None:
         record = missed_from_row(row)
         expired = record.decided(MissedStatus.EXPIRED, by=None, note=None, now=now)
-        put_missed(tx, [expired])
+        if not change_missed(tx, [expired], was=MissedStatus.PENDING):
+            return
         tx.append(
             events.missed_resolved(
                 record.source_ref,

@@ -21,12 +21,12 @@ from universal_agent.store.rows.jobs import job_from_row
 from universal_agent.store.rows.missed import missed_from_row
 from universal_agent.store.steps.each import for_each
 from universal_agent.store.steps.job_versions import read_spec
-from universal_agent.store.steps.missed import put_missed
+from universal_agent.store.steps.missed import change_missed, insert_missed_spans
 from universal_agent.store.steps.slots import NewRun, insert_runs
 from universal_agent.store.tx import Lane, Tx, in_lane
 from universal_agent.store.values import DuePage
 from universal_agent.store.verbs.jobs import get_job
-from universal_agent.store.verbs.starts import Start, miss_start
+from universal_agent.store.verbs.starts import Start, miss_start, take_start
 
 #: Moved slots read in one transaction; those within their grace are left.
 _LOOKED_AT = 10_000
@@ -41,10 +41,8 @@ def switched_off(tx: Tx, source: Source, *, outage_id: str) -> str:
 
     Returns the outage on record, if the engine was off already.
     """
-    known = off_outage(tx, source)
-    if known is None:
-        tx.run("set_meta", name=_meta(source), value=outage_id)
-    return known or outage_id
+    tx.run("set_meta_first", name=_meta(source), value=outage_id)
+    return off_outage(tx, source) or outage_id
 
 
 def off_outage(tx: Tx, source: Source) -> str | None:
@@ -107,6 +105,8 @@ def miss_moved(
         missed_id = next(ids, None)
         if missed_id is None:
             break
+        if not take_start(tx, start):
+            continue
         cause = Cause.ENGINE_OFF
         miss_start(tx, start, job.spec, missed_id, cause, outage_id=outage_id, now=now)
         count += 1
@@ -140,9 +140,11 @@ def decide_outage(
         rows = tx.all("pending_group", source_ref=ref, outage_id=outage_id)
         records = decoded(tx, "missed", rows, missed_from_row)
         spans, late = _decided(tx, job, records, now=now)
-        if not spans:
-            return
-        put_missed(tx, spans)
+        old = {record.missed_id for record in records}
+        mine = [span for span in spans if span.missed_id in old]
+        if not mine or len(change_missed(tx, mine, was=MissedStatus.PENDING)) < len(mine):
+            return  # another process decides this outage
+        insert_missed_spans(tx, [span for span in spans if span.missed_id not in old])
         tx.append(
             events.missed_resolved(
                 ref,

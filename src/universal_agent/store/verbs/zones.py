@@ -16,7 +16,7 @@ from universal_agent.domain.local_time import (
 )
 from universal_agent.domain.schedule import CronSchedule
 from universal_agent.store.encoding import from_json
-from universal_agent.store.steps.decided_slots import first_open
+from universal_agent.store.steps.decided_slots import first_open, lock_job
 from universal_agent.store.steps.zone_rules import keep_rules
 from universal_agent.store.tx import Tx
 from universal_agent.store.values import ChangedZone
@@ -75,6 +75,8 @@ def _plan(tx: Tx, old: Job, zone: ChangedZone, *, now: datetime) -> bool:
     schedule = old.spec.schedule
     if not isinstance(schedule, CronSchedule) or schedule.timezone != zone.timezone:
         return False
+    if not lock_job(tx, old):
+        return False  # it was changed since, under the present rules
     spec = replace(old.spec, schedule=replace(schedule, rules=zone.after))
     undecided = old.before(first_decided_ahead(tx, old.job_id, after=now))
     closed_at = undecided.end(now)
