@@ -4,12 +4,10 @@ Each race is tried twice: by two processes that write at the same time, and by o
 older than the other's commit (`Late`).
 """
 
-import asyncio
 import sqlite3
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +30,6 @@ from tests.store.making import (
     fresh,
     make_starts,
     missed_ids,
-    new_job,
     notification_ids,
     run_id,
     run_ids,
@@ -41,77 +38,22 @@ from tests.store.making import (
     switch_off,
     waiting,
 )
-from universal_agent.domain.job import JobSpec, OffLabel
+from tests.store.two import OTHER, Two, outcomes, won
+from tests.store.two import two as two
+from universal_agent.domain.job import OffLabel
 from universal_agent.domain.judge import Cause
-from universal_agent.domain.notifications import Kind, Notification, NotificationStatus, Severity
-from universal_agent.domain.process import Process
 from universal_agent.domain.run import RunStatus
-from universal_agent.domain.schedule import make_once
-from universal_agent.domain.session import Admitted, Session
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.domain.slot_overrides import OverrideKind, SlotOverride
 from universal_agent.domain.stasis import Scope, StasisAction
-from universal_agent.domain.system_event import WakeMode
 from universal_agent.errors import AlreadyResolved, Conflict, UniversalAgentError
 from universal_agent.store import verbs
 from universal_agent.store.databases.migrate import migrate
 from universal_agent.store.store import Store
-from universal_agent.store.values import Resolution, Wake
+from universal_agent.store.values import Resolution
 
-OTHER = Process(process_id="proc_2", host="there", started_at=NOON)
 LATER = FIRST + HOUR
 THE_SLOT = SlotKey(Source.CRON, "job_a", FIRST)
-
-
-@dataclass(frozen=True)
-class Two:
-    """Two processes on one database."""
-
-    one: Store
-    other: Store
-    path: Path
-
-    @contextmanager
-    def late(self) -> Iterator[Late]:
-        """A transaction whose reads are from now, whenever it writes."""
-        with closing(Late(self.path)) as late:
-            yield late
-
-    def told(self) -> Counter[str]:
-        """How many events there are of each type, whichever process has appended them."""
-        return Counter(
-            kind.removeprefix("cron_") for (kind,) in self.rows("SELECT type FROM events")
-        )
-
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
-        with closing(connect(self.path)) as connection:
-            return connection.execute(query).fetchall()
-
-
-@pytest.fixture(params=["sqlite"])
-async def two(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Two]:
-    path = tmp_path / "ua.db"
-    one, other = (shared_store(path, in_threads=True) for _ in range(2))
-    for store, process in ((one, PROCESS), (other, OTHER)):
-        await store.open()
-        await store.write(verbs.processes.register, process, now=NOON)
-    yield Two(one, other, path)
-    for store in (one, other):
-        await store.close()
-
-
-async def outcomes(*calls: Awaitable[Any]) -> list[Any]:
-    """What the calls return or raise; they run at the same time."""
-    results = await asyncio.gather(*calls, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException) and not isinstance(result, UniversalAgentError):
-            raise result
-    return results
-
-
-def won(results: list[Any]) -> int:
-    """How many calls did what they were asked for."""
-    return sum(bool(result) and not isinstance(result, Exception) for result in results)
 
 
 # -- missed slots
@@ -535,112 +477,3 @@ class TestAFold:
         assert await two.one.read(verbs.projection.projection_digest) == digest
         assert digest.position == log[-1].seq
         assert job.job_id
-
-
-# -- sessions
-
-
-def a_session(session_id: str = "ses_a") -> Session:
-    return Session(
-        session_id=session_id,
-        user_id="ada",
-        workspace_dir="shared",
-        created_at=NOON,
-        last_active_at=NOON,
-    )
-
-
-def said(text: str) -> JobSpec:
-    return JobSpec(
-        command=text, runner="agent", schedule=make_once(NOON), metadata={"session_id": "ses_a"}
-    )
-
-
-class TestASession:
-    async def test_a_workspace_has_one(self, two: Two) -> None:
-        with two.late() as late:
-            one, other = await outcomes(
-                two.one.write(verbs.sessions.create_session, a_session("ses_a"), now=NOON),
-                two.other.write(verbs.sessions.create_session, a_session("ses_b"), now=NOON),
-            )
-            assert one == other
-            with pytest.raises(Conflict):
-                late.write(verbs.sessions.create_session, a_session("ses_c"), now=NOON)
-        assert two.rows("SELECT count(*) FROM sessions") == [(1,)]
-        assert two.told()["session_created"] == 1
-
-    async def test_it_has_one_open_turn(self, two: Two) -> None:
-        await two.one.write(verbs.sessions.create_session, a_session(), now=NOON)
-        asking: Any = {"now": NOON, "once": None}
-        with two.late() as late:
-            results = await outcomes(
-                two.one.write(verbs.sessions.add_turn, "ses_a", run_id(), said("a"), **asking),
-                two.other.write(verbs.sessions.add_turn, "ses_a", run_id(), said("b"), **asking),
-            )
-            with pytest.raises(sqlite3.IntegrityError):
-                late.write(verbs.sessions.add_turn, "ses_a", run_id(), said("c"), **asking)
-        assert {turn.admitted for turn in results} == {Admitted.NEW, Admitted.BUSY}
-        assert two.rows("SELECT count(*) FROM runs") == [(1,)]
-
-    async def test_it_has_one_wake_that_waits(self, two: Two) -> None:
-        beats = new_job("ses_a")
-        beats = replace(beats, spec=replace(beats.spec, source=Source.HEARTBEAT))
-        await two.one.write(verbs.jobs.create_job, beats, now=NOON)
-
-        def wake() -> Wake:
-            return Wake(
-                session_id="ses_a",
-                run_id=run_id(),
-                mode=WakeMode.NOW,
-                reason=None,
-                by="ada",
-                keep=9,
-            )
-
-        with two.late() as late:
-            one, other = await outcomes(
-                two.one.write(verbs.beats.wake_beat, wake(), now=NOON),
-                two.other.write(verbs.beats.wake_beat, wake(), now=NOON),
-            )
-            assert one.run_id == other.run_id
-            late_wake = wake()
-            late.write(verbs.beats.wake_beat, replace(late_wake, mode=WakeMode.NEXT), now=NOON)
-        assert two.rows("SELECT count(*) FROM system_events") == [(1,)]
-        assert two.rows("SELECT count(*) FROM runs") == [(1,)]
-        with closing(connect(two.path)) as connection, pytest.raises(sqlite3.IntegrityError):
-            connection.execute(
-                "INSERT INTO system_events (session_id, event_type, payload, created_at, "
-                "created_by) SELECT session_id, event_type, payload, created_at, created_by "
-                "FROM system_events"
-            )
-
-
-# -- notifications
-
-
-def an_alarm() -> Notification:
-    return Notification(
-        notification_id=f"ntf_{next(notification_ids):06}",
-        kind=Kind.ALERT,
-        severity=Severity.WARNING,
-        title="the disk is full",
-        message="",
-        source_ref="",
-        session_id=None,
-        incident="disk",
-        is_open=True,
-        status=NotificationStatus.NEW,
-        created_at=NOON,
-        updated_at=NOON,
-    )
-
-
-async def test_an_open_incident_has_one_notification(two: Two) -> None:
-    with two.late() as late:
-        await outcomes(
-            two.one.write(verbs.notifications.add_notification, an_alarm()),
-            two.other.write(verbs.notifications.add_notification, an_alarm()),
-        )
-        with pytest.raises(sqlite3.IntegrityError):
-            late.write(verbs.notifications.add_notification, an_alarm())
-    assert two.rows("SELECT count(*) FROM notifications") == [(1,)]
