@@ -54,6 +54,7 @@ def together(tmp_path: Path) -> Iterator[Together]:
             tx = SqliteTx(connection, Memory())
             result = verb(tx, *arguments, **given)
             tx.write_out()
+            tx.log_events()
             connection.execute("COMMIT")
             return result
 

@@ -213,10 +213,10 @@ class TestMigration:
     def test_the_log_of_before_goes_on_after_its_newest_event(
         self, events: int, forgotten: int
     ) -> None:
-        """Migration 23: the table itself had numbered its rows."""
+        """Migration 24: the table itself had numbered its rows."""
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
             with pytest.MonkeyPatch.context() as patch:
-                older = [one for one in migrations("sqlite") if one[0] < 23]
+                older = [one for one in migrations("sqlite") if one[0] < 24]
                 patch.setattr(
                     "universal_agent.store.databases.migrate.migrations", lambda dialect: older
                 )
