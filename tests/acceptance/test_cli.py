@@ -401,7 +401,8 @@ def test_a_service_that_is_switched_off_is_six(make_gateway: MakeGateway) -> Non
 def test_a_sound_installation_passes_the_doctor(gateway: GatewayProcess) -> None:
     checks = document(gateway.ua("doctor", "--json"))["checks"]
     assert {check["name"]: check["status"] for check in checks} == dict.fromkeys(
-        ("gateway", "token", "clock", "data", "database", "disk", "runners", "zones"), "ok"
+        ("gateway", "token", "clock", "data", "database", "disk", "runners", "zones", "channels"),
+        "ok",
     )
 
 

@@ -1,6 +1,6 @@
 """Resources of jobs that are in a cooldown (docs/contract.md, Resources)."""
 
-from typing import Any
+from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
@@ -12,12 +12,26 @@ from universal_agent.errors import ResourceNotDown
 router = APIRouter(prefix="/api/v1/ops/resources", tags=["resources"])
 
 
+class ResourceDown(Answer):
+    resource: str
+    cause: Literal["rate_limited", "quota", "unreachable", "refused"]
+    description: str
+    state: Literal["waiting", "probing", "due"]
+    since_utc: str
+    until_utc: str
+    until_named: bool
+    failed_probes: int
+    slots: int
+    run_id: str | None
+    error: str | None
+
+
 class ResourcesDocument(Answer):
-    resources: list[dict[str, Any]]
+    resources: list[ResourceDown]
 
 
 class ResourceDocument(Answer):
-    resource: dict[str, Any]
+    resource: ResourceDown
 
 
 class ResourceToClear(Body):

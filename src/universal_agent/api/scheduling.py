@@ -92,7 +92,7 @@ async def stream(
         once=once,
         client_id=client_id,
     )
-    return EventStream(frames)
+    return EventStream(frames, ends=once)
 
 
 class ExplainDocument(Answer):

@@ -22,8 +22,10 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, frames: AsyncGenerator[bytes, None]) -> None:
+    def __init__(self, frames: AsyncGenerator[bytes, None], *, ends: bool = False) -> None:
         self._frames = frames
+        #: A stream that ends by design is not to be opened again.
+        self._before = b"" if ends else _RETRY
         self.status_code = 200
         self.background = None
         self.body = b""
@@ -45,7 +47,7 @@ class EventStream(Response):
 
     async def _write(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        before = _RETRY
+        before = self._before
         async for frame in self._frames:
             await send({"type": "http.response.body", "body": before + frame, "more_body": True})
             before = b""

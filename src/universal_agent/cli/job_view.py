@@ -60,7 +60,7 @@ def job_view(screen: Screen, document: "Document") -> "RenderableType":
                 ("workspace", screen.text(job["workspace_dir"])),
                 ("overlap", Text(job["overlap"])),
                 ("late", _lateness(job)),
-                ("when missed", _when_missed(screen, document)),
+                ("missed", _when_missed(screen, document)),
                 ("limits", _limits(job)),
                 ("fails on", _fail_on(screen, job)),
                 ("uses", _uses(screen, job)),
@@ -88,7 +88,7 @@ def added_view(screen: Screen, document: "Document") -> "RenderableType":
                 ("next", _next_slots(screen, document["echo"])),
                 ("zone", _zone(screen, document["echo"])),
                 ("runner", screen.text(job["runner"])),
-                ("when missed", _when_missed(screen, document)),
+                ("missed", _when_missed(screen, document)),
                 *(("note", screen.text(note, "yellow")) for note in _notes(document)),
             ]
         ),

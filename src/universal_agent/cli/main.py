@@ -122,6 +122,8 @@ def run(arguments: Sequence[str]) -> int:
             stream.reconfigure(errors="replace")
     command = get_command(application())
     try:
+        for argument in arguments:
+            argument.encode()  # bytes that are no text are lone surrogates here
         code = command.main(args=list(arguments), prog_name="ua", standalone_mode=False)
     except CommandFailed as error:
         return _fail(error.message, error.code)

@@ -165,11 +165,13 @@ async def test_a_page_of_another_origin_may_not_read_health(closed: SmallApp) ->
 
 async def test_a_stream_may_not_be_transformed_and_says_when_to_come_again(tmp_path: Path) -> None:
     async with served(tmp_path) as gateway:
-        answer = await gateway.http.get("/api/v1/ops/scheduling/stream?once=1")
-        assert answer.headers["cache-control"] == "no-cache, no-transform"
-        lines = answer.text.splitlines()
-        assert lines[0] == "retry: 2000"
-        assert [line.partition(":")[0] for line in lines[1:3]] == ["id", "data"]
+        async with gateway.http.stream("GET", "/api/v1/ops/scheduling/stream") as answer:
+            assert answer.headers["cache-control"] == "no-cache, no-transform"
+            lines = answer.aiter_lines()
+            assert await anext(lines) == "retry: 2000"
+            assert [(await anext(lines)).partition(":")[0] for _ in range(2)] == ["id", "data"]
+        once = await gateway.http.get("/api/v1/ops/scheduling/stream?once=1")
+        assert [line.partition(":")[0] for line in once.text.splitlines()[:2]] == ["id", "data"]
 
 
 async def test_a_handshake_that_lost_its_upgrade_is_told_so(tmp_path: Path) -> None:

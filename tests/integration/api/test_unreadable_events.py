@@ -58,6 +58,7 @@ async def test_a_stub_stands_for_each_of_them(tmp_path: Path) -> None:
             stubs = {e["seq"]: e for e in events if e["type"] == "event_unreadable"}
             assert {seq: stub["data"]["type"] for seq, stub in stubs.items()} == bad
             assert all(stub["data"]["problem"] for stub in stubs.values())
-            assert {e["type"] for e in events} == {"cron_job_created", "event_unreadable"}
+            types = {e["type"] for e in events} - {"notification_changed"}  # of the bad rows
+            assert types == {"cron_job_created", "event_unreadable"}
         assert [e["type"] for e in audit].count("event_unreadable") == 3
         assert [e["type"] for e in audit].count("cron_job_created") == 2

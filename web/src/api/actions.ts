@@ -218,6 +218,18 @@ export function useDeleteJob() {
   });
 }
 
+/** Lets jobs use a service again, before the time that its cooldown names. */
+export function useClearResource() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: (resource: string) =>
+      take(api.POST('/api/v1/ops/resources/clear', { body: { resource } })),
+    onSuccess: (_answer, resource) => toast(`Jobs use ${resource} again`),
+    onError: tellFailure,
+    onSettled: () => void outdate(keys.resources, keys.notifications),
+  });
+}
+
 /** Sends a test message to the channel of that name, or to each. */
 export function useTestChannels() {
   const outdate = useOutdate();

@@ -230,6 +230,9 @@ export interface EventData {
   [key: string]: unknown;
 }
 
+/** A service in a cooldown: jobs wait for it. */
+export type Resource = Schemas['ResourceDown'];
+
 /** A page of runs, newest first; `next` is the place where the next page begins, or null. */
 export interface RunPage {
   runs: Run[];

@@ -33,6 +33,7 @@ export const keys = {
   files: (id: string) => ['files', id] as const,
   notifications: [...pushed, 'notifications'] as const,
   channels: [...pushed, 'channels'] as const,
+  resources: [...pushed, 'resources'] as const,
   ledger: [...pushed, 'ledger'] as const,
   continuity: ['continuity'] as const,
   config: ['config'] as const,

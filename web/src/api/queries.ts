@@ -246,6 +246,15 @@ export const useChannels = () =>
     refetchInterval: useInterval('continuity'),
   });
 
+/** The services that are away, and that jobs wait for. */
+export const useResourcesDown = () =>
+  useQuery({
+    queryKey: keys.resources,
+    queryFn: async ({ signal }) =>
+      (await take(api.GET('/api/v1/ops/resources', { signal }))).resources,
+    refetchInterval: useInterval('continuity'),
+  });
+
 export const useNotifications = () =>
   useQuery({
     queryKey: keys.notifications,

@@ -2177,10 +2177,40 @@ export interface components {
         };
         /** ResourceDocument */
         ResourceDocument: {
+            resource: components["schemas"]["ResourceDown"];
+        } & {
+            [key: string]: unknown;
+        };
+        /** ResourceDown */
+        ResourceDown: {
             /** Resource */
-            resource: {
-                [key: string]: unknown;
-            };
+            resource: string;
+            /**
+             * Cause
+             * @enum {string}
+             */
+            cause: "rate_limited" | "quota" | "unreachable" | "refused";
+            /** Description */
+            description: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "probing" | "due";
+            /** Since Utc */
+            since_utc: string;
+            /** Until Utc */
+            until_utc: string;
+            /** Until Named */
+            until_named: boolean;
+            /** Failed Probes */
+            failed_probes: number;
+            /** Slots */
+            slots: number;
+            /** Run Id */
+            run_id: string | null;
+            /** Error */
+            error: string | null;
         } & {
             [key: string]: unknown;
         };
@@ -2195,9 +2225,7 @@ export interface components {
         /** ResourcesDocument */
         ResourcesDocument: {
             /** Resources */
-            resources: {
-                [key: string]: unknown;
-            }[];
+            resources: components["schemas"]["ResourceDown"][];
         } & {
             [key: string]: unknown;
         };

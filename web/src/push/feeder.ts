@@ -60,6 +60,10 @@ export function outdatedBy(event: BusEvent): QueryKey[] {
       return [keys.notifications];
     case 'channel_changed':
       return [keys.notifications, keys.channels];
+    case 'resource_cooldown_opened':
+    case 'resource_cooldown_prolonged':
+    case 'resource_cooldown_closed':
+      return [keys.resources, keys.notifications];
     case 'flag_changed':
       return [keys.config, keys.flags, keys.audit];
     case 'heartbeat_failed':

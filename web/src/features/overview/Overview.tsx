@@ -12,6 +12,7 @@ import { FirstSteps } from './FirstSteps';
 import { HeartbeatPanel } from './HeartbeatPanel';
 import { LedgerPanel } from './LedgerPanel';
 import styles from './Overview.module.css';
+import { ServicesDown } from './ServicesDown';
 import { Tiles } from './Tiles';
 
 const TodayBoard = lazy(() => import('./TodayBoard'));
@@ -36,6 +37,7 @@ export default function Overview(): JSX.Element {
       ) : (
         <>
           <Tiles />
+          <ServicesDown />
           <div className={styles.columns}>
             <Decisions />
             <HeartbeatPanel />
