@@ -165,6 +165,67 @@ def test_a_run_that_ends_while_no_gateway_is_there_has_its_own_outcome(
     assert (run["exit_code"], run["error"]) == (3, "exit code 3; last line: ended")
 
 
+def test_a_run_that_is_rate_limited_while_no_gateway_is_there_opens_the_cooldown(
+    make_gateway: MakeGateway, tmp_path: Path
+) -> None:
+    gateway = waiting_gateway(make_gateway, tmp_path / "go")
+    command = f'{UNTIL_GO}; echo UA_RETRY_AFTER=600 > "$UA_OUTCOME_FILE"; exit 75'
+    run_id = run_job(gateway, command, resources=["model"])
+    wait_for(lambda: bool(children_of(gateway, run_id)), gateway)
+    gateway.kill()
+    (tmp_path / "go").touch()
+    wait_for(lambda: not children_of(gateway, run_id), gateway)
+    gateway.start()
+    wait_for(lambda: statuses(gateway) == ["error"], gateway)
+    assert get(gateway, f"/cron/runs/{run_id}")["run"]["end_class"] == "rate_limited"
+    (cooldown,) = get(gateway, "/ops/resources")["resources"]
+    assert (cooldown["resource"], cooldown["cause"]) == ("model", "rate_limited")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "{}",
+        "null",
+        "not JSON",
+        '{"run_id": "run_of_another", "code": 0, "over_limit": false, "cut": false}',
+        '{"run_id": "RUN", "code": 4096, "over_limit": false, "cut": false}',
+        '{"run_id": "RUN", "code": true, "over_limit": false, "cut": false}',
+        "[" * 2000,
+    ],
+)
+def test_an_exit_record_that_no_keeper_writes_is_not_believed(
+    make_gateway: MakeGateway, tmp_path: Path, record: str
+) -> None:
+    gateway = waiting_gateway(make_gateway, tmp_path / "go")
+    run_id = run_job(gateway, "exec sleep 600")
+    wait_for(lambda: bool(children_of(gateway, run_id)), gateway)
+    (child,) = children_of(gateway, run_id)
+    gateway.kill()
+    (folder,) = (gateway.data_dir / "keepers").iterdir()
+    os.kill(keeper_of(child), signal.SIGKILL)
+    os.kill(child, signal.SIGKILL)
+    (folder / "exit").write_text(record.replace("RUN", run_id))
+    gateway.start()
+    wait_for(lambda: statuses(gateway) == ["interrupted"], gateway)
+
+
+def test_a_second_signal_ends_the_drain_and_the_run_goes_on(
+    make_gateway: MakeGateway, tmp_path: Path
+) -> None:
+    gateway = waiting_gateway(make_gateway, tmp_path / "go", UA_DRAIN_SECONDS="600")
+    run_job(gateway, UNTIL_GO)
+    gateway.wait_for_output(b"cron_run_started")
+    os.kill(gateway.pid, signal.SIGTERM)
+    gateway.wait_for_output(b'"drain_began"')
+    os.kill(gateway.pid, signal.SIGTERM)
+    assert gateway.wait() == 0
+    assert statuses(gateway) == ["running"]
+    (tmp_path / "go").touch()
+    gateway.start()
+    wait_for(lambda: statuses(gateway) == ["success"], gateway)
+
+
 def test_an_adopted_run_can_be_cancelled_and_all_its_processes_end(
     make_gateway: MakeGateway, tmp_path: Path
 ) -> None:

@@ -5,16 +5,22 @@ Waiting runs that are too late are missed, and every slot that passed since is d
 """
 
 from collections.abc import Collection
+from dataclasses import replace
+
+import structlog
 
 from universal_agent.clock import Clock
 from universal_agent.domain.judge import Cause
 from universal_agent.domain.slot import Source
 from universal_agent.engine.ids import new_id
+from universal_agent.engine.jobs import begun
 from universal_agent.engine.off import OffEngine
 from universal_agent.engine.replanning import plan_by_present_rules
 from universal_agent.engine.scheduler import Scheduler
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
+
+_log = structlog.get_logger(__name__)
 
 _BATCH = 500
 
@@ -46,7 +52,38 @@ class Recovery:
             await self._scheduler.catch_up(cause)
         if any(engine.source is Source.CRON for engine in on):
             await plan_by_present_rules(self._store, now=now)
+        await self._resume_auto_paused()
         await self._store.write(verbs.planned_stops.started)
+
+    async def _resume_auto_paused(self) -> None:
+        """Resume the jobs that an earlier version switched off after repeated failures.
+
+        A job that still fails is held again, with its slots expected and probed.
+        """
+        if not (jobs := await self._store.read(verbs.auto_paused.auto_paused_jobs)):
+            return
+        for job in jobs:
+            now = self._clock.now()
+            resumed = begun(
+                job.replaced_by(
+                    replace(job.spec, enabled=True, off_label=None),
+                    now=now,
+                    next_run_at=None,
+                    continues=False,
+                )
+            )
+            if resumed.next_run_at is None:
+                continue  # a one-shot whose time has passed
+            await self._store.write(
+                verbs.jobs.update_job,
+                replace(resumed, consecutive_failures=0),
+                replaces=job,
+                closed_at=job.end(now),
+                changed=["enabled", "off_label"],
+                now=now,
+            )
+            _log.info("job_resumed", job_id=job.job_id, was=job.spec.off_label)
+        await self._store.write(verbs.auto_paused.auto_paused_resumed)
 
     async def _miss_queued(self, cause: Cause, outage_id: str, *, of: Source | None = None) -> None:
         while True:

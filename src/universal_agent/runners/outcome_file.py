@@ -1,7 +1,8 @@
 """The file in which a program says how its run ended, beyond its exit code.
 
 The program finds the path in `UA_OUTCOME_FILE` and writes lines `NAME=value` there. The path
-follows from the run alone, so that a later process finds the same file.
+follows from the run alone, and the file stays with the run's log: a process that adopts the run
+after it was read, and before its end was recorded, reads the same.
 """
 
 import re
@@ -48,14 +49,11 @@ def make_folder_of(path: Path | None) -> None:
 
 
 def read_outcome(path: Path) -> SaidOutcome:
-    """What the file says, and remove it. An absent file, or one that is no file, says nothing."""
+    """What the file says. An absent file, or one that is no file, says nothing."""
     try:
         text = read_regular(path, limit=_BYTES).decode("utf-8", "replace")
     except OSError:
         return SaidOutcome()
-    finally:
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
     said: dict[str, str] = {}
     for line in text.splitlines():
         if (match := _LINE.fullmatch(line)) is not None and (value := match[2].strip("\"'")):

@@ -60,6 +60,10 @@ class Gateway:
         """A store on the database in the data directory."""
         return ManualStore(self._settings.database_path, self.clock)
 
+    @property
+    def database_path(self) -> Path:
+        return self._settings.database_path
+
     async def stop(self) -> None:
         """Stop it as it should be stopped."""
         await self.runtime.stop()

@@ -1,5 +1,8 @@
 """Jobs that fail again and again are held: skipped slot by slot, probed, and released."""
 
+import sqlite3
+from contextlib import closing
+from importlib import resources
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -120,3 +123,47 @@ class TestFailureInARow:
         scanned, projected = await both_calendars(gateway.store, window)
         assert (scanned.slots, scanned.jobs) == (projected.slots, projected.jobs)
         assert "breaker" in {slot.reason for slot in scanned.slots}
+
+
+class TestJobsThatEarlierVersionsSwitchedOff:
+    """Earlier versions switched a job off after repeated failures: it had no slots any more."""
+
+    async def test_they_are_resumed_once_and_their_slots_are_expected_again(
+        self, gateway: Gateway, clock: ManualClock
+    ) -> None:
+        paused, off = await gateway.create(), await gateway.create()
+        beats = await gateway.session()
+        for job in (paused, off):
+            await gateway.runtime.jobs.edit(job.job_id, PAUSED)
+        await gateway.stop()
+        self.switch_off(gateway, paused.job_id, beats.job_id)
+        await clock.advance(600)
+        began = clock.now()
+        await gateway.start()
+        await clock.advance(180)
+        for job in (paused, beats):
+            assert (await gateway.job(job)).spec.off_label is None
+            assert (await gateway.ledger(job, start=began)).expected == 3
+        assert (await gateway.job(off)).spec.off_label is OffLabel.PAUSED
+        await gateway.runtime.jobs.edit(paused.job_id, PAUSED)
+        await gateway.stop()
+        await gateway.start()
+        assert not (await gateway.job(paused)).spec.enabled
+
+    def switch_off(self, gateway: Gateway, *job_ids: str) -> None:
+        """What the earlier version left, and the migration over it."""
+        migration = resources.files("universal_agent.store") / "migrations"
+        statements = (migration / "0026_auto_paused.sqlite.sql").read_text()
+        with closing(sqlite3.connect(gateway.database_path)) as database, database:
+            for job_id in job_ids:
+                database.execute(
+                    "UPDATE job_versions SET spec = json_set(spec, '$.enabled', json('false'), "
+                    "'$.off_label', 'auto_paused') WHERE job_id = ? AND effective_until IS NULL",
+                    (job_id,),
+                )
+                database.execute(
+                    "UPDATE jobs SET enabled = 0, next_run_at = NULL, due_at = NULL, "
+                    "consecutive_failures = 10 WHERE job_id = ?",
+                    (job_id,),
+                )
+            database.execute(statements)

@@ -78,6 +78,9 @@ async def test_other_ends_are_not_classified(command: str, run: Any) -> None:
     assert (await run(command)).ending is None
 
 
-async def test_the_file_is_removed_when_it_has_been_read(run: Any, tmp_path: Path) -> None:
-    await run("echo UA_OUTCOME=quota > $UA_OUTCOME_FILE; exit 1")
-    assert list((tmp_path / "logs").iterdir()) == []
+async def test_a_process_that_judges_the_run_again_reads_the_same(
+    run: Any, clock: ManualClock
+) -> None:
+    first = await run("echo UA_OUTCOME=quota > $UA_OUTCOME_FILE; exit 1")
+    assert await run("exit 1") == first
+    assert first.ending == limited(EndClass.QUOTA, None, clock)

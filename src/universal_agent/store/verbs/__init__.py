@@ -5,6 +5,7 @@ A verb that changes something commits the change and its event in one transactio
 
 from universal_agent.store.verbs import (
     admission,
+    auto_paused,
     beat_reports,
     beats,
     calendar,
@@ -36,6 +37,7 @@ from universal_agent.store.verbs import (
 
 __all__ = [
     "admission",
+    "auto_paused",
     "beat_reports",
     "beats",
     "calendar",
