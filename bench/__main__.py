@@ -33,6 +33,7 @@ class Part(StrEnum):
     FEED = "feed"
     STREAM = "stream"
     WAKE = "wake"
+    LANES = "lanes"
     RIM = "rim"
     GROWTH = "growth"
 

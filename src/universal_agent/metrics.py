@@ -5,7 +5,7 @@ One object, created by the composition root and passed to everything that counts
 """
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 
 import prometheus_client as prometheus
@@ -144,6 +144,15 @@ class Metrics:
         self.runs_running = prometheus.Gauge(
             "ua_runs_running", "Runs that a runner has right now.", registry=self.registry
         )
+        self._pools = [
+            prometheus.Gauge(f"ua_pool_{name}", words, ["pool"], registry=self.registry)
+            for name, words in (
+                ("size", "Runs of the pool that may be in execution."),
+                ("running", "Runs of the pool in execution."),
+                ("waiting", "Runs of the pool that wait."),
+                ("oldest_wait_seconds", "How long the first of them has waited; 0: none waits."),
+            )
+        ]
         self.slots_unaccounted = prometheus.Gauge(
             "ua_slots_unaccounted",
             "Expected slots of the last ten minutes without an outcome; must be 0.",
@@ -157,6 +166,13 @@ class Metrics:
         )
         #: The counter of restarts of a loop.
         self.loop_restarts = cache(restarts.labels)
+
+    def pools(self, figures: Mapping[str, tuple[float, float, float, float]]) -> None:
+        """Set size, running, waiting and oldest wait of each pool; others have none."""
+        for index, gauge in enumerate(self._pools):
+            gauge.clear()
+            for name, values in figures.items():
+                gauge.labels(name).set(values[index])
 
     def count(self, name: str, by: int = 1) -> None:
         """Add to one of the contract's counters."""

@@ -112,6 +112,7 @@ class Runtime:
         self.held_jobs = HeldJobs(base.store)
         self._execution = build_execution(base)
         self._health.drains(self._execution.drain)
+        self._health.asks(self._execution.pools)
         self._commands = build_commands(base, self._execution, self._watch)
         self._answers = build_answers(
             base, self._execution, self._commands, self._health, started_at=self.started_at
@@ -171,6 +172,7 @@ class Runtime:
         self.scheduler = execution.scheduler
         self.executor = execution.executor
         self.resources = execution.resources
+        self.pools = execution.pools
         self.recovery = execution.recovery
         self.drain = execution.drain
         self.reconciler = execution.reconciler
@@ -275,6 +277,7 @@ class Runtime:
         off_engines = self._execution.off_engines
         with self.timer.looking():
             await self.own_process.register()
+            await self.pools.apply()
             await self.reconciler.close_lost(but=self.own_process.id)
             await self.recovery.run(
                 off=[off_engines[source] for source in self._switches.off],
@@ -288,6 +291,7 @@ class Runtime:
             keep("heartbeats", heartbeats.run)
             keep("workspace watch", heartbeats.follow_files)
         keep("executor", self.executor.run)
+        keep("pools", self.pools.run)
         if not self.store.is_exclusive:
             keep("process beats", self.own_process.run_beats)
             keep("reconciler", self.own_process.run_reconciler)

@@ -18,6 +18,7 @@ from universal_agent.channel_settings import Channels
 from universal_agent.errors import SettingsError
 from universal_agent.files import read_regular
 from universal_agent.masking import secrets_in_url, without_user
+from universal_agent.pool_sizes import pool_sizes
 from universal_agent.setting_values import (
     Flag,
     Words,
@@ -83,6 +84,16 @@ class Settings(BaseSettings):
     enable_heartbeat: Flag = True
     cron_max_concurrency: int = Field(default=8, ge=1, le=4096)
     cron_mock_response: Flag = False
+    #: Workers in reserve for beats, turns and light jobs.
+    light_workers: int = Field(default=2, ge=0, le=1024)
+    #: Named bounds: NAME=SIZE, separated by commas.
+    pools: Words = ()
+    #: Waiting for this long raises a run's priority by one step.
+    queue_aging_seconds: int = Field(default=300, ge=1)
+    #: Health says so when a run has waited for this long.
+    pool_wait_warn_seconds: int = Field(default=300, ge=1)
+    #: The least time between two starts of missed slots.
+    catch_up_spacing_ms: int = Field(default=100, ge=0, le=60_000)
 
     # -- heartbeats: domain/heartbeat.py reads the words in them
     heartbeat_mock_response: Flag = False
@@ -184,6 +195,12 @@ class Settings(BaseSettings):
     @classmethod
     def _known_zone(cls, value: str) -> str:
         return known_zone(value)
+
+    @field_validator("pools")
+    @classmethod
+    def _pool_sizes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        pool_sizes(value)
+        return value
 
     @field_validator("public_url")
     @classmethod

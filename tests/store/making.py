@@ -59,6 +59,8 @@ def new_job(
     metadata: dict[str, Any] | None = None,
     delete_after_run: bool = False,
     user_id: str = "default",
+    pool: str | None = None,
+    light: bool = False,
     **policy: Any,
 ) -> Job:
     """A job that expects a slot each minute after noon, unless another schedule is given."""
@@ -72,6 +74,8 @@ def new_job(
         user_id=user_id,
         metadata=metadata or {},
         delete_after_run=delete_after_run,
+        pool=pool,
+        light=light,
         policy=Policy(**policy),
     )
     return Job(

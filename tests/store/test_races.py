@@ -176,6 +176,16 @@ class TestClaiming:
         assert two.rows("SELECT process_id FROM runs") == [(PROCESS.process_id,)]
         assert two.told()["run_started"] == 1
 
+    async def test_two_processes_take_no_more_places_of_a_pool_than_it_has(self, two: Two) -> None:
+        await two.one.write(verbs.pools.put_pool, "gpu", 2, by="ada", now=NOON)
+        for n in range(6):
+            await waiting(two.one, await a_job(two.one, f"job_{n}", pool="gpu"))
+        one, other = await outcomes(
+            two.one.write(verbs.execution.claim, free_workers=4, process=PROCESS, now=FIRST),
+            two.other.write(verbs.execution.claim, free_workers=4, process=OTHER, now=FIRST),
+        )
+        assert len(one.claimed) + len(other.claimed) == 2
+
     async def test_a_serial_job_has_one_running_run(self, two: Two) -> None:
         """Two runs of it wait; both are the first one to somebody."""
         job = await a_job(two.one)

@@ -12,7 +12,7 @@ router = APIRouter(prefix="/api/v1", tags=["health"])
 
 
 class HealthDocument(Answer):
-    status: Literal["healthy", "draining", "unhealthy"]
+    status: Literal["healthy", "degraded", "draining", "unhealthy"]
     timestamp: str
     version: str
     db_status: Literal["connected", "error"]
@@ -26,7 +26,9 @@ class HealthDocument(Answer):
 def _status(health: HealthReport) -> str:
     if not health.ok:
         return "unhealthy"
-    return "draining" if health.is_draining else "healthy"
+    if health.is_draining:
+        return "draining"
+    return "degraded" if health.is_degraded else "healthy"
 
 
 @router.get(

@@ -58,6 +58,7 @@ async def exposition(request: Request) -> Response:
     try:
         waiting = await runtime.store.read(verbs.runs.count_waiting)
         missed = await runtime.store.read(verbs.stasis.count_pending_slots)
+        metrics.pools(await runtime.pools.figures())
     except StoreUnavailable:
         # The other figures are needed most then.
         waiting = missed = math.nan

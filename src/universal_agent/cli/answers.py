@@ -99,8 +99,8 @@ _NAMES = {
     TEXT: (
         "cause client_turn_id code command confidence description detail event_id expected_hash "
         "hash id job_id kind message mode name on_miss outage_id outcome output_preview overlap "
-        "process_id proposal_id resolution run_id runner session_id source source_ref status "
-        "summary text timezone_source title trigger type url user_id version workspace_dir"
+        "origin process_id proposal_id resolution run_id runner session_id source source_ref "
+        "status summary text timezone_source title trigger type url user_id version workspace_dir"
     ),
     TEXT.or_null(): (
         "active_hours agent by changed_by config_error error host model next_cursor off_label "
@@ -115,11 +115,11 @@ _NAMES = {
     INTEGER: (
         "attempt auto_pause_after clients consecutive_failures count cursor done event_bus_seq "
         "expected in_flight interrupted job.version jobs.version oldest_seq open_runs position "
-        "refused retries seq size total unaccounted_count"
+        "light_workers pools.running refused retries seq size total waiting unaccounted_count"
     ),
     INTEGER.or_null(): "data.count exit_code",
     SECONDS: "jitter_seconds misfire_grace_seconds timeout_seconds",
-    SECONDS.or_null(): "duration_seconds useful_for_seconds",
+    SECONDS.or_null(): "duration_seconds oldest_wait_seconds useful_for_seconds",
     EPOCH: "at scheduled_at",
     EPOCH.or_null(): "last_run last_run_at next_run next_run_at started_at",
     TIME: (
@@ -129,11 +129,13 @@ _NAMES = {
     TIME.or_null(): "changed_at useful_until_utc",
     ZONE: "timezone",
     OBJECT: (
-        "data delivery deployment_profile echo event group job metadata outcomes proposal run "
+        "data delivery deployment_profile echo event group job metadata outcomes pool proposal run "
         "schedule"
     ),
     OBJECT.or_null(): "after data.run fail_on last_summary",
-    OBJECTS: "entries events jobs next notifications results runs sessions stasis_queue suppressed",
+    OBJECTS: (
+        "entries events jobs next notifications pools results runs sessions stasis_queue suppressed"
+    ),
     OBJECTS_BY_NAME: "flags heartbeats",
     COUNTS: "missed ran skipped",
     TEXTS: "connected_targets lines notes reasons sentences unaccounted warnings",

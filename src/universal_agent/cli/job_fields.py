@@ -140,6 +140,22 @@ def job_fields(
             rich_help_panel=_WHEN_LATE,
         ),
     ] = None,
+    pool: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The pool that bounds its runs, or none.",
+            rich_help_panel=_WHEN_LATE,
+        ),
+    ] = None,
+    light: Annotated[
+        bool | None,
+        typer.Option(
+            "--light/--no-light",
+            help="Whether its runs are short enough for the workers in reserve.",
+            rich_help_panel=_WHEN_LATE,
+        ),
+    ] = None,
     jitter: Annotated[
         str | None,
         typer.Option(
@@ -164,6 +180,7 @@ def job_fields(
         "retries": retries,
         "retry_interrupted": retry_interrupted,
         "auto_pause_after": auto_pause_after,
+        "light": light,
     }
     fields = {name: value for name, value in given.items() if value is not None}
     lengths = {
@@ -179,6 +196,8 @@ def job_fields(
         fields["fail_on"] = _fail_on(fail_on)
     if resources is not None:
         fields["resources"] = None if resources == "default" else _listed(resources)
+    if pool is not None:
+        fields["pool"] = None if pool == NONE else pool
     facts = {"session_id": session, "priority": priority}
     facts = {name: value for name, value in facts.items() if value is not None}
     if metadata is not None or facts:

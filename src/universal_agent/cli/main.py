@@ -24,6 +24,7 @@ from universal_agent.cli import (
     ledger,
     notifications,
     notify,
+    pools,
     projection,
     resources,
     runs,
@@ -60,6 +61,7 @@ GROUPS = (
     heartbeats,
     notifications,
     notify,
+    pools,
     resources,
     flags,
 )

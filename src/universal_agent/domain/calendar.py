@@ -375,6 +375,7 @@ class _Builder:
                 "last_scheduled_at_utc": latest.span.last_at.isoformat(),
             },
             "cause": latest.cause,
+            "held_by": latest.held_by,
             "outage_id": latest.outage_id,
             "useful_until_utc": None if useful_until is None else useful_until.isoformat(),
             "changed_since": job.version != latest.job_version,

@@ -8,10 +8,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from universal_agent.domain.fail_on import check_fail_on, read_fail_on
-from universal_agent.domain.job import JobSpec, OffLabel, OnMiss, Overlap, Policy
+from universal_agent.domain.job import (
+    LONGEST_LIGHT_SECONDS,
+    JobSpec,
+    OffLabel,
+    OnMiss,
+    Overlap,
+    Policy,
+)
 from universal_agent.domain.job_draft import JobDraft, with_unix_lines
 from universal_agent.domain.local_time import load_zone
 from universal_agent.domain.miss_defaults import FOLLOWING, policy_by_cadence
+from universal_agent.domain.pools import check_pool_name
 from universal_agent.domain.resources import read_resources
 from universal_agent.domain.said_schedule import SCHEDULE_FIELDS, SaidSchedule, read_schedule
 from universal_agent.domain.schedule import (
@@ -84,6 +92,8 @@ def draft_job(
         changes["fail_on"] = read_fail_on(draft.fail_on)
     if draft.is_given("resources"):
         changes["resources"] = read_resources(draft.resources)
+    if draft.is_given("pool"):
+        changes["pool"] = None if draft.pool is None else check_pool_name(draft.pool)
     if base is not None and changes.get("title") == base.display_title:
         del changes["title"]  # it only repeats what is shown without a title
     enabled = changes.get("enabled", old.enabled)
@@ -95,7 +105,7 @@ def draft_job(
         off_label=_off_label(draft, enabled, old),
         policy=_policy(draft, old.policy),
     )
-    spec = _with_miss_policy(spec, draft, base, default_on_miss)
+    spec = _with_miss_policy(_light(spec, draft, base), draft, base, default_on_miss)
     if spec.fail_on is not None:
         check_fail_on(spec.fail_on, spec.runner)
     if not schedule_matches(spec.schedule, spec.delete_after_run):
@@ -107,8 +117,33 @@ def draft_job(
     return Drafted(spec, base is None or not spec.expects_as(base))
 
 
+def _light(spec: JobSpec, draft: JobDraft, base: JobSpec | None) -> JobSpec:
+    """The spec with a limit that fits a light job. Raises InvalidInput for a longer one.
+
+    A light run holds a worker that others are meant to find free.
+    """
+    limit = spec.policy.timeout_seconds
+    if not spec.light or limit <= LONGEST_LIGHT_SECONDS:
+        return spec
+    if base is None and draft.timeout_seconds is None:
+        return replace(spec, policy=replace(spec.policy, timeout_seconds=LONGEST_LIGHT_SECONDS))
+    raise InvalidInput(
+        f"expected a limit of at most {LONGEST_LIGHT_SECONDS} s for a light job, got {limit} s; "
+        "shorten timeout_seconds, or leave the job out of the workers in reserve (light: false)",
+        field="timeout_seconds" if draft.timeout_seconds is not None else "light",
+    )
+
+
 #: Fields that null leaves as they are, and those that it clears.
-_KEPT = ("runner", "workspace_dir", "enabled", "delete_after_run", "metadata", "side_effects")
+_KEPT = (
+    "runner",
+    "workspace_dir",
+    "enabled",
+    "delete_after_run",
+    "metadata",
+    "side_effects",
+    "light",
+)
 _CLEARED = ("title", "model")
 
 

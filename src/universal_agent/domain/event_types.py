@@ -29,6 +29,7 @@ built from these events alone.
 | resource_cooldown_prolonged | the outage goes on | as of resource_cooldown_opened |
 | resource_cooldown_closed | it is over: a probe, an operator, or no use | as before; why, by |
 | flag_changed | a flag was overridden, or an override taken back | name, value, override, by |
+| pool_changed | a pool was made, resized or removed | name, size, origin, by |
 | feed_token_created, feed_token_revoked | a token for calendar programs | name, by |
 | notification_changed | a notification is new, changed, over or marked | notification_id, kind, |
 | | | severity, title, about, is_open, notification_status, by |
@@ -101,6 +102,7 @@ class EventType(StrEnum):
     RESOURCE_COOLDOWN_PROLONGED = "resource_cooldown_prolonged"
     RESOURCE_COOLDOWN_CLOSED = "resource_cooldown_closed"
     FLAG_CHANGED = "flag_changed"
+    POOL_CHANGED = "pool_changed"
     FEED_TOKEN_CREATED = "feed_token_created"  # noqa: S105 - a name
     FEED_TOKEN_REVOKED = "feed_token_revoked"  # noqa: S105
     NOTIFICATION_CHANGED = "notification_changed"
@@ -124,6 +126,7 @@ AUDITED = (
     EventType.CALENDAR_MISSED_RESOLVED,
     EventType.CALENDAR_CHANGE_APPLIED,
     EventType.FLAG_CHANGED,
+    EventType.POOL_CHANGED,
     EventType.FEED_TOKEN_CREATED,
     EventType.FEED_TOKEN_REVOKED,
 )
@@ -169,6 +172,7 @@ CANCEL_REQUESTED: Mapping[str, EventType] = {
 }
 #: These change nothing in the calendar.
 ASIDE = (
+    EventType.POOL_CHANGED,
     EventType.FEED_TOKEN_CREATED,
     EventType.FEED_TOKEN_REVOKED,
     EventType.FLAG_CHANGED,

@@ -13,6 +13,7 @@ from universal_agent.domain.cooldown import Closed, Cooldown
 from universal_agent.domain.event_types import CANCEL_REQUESTED, RETRY_DROPPED, EventType
 from universal_agent.domain.job import Job, JobSpec, spec_to_record
 from universal_agent.domain.notifications import Notification
+from universal_agent.domain.pools import Pool
 from universal_agent.domain.run import Run, RunStatus
 from universal_agent.domain.session import Session
 from universal_agent.domain.slot import SlotKey, Source, epoch
@@ -276,6 +277,7 @@ def missed_record(missed: MissedRecord) -> dict[str, Any]:
         "note": missed.note,
         "decided_by": missed.decided_by,
         "run_id": missed.run_id,
+        "held_by": missed.held_by,
     }
 
 
@@ -396,6 +398,13 @@ def flag_changed(name: str, *, value: bool, override: bool, by: str, now: dateti
     """A flag has another value, or the same one from elsewhere."""
     data = {"name": name, "value": value, "override": override, "by": by}
     return _about(EventType.FLAG_CHANGED, name, None, now, "1" if value else "0", data)
+
+
+def pool_changed(pool: Pool, *, size: int | None, by: str, now: datetime) -> NewEvent:
+    """A pool was made, resized, or removed (`size` is None)."""
+    data = {"name": pool.name, "size": size, "origin": pool.origin, "by": by}
+    change = "removed" if size is None else "set"
+    return _about(EventType.POOL_CHANGED, pool.name, None, now, change, data)
 
 
 def feed_token_created(name: str, *, by: str, now: datetime) -> NewEvent:

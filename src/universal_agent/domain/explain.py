@@ -239,7 +239,8 @@ def _skipped(reason: str | None) -> str:
 
 def _missed(record: MissedRecord) -> list[str]:
     span = record.span
-    sentences = [f"It was missed: {_CAUSES[record.cause]}."]
+    why = _CAUSES[record.cause] if record.held_by is None else record.held_by
+    sentences = [f"It was missed: {why}."]
     if span.count > 1:
         sentences.append(
             f"It is one of {span.count} slots missed from {span.first_at:%Y-%m-%d %H:%M:%S} to "

@@ -156,6 +156,10 @@ class JobSpec:
     follows_cadence: tuple[str, ...] = ()
     #: What its runs use; None: by its runner and command (domain/resources.py).
     resources: tuple[str, ...] | None = None
+    #: The pool that bounds how many of its runs are in execution (domain/pools.py).
+    pool: str | None = None
+    #: Whether its runs are short enough for the workers in reserve.
+    light: bool = False
 
     @property
     def is_held(self) -> bool:
@@ -194,6 +198,15 @@ class JobSpec:
             return named
         line = self.command.strip().splitlines()[0] if self.command.strip() else ""
         return line if len(line) <= 60 else line[:59] + "…"
+
+
+#: The longest time limit of a light job, in seconds.
+LONGEST_LIGHT_SECONDS = 300
+
+
+def is_light(spec: JobSpec) -> bool:
+    """Whether its runs may take the workers in reserve: beats, turns, and light jobs."""
+    return spec.light or spec.source is not Source.CRON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -349,6 +362,8 @@ def spec_to_record(spec: JobSpec) -> dict[str, Any]:
         "side_effects": spec.side_effects,
         "follows_cadence": list(spec.follows_cadence),
         "resources": None if spec.resources is None else list(spec.resources),
+        "pool": spec.pool,
+        "light": spec.light,
     }
 
 
@@ -382,4 +397,6 @@ def spec_from_record(record: Mapping[str, Any]) -> JobSpec:
         side_effects=record.get("side_effects", False),
         follows_cadence=tuple(record.get("follows_cadence", ())),
         resources=_names(record.get("resources")),
+        pool=record.get("pool"),
+        light=record.get("light", False),
     )

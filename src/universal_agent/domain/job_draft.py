@@ -182,6 +182,16 @@ class JobDraft(BaseModel):
         examples=[["https://api.example.com"], ["claude", "github"]],
     )
 
+    pool: str | None = Field(
+        default=None,
+        description="The pool that bounds how many of its runs are in execution; null: none.",
+        examples=["browser"],
+    )
+    light: bool | None = Field(
+        default=None,
+        description="Whether its runs are short enough for the workers in reserve.",
+    )
+
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Self:
         """The draft of these fields. Raises InvalidInput that names the first invalid one."""

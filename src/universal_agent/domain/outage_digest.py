@@ -30,6 +30,8 @@ class OutageDigest:
     missed: int
     useful: int
     jobs: tuple[str, ...]
+    #: What held the pool at the latest miss, in words.
+    held_by: str | None = None
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> "OutageDigest":
@@ -42,6 +44,7 @@ class OutageDigest:
             record["missed"],
             record["useful"],
             tuple(record["jobs"]),
+            record.get("held_by"),
         )
 
     def with_miss(self, data: Mapping[str, Any], now: datetime) -> "OutageDigest":
@@ -55,6 +58,7 @@ class OutageDigest:
             self.missed + data["count"],
             self.useful + int(useful),
             self.jobs if job_id in self.jobs else (*self.jobs, job_id)[:1000],
+            data.get("held_by") or self.held_by,
         )
 
     def record(self) -> dict[str, Any]:
@@ -65,6 +69,7 @@ class OutageDigest:
             "missed": self.missed,
             "useful": self.useful,
             "jobs": list(self.jobs),
+            "held_by": self.held_by,
         }
 
     def words(self, title: str, *, is_planned: bool = False) -> tuple[str, str]:
@@ -84,6 +89,6 @@ class OutageDigest:
             f"{self.missed} missed: {what}",
             (
                 f"{_CAUSE_WORDS[Cause(self.cause)]} {span} UTC: {self.missed} missed, "
-                f"{groups} still useful"
+                f"{groups} still useful" + (f"; {self.held_by}" if self.held_by else "")
             ),
         )

@@ -177,7 +177,12 @@ class Projection:
 
     def _put_missed(self, source_ref: str, record: Mapping[str, Any]) -> None:
         source = _source_of(record["event_id"])
-        self.missed[record["missed_id"]] = {**record, "source": source, "source_ref": source_ref}
+        self.missed[record["missed_id"]] = {
+            "held_by": None,
+            **record,
+            "source": source,
+            "source_ref": source_ref,
+        }
 
     def _except(self, event: Event) -> None:
         match event.data["change"]:

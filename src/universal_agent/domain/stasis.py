@@ -64,6 +64,8 @@ class MissedRecord:
     note: str | None = None
     decided_by: str | None = None
     run_id: str | None = None
+    #: What held the pool while it waited, in words; of slots missed for capacity.
+    held_by: str | None = None
 
     @property
     def event_id(self) -> str:

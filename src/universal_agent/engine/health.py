@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from universal_agent.engine.drain import Drain
+from universal_agent.engine.pools import Pools
 from universal_agent.engine.supervisor import Supervisor
 from universal_agent.engine.watchdog import Watchdog
 from universal_agent.masking import mask
@@ -17,6 +18,8 @@ class HealthReport:
     #: Why not, one sentence each.
     reasons: tuple[str, ...]
     store_error: str | None
+    #: Runs wait too long: it is up, and has too little room.
+    is_degraded: bool = False
     #: The gateway drains, and stops when its runs have ended.
     is_draining: bool = False
 
@@ -29,11 +32,16 @@ class Health:
         self._supervisor = supervisor
         self._watchdog: Watchdog | None = None
         self._drain: Drain | None = None
+        self._pools: Pools | None = None
         self._has_recovered = False
 
     def drains(self, drain: Drain) -> None:
         """Report that the gateway drains."""
         self._drain = drain
+
+    def asks(self, pools: Pools) -> None:
+        """Report runs that wait too long."""
+        self._pools = pools
 
     def watch(self, watchdog: Watchdog) -> None:
         """Report the watchdog's alarm too."""
@@ -70,8 +78,11 @@ class Health:
         ok, drain = not reasons, self._drain
         if is_draining := drain is not None and drain.is_on:
             reasons.append(drain.sentence)
+        waits = [] if self._pools is None else self._pools.reasons()
+        reasons += waits
         return HealthReport(
             ok=ok,
+            is_degraded=bool(waits),
             reasons=tuple(map(mask, reasons)),
             store_error=error,
             is_draining=is_draining,

@@ -18,7 +18,7 @@ from universal_agent.domain.event_types import RUN_QUEUED, EventType
 from universal_agent.domain.events import Event
 from universal_agent.domain.process import Process
 from universal_agent.domain.run import RunId
-from universal_agent.engine.capacity import Capacity
+from universal_agent.engine.capacity import NOTHING, Capacity, Reservation
 from universal_agent.engine.running import RunningRuns
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.store import verbs
@@ -34,7 +34,7 @@ _MOST_RUNNING = 5000
 class RunQueue:
     """Claims waiting runs and starts them."""
 
-    event_types = (*RUN_QUEUED, EventType.RESOURCE_COOLDOWN_CLOSED)
+    event_types = (*RUN_QUEUED, EventType.RESOURCE_COOLDOWN_CLOSED, EventType.POOL_CHANGED)
 
     def __init__(
         self,
@@ -81,6 +81,11 @@ class RunQueue:
         return self._capacity.agent
 
     @property
+    def concurrency(self) -> int:
+        """How many ordinary runs this process executes at the same time."""
+        return self._capacity.concurrency
+
+    @property
     def has_free_workers(self) -> bool:
         return self._capacity.free > 0
 
@@ -103,14 +108,14 @@ class RunQueue:
     async def offer(self, decisions: Sequence[Decision], *, now: datetime) -> None:
         """Admit slots. Those that find a free worker start in the same commit; the rest waits."""
         wanted = any(decision.starts for decision in decisions)
-        with self._reserved(wanted=wanted) as workers, self._doubting(workers):
+        with self._reserved(wanted=wanted) as reserved, self._doubting(reserved.workers):
             admission = await self._store.write(
                 verbs.admission.admit,
                 decisions,
-                free_workers=workers,
+                free_workers=reserved.workers,
                 process=self.process,
                 now=now,
-                rules=self._capacity.rules(),
+                rules=self._capacity.rules(reserved),
             )
         passing(Failpoint.AFTER_ADMIT_COMMIT)
         self._start(admission.started)
@@ -125,22 +130,24 @@ class RunQueue:
             with self._capacity.held():
                 await self._capacity.until_nothing_is_reserved()
                 await self._put_back({end.claimed.run.run_id for end in ended})
-        reserved = self._reserved(wanted=claim and self.may_have_runs)
-        with reserved as workers, self._doubting(workers):
-            if not ended and not workers:
+        wanted = claim and self.may_have_runs
+        with self._reserved(wanted=wanted) as reserved, self._doubting(reserved.workers):
+            if not ended and not reserved.workers:
                 return False
-            if workers:
+            if reserved.workers:
                 self.may_have_runs = False
-            settled = await self._settle(ended, workers)
+            settled = await self._settle(ended, reserved)
         if ended:
             passing(Failpoint.AFTER_FINISH_COMMIT)
         self._start(settled.claimed)
         self.may_have_runs = self.may_have_runs or settled.more_queued
-        # If a worker was left over, the runs that wait do so for another run of their own job.
-        return self.may_have_runs and len(settled.claimed) == workers and self.has_free_workers
+        # If a worker was left over, the runs that wait do so for another run of their own job, for
+        # a place of their pool, for an ordinary worker, or for the next start of a missed slot.
+        was_full = len(settled.claimed) == reserved.workers
+        return self.may_have_runs and was_full and self.has_free_workers
 
-    async def _settle(self, ended: Sequence[Finished], workers: int) -> Settled:
-        now, rules = self._clock.now(), self._capacity.rules()
+    async def _settle(self, ended: Sequence[Finished], reserved: Reservation) -> Settled:
+        now, rules, workers = self._clock.now(), self._capacity.rules(reserved), reserved.workers
         if ended:
             return await self._store.write(
                 verbs.execution.settle,
@@ -182,18 +189,18 @@ class RunQueue:
         self.may_have_runs = True
 
     @contextmanager
-    def _reserved(self, *, wanted: bool) -> Iterator[int]:
+    def _reserved(self, *, wanted: bool) -> Iterator[Reservation]:
         """Keep every free worker for a commit that may claim as many runs.
 
         The runs are started in the same step of the event loop in which the workers are given
         back.
         """
-        workers = self._capacity.reserve() if wanted else 0
+        reserved = self._capacity.reserve() if wanted else NOTHING
         try:
-            yield workers
+            yield reserved
         finally:
-            self._capacity.release(workers)
-            if workers and self.may_have_runs:
+            self._capacity.release(reserved)
+            if reserved.workers and self.may_have_runs:
                 self._work.set()  # a run may have been refused one of these workers
 
     def _start(self, claimed: Sequence[Claimed]) -> None:
@@ -205,6 +212,8 @@ class RunQueue:
             self._running.start(item)
             if item.run.trigger.is_late:
                 self._capacity.late_has_started()
+                if (wait := self._capacity.late_wait) > 0:
+                    self._clock.call_later(wait, self.look_again)
 
     # -- stopping
 

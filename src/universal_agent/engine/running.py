@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from universal_agent.clock import Cancellable, Clock
+from universal_agent.domain.job import is_light
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.schedule import stable_jitter
 from universal_agent.domain.slot import epoch
@@ -53,6 +54,8 @@ class _Worker:
 
     task: asyncio.Task[None]
     item: Claimed
+    #: Whether it may take a worker in reserve.
+    is_light: bool
     #: Whether an earlier process has started it.
     is_adopted: bool = False
     #: The status that the run ends in when its task is cancelled.
@@ -124,6 +127,11 @@ class RunningRuns:
         """How many of the runs make up for missed slots."""
         return sum(worker.item.run.trigger.is_late for worker in self._workers.values())
 
+    @property
+    def light_count(self) -> int:
+        """How many of the runs may take workers in reserve."""
+        return sum(worker.is_light for worker in self._workers.values())
+
     # -- ends
 
     def take_ended(self, count: int | None = None) -> list[Finished]:
@@ -162,7 +170,8 @@ class RunningRuns:
         task = asyncio.get_running_loop().create_task(
             self._execute(item), name=f"run {item.run.run_id}"
         )
-        self._workers[item.run.run_id] = _Worker(task, item, is_adopted)
+        light = item.run.brings_spec or is_light(item.spec)
+        self._workers[item.run.run_id] = _Worker(task, item, light, is_adopted)
 
     def stop(self, run_id: RunId, status: RunStatus, reason: str) -> bool:
         """Stop a run, which then ends in `status`; False if it is not in execution here."""

@@ -378,4 +378,5 @@ class Scheduler:
             missed_ids=[new_id("mis", now) for _ in range(BATCH)],
             after_grace=False,
             agent=self.agent,
+            concurrency=self._queue.concurrency,
         )

@@ -99,6 +99,7 @@ class Turns:
                 "priority": Priority.CRITICAL,
                 "turn": dict(metadata),
             },
+            light=True,
         )
         once = None
         if client_turn_id is not None:

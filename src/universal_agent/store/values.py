@@ -147,7 +147,9 @@ class Finished:
 class ClaimRules:
     """Which queued runs may be claimed, beyond the number of free workers."""
 
-    #: How many of the free workers may run missed slots; None: all of them.
+    #: How many of the free workers may take runs that are not light; None: all of them.
+    ordinary_workers: int | None = None
+    #: How many of these may run missed slots; None: all of them.
     late_workers: int | None = None
     #: Whether runs of missed slots have waited so long that the first of them goes first.
     late_overdue: bool = False

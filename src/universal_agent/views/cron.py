@@ -78,6 +78,8 @@ class CronView:
             "follows_cadence": list(spec.follows_cadence),
             "resources": resources_of(spec, self._agent),
             "resources_named": spec.resources is not None,
+            "pool": spec.pool,
+            "light": spec.light,
             "version": job.version,
             "description": spec.schedule.describe(),
             "off_label": spec.off_label,

@@ -15,6 +15,7 @@ from universal_agent.engine.hub import Hub
 from universal_agent.engine.live_turns import LiveTurns
 from universal_agent.engine.off import OffEngine
 from universal_agent.engine.own_process import OwnProcess
+from universal_agent.engine.pools import Pools
 from universal_agent.engine.reconciler import Reconciler
 from universal_agent.engine.recovery import Recovery
 from universal_agent.engine.resources import Resources
@@ -23,6 +24,7 @@ from universal_agent.engine.run_queue import RunQueue
 from universal_agent.engine.running import RunningRuns
 from universal_agent.engine.scheduler import Scheduler
 from universal_agent.engine.timer import Timer
+from universal_agent.pool_sizes import pool_sizes
 from universal_agent.runners.agent import agent_resources
 from universal_agent.wiring.foundation import Foundation
 
@@ -42,6 +44,7 @@ class Execution:
     queue: RunQueue
     #: The services that jobs wait for.
     resources: Resources
+    pools: Pools
     executor: Executor
     scheduler: Scheduler
     #: What records the slots of a source whose engine is off, and decides them when it is on.
@@ -76,6 +79,8 @@ def build_execution(base: Foundation) -> Execution:
         clock,
         running,
         concurrency=settings.cron_max_concurrency,
+        light_workers=settings.light_workers,
+        late_spacing=settings.catch_up_spacing_ms / 1000,
         off=off,
         agent=agent_resources(settings),
     )
@@ -94,6 +99,7 @@ def build_execution(base: Foundation) -> Execution:
         queue=queue,
         executor=executor,
         resources=Resources(store, clock),
+        pools=_pools(base, queue),
         scheduler=scheduler,
         off_engines={
             source: OffEngine(store, clock, make_scheduler(), source) for source in Source
@@ -102,4 +108,18 @@ def build_execution(base: Foundation) -> Execution:
         reconciler=reconciler,
         recovery=Recovery(store, clock, scheduler),
         own_process=OwnProcess(store, clock, reconciler, queue, executor),
+    )
+
+
+def _pools(base: Foundation, queue: RunQueue) -> Pools:
+    settings = base.settings
+    return Pools(
+        base.store,
+        base.clock,
+        queue,
+        sizes=pool_sizes(settings.pools),
+        concurrency=settings.cron_max_concurrency,
+        light_workers=settings.light_workers,
+        aging_seconds=settings.queue_aging_seconds,
+        warn_seconds=settings.pool_wait_warn_seconds,
     )

@@ -34,6 +34,9 @@ class Gateway:
     def __init__(self, data_dir: Path, clock: ManualClock, **settings: Any) -> None:
         # These stories are about slots that wait; test_miss_defaults.py is about what does not.
         settings.setdefault("on_miss_default", "ask")
+        # What waits for a worker, and what starts one after the other, is told in test_pools.py.
+        settings.setdefault("light_workers", 0)
+        settings.setdefault("catch_up_spacing_ms", 0)
         self._settings = Settings(data_dir=data_dir, **settings)
         self.clock = clock
         self.began = clock.now()

@@ -317,6 +317,7 @@ class TestExplain:
         await clock.advance(300)
         outcome, text = await explained(gateway, job, 1)
         assert outcome == "missed:pending"
-        assert "no worker was free in time" in text
+        assert "It was missed: the pool default (size 8) was held by work (run_" in text
+        assert "and 5 more." in text
         (missed,) = [one for one in await gateway.pending() if one.source_ref == job.job_id]
         assert missed.cause is Cause.CAPACITY

@@ -21,6 +21,7 @@ from universal_agent.domain.notifications import (
     NotificationStatus,
     Severity,
 )
+from universal_agent.domain.pools import Origin, Pool
 from universal_agent.domain.run import JobId, Run, RunId, RunStatus, Trigger
 from universal_agent.domain.schedule import CronSchedule, IntervalSchedule
 from universal_agent.domain.session import Session
@@ -197,6 +198,9 @@ def made() -> list[NewEvent]:
         events.cooldown_prolonged(a_cooldown, now=NOW),
         events.cooldown_closed(a_cooldown, Closed.OPERATOR, by="ann", now=NOW),
         events.flag_changed("sched_push", value=True, override=False, by="ann", now=NOW),
+        events.pool_changed(
+            Pool(name="browser", size=2, origin=Origin.OPERATOR), size=2, by="ann", now=NOW
+        ),
         events.feed_token_created("phone", by="ann", now=NOW),
         events.feed_token_revoked("phone", by="ann", now=NOW),
         events.notification_changed(told, change="acknowledged", by="ann", now=NOW),

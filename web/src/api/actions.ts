@@ -230,6 +230,30 @@ export function useClearResource() {
   });
 }
 
+/** Makes a pool, or changes its size. */
+export function usePutPool() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: ({ name, size }: { name: string; size: number }) =>
+      take(api.PUT('/api/v1/ops/pools/{name}', { params: { path: { name } }, body: { size } })),
+    onSuccess: (_answer, { name, size }) =>
+      toast(`The pool ${name} executes up to ${size === 1 ? '1 run' : `${size} runs`}`),
+    onError: tellFailure,
+    onSettled: () => void outdate(keys.pools),
+  });
+}
+
+export function useDeletePool() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: (name: string) =>
+      take(api.DELETE('/api/v1/ops/pools/{name}', { params: { path: { name } } })),
+    onSuccess: (_answer, name) => toast(`The pool ${name} is removed`),
+    onError: tellFailure,
+    onSettled: () => void outdate(keys.pools),
+  });
+}
+
 /** Sends a test message to the channel of that name, or to each. */
 export function useTestChannels() {
   const outdate = useOutdate();

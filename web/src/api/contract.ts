@@ -29,6 +29,9 @@ export interface JobPolicy {
   queue_limit_seconds: number;
   auto_pause_after: number;
   retry_interrupted: boolean;
+  /** The pool that bounds its runs. */
+  pool: string | null;
+  light: boolean;
   /** Rules by name, or the name of a preset. */
   fail_on: unknown;
 }
@@ -142,6 +145,8 @@ export interface StasisItem {
   event: CalendarEvent;
   group: { count: number; first_scheduled_at_utc: string; last_scheduled_at_utc: string };
   cause?: MissCause | null;
+  /** What held the pool while it waited, in words. */
+  held_by?: string | null;
   outage_id?: string | null;
   useful_until_utc?: string | null;
   changed_since?: boolean;
@@ -232,6 +237,7 @@ export interface EventData {
 
 /** A service in a cooldown: jobs wait for it. */
 export type Resource = Schemas['ResourceDown'];
+export type Pool = Schemas['PoolShown'];
 
 /** A page of runs, newest first; `next` is the place where the next page begins, or null. */
 export interface RunPage {

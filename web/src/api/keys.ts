@@ -34,6 +34,7 @@ export const keys = {
   notifications: [...pushed, 'notifications'] as const,
   channels: [...pushed, 'channels'] as const,
   resources: [...pushed, 'resources'] as const,
+  pools: [...pushed, 'pools'] as const,
   ledger: [...pushed, 'ledger'] as const,
   continuity: ['continuity'] as const,
   config: ['config'] as const,

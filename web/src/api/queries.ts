@@ -255,6 +255,14 @@ export const useResourcesDown = () =>
     refetchInterval: useInterval('continuity'),
   });
 
+/** The pools, with the runs in them. */
+export const usePools = () =>
+  useQuery({
+    queryKey: keys.pools,
+    queryFn: async ({ signal }) => (await take(api.GET('/api/v1/ops/pools', { signal }))).pools,
+    refetchInterval: useInterval('continuity'),
+  });
+
 export const useNotifications = () =>
   useQuery({
     queryKey: keys.notifications,

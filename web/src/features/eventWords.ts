@@ -28,6 +28,7 @@ const WORDS: Record<string, string> = {
   zone_rules_changed: 'Zone rules changed',
   notification_changed: 'Notification',
   channel_changed: 'Channel of notifications',
+  pool_changed: 'Pool changed',
   resource_cooldown_opened: 'Service away',
   resource_cooldown_prolonged: 'Service still away',
   resource_cooldown_closed: 'Service is back',

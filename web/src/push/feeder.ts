@@ -60,6 +60,8 @@ export function outdatedBy(event: BusEvent): QueryKey[] {
       return [keys.notifications];
     case 'channel_changed':
       return [keys.notifications, keys.channels];
+    case 'pool_changed':
+      return [keys.pools];
     case 'resource_cooldown_opened':
     case 'resource_cooldown_prolonged':
     case 'resource_cooldown_closed':

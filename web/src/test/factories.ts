@@ -115,6 +115,8 @@ export function job(part: Partial<Job> = {}): Job {
     overlap: 'skip',
     on_miss: 'ask',
     side_effects: false,
+    pool: null,
+    light: false,
     follows_cadence: [],
     misfire_grace_seconds: 60,
     useful_for_seconds: null,

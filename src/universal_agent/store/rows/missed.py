@@ -25,6 +25,7 @@ def missed_from_row(row: Row) -> MissedRecord:
         note,
         decided_by,
         run_id,
+        held_by,
     ) = row
     return MissedRecord(
         missed_id=missed_id,
@@ -40,4 +41,5 @@ def missed_from_row(row: Row) -> MissedRecord:
         note=note,
         decided_by=decided_by,
         run_id=run_id,
+        held_by=held_by,
     )

@@ -201,9 +201,10 @@ WHERE hour = :hour AND source_ref = :source_ref AND outcome = :outcome AND count
 -- put_feed_missed --
 INSERT INTO feed_missed (missed_id, source, source_ref, job_version, first_at, last_at, count,
                          cause, outage_id, status, created_at, updated_at, useful_until, note,
-                         decided_by, run_id)
+                         decided_by, run_id, held_by)
 VALUES (:missed_id, :source, :source_ref, :job_version, :first_at, :last_at, :count, :cause,
-        :outage_id, :status, :created_at, :updated_at, :useful_until, :note, :decided_by, :run_id)
+        :outage_id, :status, :created_at, :updated_at, :useful_until, :note, :decided_by, :run_id,
+        :held_by)
 ON CONFLICT (missed_id) DO UPDATE
 SET first_at = excluded.first_at, last_at = excluded.last_at, count = excluded.count,
     status = excluded.status, updated_at = excluded.updated_at, note = excluded.note,

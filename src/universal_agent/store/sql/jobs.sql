@@ -19,9 +19,9 @@ j.consecutive_failures, 0, j.probe_at
 
 -- insert_job --
 INSERT INTO jobs (job_id, source, version, enabled, owner_id, created_at, effective_from,
-                  next_run_at, due_at)
+                  next_run_at, due_at, pool)
 VALUES (:job_id, :source, :version, :enabled, :owner_id, :created_at, :effective_from,
-        :next_run_at, :due_at);
+        :next_run_at, :due_at, :pool);
 
 -- insert_job_version --
 INSERT INTO job_versions (job_id, version, spec, effective_from)
@@ -33,7 +33,7 @@ WHERE job_id = :job_id AND version = :version;
 
 -- replace_job --
 UPDATE jobs
-SET version = :version, enabled = :enabled, owner_id = :owner_id,
+SET version = :version, enabled = :enabled, owner_id = :owner_id, pool = :pool,
     effective_from = :effective_from, next_run_at = :next_run_at, due_at = :due_at,
     consecutive_failures = CASE WHEN :resets_failures THEN 0 ELSE consecutive_failures END,
     probe_at = CASE WHEN :held THEN probe_at END

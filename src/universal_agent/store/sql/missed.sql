@@ -2,14 +2,15 @@
 
 -- {missed_columns} --
 missed_id, source, source_ref, job_version, first_at, last_at, count, cause, outage_id, status,
-created_at, updated_at, useful_until, note, decided_by, run_id
+created_at, updated_at, useful_until, note, decided_by, run_id, held_by
 
 -- insert_missed --
 INSERT INTO missed (missed_id, source, source_ref, job_version, first_at, last_at, count, cause,
                     outage_id, status, created_at, updated_at, useful_until, note, decided_by,
-                    run_id)
+                    run_id, held_by)
 VALUES (:missed_id, :source, :source_ref, :job_version, :first_at, :last_at, :count, :cause,
-        :outage_id, :status, :created_at, :updated_at, :useful_until, :note, :decided_by, :run_id);
+        :outage_id, :status, :created_at, :updated_at, :useful_until, :note, :decided_by, :run_id,
+        :held_by);
 
 -- change_missed --
 UPDATE missed

@@ -8,10 +8,10 @@ end_class, end_until, process_id
 -- insert_run --
 INSERT INTO runs (run_id, source, source_ref, scheduled_at, has_slot, job_version, status, trigger,
                   attempt, priority, serial, queued_at, queue_until, started_at, host,
-                  process_id, approved_by, spec)
+                  process_id, approved_by, spec, pool, light, useful_until)
 VALUES (:run_id, :source, :source_ref, :scheduled_at, :has_slot, :job_version, :status, :trigger,
         :attempt, :priority, :serial, :queued_at, :queue_until, :started_at, :host, :process_id,
-        :approved_by, :spec);
+        :approved_by, :spec, :pool, :light, :useful_until);
 
 -- active_runs --
 -- CROSS JOIN fixes the join order in SQLite: the few keys first, then the index.
@@ -19,20 +19,40 @@ SELECT r.source_ref, r.run_id, r.status, r.trigger FROM json_each(:refs) d
 CROSS JOIN runs r ON r.source_ref = d.value AND r.finished_at IS NULL;
 
 -- claimable_runs --
-SELECT {r.run_columns}, r.serial, v.spec, r.spec
+-- Runs on time of one pool that may start, first the one to start first.
+SELECT {r.run_columns}, r.serial, v.spec, r.spec, r.pool, r.light,
+       0, r.priority, r.scheduled_at, r.run_id
 FROM runs r LEFT JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
-WHERE r.status = 'queued' AND (r.trigger IN ('catch_up', 'approved')) = :late
+WHERE r.status = 'queued' AND r.trigger NOT IN ('catch_up', 'approved')
+  AND r.pool IS :pool AND r.light = :light
   AND r.source NOT IN (SELECT value FROM json_each(:off))
   AND r.run_id NOT IN (SELECT value FROM json_each(:held))
   AND NOT (r.serial AND EXISTS (
     SELECT 1 FROM runs x
     WHERE x.source_ref = r.source_ref AND x.finished_at IS NULL AND (
       x.status = 'running'
-      OR ((x.trigger IN ('catch_up', 'approved')) < :late AND NOT :overdue)
-      OR ((x.trigger IN ('catch_up', 'approved')) = :late
+      OR (x.trigger NOT IN ('catch_up', 'approved')
           AND (x.priority, x.scheduled_at, x.run_id)
               < (r.priority, r.scheduled_at, r.run_id)))))
 ORDER BY r.priority, r.scheduled_at, r.run_id LIMIT :limit;
+
+-- claimable_late_runs --
+-- Runs of missed slots of one pool that may start, first what is useful for the shortest time.
+SELECT {r.run_columns}, r.serial, v.spec, r.spec, r.pool, r.light,
+       coalesce(r.useful_until, 9e15), r.priority, r.scheduled_at, r.run_id
+FROM runs r LEFT JOIN job_versions v ON v.job_id = r.source_ref AND v.version = r.job_version
+WHERE r.status = 'queued' AND r.trigger IN ('catch_up', 'approved') AND r.pool IS :pool
+  AND r.source NOT IN (SELECT value FROM json_each(:off))
+  AND r.run_id NOT IN (SELECT value FROM json_each(:held))
+  AND NOT (r.serial AND EXISTS (
+    SELECT 1 FROM runs x
+    WHERE x.source_ref = r.source_ref AND x.finished_at IS NULL AND (
+      x.status = 'running'
+      OR (x.trigger NOT IN ('catch_up', 'approved') AND NOT :overdue)
+      OR (x.trigger IN ('catch_up', 'approved')
+          AND (coalesce(x.useful_until, 9e15), x.priority, x.scheduled_at, x.run_id)
+              < (coalesce(r.useful_until, 9e15), r.priority, r.scheduled_at, r.run_id)))))
+ORDER BY coalesce(r.useful_until, 9e15), r.priority, r.scheduled_at, r.run_id LIMIT :limit;
 
 -- any_queued --
 SELECT EXISTS (SELECT 1 FROM runs WHERE status = 'queued');

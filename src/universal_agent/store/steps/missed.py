@@ -33,6 +33,7 @@ def insert_missed_spans(tx: Tx, records: Sequence[MissedRecord]) -> None:
                 "outage_id": record.outage_id,
                 "created_at": record.created_at.timestamp(),
                 "useful_until": stamp(record.useful_until),
+                "held_by": record.held_by,
             }
             for record in records
         ],
@@ -76,6 +77,7 @@ def move_to_missed(
     now: datetime,
     gone: bool = False,
     mark: dict[str, Any] | None = None,
+    held_by: str | None = None,
 ) -> None:
     """Account for an admitted slot as missed. It waits for an operator, unless its job is `gone`.
 
@@ -107,6 +109,7 @@ def move_to_missed(
         created_at=now,
         updated_at=now,
         useful_until=None if useful is None else run.scheduled_at + timedelta(seconds=useful),
+        held_by=held_by,
     )
     if gone:
         missed = missed.decided(MissedStatus.DELETED, by=None, note=JOB_DELETED, now=now)

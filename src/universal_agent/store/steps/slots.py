@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from universal_agent.domain import events
-from universal_agent.domain.job import PRIORITY_ORDER, JobSpec, OnMiss, Overlap, spec_to_record
+from universal_agent.domain.job import (
+    PRIORITY_ORDER,
+    JobSpec,
+    OnMiss,
+    Overlap,
+    is_light,
+    spec_to_record,
+)
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import epoch
 from universal_agent.store.encoding import stamp, to_json
@@ -89,7 +96,18 @@ def _run_params(item: NewRun) -> dict[str, object]:
         "process_id": run.process_id,
         "approved_by": run.approved_by,
         "spec": to_json(spec_to_record(spec)) if run.brings_spec else None,
+        "pool": spec.pool,
+        "light": is_light(spec),
+        "useful_until": _useful_until(run, spec),
     }
+
+
+def _useful_until(run: Run, spec: JobSpec) -> float | None:
+    """Until when the run of a missed slot is useful; None: without limit, or it is on time."""
+    useful = spec.policy.useful_for_seconds
+    if useful is None or not run.trigger.is_late:
+        return None
+    return run.scheduled_at.timestamp() + useful
 
 
 def set_outcomes(tx: Tx, runs: Sequence[tuple[Run, datetime | None]]) -> None:

@@ -14,6 +14,7 @@ from universal_agent.domain.job import (
     Job,
     OnMiss,
     Overlap,
+    is_light,
 )
 from universal_agent.domain.judge import RUN_ALL_LIMIT
 from universal_agent.domain.process import Process
@@ -28,6 +29,7 @@ from universal_agent.store.steps.claims import claimed_by, workers_of
 from universal_agent.store.steps.cooldowns import Gate
 from universal_agent.store.steps.decided_slots import without_decided_slots
 from universal_agent.store.steps.holds import take_probe
+from universal_agent.store.steps.lanes import Lanes
 from universal_agent.store.steps.retries import Dropped, drop_retries
 from universal_agent.store.steps.slots import (
     NewRun,
@@ -120,8 +122,7 @@ def admit(
     batch = _AdmissionBatch(
         _active_runs(tx, applied, gate),
         starts,
-        free_workers,
-        rules,
+        Lanes(tx, free_workers, rules),
         gate=gate,
         probes=_probes(tx, starts, now=now),
         process=process,
@@ -228,8 +229,7 @@ class _AdmissionBatch:
         self,
         active: dict[str, list[_Active]],
         starts: Sequence[tuple[Decision, SlotStart]],
-        free_workers: int,
-        rules: ClaimRules,
+        lanes: Lanes,
         *,
         gate: Gate,
         probes: Collection[RunId],
@@ -239,8 +239,7 @@ class _AdmissionBatch:
         self._active = active
         self._gate = gate
         self._newest = {decision.job.job_id: start for decision, start in starts}
-        self._free_workers = free_workers
-        self._late_workers = free_workers if rules.late_workers is None else rules.late_workers
+        self._lanes = lanes
         self._probes = probes
         self._process = process
         self._now = now
@@ -271,9 +270,8 @@ class _AdmissionBatch:
         if job.spec.is_held and not late_by_policy and start.run_id not in self._probes:
             self._skip(job, start, BREAKER, mark)
             return
-        free = len(self.started) < self._free_workers
-        if late_by_policy:
-            free = free and self._late_workers > 0
+        lane = {"light": is_light(job.spec), "late": late_by_policy}
+        free = self._lanes.has_room(job.spec.pool, **lane)
         if policy.overlap is not Overlap.ALLOW:
             active = self._active[job.job_id]
             if policy.overlap in _LATEST_COUNTS and not late_by_policy:
@@ -302,7 +300,7 @@ class _AdmissionBatch:
         self._slot(job, start, run.status, run_id=run.run_id)
         self._events.append(events.run_changed(run, job.spec, now=self._now, mark=mark))
         if free:
-            self._late_workers -= late_by_policy
+            self._lanes.take(job.spec.pool, **lane)
             self.started.append(Claimed(run=run, spec=job.spec))
         else:
             self.queued_count += 1

@@ -6,7 +6,6 @@ from datetime import datetime
 
 from universal_agent.domain import events
 from universal_agent.domain.beat import BeatReport
-from universal_agent.domain.cooldown import Cooldown
 from universal_agent.domain.ending import EndClass
 from universal_agent.domain.job import Job, JobSpec
 from universal_agent.domain.process import Process
@@ -16,11 +15,13 @@ from universal_agent.domain.system_event import WakeMode
 from universal_agent.failpoint import Failpoint, passing
 from universal_agent.store.encoding import stamp, to_json
 from universal_agent.store.rows.runs import RUN_WIDTH, run_from_row
+from universal_agent.store.steps.claimable import claimable
 from universal_agent.store.steps.claims import claimed_by, workers_of
 from universal_agent.store.steps.cooldowns import Gate, note_ends
 from universal_agent.store.steps.each import for_each
 from universal_agent.store.steps.holds import after_failure, after_outage, after_success
 from universal_agent.store.steps.job_versions import spec_of
+from universal_agent.store.steps.lanes import Lanes
 from universal_agent.store.steps.slots import set_outcomes
 from universal_agent.store.steps.unreadable_runs import close_unreadable
 from universal_agent.store.tx import Row, Tx
@@ -35,7 +36,7 @@ _FAILED = (RunStatus.ERROR, RunStatus.TIMEOUT)
 def claim(
     tx: Tx, *, free_workers: int, process: Process, now: datetime, rules: ClaimRules = ANY_RUN
 ) -> Settled:
-    """Mark queued runs running: runs on time first, then by priority.
+    """Mark queued runs running, in the order of `store/steps/claimable.py`.
 
     A process that was given up as lost gets none.
     """
@@ -43,8 +44,8 @@ def claim(
     claimed: list[Claimed] = []
     busy: set[str] = set()
     gate = Gate(tx, rules.agent, now=now)
-    for row in _claimable(tx, free_workers, rules, gate, now=now):
-        serial, text, own = row[RUN_WIDTH:]
+    for row in claimable(tx, Lanes(tx, free_workers, rules), rules, gate, now=now):
+        serial, text, own = row[RUN_WIDTH : RUN_WIDTH + 3]
         try:
             run = run_from_row(row)
             spec = tx.specs.of_run(run, text, own)
@@ -133,88 +134,6 @@ def end_cancelled(tx: Tx, run: Run, reason: str, *, now: datetime) -> None:
     end_runs(tx, [run])
     set_outcomes(tx, [(run, None)])
     tx.append(events.run_changed(run, spec_of(tx, run), now=now))
-
-
-def _claimable(
-    tx: Tx, free_workers: int, rules: ClaimRules, gate: Gate, *, now: datetime
-) -> list[Row]:
-    """The queued runs to start: runs on time, then those of missed slots.
-
-    While the latter are overdue, one of them goes first. Runs that a cooldown holds are left out.
-    """
-    held, probes = _held_runs(tx, gate, now=now) if gate and free_workers > 0 else ([], 0)
-
-    def ask(limit: int, *, late: bool, overdue: bool = False) -> list[Row]:
-        if limit <= 0:
-            return []
-        # Of several runs that could be the probe of a resource one is let through.
-        rows = tx.all(
-            "claimable_runs",
-            limit=limit + probes,
-            late=late,
-            overdue=overdue,
-            off=to_json(rules.off),
-            held=to_json(held),
-        )
-        if probes:
-            rows = [row for row in rows if _passes(tx, row, gate)]
-        return rows[:limit]
-
-    late_workers = free_workers if rules.late_workers is None else rules.late_workers
-    first = rules.late_overdue and min(free_workers, late_workers, 1)
-    ahead = ask(int(first), late=True, overdue=True)
-    on_time = ask(free_workers - len(ahead), late=False)
-    late_workers = min(late_workers, free_workers - len(on_time))
-    return ahead + on_time + [row for row in ask(late_workers, late=True) if row not in ahead]
-
-
-def _held_runs(tx: Tx, gate: Gate, *, now: datetime) -> tuple[list[RunId], int]:
-    """The queued runs that cooldowns hold, and how many others may be probes.
-
-    A person waits for a turn: one that a cooldown holds ends with that as its error.
-    """
-    held: list[RunId] = []
-    probes = 0
-    for row in tx.all("queued_runs"):
-        _, text, own = row[RUN_WIDTH:]
-        try:
-            run = run_from_row(row)
-            spec = tx.specs.of_run(run, text, own)
-        except Exception:  # noqa: S112 - it is closed when it is claimed
-            continue
-        cooldown = gate.holding(spec)
-        if cooldown is None:
-            probes += gate.is_cooling(spec)
-            continue
-        held.append(run.run_id)
-        if run.brings_spec:
-            _refuse_turn(tx, run, spec, cooldown, now=now)
-    return held, probes
-
-
-def _passes(tx: Tx, row: Row, gate: Gate) -> bool:
-    _, text, own = row[RUN_WIDTH:]
-    try:
-        run = run_from_row(row)
-        spec = tx.specs.of_run(run, text, own)
-    except Exception:  # it is closed when it is claimed
-        return True
-    return gate.let_through(run.run_id, spec)
-
-
-def _refuse_turn(tx: Tx, run: Run, spec: JobSpec, cooldown: Cooldown, *, now: datetime) -> None:
-    words = cooldown.cause.replace("_", " ")
-    error = f"{cooldown.resource} is {words} until {cooldown.until:%Y-%m-%d %H:%M:%S} UTC"
-    row = tx.one(
-        "refuse_turn",
-        run_id=run.run_id,
-        error=error,
-        end_class=cooldown.cause,
-        end_until=cooldown.until.timestamp(),
-        now=now.timestamp(),
-    )
-    if row is not None:
-        tx.append(events.run_changed(run_from_row(row), spec, now=now))
 
 
 def settle(

@@ -8,7 +8,7 @@ from universal_agent.domain.job import Job
 from universal_agent.domain.run import RunId
 from universal_agent.domain.slot import Source, epoch, from_epoch
 from universal_agent.domain.slot_overrides import OPERATOR
-from universal_agent.errors import Conflict
+from universal_agent.errors import Conflict, InvalidInput
 from universal_agent.store.encoding import stamp
 from universal_agent.store.rows.decoding import decoded
 from universal_agent.store.rows.jobs import job_from_row
@@ -101,6 +101,7 @@ def create_job(tx: Tx, job: Job, *, now: datetime, once: Once | None = None) -> 
     if job.source is Source.HEARTBEAT and tx.one("job_ends", job_id=job.job_id):
         raise Conflict(f"There is a job {job.job_id!r}, or was one before.")
     _require_own_workspace(tx, job)
+    _require_pool(tx, job)
     keep_zone(tx, job.spec.schedule)
     tx.put(
         "insert_job",
@@ -114,6 +115,7 @@ def create_job(tx: Tx, job: Job, *, now: datetime, once: Once | None = None) -> 
             "effective_from": job.effective_from.timestamp(),
             "next_run_at": _mark(job),
             "due_at": stamp(job.due_at),
+            "pool": job.spec.pool,
         },
     )
     insert_version(tx, job)
@@ -141,6 +143,16 @@ def _require_own_workspace(tx: Tx, job: Job, *, replaces: Job | None = None) -> 
         )
 
 
+def _require_pool(tx: Tx, job: Job) -> None:
+    """Raise InvalidInput when the job names a pool that is not there."""
+    name = job.spec.pool
+    if name is None or tx.one("get_pool", name=name) is not None:
+        return
+    names = [row[0] for row in tx.all("list_pools")]
+    there = f"expected one of {', '.join(names)}" if names else "expected no pool: there is none"
+    raise InvalidInput(f"{there}, got {name!r}; `ua pool set {name} SIZE` makes it", field="pool")
+
+
 def _mark(job: Job) -> int | None:
     """The job's high-water mark as it is stored."""
     return None if job.next_run_at is None else epoch(job.next_run_at)
@@ -161,6 +173,8 @@ def update_job(
     due that are not decided yet.
     """
     _require_own_workspace(tx, job, replaces=replaces)
+    if job.spec.pool != replaces.spec.pool:
+        _require_pool(tx, job)
     keep_zone(tx, job.spec.schedule)
     replaced = tx.run(
         "replace_job",
@@ -171,6 +185,7 @@ def update_job(
         effective_from=job.effective_from.timestamp(),
         next_run_at=_mark(job),
         due_at=stamp(job.due_at),
+        pool=job.spec.pool,
         resets_failures=job.consecutive_failures < replaces.consecutive_failures,
         held=job.spec.is_held,
         replaces=replaces.version,

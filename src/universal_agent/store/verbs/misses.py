@@ -17,6 +17,7 @@ from universal_agent.store.rows.decoding import readable
 from universal_agent.store.rows.runs import RUN_WIDTH, run_from_row
 from universal_agent.store.steps.cooldowns import Gate
 from universal_agent.store.steps.each import for_each
+from universal_agent.store.steps.holders import Holders
 from universal_agent.store.steps.job_versions import read_spec, spec_of
 from universal_agent.store.steps.missed import insert_missed_spans, move_to_missed
 from universal_agent.store.steps.slots import set_outcomes
@@ -62,15 +63,17 @@ def miss_queued(
     after_grace: bool,
     of: Source | None = None,
     agent: Sequence[str] = (),
+    concurrency: int = 0,
 ) -> int:
     """Turn runs that waited too long into missed slots, at most one for each of `missed_ids`.
 
     Too long is past the job's queue limit, or with `after_grace` past its misfire grace: late work
     is not started unasked after an outage. With `of`, all runs of a source whose engine was
     switched off. A run that a cooldown holds goes on waiting after a start; past its queue limit
-    it ends by its job's miss policy, or as skipped.
+    it ends by its job's miss policy, or as skipped. `concurrency` is the size of the pool of jobs
+    that name none.
     """
-    gate = Gate(tx, agent, now=now)
+    gate, holders = Gate(tx, agent, now=now), Holders(tx, concurrency)
     if of is not None:
         rows = [row for row in tx.all("queued_runs") if row[1] == of]
     elif after_grace:
@@ -88,7 +91,8 @@ def miss_queued(
         spec = tx.specs.of_run(run, text, own)
         cooldown = None if of is not None else gate.holding(spec)
         if cooldown is None:
-            _drop_late(tx, run, missed_id, cause, outage_id=outage_id, now=now)
+            held = holders.words(spec.pool) if cause is Cause.CAPACITY else None
+            _drop_late(tx, run, missed_id, cause, outage_id=outage_id, now=now, held_by=held)
             return
         gate.count(spec)
         if run.has_slot and spec.policy.on_miss is OnMiss.ASK and spec.source is Source.CRON:
@@ -130,6 +134,7 @@ def _drop_late(
     *,
     outage_id: str,
     now: datetime,
+    held_by: str | None = None,
 ) -> None:
     """Close a run that waited too long; its slot is missed."""
     if not run.has_slot:
@@ -145,7 +150,16 @@ def _drop_late(
     )
     assert row is not None
     tx.append(events.run_changed(run_from_row(row), spec_of(tx, run), now=now))
-    _move_to_missed(tx, run, missed_id, cause, outcome="missed", outage_id=outage_id, now=now)
+    _move_to_missed(
+        tx,
+        run,
+        missed_id,
+        cause,
+        outcome="missed",
+        outage_id=outage_id,
+        now=now,
+        held_by=held_by,
+    )
 
 
 def _move_to_missed(
@@ -158,6 +172,7 @@ def _move_to_missed(
     outage_id: str,
     now: datetime,
     mark: dict[str, Any] | None = None,
+    held_by: str | None = None,
 ) -> None:
     """Account for an admitted slot as missed, under the version that expected it."""
     move_to_missed(
@@ -171,6 +186,7 @@ def _move_to_missed(
         now=now,
         gone=get_job(tx, run.source_ref) is None,
         mark=mark,
+        held_by=held_by,
     )
 
 

@@ -227,6 +227,7 @@ _TABLES = {
                 "note",
                 "decided_by",
                 "run_id",
+                "held_by",
             ),
         ),
         "put_feed_missed",

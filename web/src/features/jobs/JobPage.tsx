@@ -174,6 +174,8 @@ function JobFacts({ job }: { job: Job }): JSX.Element {
           ],
           ['Fails on', failOnWords(job.fail_on)],
           ['Waits for a worker', `up to ${duration(job.queue_limit_seconds)}`],
+          ['Pool', job.pool],
+          ['Light', job.light ? 'yes' : null],
           ['Retries interrupted runs', job.retry_interrupted ? 'yes' : null],
           ['Priority', job.metadata.priority],
           ['Channel', job.metadata.channel],

@@ -1,7 +1,7 @@
 import { NativeSelect, Switch, Textarea, TextInput } from '@mantine/core';
 import type { JSX } from 'react';
 import type { Job, Priority } from '../../api/contract';
-import { useSessions } from '../../api/queries';
+import { usePools, useSessions } from '../../api/queries';
 import { rowsOf } from '../sessions/rows';
 import { type Draft, type DraftErrors, type WakeHeartbeat } from './draft';
 import { type FailOnDraft, PRESETS } from './failOn';
@@ -59,7 +59,7 @@ export function JobPolicyFields({ draft, set, errors, isNew }: FieldsProps): JSX
     />
   );
   const flag = (
-    key: 'retry_interrupted' | 'delete_after_run' | 'side_effects',
+    key: 'retry_interrupted' | 'delete_after_run' | 'side_effects' | 'light',
     label: string,
     description: string,
   ) => (
@@ -94,6 +94,8 @@ export function JobPolicyFields({ draft, set, errors, isNew }: FieldsProps): JSX
         />
         {text('grace', 'Grace', '1m', 'Up to this late a slot simply runs.')}
         {text('queue_limit', 'Longest wait for a worker', '15m')}
+        <PoolField value={draft.pool} onChange={(value) => set('pool', value)} />
+        {flag('light', 'Light', 'Ends within 5 minutes: it may take the workers in reserve.')}
         {text('jitter', 'Jitter', '0', 'Starts are shifted by up to this.')}
       </Section>
       <Section title="Failures and retries">
@@ -169,6 +171,22 @@ function Choice<T extends string>(props: ChoiceProps<T>): JSX.Element {
         const found = values.find((each) => each === event.currentTarget.value);
         if (found !== undefined) onChange(found);
       }}
+    />
+  );
+}
+
+/** The pools there are; the default one bounds every run. */
+function PoolField({ value, onChange }: SessionFieldProps): JSX.Element {
+  const { data } = usePools();
+  const names = (data ?? []).map((pool) => pool.name).filter((name) => name !== 'default');
+  const isKnown = value === '' || names.includes(value);
+  return (
+    <NativeSelect
+      label="Pool"
+      description="Bounds how many of its runs are in execution."
+      data={[{ value: '', label: 'None' }, ...(isKnown ? [] : [value]), ...names]}
+      value={value}
+      onChange={(event) => onChange(event.currentTarget.value)}
     />
   );
 }

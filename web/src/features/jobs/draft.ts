@@ -25,6 +25,8 @@ export interface Draft {
   auto_pause_after: string;
   retry_interrupted: boolean;
   delete_after_run: boolean;
+  pool: string;
+  light: boolean;
   fail_on: FailOnDraft;
   model: string;
   workspace_dir: string;
@@ -59,6 +61,8 @@ export const newDraft = (timezone: string): Draft => ({
   auto_pause_after: '10',
   retry_interrupted: false,
   delete_after_run: false,
+  pool: '',
+  light: false,
   fail_on: NO_RULES,
   model: '',
   workspace_dir: '',
@@ -121,6 +125,8 @@ export const draftOf = (job: Job): Draft => ({
   auto_pause_after: String(job.auto_pause_after),
   retry_interrupted: job.retry_interrupted,
   delete_after_run: job.delete_after_run,
+  pool: job.pool ?? '',
+  light: job.light,
   fail_on: failOnDraft(job.fail_on),
   model: job.model ?? '',
   workspace_dir: job.workspace_dir,
@@ -172,6 +178,8 @@ function fieldsOf(draft: Draft): JobDraft {
     auto_pause_after: numberOf(draft.auto_pause_after),
     retry_interrupted: draft.retry_interrupted,
     delete_after_run: draft.delete_after_run,
+    pool: draft.pool === '' ? null : draft.pool,
+    light: draft.light,
     fail_on: failOnOf(draft.fail_on) ?? null,
     model: draft.model.trim() === '' ? null : draft.model.trim(),
     workspace_dir: draft.workspace_dir.trim(),

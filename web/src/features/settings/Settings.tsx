@@ -17,6 +17,7 @@ import { Page } from '../../ui/Page';
 import { Panel } from '../../ui/Panel';
 import { WordBadge } from '../../ui/StatusBadge';
 import { When } from '../../ui/times';
+import { Pools } from './Pools';
 import styles from './Settings.module.css';
 
 /** This browser's choices, the gateway's switches, and what it is. */
@@ -27,6 +28,7 @@ export default function Settings(): JSX.Element {
         <Browser />
         <Gateway />
       </div>
+      <Pools />
       <Flags />
     </Page>
   );
@@ -134,6 +136,7 @@ function Gateway(): JSX.Element {
 
 const HEALTH = {
   healthy: { glyph: '✓', tone: 'ok' },
+  degraded: { glyph: '!', tone: 'miss' },
   draining: { glyph: '◌', tone: 'run' },
   unhealthy: { glyph: '✕', tone: 'bad' },
 } as const satisfies Record<Health['status'], unknown>;

@@ -86,6 +86,7 @@ export function StasisRow(props: StasisRowProps): JSX.Element {
             <span className={styles.late}>{latenessOf(item, now)} late</span>
             <Detail text={groupText(item, zone, now)} />
             <Detail text={usefulText(item, now)} />
+            <Detail text={item.held_by ?? null} />
             <Detail text={item.changed_since === true ? 'the job was changed since' : null} />
           </div>
         </div>
