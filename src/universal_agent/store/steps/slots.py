@@ -98,16 +98,14 @@ def _run_params(item: NewRun) -> dict[str, object]:
         "spec": to_json(spec_to_record(spec)) if run.brings_spec else None,
         "pool": spec.pool,
         "light": is_light(spec),
-        "useful_until": _useful_until(run, spec),
+        "useful_until": useful_until(spec, run.scheduled_at) if run.trigger.is_late else None,
     }
 
 
-def _useful_until(run: Run, spec: JobSpec) -> float | None:
-    """Until when the run of a missed slot is useful; None: without limit, or it is on time."""
+def useful_until(spec: JobSpec, slot: datetime) -> float | None:
+    """Until when the run of a missed slot is useful, in epoch seconds; None: without limit."""
     useful = spec.policy.useful_for_seconds
-    if useful is None or not run.trigger.is_late:
-        return None
-    return run.scheduled_at.timestamp() + useful
+    return None if useful is None else slot.timestamp() + useful
 
 
 def set_outcomes(tx: Tx, runs: Sequence[tuple[Run, datetime | None]]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import inf
 from typing import Any
 
 from universal_agent.domain import events
@@ -36,6 +37,7 @@ from universal_agent.store.steps.slots import (
     insert_runs,
     queue_extra,
     queue_patience,
+    useful_until,
 )
 from universal_agent.store.tx import Lane, Tx, in_lane
 from universal_agent.store.values import (
@@ -141,13 +143,16 @@ def admit(
     )
 
 
-def _rank(pair: tuple[Decision, SlotStart]) -> tuple[bool, int]:
-    """The order of the queue: slots on time before missed ones, then by priority.
+def _rank(pair: tuple[Decision, SlotStart]) -> tuple[bool, float, int]:
+    """The order of the queue: slots on time before missed ones, then by priority; of missed ones
+    first what is useful for the shortest time.
 
     Slots of one job and one rank stay in the order of their times.
     """
     decision, start = pair
-    return start.trigger.is_late, PRIORITY_ORDER[decision.job.spec.priority]
+    spec, is_late = decision.job.spec, start.trigger.is_late
+    until = useful_until(spec, start.scheduled_at) if is_late else None
+    return is_late, inf if until is None else until, PRIORITY_ORDER[spec.priority]
 
 
 def _advance(tx: Tx, decisions: Sequence[Decision]) -> list[Decision]:
