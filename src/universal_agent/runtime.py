@@ -117,7 +117,9 @@ class Runtime:
         self._answers = build_answers(
             base, self._execution, self._commands, self._health, started_at=self.started_at
         )
-        self._alerts = build_alerts(base, self._execution, self._health, self._answers.ledger_watch)
+        self._alerts = build_alerts(
+            base, self._execution, self._commands, self._health, self._answers.ledger_watch
+        )
         self._conversations = build_conversations(
             base, self._execution, self._commands, self._alerts.continuity
         )
@@ -154,6 +156,7 @@ class Runtime:
             self._execution.resources,
             self._alerts.notifier,
             self._alerts.deliverer,
+            self._alerts.silence,
         )
 
     def _expose(
@@ -303,6 +306,8 @@ class Runtime:
             if self._base.watched:
                 keep("ledger", self._answers.ledger_watch.run)
                 self.watchdog.start()
+        if self._base.watched:
+            keep("silence", self._alerts.silence.run)
         keep("retention", self.retention.run)
 
     async def stop(self) -> None:

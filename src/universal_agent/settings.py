@@ -110,6 +110,8 @@ class Settings(BaseSettings):
     heartbeat_require_file: Flag = False
     heartbeat_prompt: str = ""
     heartbeat_exec_timeout: int = Field(default=300, ge=1)
+    #: Planned beats in a row without one that ends, after which a session is silent; 0: never.
+    heartbeat_silent_after: int = Field(default=3, ge=0, le=1000)
     hb_delivery_mode: Literal["last", "explicit", "none"] = "last"
     hb_explicit_session_ids: Words = ()
     hb_show_ok: Flag = False

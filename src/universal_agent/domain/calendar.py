@@ -33,7 +33,8 @@ from universal_agent.domain.calendar_slots import (
     slots_by_hour,
     slots_within,
 )
-from universal_agent.domain.judge import MissedStatus
+from universal_agent.domain.job import OnMiss
+from universal_agent.domain.judge import UNDECIDED, MissedStatus
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.schedule import Schedule
 from universal_agent.domain.slot import Source, epoch, from_epoch
@@ -174,7 +175,10 @@ class _Builder:
         shown = {job_id: self._shown(job_id) for job_id in self._facts.jobs}
         for slot in self._facts.slots:
             job = shown.get(slot.source_ref)
-            if job is None or self._is_hidden(slot):
+            if job is None:
+                continue
+            span = self._span_of(slot) if slot.outcome in _UNRUN else None
+            if span is not None and not self._shows(span):
                 continue
             yield Row(
                 slot.scheduled_at,
@@ -187,7 +191,7 @@ class _Builder:
                 slot.outcome,
                 slot.reason,
                 slot.duration_seconds,
-                None,
+                None if span is None else span.span.status,
                 slot.moved_to,
             )
 
@@ -204,7 +208,7 @@ class _Builder:
         spans = [span for span in self._spans.get(slot.source_ref, ()) if span.holds(at)]
         return max(
             spans,
-            key=lambda r: (r.span.status is MissedStatus.PENDING, r.created_at, r.missed_id),
+            key=lambda r: (r.span.status in UNDECIDED, r.created_at, r.missed_id),
             default=None,
         )
 
@@ -234,10 +238,14 @@ class _Builder:
         status = record.span.status
         if status is MissedStatus.APPROVED_AND_RUN:
             return False  # the slot itself shows its run
-        return self._window.include_resolved or status in (
-            MissedStatus.PENDING,
-            MissedStatus.SKIPPED,
-        )
+        if self._window.include_resolved or status in (*UNDECIDED, MissedStatus.SKIPPED):
+            return True
+        # Nobody decided about a missed beat that the next one made up for: it stays a missed slot.
+        return status is MissedStatus.SUPERSEDED and self._is_made_up_for(record)
+
+    def _is_made_up_for(self, record: MissedRecord) -> bool:
+        spec = self._facts.specs[record.source_ref, record.job_version]
+        return spec.policy.on_miss is OnMiss.NEXT_BEAT
 
     def _coming(self, recorded: set[tuple[str, int]]) -> Iterator[Row]:
         # Slots after the mark that were decided all the same: skipped, moved or run early.

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from universal_agent.domain.job import JobSpec, OffLabel
+from universal_agent.domain.judge import UNDECIDED
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.slot import from_epoch
 from universal_agent.domain.slot_overrides import MOVED
@@ -138,7 +139,13 @@ def row_document(
         "scheduled_at_utc": utc.isoformat(),
         "always_running": False,
         "running": row.status == "running",
-        "actions": actions(spec, row.status, has_run=row.run_id is not None, deleted=row.deleted),
+        "actions": actions(
+            spec,
+            row.status,
+            has_run=row.run_id is not None,
+            deleted=row.deleted,
+            decided=row.resolution is not None and row.resolution not in UNDECIDED,
+        ),
         "run_id": row.run_id,
         "run_status": row.run_status,
         "reason": row.reason,
@@ -166,13 +173,18 @@ def job_part(spec: JobSpec) -> dict[str, Any]:
     }
 
 
-def actions(spec: JobSpec, status: str, *, has_run: bool, deleted: bool) -> list[str]:
-    """The actions that a slot allows; a deleted job's slots allow none."""
+def actions(
+    spec: JobSpec, status: str, *, has_run: bool, deleted: bool, decided: bool = False
+) -> list[str]:
+    """The actions that a slot allows; a deleted job's slots allow none.
+
+    `decided`: it was missed, and nothing can be decided about it any more.
+    """
     offered: list[str] = []
     if deleted:
         pass
     elif status == "missed":
-        offered += _MISSED_ACTIONS
+        offered += () if decided else _MISSED_ACTIONS
     else:
         runs = spec.enabled and not spec.is_held
         offered += ["run_now", "pause" if runs else "resume", "disable"]

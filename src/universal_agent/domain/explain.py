@@ -12,8 +12,15 @@ from universal_agent.domain.event_types import (
 from universal_agent.domain.events import (
     Event,
 )
-from universal_agent.domain.job import BREAKER, BUSY, PAUSED_AFTER_FAILURES, JobVersion, OffLabel
-from universal_agent.domain.judge import Cause, MissedStatus
+from universal_agent.domain.job import (
+    BREAKER,
+    BUSY,
+    PAUSED_AFTER_FAILURES,
+    QUIET_HOURS,
+    JobVersion,
+    OffLabel,
+)
+from universal_agent.domain.judge import UNDECIDED, Cause, MissedStatus
 from universal_agent.domain.phrases import describe_duration
 from universal_agent.domain.resources import resources_of
 from universal_agent.domain.run import Run, RunStatus, Trigger
@@ -38,10 +45,11 @@ _CAUSES = {
 
 _DECISIONS = {
     MissedStatus.PENDING: "It waits for a decision in stasis.",
+    MissedStatus.OPEN: "Nobody is asked: it may be decided until a later beat has ended.",
     MissedStatus.APPROVED_AND_RUN: "It was approved and run after all",
     MissedStatus.RESCHEDULED: "It was moved to a one-shot job",
     MissedStatus.DELETED: "It was closed without a run",
-    MissedStatus.SUPERSEDED: "It was closed because a later slot of the same outage ran instead",
+    MissedStatus.SUPERSEDED: "It was closed because a later slot or beat ran instead",
     MissedStatus.EXPIRED: "It expired: it was no longer useful",
     MissedStatus.SKIPPED: "It was skipped, as the job's on_miss policy says",
 }
@@ -59,7 +67,7 @@ _SKIPPED = {
     BREAKER: "It was skipped: too many slots of the job in a row had failed.",
     PAUSED_AFTER_FAILURES: "It was skipped: too many slots of the job in a row had failed.",
     BUSY: "It was skipped: its session was busy until a later beat was due.",
-    "quiet_hours": "It was skipped: it came outside the session's active hours.",
+    QUIET_HOURS: "It was skipped: it came outside the session's active hours.",
     "empty_checklist": "It was skipped: there is nothing to do in HEARTBEAT.md.",
     "no_file": "It was skipped: the session has no HEARTBEAT.md.",
     "unchanged_inputs": "It was skipped: nothing has changed since the last beat.",
@@ -247,7 +255,7 @@ def _missed(record: MissedRecord) -> list[str]:
             f"{span.last_at:%Y-%m-%d %H:%M:%S} UTC."
         )
     decision = _DECISIONS[span.status]
-    if span.status is not MissedStatus.PENDING:
+    if span.status not in UNDECIDED:
         by = f" by {record.decided_by}" if record.decided_by else ""
         note = f" (“{record.note}”)" if record.note else ""
         decision += f"{by}, at {record.updated_at:%Y-%m-%d %H:%M:%S} UTC{note}."

@@ -28,6 +28,9 @@ from universal_agent.domain.slot import Source, epoch, from_epoch
 BUSY = "busy"
 
 
+#: Skip reason of a beat outside the session's active hours.
+QUIET_HOURS = "quiet_hours"
+
 #: Skip reason of a slot whose job failed too often in a row: its breaker is open.
 BREAKER = "breaker"
 
@@ -73,6 +76,8 @@ class OnMiss(StrEnum):
     RUN_ALL = "run_all"
     #: They are skipped, with reason `on_miss`.
     SKIP = "skip"
+    #: They stay open until a later beat of the session has ended. For heartbeats alone.
+    NEXT_BEAT = "next_beat"
 
 
 class Priority(StrEnum):

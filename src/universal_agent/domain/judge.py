@@ -57,13 +57,15 @@ class MissedStatus(StrEnum):
 
     #: Waits for an operator.
     PENDING = "pending"
+    #: A missed beat that nobody is asked about; it may be decided until a later beat has ended.
+    OPEN = "open"
     #: An operator, or `run_latest`/`run_all`, had it run.
     APPROVED_AND_RUN = "approved_and_run"
     #: An operator moved it to a one-shot job.
     RESCHEDULED = "rescheduled"
     #: An operator closed it without a run.
     DELETED = "deleted"
-    #: A later slot of the same group ran instead.
+    #: A later slot of the same group ran instead, or a later beat of the session.
     SUPERSEDED = "superseded"
     #: It was no longer useful.
     EXPIRED = "expired"
@@ -71,6 +73,15 @@ class MissedStatus(StrEnum):
     WITHDRAWN = "withdrawn"
     #: The job's `on_miss` is `skip`; the ledger counts it as skipped(on_miss).
     SKIPPED = "skipped"
+
+
+#: The states in which a missed slot may be decided.
+UNDECIDED = (MissedStatus.PENDING, MissedStatus.OPEN)
+
+
+def undecided(policy: Policy) -> MissedStatus:
+    """The state of a slot that was missed and that no rule decides."""
+    return MissedStatus.OPEN if policy.on_miss is OnMiss.NEXT_BEAT else MissedStatus.PENDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +137,7 @@ def judge(
             if admitting:
                 missed, catch_up = decide_missed(schedule, policy, next_run_at, last, now)
             else:
-                missed = (_span(schedule, next_run_at, last, MissedStatus.PENDING),)
+                missed = (_span(schedule, next_run_at, last, undecided(policy)),)
             decided_until = last
 
     admit: list[datetime] = []
@@ -159,8 +170,8 @@ def decide_missed(
     the same outage have been decided already.
     """
     match policy.on_miss:
-        case OnMiss.ASK:
-            return (_span(schedule, first, last, MissedStatus.PENDING),), ()
+        case OnMiss.ASK | OnMiss.NEXT_BEAT:
+            return (_span(schedule, first, last, undecided(policy)),), ()
         case OnMiss.SKIP:
             return (_span(schedule, first, last, MissedStatus.SKIPPED),), ()
     limit = run_limit(policy) if limit is None else limit

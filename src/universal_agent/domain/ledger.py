@@ -15,7 +15,7 @@ from math import floor
 from operator import attrgetter
 
 from universal_agent.domain.job import JobVersion
-from universal_agent.domain.judge import LATENCY, Cause, MissedStatus
+from universal_agent.domain.judge import LATENCY, UNDECIDED, Cause, MissedStatus
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.schedule import stable_jitter
 from universal_agent.domain.slot import SlotKey, epoch, from_epoch
@@ -174,7 +174,7 @@ class _Account:
     def _missed(self, span: MissedFact, count: int) -> None:
         if span.status == MissedStatus.SKIPPED:
             self._ledger.skipped["on_miss"] += count
-        elif span.cause == Cause.INTERRUPTED and span.status == MissedStatus.PENDING:
+        elif span.cause == Cause.INTERRUPTED and span.status in UNDECIDED:
             self._ledger.interrupted += count
         else:
             self._ledger.missed[span.status] += count

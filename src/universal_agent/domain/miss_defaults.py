@@ -87,6 +87,7 @@ _MEANING = {
     OnMiss.RUN_LATEST: "of its missed slots the latest one runs",
     OnMiss.RUN_ALL: "its missed slots run",
     OnMiss.SKIP: "missed slots are skipped",
+    OnMiss.NEXT_BEAT: "the next beat makes up for missed ones",
 }
 
 

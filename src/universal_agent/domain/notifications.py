@@ -24,6 +24,8 @@ class Kind(StrEnum):
     CONFIG_REFUSED = "config_refused"
     #: A session's beat found something that needs attention.
     ALERT = "alert"
+    #: No beat of a session has ended, though several were planned.
+    SESSION_SILENT = "session_silent"
     #: A notified failure is over.
     RECOVERED = "recovered"
     #: Clients failed to reach their sessions more often than the threshold.

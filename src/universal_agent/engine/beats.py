@@ -36,9 +36,16 @@ class Beats(Jobs):
     source = Source.HEARTBEAT
 
     def __init__(
-        self, *args: Any, config: HeartbeatConfig, system_events_max: int, **kwargs: Any
+        self,
+        *args: Any,
+        config: HeartbeatConfig,
+        on_miss: OnMiss,
+        system_events_max: int,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        #: What becomes of missed beats.
+        self.on_miss = on_miss
         #: What holds for every session.
         self.config = config
         self.system_events_max = system_events_max
@@ -133,7 +140,10 @@ class Beats(Jobs):
 
 
 def timely(spec: JobSpec) -> JobSpec:
-    """The spec with the policy that goes with its schedule: a beat is useful for one interval."""
+    """The spec with the policy that goes with its schedule: a beat is useful for one interval.
+
+    One that nobody is asked about does not expire: the next beat closes it.
+    """
     schedule = spec.schedule
     if not isinstance(schedule, IntervalSchedule):
         return spec
@@ -142,16 +152,16 @@ def timely(spec: JobSpec) -> JobSpec:
     policy = replace(
         spec.policy,
         misfire_grace_seconds=grace,
-        useful_for_seconds=useful,
+        useful_for_seconds=useful if spec.policy.on_miss is OnMiss.ASK else None,
         # The next beat replaces one that waits: after that, none is left to run.
         queue_limit_seconds=useful + grace,
     )
     return replace(spec, policy=policy)
 
 
-def beat_policy(config: HeartbeatConfig) -> Policy:
+def beat_policy(config: HeartbeatConfig, on_miss: OnMiss) -> Policy:
     """How beats behave, whatever their schedule."""
     limit = timedelta(seconds=config.exec_timeout_seconds) + _TO_END
     return Policy(
-        overlap=Overlap.DEFER, on_miss=OnMiss.ASK, timeout_seconds=int(limit.total_seconds())
+        overlap=Overlap.DEFER, on_miss=on_miss, timeout_seconds=int(limit.total_seconds())
     )

@@ -233,7 +233,7 @@ class Heartbeats:
             schedule=schedule,
             timezone=config.timezone,
             metadata=metadata,
-            policy=beat_policy(config),
+            policy=beat_policy(config, self._beats.on_miss),
         )
         return Drafted(timely(changed), schedule != spec.schedule)
 

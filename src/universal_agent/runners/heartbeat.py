@@ -26,6 +26,7 @@ from universal_agent.domain.heartbeat import (
     overridden,
 )
 from universal_agent.domain.heartbeat_reply import Verdict, judge_reply
+from universal_agent.domain.job import QUIET_HOURS
 from universal_agent.domain.run import RunStatus, Trigger
 from universal_agent.domain.system_event import SystemEvent
 from universal_agent.errors import InvalidInput
@@ -168,7 +169,7 @@ class HeartbeatRunner:
     def _reason_to_skip(self, beat: _Beat) -> str | None:
         config = beat.config
         if beat.request.trigger in _AUTOMATIC and not config.is_active(self._clock.now()):
-            return "quiet_hours"
+            return QUIET_HOURS
         if beat.text is None and (config.require_file or (self._agent is None and not beat.news)):
             return "no_file"
         # Without a file, an agent gets the prompt alone; with an empty file, the beat is skipped.

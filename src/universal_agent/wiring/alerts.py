@@ -13,9 +13,11 @@ from universal_agent.engine.direct_alarms import DirectAlarms
 from universal_agent.engine.disk import DiskWatch
 from universal_agent.engine.health import Health
 from universal_agent.engine.notify import Notifier
+from universal_agent.engine.silence import Silence
 from universal_agent.engine.troubles import Troubles
 from universal_agent.engine.watchdog import Watchdog
 from universal_agent.views.ledger_watch import LedgerWatch
+from universal_agent.wiring.commands import Commands
 from universal_agent.wiring.execution import Execution
 from universal_agent.wiring.foundation import Foundation
 
@@ -30,10 +32,15 @@ class Alerts:
     continuity: Continuity
     alarms: Alarms
     watchdog: Watchdog
+    silence: Silence
 
 
 def build_alerts(
-    base: Foundation, execution: Execution, health: Health, ledger_watch: LedgerWatch
+    base: Foundation,
+    execution: Execution,
+    commands: Commands,
+    health: Health,
+    ledger_watch: LedgerWatch,
 ) -> Alerts:
     """Build these parts, and let `health` report the watchdog's alarm."""
     settings, store, clock = base.settings, base.store, base.clock
@@ -75,4 +82,13 @@ def build_alerts(
         ),
         alarms=alarms,
         watchdog=watchdog,
+        silence=Silence(
+            store,
+            clock,
+            notifier,
+            commands.beats.configured,
+            agent=execution.queue.agent,
+            beats=settings.heartbeat_silent_after,
+            enabled=settings.enable_heartbeat,
+        ),
     )

@@ -59,6 +59,7 @@ def build_commands(base: Foundation, execution: Execution, watch: WorkspaceWatch
         base.runners,
         **rules,
         config=config_from(settings),
+        on_miss=OnMiss.ASK if settings.on_miss_default == "ask" else OnMiss.NEXT_BEAT,
         system_events_max=settings.system_events_max,
     )
     slot_overrides = SlotOverrides(store, clock)

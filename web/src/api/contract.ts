@@ -135,7 +135,7 @@ export type MissCause =
   | 'interrupted';
 
 export type StasisStatus =
-  'pending' | 'approved_and_run' | 'rescheduled' | 'deleted' | 'superseded' | 'expired';
+  'pending' | 'open' | 'approved_and_run' | 'rescheduled' | 'deleted' | 'superseded' | 'expired';
 
 export interface StasisItem {
   event_id: string;

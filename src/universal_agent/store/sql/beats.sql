@@ -97,3 +97,21 @@ ORDER BY run_id DESC LIMIT :limit;
 
 -- forget_reports --
 DELETE FROM beat_reports WHERE session_id = :session_id;
+
+-- life_of_beats --
+SELECT
+  (SELECT finished_at FROM runs
+   WHERE source_ref = :session_id AND source = 'heartbeat' AND started_at IS NOT NULL
+     AND status IN ('success', 'error', 'timeout', 'skipped') AND reason IS NOT :quiet
+   ORDER BY finished_at DESC LIMIT 1),
+  (SELECT max(scheduled_at) FROM slots
+   WHERE source = 'heartbeat' AND source_ref = :session_id AND outcome = 'skipped'
+     AND reason IN ('cooldown', 'breaker')),
+  (SELECT max(last_at) FROM (
+     SELECT last_at, cause FROM missed
+     WHERE source_ref = :session_id AND status <> 'withdrawn'
+     ORDER BY first_at DESC LIMIT :beats)
+   WHERE cause IN (SELECT value FROM json_each(:causes))),
+  EXISTS (SELECT 1 FROM runs
+   WHERE source_ref = :session_id AND source = 'heartbeat' AND status = 'running'
+     AND finished_at IS NULL);

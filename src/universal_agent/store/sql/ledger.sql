@@ -17,7 +17,7 @@ WHERE source_ref = :job_id AND scheduled_at > :start AND scheduled_at <= :end;
 SELECT source_ref, first_at, last_at, job_version, cause, status FROM missed
 WHERE last_at > :start AND first_at <= :end AND status <> 'withdrawn'
   AND (:job_id IS NULL OR source_ref = :job_id)
-ORDER BY status = 'pending' DESC, created_at DESC, missed_id DESC;
+ORDER BY status IN ('pending', 'open') DESC, created_at DESC, missed_id DESC;
 
 -- recorded_by_hour --
 SELECT scheduled_at - scheduled_at % 3600, count(*) FROM slots

@@ -26,7 +26,7 @@ FROM missed WHERE missed_id = :missed_id;
 SELECT {missed_columns}
 FROM missed WHERE source_ref = :source_ref AND first_at <= :at AND last_at >= :at
   AND status <> 'withdrawn'
-ORDER BY status = 'pending' DESC, created_at DESC, missed_id DESC;
+ORDER BY status IN ('pending', 'open') DESC, created_at DESC, missed_id DESC;
 
 -- missed_after --
 SELECT {missed_columns}
@@ -44,11 +44,16 @@ SELECT coalesce(sum(count), 0) FROM missed WHERE status = 'pending';
 -- pending_group --
 SELECT {missed_columns}
 FROM missed
-WHERE source_ref = :source_ref AND outage_id = :outage_id AND status = 'pending';
+WHERE source_ref = :source_ref AND outage_id = :outage_id AND status = :status;
+
+-- open_before --
+SELECT {missed_columns}
+FROM missed WHERE source_ref = :source_ref AND status = 'open' AND last_at < :before
+ORDER BY last_at;
 
 -- pending_of_job --
 SELECT {missed_columns}
-FROM missed WHERE source_ref = :job_id AND status = 'pending' ORDER BY last_at;
+FROM missed WHERE source_ref = :job_id AND status IN ('pending', 'open') ORDER BY last_at;
 
 -- pending_in_outage --
 SELECT EXISTS (SELECT 1 FROM missed WHERE outage_id = :outage_id AND status = 'pending');

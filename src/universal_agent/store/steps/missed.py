@@ -6,7 +6,7 @@ from typing import Any
 
 from universal_agent.domain import events
 from universal_agent.domain.job import JobSpec
-from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus
+from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus, undecided
 from universal_agent.domain.run import Run
 from universal_agent.domain.slot import epoch
 from universal_agent.domain.stasis import MissedRecord
@@ -17,6 +17,9 @@ from universal_agent.store.tx import Tx
 
 #: The note on spans that are closed because their job is gone.
 JOB_DELETED = "the job was deleted"
+
+#: The note on missed beats that were not decided before the next one had ended.
+LATER_BEAT = "a later beat of the session has ended"
 
 
 def insert_missed_spans(tx: Tx, records: Sequence[MissedRecord]) -> None:
@@ -103,7 +106,7 @@ def move_to_missed(
         source=spec.source,
         source_ref=run.source_ref,
         job_version=job_version,
-        span=MissedSpan(run.scheduled_at, run.scheduled_at, MissedStatus.PENDING, 1),
+        span=MissedSpan(run.scheduled_at, run.scheduled_at, undecided(spec.policy), 1),
         cause=cause,
         outage_id=outage_id,
         created_at=now,
@@ -117,14 +120,46 @@ def move_to_missed(
     tx.append(events.slots_missed(missed, spec, now=now, mark=mark))
 
 
+def close_before(tx: Tx, beats: Sequence[tuple[Run, JobSpec]], *, now: datetime) -> None:
+    """Close the missed beats that a later beat of the session makes up for; `beats` have ended."""
+    for run, spec in beats:
+        rows = tx.all("open_before", source_ref=run.source_ref, before=epoch(run.scheduled_at))
+        made_up_for = [
+            record.decided(MissedStatus.SUPERSEDED, by=None, note=LATER_BEAT, now=now)
+            for record in decoded(tx, "missed", rows, missed_from_row)
+        ]
+        closed = change_missed(tx, made_up_for, was=MissedStatus.OPEN)
+        if closed:
+            tx.append(
+                events.missed_resolved(
+                    run.source_ref,
+                    spec,
+                    now=now,
+                    action="next_beat",
+                    by="",
+                    note=LATER_BEAT,
+                    spans=closed,
+                    event_id=closed[-1].event_id,
+                    run_id=run.run_id,
+                )
+            )
+
+
 def close_missed_of_job(tx: Tx, job_id: str, spec: JobSpec, *, now: datetime) -> None:
     """Close the pending spans of a job that is deleted."""
     rows = tx.all("pending_of_job", job_id=job_id)
     pending = decoded(tx, "missed", rows, missed_from_row)
     if not pending:
         return
-    closed = [r.decided(MissedStatus.DELETED, by=None, note=JOB_DELETED, now=now) for r in pending]
-    closed = change_missed(tx, closed, was=MissedStatus.PENDING)
+    closed = [
+        done
+        for record in pending
+        for done in change_missed(
+            tx,
+            [record.decided(MissedStatus.DELETED, by=None, note=JOB_DELETED, now=now)],
+            was=record.span.status,
+        )
+    ]
     if not closed:
         return
     tx.append(

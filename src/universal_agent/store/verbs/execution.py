@@ -7,7 +7,7 @@ from datetime import datetime
 from universal_agent.domain import events
 from universal_agent.domain.beat import BeatReport
 from universal_agent.domain.ending import EndClass
-from universal_agent.domain.job import Job, JobSpec
+from universal_agent.domain.job import QUIET_HOURS, Job, JobSpec
 from universal_agent.domain.process import Process
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import Source
@@ -22,6 +22,7 @@ from universal_agent.store.steps.each import for_each
 from universal_agent.store.steps.holds import after_failure, after_outage, after_success
 from universal_agent.store.steps.job_versions import spec_of
 from universal_agent.store.steps.lanes import Lanes
+from universal_agent.store.steps.missed import close_before
 from universal_agent.store.steps.slots import set_outcomes
 from universal_agent.store.steps.unreadable_runs import close_unreadable
 from universal_agent.store.tx import Row, Tx
@@ -182,6 +183,7 @@ def finish(
     reports = _keep_reports(tx, ended, closed, now=now)
     for run, _ in runs:
         acknowledge(tx, run)
+    close_before(tx, [(run, spec) for run, spec in runs if _makes_up(run)], now=now)
     tx.append_all(
         [
             events.run_changed(
@@ -207,6 +209,18 @@ def finish(
         now=now,
     )
     passing(Failpoint.BEFORE_FINISH_COMMIT)
+
+
+def _makes_up(run: Run) -> bool:
+    """Whether the run is a beat that has ended, so that it makes up for missed ones.
+
+    One that found quiet hours does not, nor does one that was cancelled.
+    """
+    if run.source != Source.HEARTBEAT:
+        return False
+    if run.status is RunStatus.SKIPPED:
+        return run.reason != QUIET_HOURS
+    return run.status in (RunStatus.SUCCESS, *_FAILED)
 
 
 def _read_jobs(tx: Tx, runs: Sequence[Run]) -> dict[str, Job | None]:

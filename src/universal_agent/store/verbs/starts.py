@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from universal_agent.domain import events
 from universal_agent.domain.job import Job, JobSpec
-from universal_agent.domain.judge import Cause, MissedSpan, MissedStatus, grace_of
+from universal_agent.domain.judge import Cause, MissedSpan, grace_of, undecided
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, Source, from_epoch
 from universal_agent.domain.stasis import MissedRecord
@@ -178,7 +178,7 @@ def miss_start(
         source=spec.source,
         source_ref=start.source_ref,
         job_version=start.job_version,
-        span=MissedSpan(at, at, MissedStatus.PENDING, 1),
+        span=MissedSpan(at, at, undecided(spec.policy), 1),
         cause=cause,
         outage_id=outage_id,
         created_at=now,

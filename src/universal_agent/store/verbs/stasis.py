@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from universal_agent.domain import events
 from universal_agent.domain.job import JobSpec
-from universal_agent.domain.judge import MissedStatus
+from universal_agent.domain.judge import UNDECIDED, MissedStatus, undecided
 from universal_agent.domain.run import Run, RunId, RunStatus, Trigger
 from universal_agent.domain.slot import SlotKey, epoch
 from universal_agent.domain.stasis import (
@@ -24,7 +24,7 @@ from universal_agent.store.rows.runs import run_from_row
 from universal_agent.store.set_aside import LEFT_ALONE
 from universal_agent.store.steps.each import for_each
 from universal_agent.store.steps.job_versions import read_spec
-from universal_agent.store.steps.missed import change_missed, insert_missed_spans
+from universal_agent.store.steps.missed import LATER_BEAT, change_missed, insert_missed_spans
 from universal_agent.store.steps.slots import NewRun, insert_runs
 from universal_agent.store.tx import Row, Tx
 from universal_agent.store.values import Once, Resolution, Resolved
@@ -73,11 +73,12 @@ def resolve_missed(
     if made is not None:
         return made
     named = find_missed(tx, slot)
-    if named.span.status is not MissedStatus.PENDING:
+    if named.span.status not in UNDECIDED:
         raise AlreadyResolved(
             f"expected a missed slot that waits for a decision, got one that is "
             f"{named.span.status} since {named.updated_at.isoformat(timespec='seconds')}"
             + (f", by {named.decided_by}" if named.decided_by else "")
+            + (f": {named.note}" if named.note == LATER_BEAT else "")
         )
     job = get_job(tx, slot.source_ref)
     if job is None:
@@ -106,8 +107,8 @@ def resolve_missed(
         others = [decide(record, closed) for record in others]
     if resolution.action is StasisAction.APPROVE:
         one = replace(one, run_id=resolution.run_id)
-    _claim(tx, one)
-    others = change_missed(tx, others, was=MissedStatus.PENDING)
+    _claim(tx, one, was=named.span.status)
+    others = change_missed(tx, others, was=named.span.status)
     insert_missed_spans(tx, parts)
     run = None
     if resolution.action is StasisAction.APPROVE:
@@ -139,14 +140,19 @@ def resolve_missed(
     return Resolved(record=one, run=run, job=resolution.job)
 
 
-def _claim(tx: Tx, decided: MissedRecord) -> None:
-    """Record the decision about a pending span. Raises AlreadyResolved when it was decided."""
-    if not change_missed(tx, [decided], was=MissedStatus.PENDING):
+def _claim(tx: Tx, decided: MissedRecord, *, was: MissedStatus) -> None:
+    """Record the decision about an open span. Raises AlreadyResolved when it was decided."""
+    if not change_missed(tx, [decided], was=was):
         raise AlreadyResolved("This missed slot was decided by another request.")
 
 
 def _group(tx: Tx, record: MissedRecord) -> list[MissedRecord]:
-    rows = tx.all("pending_group", source_ref=record.source_ref, outage_id=record.outage_id)
+    rows = tx.all(
+        "pending_group",
+        source_ref=record.source_ref,
+        outage_id=record.outage_id,
+        status=record.span.status,
+    )
     return decoded(tx, "missed", rows, missed_from_row)
 
 
@@ -225,7 +231,12 @@ def undo_delete(tx: Tx, slot: SlotKey, *, by: str, now: datetime) -> MissedRecor
         status=MissedStatus.DELETED,
     )
     reopened = [
-        record.decided(MissedStatus.PENDING, by=None, note=None, now=now)
+        record.decided(
+            undecided(read_spec(tx, record.source_ref, record.job_version).policy),
+            by=None,
+            note=None,
+            now=now,
+        )
         for record in map(missed_from_row, rows)
     ]
     reopened = change_missed(tx, reopened, was=MissedStatus.DELETED)

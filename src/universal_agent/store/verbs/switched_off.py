@@ -137,7 +137,9 @@ def decide_outage(
         job = get_job(tx, ref)
         if job is None or not job.spec.enabled or job.spec.policy.on_miss is OnMiss.ASK:
             return
-        rows = tx.all("pending_group", source_ref=ref, outage_id=outage_id)
+        rows = tx.all(
+            "pending_group", source_ref=ref, outage_id=outage_id, status=MissedStatus.PENDING
+        )
         records = decoded(tx, "missed", rows, missed_from_row)
         spans, late = _decided(tx, job, records, now=now)
         old = {record.missed_id for record in records}
