@@ -190,6 +190,7 @@ class Runtime:
         self.calendar = answers.calendar
         self.ics = answers.ics
         self.cron = answers.cron
+        self.stasis_view = answers.stasis_view
         self.ledger = answers.ledger
         self.run_logs = answers.run_logs
         self.notifications = answers.notifications
@@ -308,6 +309,8 @@ class Runtime:
                 self.watchdog.start()
         if self._base.watched:
             keep("silence", self._alerts.silence.run)
+        if (digest := self._alerts.expired_digest) is not None:
+            keep("expired digest", digest.run)
         keep("retention", self.retention.run)
 
     async def stop(self) -> None:

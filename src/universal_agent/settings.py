@@ -168,6 +168,8 @@ class Settings(BaseSettings):
     #: What becomes of the missed slots of jobs that do not say; "cadence": it follows from how
     #: often they run.
     on_miss_default: Literal["cadence", "ask", "run_latest", "run_all", "skip"] = "cadence"
+    #: When, in `default_timezone`, a day's expired misses are told; empty: never.
+    expired_digest: str = Field(default="08:00", pattern=r"^((?:[01]\d|2[0-3]):[0-5]\d)?$")
 
     # -- limits
     max_jobs: int = Field(default=200_000, ge=1)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from universal_agent.api.once_route import OnceRoute, answering, once_in
@@ -13,7 +13,6 @@ from universal_agent.domain.calendar_size import MAX_GROUPS
 from universal_agent.domain.slot import SlotKey
 from universal_agent.domain.stasis import MissedRecord, StasisAction
 from universal_agent.errors import InvalidInput
-from universal_agent.store import verbs
 
 router = APIRouter(prefix="/api/v1/ops", tags=["calendar"], route_class=OnceRoute)
 
@@ -21,18 +20,29 @@ router = APIRouter(prefix="/api/v1/ops", tags=["calendar"], route_class=OnceRout
 class StasisPage(Answer):
     stasis_queue: list[dict[str, Any]]
     total: int
+    next_cursor: str | None
+
+
+class ExpiredPage(Answer):
+    expired: list[dict[str, Any]]
+    next_cursor: str | None
 
 
 class Bulk(Body):
-    """Names what is meant by ids, by any member of a group, or by the outage."""
+    """Names what is meant by ids, by any member of a group, or by the outage.
+
+    With the action `recommended` each item is decided as is recommended for it at that time. With
+    `preview` nothing is decided; the answer says what would be.
+    """
 
     event_ids: Annotated[list[str], Field(min_length=1, max_length=1000)] | None = None
     group: str | None = Field(default=None, max_length=200)
     outage: str | None = Field(default=None, max_length=100)
-    action: Literal["approve_backfill_run", "reschedule", "delete_missed"]
+    action: Literal["approve_backfill_run", "reschedule", "delete_missed", "recommended"]
     note: PlainText | None = None
     run_at: str | int | float | None = None
     timezone: str | None = Field(default=None, max_length=100)
+    preview: bool | None = None
 
 
 class BulkDone(Answer):
@@ -41,22 +51,39 @@ class BulkDone(Answer):
     refused: int
 
 
+Cursor = Annotated[
+    str | None, Query(max_length=500, description="The `next_cursor` of the page before.")
+]
+
+
 @router.get(
     "/stasis",
-    summary="Missed slots that wait for a decision",
+    summary="Missed slots that wait for a decision, what can still be saved first",
     response_model=StasisPage,
-    responses=problem_responses(422, 503),
+    responses=problem_responses(400, 422, 503),
 )
-async def stasis_queue(request: Request) -> Response:
+async def stasis_queue(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=MAX_GROUPS)] = MAX_GROUPS,
+    cursor: Cursor = None,
+) -> Response:
     runtime = runtime_of(request)
-    items = await runtime.calendar.stasis_queue(now=runtime.clock.now())
-    # The oldest groups are listed; all of them are counted.
-    total = (
-        len(items)
-        if len(items) < MAX_GROUPS
-        else await runtime.store.read(verbs.calendar.count_stasis_groups)
-    )
-    return answer({"stasis_queue": items, "total": total})
+    now = runtime.clock.now()
+    return answer(await runtime.stasis_view.queue(now=now, limit=limit, cursor=cursor))
+
+
+@router.get(
+    "/stasis/expired",
+    summary="Missed slots that expired without a decision, the latest first",
+    response_model=ExpiredPage,
+    responses=problem_responses(400, 422, 503),
+)
+async def expired(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Cursor = None,
+) -> Response:
+    return answer(await runtime_of(request).stasis_view.expired(limit=limit, cursor=cursor))
 
 
 @router.post(
@@ -70,32 +97,32 @@ async def bulk(request: Request, body: Bulk) -> Response:
     if sum(given is not None for given in (body.event_ids, body.group, body.outage)) != 1:
         raise InvalidInput("expected one of event_ids, group or outage", field="event_ids")
     outcomes = await runtime.stasis.resolve_many(
-        action=StasisAction(body.action),
+        action=None if body.action == "recommended" else StasisAction(body.action),
         by=operator(request),
         event_ids=body.event_ids or ([body.group] if body.group else []),
         outage_id=body.outage,
         note=body.note,
         run_at=body.run_at,
         timezone=body.timezone,
-        once=once_in(request),
+        once=None if body.preview else once_in(request),
+        preview=bool(body.preview),
     )
     results: list[dict[str, Any]] = []
     for outcome in outcomes:
+        result: dict[str, Any] = {"event_id": outcome.event_id}
+        if outcome.recommended is not None:
+            result["recommended"] = outcome.recommended.document()
         if outcome.resolved is not None:
-            done = resolution(runtime, outcome.resolved)
-            results.append({"event_id": outcome.event_id, "status": "ok", **done})
+            result |= {"status": "ok", **resolution(runtime, outcome.resolved)}
         elif outcome.error is not None:
             error = outcome.error
-            results.append(
-                {
-                    "event_id": outcome.event_id,
-                    "status": "refused",
-                    "code": error.status,
-                    "detail": error.message,
-                }
-            )
+            result |= {"status": "refused", "code": error.status, "detail": error.message}
+        else:
+            result["status"] = "preview"
+        results.append(result)
     done_count = sum(result["status"] == "ok" for result in results)
-    return answer({"results": results, "done": done_count, "refused": len(results) - done_count})
+    refused_count = sum(result["status"] == "refused" for result in results)
+    return answer({"results": results, "done": done_count, "refused": refused_count})
 
 
 @router.post(

@@ -97,10 +97,12 @@ COUNTS = Kind(
 #: entry for each, after the field that holds the object.
 _NAMES = {
     TEXT: (
-        "cause client_turn_id code command confidence description detail event_id expected_hash "
+        "cause client_turn_id code command confidence decision description "
+        "detail event_id expected_hash "
         "hash id job_id kind message mode name on_miss outage_id outcome output_preview overlap "
-        "origin process_id proposal_id resolution run_id runner session_id source source_ref "
-        "status summary text timezone_source title trigger type url user_id version workspace_dir"
+        "origin process_id proposal_id recommended.reason resolution run_id runner session_id "
+        "source source_ref status summary text timezone_source title trigger type url user_id "
+        "version workspace_dir"
     ),
     TEXT.or_null(): (
         "active_hours agent by changed_by config_error error host model next_cursor off_label "
@@ -123,18 +125,20 @@ _NAMES = {
     EPOCH: "at scheduled_at",
     EPOCH.or_null(): "last_run last_run_at next_run next_run_at started_at",
     TIME: (
-        "created_at end_utc last_active_at last_scheduled_at_utc local start_utc timestamp "
+        "created_at end_utc expired_at_utc last_active_at last_scheduled_at_utc "
+        "local start_utc timestamp "
         "updated_at"
     ),
     TIME.or_null(): "changed_at useful_until_utc",
     ZONE: "timezone",
     OBJECT: (
-        "data delivery deployment_profile echo event group job metadata outcomes pool proposal run "
-        "schedule"
+        "data delivery deployment_profile echo event group job metadata outcomes pool proposal "
+        "recommended run schedule"
     ),
     OBJECT.or_null(): "after data.run fail_on last_summary",
     OBJECTS: (
-        "entries events jobs next notifications pools results runs sessions stasis_queue suppressed"
+        "entries events expired jobs next notifications pools results runs sessions stasis_queue "
+        "suppressed"
     ),
     OBJECTS_BY_NAME: "flags heartbeats",
     COUNTS: "missed ran skipped",

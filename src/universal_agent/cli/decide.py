@@ -8,7 +8,7 @@ from universal_agent.cli.command import command
 from universal_agent.cli.confirm import Yes, confirm
 from universal_agent.cli.failure import CommandFailed, ExitCode
 from universal_agent.cli.invocation import Document, Invocation, Ua
-from universal_agent.cli.stasis import Note, find_item, group
+from universal_agent.cli.stasis import Note, advice, find_item, group
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -22,6 +22,7 @@ _ACTIONS = {
     "approve": "approve_backfill_run",
     "reschedule": "reschedule",
     "delete": "delete_missed",
+    "recommended": "recommended",
 }
 
 #: How many refused items are listed; --json has them all.
@@ -32,8 +33,8 @@ _LISTED = 20
 def decide(
     ua: Ua,
     action: Annotated[
-        Literal["approve", "reschedule", "delete"],
-        typer.Argument(metavar="ACTION", help="approve, reschedule or delete"),
+        Literal["approve", "reschedule", "delete", "recommended"],
+        typer.Argument(metavar="ACTION", help="approve, reschedule, delete or recommended"),
     ],
     items: Annotated[
         list[str] | None, typer.Argument(metavar="[ITEM]...", help="Event ids or jobs' names")
@@ -51,12 +52,16 @@ def decide(
         str | None, typer.Option(metavar="ZONE", help="How --at is read. [default: each job's]")
     ] = None,
     note: Note = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only say what would be decided.")
+    ] = False,
     yes: Yes = False,
 ) -> None:
     """Decide many items of stasis: those named, those of an outage, or --all.
 
-    For each job and outage, approve runs the latest slot and closes the others. Delete asks first.
-    Fails with 1 when an item was refused; the others are decided all the same.
+    For each job and outage, approve runs the latest slot and closes the others. Recommended decides
+    each item as `ua stasis list` recommends. It says what it will do and asks first; delete asks
+    too. Fails with 1 when an item was refused; the others are decided all the same.
     """
     if sum((bool(items), everything, outage is not None)) != 1:
         raise CommandFailed("expected items, --outage ID or --all, and only one", ExitCode.USAGE)
@@ -68,6 +73,24 @@ def decide(
     count = sum(number for _, number in targets)
     if action == "delete" and count:
         confirm(f"Close {_slots(count)} without a run?", yes=yes)
+    if preview:
+        ua.show(_sent(ua, {**body, "preview": True}, targets), _preview)
+        return
+    if action == "recommended" and count and not yes:
+        foreseen = _sent(ua, {**body, "preview": True}, targets)["results"]
+        for result in foreseen[:_LISTED]:
+            ua.note(f"{result['event_id']}: {_would(result)}")
+        if len(foreseen) > _LISTED:
+            ua.note(f"and {len(foreseen) - _LISTED:,} more; --preview lists all of them")
+        confirm(f"Decide {_slots(count)} so?", yes=yes)
+    done = _sent(ua, body, targets)
+    ua.show(done, _view)
+    if done["refused"]:
+        raise typer.Exit(ExitCode.NO)
+
+
+def _sent(ua: Invocation, body: Document, targets: list[tuple[Document, int]]) -> Document:
+    """What became of the targets, all together."""
     done: Document = {"results": [], "done": 0, "refused": 0}
     for target, _ in targets:
         answer = ua.gateway.post(f"{_STASIS}/bulk", {**body, **target}, patience=60)
@@ -76,9 +99,7 @@ def decide(
             "done": done["done"] + answer["done"],
             "refused": done["refused"] + answer["refused"],
         }
-    ua.show(done, _view)
-    if done["refused"]:
-        raise typer.Exit(ExitCode.NO)
+    return done
 
 
 def _targets(
@@ -118,6 +139,20 @@ def _outage(queue: list[Document], name: str) -> str:
 
 def _slots(count: int) -> str:
     return "1 missed slot" if count == 1 else f"{count:,} missed slots"
+
+
+def _preview(screen: "Screen", done: Document) -> "RenderableType":
+    table = screen.table("item", "decision", wide=("decision",))
+    for result in done["results"]:
+        table.add_row(screen.text(result["event_id"]), screen.text(_would(result)))
+    return table
+
+
+def _would(result: Document) -> str:
+    """What would be decided about an item."""
+    if result["status"] == "refused":
+        return f"refused: {result['detail']}"
+    return advice(result["recommended"]) if "recommended" in result else "as asked for"
 
 
 def _view(screen: "Screen", done: Document) -> "RenderableType":

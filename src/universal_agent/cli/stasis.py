@@ -40,8 +40,21 @@ OnlySlot = Annotated[
 
 @command(group, "list")
 def list_items(ua: Ua) -> None:
-    """List what waits for a decision."""
+    """List what waits, what can still be saved first, with what is recommended."""
     ua.show(ua.reader.get("/api/v1/ops/stasis"), _view)
+
+
+@command(group, "expired")
+def list_expired(
+    ua: Ua,
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many.")] = 50,
+) -> None:
+    """List what expired without a decision, the latest first."""
+    document = ua.reader.get("/api/v1/ops/stasis/expired", limit=limit)
+    ua.show(document, _expired_view)
+    if document["next_cursor"] is not None:
+        ua.note(f"these are the latest {limit}; --limit shows more")
 
 
 @command(group, "approve")
@@ -134,7 +147,15 @@ def _view(screen: "Screen", document: Document) -> "RenderableType":
     if not queue:
         return screen.text("Nothing was missed that waits for a decision.")
     table = screen.table(
-        "missed", "latest", "job", "why", "useful until", "outage", "item", wide=("job",)
+        "missed",
+        "latest",
+        "job",
+        "why",
+        "useful until",
+        "outage",
+        "item",
+        "recommended",
+        wide=("job", "recommended"),
     )
     for entry in queue:
         group_ = entry["group"]
@@ -145,6 +166,30 @@ def _view(screen: "Screen", document: Document) -> "RenderableType":
             screen.text(entry["cause"]),
             screen.when(entry["useful_until_utc"]),
             screen.id(entry["outage_id"]),
+            screen.text(entry["event_id"]),
+            screen.text(advice(entry["recommended"])),
+        )
+    return table
+
+
+def advice(recommended: Document) -> str:
+    """A recommended decision and its reason: "approve: no later slot does its work"."""
+    return f"{recommended['decision']}: {recommended['reason']}"
+
+
+def _expired_view(screen: "Screen", document: Document) -> "RenderableType":
+    expired = document["expired"]
+    if not expired:
+        return screen.text("Nothing has expired without a decision.")
+    table = screen.table("expired", "missed", "latest", "job", "why", "item", wide=("job",))
+    for entry in expired:
+        group_ = entry["group"]
+        table.add_row(
+            screen.when(entry["expired_at_utc"]),
+            screen.text(f"{group_['count']:,}"),
+            screen.when(group_["last_scheduled_at_utc"]),
+            screen.cell(entry["title"]),
+            screen.text(entry["cause"]),
             screen.text(entry["event_id"]),
         )
     return table

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -25,7 +26,7 @@ from universal_agent.domain.calendar_facts import (
     Window,
     is_counted,
 )
-from universal_agent.domain.calendar_row import FrequentRow, JobFact, Row, status_of
+from universal_agent.domain.calendar_row import FrequentRow, JobFact, Row, stasis_order, status_of
 from universal_agent.domain.calendar_slots import (
     HOUR,
     is_frequent,
@@ -60,6 +61,8 @@ class Feed:
 
     def with_jobs(self, job_ids: Container[str], part: "Feed") -> "Feed":
         """A copy with the rows of these jobs taken from `part`, which has no other jobs."""
+        kept = {job_id: job for job_id, job in self.jobs.items() if job_id not in job_ids}
+        jobs = {**kept, **part.jobs}
         return Feed(
             rows=sorted(
                 [row for row in self.rows if row.source_ref not in job_ids] + part.rows,
@@ -72,12 +75,9 @@ class Feed:
             ),
             stasis=sorted(
                 [item for item in self.stasis if item[0].source_ref not in job_ids] + part.stasis,
-                key=_stasis_order,
+                key=partial(stasis_order, jobs),
             ),
-            jobs={
-                **{job_id: job for job_id, job in self.jobs.items() if job_id not in job_ids},
-                **part.jobs,
-            },
+            jobs=jobs,
             version=part.version,
             last_event_at=part.last_event_at,
         )
@@ -85,10 +85,6 @@ class Feed:
 
 _ROW_ORDER = itemgetter(0, 1, 2)
 _FREQUENT_ORDER = attrgetter("source_ref")
-
-
-def _stasis_order(item: tuple[Row, dict[str, Any]]) -> tuple[str, str]:
-    return item[1]["created_at"], item[1]["event_id"]
 
 
 # -- the feed
@@ -356,7 +352,7 @@ class _Builder:
             if record.span.status is MissedStatus.PENDING and self._shown(record.source_ref):
                 groups.setdefault((record.source_ref, record.outage_id), []).append(record)
         items = [self._item(records) for records in groups.values()]
-        return sorted(items, key=_stasis_order)
+        return sorted(items, key=partial(stasis_order, self._facts.jobs))
 
     def _item(self, records: list[MissedRecord]) -> tuple[Row, dict[str, Any]]:
         latest = max(records, key=lambda r: (r.span.last_at, r.created_at, r.missed_id))

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from universal_agent.domain.job import JobSpec, OffLabel
+from universal_agent.domain.job import PRIORITY_ORDER, JobSpec, OffLabel
 from universal_agent.domain.judge import UNDECIDED
 from universal_agent.domain.run import RunStatus
 from universal_agent.domain.slot import from_epoch
@@ -193,3 +193,16 @@ def actions(
     if spec.session_id is not None:
         offered.append("open_session")
     return offered
+
+
+def stasis_order(
+    jobs: Mapping[str, JobFact], item: tuple[Row, dict[str, Any]]
+) -> tuple[bool, str, int, str, str]:
+    """What can be saved for the shortest time first, then by priority and age.
+
+    It is that of `recommendation.order`, but for what is lost by now: a feed knows no clock.
+    """
+    row, entry = item
+    until = entry["useful_until_utc"]
+    priority = PRIORITY_ORDER[jobs[row.source_ref].spec.priority]
+    return until is None, until or "", priority, entry["created_at"], entry["event_id"]

@@ -26,6 +26,8 @@ class Kind(StrEnum):
     ALERT = "alert"
     #: No beat of a session has ended, though several were planned.
     SESSION_SILENT = "session_silent"
+    #: Missed slots expired without a decision; one digest a day.
+    EXPIRED = "expired"
     #: A notified failure is over.
     RECOVERED = "recovered"
     #: Clients failed to reach their sessions more often than the threshold.

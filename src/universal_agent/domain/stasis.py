@@ -17,6 +17,9 @@ from universal_agent.domain.slot import SlotKey, Source
 #: How long a deletion can be taken back.
 UNDO_WINDOW = timedelta(seconds=60)
 
+#: When a rescheduled slot runs, unless the operator names a time.
+DEFAULT_DELAY = timedelta(hours=1)
+
 _SECOND = timedelta(seconds=1)
 
 

@@ -137,6 +137,19 @@ class Notifier:
         self._publish(told)
         return told
 
+    async def tell_expired(self, *, until: datetime) -> None:
+        """Tell each user what expired since the last digest up to `until`."""
+        now = self._clock.now()
+        told = await self._store.write(
+            verbs.expired.tell_expired,
+            until=until,
+            new_id=lambda: new_id("ntf", now),
+            route=self._route,
+            now=now,
+        )
+        for notification in told:
+            self._publish(notification)
+
     async def close(self, incident: str) -> Notification | None:
         """Close the open notification of an incident; None if none is open."""
         closed = await self._store.write(

@@ -14,10 +14,11 @@ from universal_agent.domain.job import Job
 from universal_agent.domain.judge import MissedStatus
 from universal_agent.domain.miss_defaults import policy_by_cadence
 from universal_agent.domain.phrases import parse_instant
+from universal_agent.domain.recommendation import ACTION, Recommendation, Waiting, recommend
 from universal_agent.domain.run import JobId, RunId
 from universal_agent.domain.schedule import make_once
 from universal_agent.domain.slot import SlotKey, Source
-from universal_agent.domain.stasis import MissedRecord, Scope, StasisAction
+from universal_agent.domain.stasis import DEFAULT_DELAY, MissedRecord, Scope, StasisAction
 from universal_agent.domain.system_event import WakeMode
 from universal_agent.engine.beats import Beats
 from universal_agent.engine.ids import new_id
@@ -33,18 +34,17 @@ from universal_agent.store import verbs
 from universal_agent.store.store import Store
 from universal_agent.store.values import Once, Resolution, Resolved
 
-#: When a rescheduled slot runs, unless the operator names a time.
-DEFAULT_DELAY = timedelta(hours=1)
-
 #: Groups that one bulk decision closes.
 BULK_LIMIT = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkOutcome:
-    """What became of one item of a bulk decision."""
+    """What became of one item of a bulk decision, or would become of it."""
 
     event_id: str
+    #: What was recommended, where that was asked for.
+    recommended: Recommendation | None = None
     resolved: Resolved | None = None
     error: UniversalAgentError | None = None
 
@@ -59,8 +59,15 @@ class Stasis:
         beats: Beats,
         *,
         require: Callable[[Source], None],
+        off: Sequence[Source] = (),
+        agent: Sequence[str] = (),
     ) -> None:
-        """`require` raises EngineOff for a source whose engine is switched off."""
+        """`require` raises EngineOff for the sources in `off`, whose engine is switched off.
+
+        `agent` is what the configured agent uses.
+        """
+        self._off = off
+        self._agent = agent
         self._store = store
         self._clock = clock
         self._beats = beats
@@ -170,7 +177,7 @@ class Stasis:
     async def resolve_many(
         self,
         *,
-        action: StasisAction,
+        action: StasisAction | None,
         by: str,
         event_ids: Sequence[str] = (),
         outage_id: str | None = None,
@@ -178,8 +185,12 @@ class Stasis:
         run_at: str | float | None = None,
         timezone: str | None = None,
         once: Once | None = None,
+        preview: bool = False,
     ) -> list[BulkOutcome]:
         """Decide many groups, each on its own: one that fails does not stop the others.
+
+        Without an `action`, each as is recommended for it at that time. With `preview` nothing is
+        decided.
 
         With `once`, the slots and each decision are kept under the key: a repeat after a crash
         continues where the first request ended, and answers as that would have.
@@ -200,15 +211,39 @@ class Stasis:
         outcomes = []
         for number, slot in enumerate(slots):
             part = None if once is None else once.part(f"{number} {slot.event_id}")
+            outcome = BulkOutcome(event_id=slot.event_id)
             try:
-                resolved = await self.resolve(slot, action, **arguments, once=part)
+                meant = action
+                if meant is None:
+                    made = None
+                    if part is not None:
+                        made = await self._store.read(verbs.stasis.decision_made, part)
+                    if made is not None:
+                        outcomes.append(replace(outcome, resolved=made))
+                        continue
+                    outcome = replace(outcome, recommended=await self.recommended(slot))
+                    assert outcome.recommended is not None
+                    meant = ACTION[outcome.recommended.decision]
+                elif preview:
+                    await self._waiting(slot)
+                if not preview:
+                    resolved = await self.resolve(slot, meant, **arguments, once=part)
+                    outcome = replace(outcome, resolved=resolved)
             except StoreUnavailable:
                 raise  # about no single item; a repeat continues from here
             except UniversalAgentError as error:
-                outcomes.append(BulkOutcome(event_id=slot.event_id, error=error))
-            else:
-                outcomes.append(BulkOutcome(event_id=slot.event_id, resolved=resolved))
+                outcome = replace(outcome, error=error)
+            outcomes.append(outcome)
         return outcomes
+
+    async def recommended(self, slot: SlotKey) -> Recommendation:
+        """What is recommended about a slot's group. Raises SlotNotFound, AlreadyResolved."""
+        return recommend(await self._waiting(slot), now=self._clock.now())
+
+    async def _waiting(self, slot: SlotKey) -> Waiting:
+        return await self._store.read(
+            verbs.waiting.waiting_with, slot, agent=self._agent, off=self._off
+        )
 
     async def _meant(
         self, event_ids: Sequence[str], outage_id: str | None, once: Once | None

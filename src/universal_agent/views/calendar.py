@@ -9,8 +9,6 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import orjson
-
 from universal_agent.domain.calendar_days import View, days_of, view_bounds
 from universal_agent.domain.calendar_facts import Detail, Window
 from universal_agent.domain.calendar_row import LEGEND
@@ -152,11 +150,11 @@ class CalendarView:
         parts = repr((self._stream_id(), edition, version, form, *key))
         return f'"{hashlib.blake2b(parts.encode(), digest_size=12).hexdigest()}"'
 
-    async def stasis_queue(self, *, now: datetime) -> list[orjson.Fragment]:
-        """All groups of missed slots that await a decision, regardless of the window."""
+    async def stasis_items(self, *, now: datetime) -> Sequence[Text]:
+        """The groups of missed slots that await a decision, regardless of the window."""
         moment = self.window(FeedQuery(view=View.DAY), now=now)
         feed = await self._provider.feed(replace(moment, end=moment.start))
-        return [orjson.Fragment(item.json) for item in feed.stasis_queue]
+        return feed.stasis_queue
 
     def window(self, query: FeedQuery, *, now: datetime) -> Window:
         """The window that a query resolves to. Raises InvalidInput."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from universal_agent.domain.channels import minute_of_day
 from universal_agent.domain.continuity import Thresholds
 from universal_agent.engine.alarms import Alarms
 from universal_agent.engine.channel_checks import ChannelChecks
@@ -11,6 +12,7 @@ from universal_agent.engine.continuity import Continuity
 from universal_agent.engine.delivery import Deliverer
 from universal_agent.engine.direct_alarms import DirectAlarms
 from universal_agent.engine.disk import DiskWatch
+from universal_agent.engine.expired import ExpiredDigest
 from universal_agent.engine.health import Health
 from universal_agent.engine.notify import Notifier
 from universal_agent.engine.silence import Silence
@@ -33,6 +35,8 @@ class Alerts:
     alarms: Alarms
     watchdog: Watchdog
     silence: Silence
+    #: None: nobody is to be told of what expires.
+    expired_digest: ExpiredDigest | None
 
 
 def build_alerts(
@@ -90,5 +94,16 @@ def build_alerts(
             agent=execution.queue.agent,
             beats=settings.heartbeat_silent_after,
             enabled=settings.enable_heartbeat,
+        ),
+        expired_digest=(
+            ExpiredDigest(
+                store,
+                clock,
+                notifier,
+                minute=minute_of_day(settings.expired_digest, field="UA_EXPIRED_DIGEST"),
+                timezone=settings.default_timezone,
+            )
+            if settings.expired_digest
+            else None
         ),
     )

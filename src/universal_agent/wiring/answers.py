@@ -22,6 +22,7 @@ from universal_agent.views.projection import Projector
 from universal_agent.views.run_logs import RunLogs
 from universal_agent.views.scheduling_metrics import SchedulingMetrics
 from universal_agent.views.sessions import SessionView
+from universal_agent.views.stasis import StasisView
 from universal_agent.wiring.commands import Commands
 from universal_agent.wiring.execution import Execution
 from universal_agent.wiring.foundation import Foundation
@@ -40,6 +41,7 @@ class Answers:
     ics: IcsView
     cron: CronView
     ledger: LedgerView
+    stasis_view: StasisView
     ledger_watch: LedgerWatch
     run_logs: RunLogs
     notifications: NotificationView
@@ -98,6 +100,7 @@ def build_answers(
             agent=execution.queue.agent,
         ),
         ledger=ledger,
+        stasis_view=StasisView(store, calendar, agent=execution.queue.agent, off=base.switches.off),
         ledger_watch=LedgerWatch(ledger, clock, metrics),
         run_logs=RunLogs(settings.run_logs_dir, settings.data_dir),
         notifications=NotificationView(store, keep=settings.notifications_max),

@@ -76,7 +76,14 @@ def build_commands(base: Foundation, execution: Execution, watch: WorkspaceWatch
             shortest_interval=base.shortest_interval,
             enabled=settings.enable_heartbeat,
         ),
-        stasis=Stasis(store, clock, beats, require=base.switches.require),
+        stasis=Stasis(
+            store,
+            clock,
+            beats,
+            require=base.switches.require,
+            off=base.switches.off,
+            agent=execution.queue.agent,
+        ),
         slot_overrides=slot_overrides,
         changes=Changes(
             store, clock, {one.source: one for one in (jobs, beats)}, slot_overrides, rephraser

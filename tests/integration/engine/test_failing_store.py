@@ -77,7 +77,7 @@ class TestOutage:
         await clock.advance(1)
         gateway.runtime.projector.position -= 1  # as when the newest event was not folded yet
         gateway.store.database.failure = "disk full"
-        assert await gateway.runtime.calendar.stasis_queue(now=clock.now()) == []
+        assert await gateway.runtime.calendar.stasis_items(now=clock.now()) == []
         assert not await gateway.runtime.projector.is_caught_up()
         gateway.store.database.failure = None
         assert await gateway.runtime.projector.is_caught_up()

@@ -57,7 +57,7 @@ class TestFinding:
         before = len(await gateway.events())
         now = clock.now()
         calendar = gateway.runtime.calendar
-        assert await calendar.stasis_queue(now=now) == []
+        assert await calendar.stasis_items(now=now) == []
         assert await gateway.runtime.stasis.pending() == []
         await gateway.ledger(start=now - 30 * 24 * HOUR)
         await clock.advance(1)

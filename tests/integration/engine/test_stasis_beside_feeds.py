@@ -48,7 +48,7 @@ async def test_the_stasis_queue_does_not_wait_for_feeds_that_are_being_made(
     await asyncio.to_thread(begun.wait)
     try:
         async with asyncio.timeout(60):
-            (item,) = await gateway.runtime.calendar.stasis_queue(now=now)
+            (item,) = await gateway.runtime.calendar.stasis_items(now=now)
         assert item
     finally:
         released.set()

@@ -89,7 +89,16 @@ WAITING = {
     "cause": "process_down",
     "outage_id": "out_1",
     "useful_until_utc": TIME,
+    "recommended": {"decision": "approve", "reason": "no later slot does its work"},
     "event": {"event_id": EVENT_ID, "source_ref": JOB_ID, "title": "Queue depth"},
+}
+
+EXPIRED = {
+    "event_id": EVENT_ID,
+    "title": "Queue depth",
+    "group": {"count": 2, "first_scheduled_at_utc": TIME, "last_scheduled_at_utc": TIME},
+    "cause": "process_down",
+    "expired_at_utc": TIME,
 }
 
 SUMMARY = {
@@ -268,6 +277,7 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
         "refused": 1,
     },
     ("POST", f"{OPS}/stasis"): DONE,
+    ("GET", f"{OPS}/stasis/expired"): {"expired": [EXPIRED], "next_cursor": "abc"},
     ("GET", f"{OPS}/stasis"): {"stasis_queue": [WAITING], "total": 2},
     ("GET", f"{OPS}/sessions/{SESSION_ID}"): {**SESSION, "runs": [RUN]},
     ("GET", f"{OPS}/sessions"): {"sessions": [SESSION], "total": 1, "next_cursor": None},

@@ -54,6 +54,7 @@ def url() -> Iterator[str]:
         f"run show {ID}",
         "next",
         "stasis list",
+        "stasis expired",
         "stasis approve a",
         "ledger",
         "explain a now",

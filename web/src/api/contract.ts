@@ -151,6 +151,13 @@ export interface StasisItem {
   useful_until_utc?: string | null;
   changed_since?: boolean;
   note?: string | null;
+  /** What to do and why; only in the queue, not in a calendar's feed. */
+  recommended?: Recommended;
+}
+
+export interface Recommended {
+  decision: 'approve' | 'reschedule' | 'delete';
+  reason: string;
 }
 
 export interface CalendarFeed {
@@ -178,7 +185,12 @@ export type ExceptionBody = Schemas['ExceptionBody'];
 export type ActionAnswer = Schemas['ActionDone'] & { run?: Run; job?: Job };
 
 export type BulkAnswer = Schemas['BulkDone'] & {
-  results: { event_id: string; status: 'ok' | 'refused'; detail?: string }[];
+  results: {
+    event_id: string;
+    status: 'ok' | 'refused' | 'preview';
+    detail?: string;
+    recommended?: Recommended;
+  }[];
 };
 
 /** The job as it is, or as it would be, with its next slots. */

@@ -270,8 +270,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Missed slots that wait for a decision */
+        /** Missed slots that wait for a decision, what can still be saved first */
         get: operations["stasis_queue_api_v1_ops_stasis_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ops/stasis/expired": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Missed slots that expired without a decision, the latest first */
+        get: operations["expired_api_v1_ops_stasis_expired_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1114,6 +1131,9 @@ export interface components {
         /**
          * Bulk
          * @description Names what is meant by ids, by any member of a group, or by the outage.
+         *
+         *     With the action `recommended` each item is decided as is recommended for it at that time. With
+         *     `preview` nothing is decided; the answer says what would be.
          */
         Bulk: {
             /** Event Ids */
@@ -1126,13 +1146,15 @@ export interface components {
              * Action
              * @enum {string}
              */
-            action: "approve_backfill_run" | "reschedule" | "delete_missed";
+            action: "approve_backfill_run" | "reschedule" | "delete_missed" | "recommended";
             /** Note */
             note?: string | null;
             /** Run At */
             run_at?: string | number | null;
             /** Timezone */
             timezone?: string | null;
+            /** Preview */
+            preview?: boolean | null;
         };
         /** BulkDone */
         BulkDone: {
@@ -1307,6 +1329,17 @@ export interface components {
             run_early?: true | null;
             /** Timezone */
             timezone?: string | null;
+        };
+        /** ExpiredPage */
+        ExpiredPage: {
+            /** Expired */
+            expired: {
+                [key: string]: unknown;
+            }[];
+            /** Next Cursor */
+            next_cursor: string | null;
+        } & {
+            [key: string]: unknown;
         };
         /** ExplainDocument */
         ExplainDocument: {
@@ -2512,6 +2545,8 @@ export interface components {
             }[];
             /** Total */
             total: number;
+            /** Next Cursor */
+            next_cursor: string | null;
         } & {
             [key: string]: unknown;
         };
@@ -5145,7 +5180,11 @@ export interface operations {
     };
     stasis_queue_api_v1_ops_stasis_get: {
         parameters: {
-            query?: never;
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5159,6 +5198,120 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StasisPage"];
+                };
+            };
+            /** @description Bad value */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Token needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too slow */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Malformed request */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Limit reached */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Headers too large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    expired_api_v1_ops_stasis_expired_get: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExpiredPage"];
                 };
             };
             /** @description Bad value */

@@ -83,6 +83,7 @@ export function missed(at: number, part: Partial<StasisItem> = {}): StasisItem {
     outage_id: 'out1',
     useful_until_utc: null,
     changed_since: false,
+    recommended: { decision: 'approve', reason: 'no later slot does its work' },
     ...part,
   };
 }

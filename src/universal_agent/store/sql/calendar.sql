@@ -66,20 +66,18 @@ CROSS JOIN slots s ON s.scheduled_at >= json_extract(d.value, '$[1]')
   AND s.source_ref = json_extract(d.value, '$[0]');
 
 -- calendar_missed --
-WITH oldest AS (
+WITH foremost AS (
   SELECT source_ref, outage_id FROM missed
   WHERE status = 'pending' AND (:source_ref IS NULL OR source_ref = :source_ref)
     AND (:source IS NULL OR source = :source)
     AND (:owner IS NULL OR source_ref IN (SELECT job_id FROM jobs WHERE owner_id = :owner))
-  GROUP BY source_ref, outage_id ORDER BY min(created_at), source_ref LIMIT :groups)
+  GROUP BY source_ref, outage_id
+  ORDER BY max(useful_until) IS NULL, max(useful_until), min(created_at), source_ref LIMIT :groups)
 SELECT {missed_columns}
 FROM missed
-WHERE ((status = 'pending' AND (source_ref, outage_id) IN (SELECT source_ref, outage_id FROM oldest))
+WHERE ((status = 'pending' AND (source_ref, outage_id) IN (SELECT source_ref, outage_id FROM foremost))
        OR (last_at >= :start AND first_at < :end AND status <> 'withdrawn'))
   AND (:source_ref IS NULL OR source_ref = :source_ref)
   AND (:source IS NULL OR source = :source)
   AND (:owner IS NULL OR source_ref IN (SELECT job_id FROM jobs WHERE owner_id = :owner))
 ORDER BY missed_id LIMIT :most;
-
--- calendar_stasis_groups --
-SELECT count(*) FROM (SELECT DISTINCT source_ref, outage_id FROM missed WHERE status = 'pending');

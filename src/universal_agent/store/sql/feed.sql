@@ -105,7 +105,7 @@ CROSS JOIN feed_slots s ON s.lane IN ('', json_extract(d.value, '$[0]'))
   AND s.source_ref = json_extract(d.value, '$[0]');
 
 -- feed_missed --
-WITH oldest AS (
+WITH foremost AS (
   SELECT source_ref, outage_id FROM feed_missed
   WHERE status = 'pending' AND (:source_ref IS NULL OR source_ref = :source_ref)
     AND (:source IS NULL OR source = :source)
@@ -113,10 +113,11 @@ WITH oldest AS (
          ON v.job_id = j.job_id AND v.version = j.version
          WHERE json_extract(v.spec, '$.user_id') = :owner))
     AND (:only IS NULL OR source_ref IN (SELECT value FROM json_each(:only)))
-  GROUP BY source_ref, outage_id ORDER BY min(created_at), source_ref LIMIT :groups)
+  GROUP BY source_ref, outage_id
+  ORDER BY max(useful_until) IS NULL, max(useful_until), min(created_at), source_ref LIMIT :groups)
 SELECT {missed_columns}
 FROM feed_missed
-WHERE ((status = 'pending' AND (source_ref, outage_id) IN (SELECT source_ref, outage_id FROM oldest))
+WHERE ((status = 'pending' AND (source_ref, outage_id) IN (SELECT source_ref, outage_id FROM foremost))
        OR (last_at >= :start AND first_at < :end AND status <> 'withdrawn'))
   AND (:source_ref IS NULL OR source_ref = :source_ref)
   AND (:source IS NULL OR source = :source)

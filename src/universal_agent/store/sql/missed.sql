@@ -75,6 +75,18 @@ ORDER BY useful_until LIMIT :limit;
 -- expire_at --
 UPDATE missed SET useful_until = :useful_until WHERE missed_id = :missed_id AND status = 'pending';
 
+-- expired_before --
+SELECT {missed_columns}
+FROM missed
+WHERE status = 'expired' AND updated_at <= :at AND (updated_at < :at OR missed_id < :missed_id)
+ORDER BY updated_at DESC, missed_id DESC LIMIT :limit;
+
+-- expired_between --
+SELECT {missed_columns}
+FROM missed
+WHERE status = 'expired' AND updated_at > :since AND updated_at <= :until
+ORDER BY updated_at, missed_id;
+
 -- expired_too_early --
 SELECT {missed_columns}
 FROM missed WHERE source_ref = :source_ref AND status = 'expired' AND useful_until > :now

@@ -14,6 +14,7 @@ from universal_agent.store.verbs import (
     deliveries,
     event_log,
     execution,
+    expired,
     feed_tokens,
     flags,
     idempotency,
@@ -34,6 +35,7 @@ from universal_agent.store.verbs import (
     starts,
     stasis,
     switched_off,
+    waiting,
     zones,
 )
 
@@ -48,6 +50,7 @@ __all__ = [
     "deliveries",
     "event_log",
     "execution",
+    "expired",
     "feed_tokens",
     "flags",
     "idempotency",
@@ -68,5 +71,6 @@ __all__ = [
     "starts",
     "stasis",
     "switched_off",
+    "waiting",
     "zones",
 ]

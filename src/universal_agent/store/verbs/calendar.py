@@ -81,12 +81,6 @@ def job_facts(tx: Tx, job_ids: Sequence[str]) -> list[JobFact]:
     return _job_facts(tx, tx.all("calendar_jobs_named", refs=to_json(job_ids)))
 
 
-def count_stasis_groups(tx: Tx) -> int:
-    """How many groups of missed slots wait for a decision."""
-    (row,) = tx.all("calendar_stasis_groups")
-    return int(row[0])
-
-
 def _job_facts(tx: Tx, rows: Iterable[Row]) -> list[JobFact]:
     return decoded(tx, "jobs", rows, lambda row: _job_fact(row, tx.specs))
 

@@ -73,20 +73,14 @@ def resolve_missed(
     if made is not None:
         return made
     named = find_missed(tx, slot)
-    if named.span.status not in UNDECIDED:
-        raise AlreadyResolved(
-            f"expected a missed slot that waits for a decision, got one that is "
-            f"{named.span.status} since {named.updated_at.isoformat(timespec='seconds')}"
-            + (f", by {named.decided_by}" if named.decided_by else "")
-            + (f": {named.note}" if named.note == LATER_BEAT else "")
-        )
+    require_undecided(named)
     job = get_job(tx, slot.source_ref)
     if job is None:
         raise Conflict("The job of this missed slot was deleted.")
     spec = read_spec(tx, named.source_ref, named.job_version)
 
     if resolution.scope is Scope.GROUP:
-        group = _group(tx, named)
+        group = group_of(tx, named)
         latest = max(group, key=lambda record: record.span.last_at)
         at = latest.span.last_at
     else:
@@ -140,13 +134,25 @@ def resolve_missed(
     return Resolved(record=one, run=run, job=resolution.job)
 
 
+def require_undecided(named: MissedRecord) -> None:
+    """Raise AlreadyResolved when nothing can be decided about the span any more."""
+    if named.span.status not in UNDECIDED:
+        raise AlreadyResolved(
+            f"expected a missed slot that waits for a decision, got one that is "
+            f"{named.span.status} since {named.updated_at.isoformat(timespec='seconds')}"
+            + (f", by {named.decided_by}" if named.decided_by else "")
+            + (f": {named.note}" if named.note == LATER_BEAT else "")
+        )
+
+
 def _claim(tx: Tx, decided: MissedRecord, *, was: MissedStatus) -> None:
     """Record the decision about an open span. Raises AlreadyResolved when it was decided."""
     if not change_missed(tx, [decided], was=was):
         raise AlreadyResolved("This missed slot was decided by another request.")
 
 
-def _group(tx: Tx, record: MissedRecord) -> list[MissedRecord]:
+def group_of(tx: Tx, record: MissedRecord) -> list[MissedRecord]:
+    """The undecided spans of the record's job and outage."""
     rows = tx.all(
         "pending_group",
         source_ref=record.source_ref,

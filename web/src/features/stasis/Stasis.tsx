@@ -1,5 +1,5 @@
 import { Button } from '@mantine/core';
-import { type JSX, useState } from 'react';
+import { type JSX, type ReactNode, useState } from 'react';
 import { useBulkDecision } from '../../api/actions';
 import type { BulkBody, StasisItem } from '../../api/contract';
 import { useStasis } from '../../api/queries';
@@ -12,15 +12,21 @@ import { Panel } from '../../ui/Panel';
 import { SelectionBar } from '../../ui/SelectionBar';
 import { Ago } from '../../ui/times';
 import RescheduleDialog from './RescheduleDialog';
+import styles from './Stasis.module.css';
 import { StasisRow } from './StasisRow';
 import { useDecisions } from './useDecisions';
-import { byOutage, causeText, type Outage } from './words';
+import { adviceSummary, adviceText, byOutage, causeText, type Outage } from './words';
 
 interface Asked {
   body: BulkBody;
   sentence: string;
   verb: string;
+  /** What is decided, item by item. */
+  list?: ReactNode;
 }
+
+/** Items that a confirmation lists; the others are counted. */
+const MOST_LISTED = 12;
 
 /** What was missed and waits for a person's decision. */
 export default function Stasis(): JSX.Element {
@@ -67,8 +73,12 @@ function Queue({ items }: { items: readonly StasisItem[] }): JSX.Element {
             Approve & Run
           </Button>
           <Button onClick={() => setAsked(deleting({ event_ids: ids }, chosen))}>Delete</Button>
+          <Button onClick={() => setAsked(recommended({ event_ids: ids }, chosen))}>
+            As recommended
+          </Button>
         </SelectionBar>
       )}
+      {items.length > 1 && <Advice items={items} onAsk={setAsked} />}
       {byOutage(items).map((outage) => (
         <OutagePanel key={outage.key} outage={outage} onAsk={setAsked}>
           {outage.items.map((item) => (
@@ -116,6 +126,44 @@ function approving(where: Omit<BulkBody, 'action'>, items: readonly StasisItem[]
 function deleting(where: Omit<BulkBody, 'action'>, items: readonly StasisItem[]): Asked {
   const sentence = `${slotsOf(items)} missed slots are closed without running.`;
   return { body: { ...where, action: 'delete_missed' }, sentence, verb: 'Delete' };
+}
+
+/** Each item as is recommended for it. */
+function recommended(where: Omit<BulkBody, 'action'>, items: readonly StasisItem[]): Asked {
+  const list = (
+    <ul className={styles.advice}>
+      {items.slice(0, MOST_LISTED).map((item) => (
+        <li key={item.event_id}>
+          <b>{item.event.title}</b> {item.recommended && adviceText(item.recommended)}
+        </li>
+      ))}
+      {items.length > MOST_LISTED && <li>and {items.length - MOST_LISTED} more</li>}
+    </ul>
+  );
+  return {
+    body: { ...where, action: 'recommended' },
+    sentence: `Of ${items.length} items: ${adviceSummary(items)}.`,
+    verb: 'Decide as recommended',
+    list,
+  };
+}
+
+interface AdviceProps {
+  items: readonly StasisItem[];
+  onAsk: (asked: Asked) => void;
+}
+
+/** All of the queue in one go. */
+function Advice({ items, onAsk }: AdviceProps): JSX.Element {
+  const event_ids = items.map((item) => item.event_id);
+  return (
+    <div className={styles.all}>
+      <span>Recommended: {adviceSummary(items)}.</span>
+      <Button onClick={() => onAsk(recommended({ event_ids }, items))}>
+        Decide all as recommended
+      </Button>
+    </div>
+  );
 }
 
 interface OutagePanelProps {
@@ -173,6 +221,7 @@ function BulkConfirm({ asked, onClose, onDone }: BulkConfirmProps): JSX.Element 
       onClose={onClose}
     >
       {asked.sentence}
+      {asked.list}
     </Confirm>
   );
 }

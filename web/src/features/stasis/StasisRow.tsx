@@ -9,7 +9,7 @@ import { instant, shortWhen } from '../../lib/time';
 import { SOURCE_ICON } from '../../ui/status';
 import styles from './StasisRow.module.css';
 import type { Decisions } from './useDecisions';
-import { causeText, groupText, latenessOf, usefulText } from './words';
+import { adviceText, causeText, groupText, latenessOf, usefulText } from './words';
 
 interface StasisRowProps {
   item: StasisItem;
@@ -90,6 +90,7 @@ export function StasisRow(props: StasisRowProps): JSX.Element {
             <Detail text={item.changed_since === true ? 'the job was changed since' : null} />
           </div>
         </div>
+        {item.recommended && <div className={styles.advice}>{adviceText(item.recommended)}</div>}
       </div>
       <div className={styles.actions}>
         <Button loading={isBusy} onClick={approve}>

@@ -1,4 +1,4 @@
-import type { MissCause, StasisItem } from '../../api/contract';
+import type { MissCause, Recommended, StasisItem } from '../../api/contract';
 import { duration, instant, shortWhen } from '../../lib/time';
 
 const CAUSES: Record<MissCause, string> = {
@@ -34,13 +34,38 @@ export function usefulText(item: StasisItem, now: number): string | null {
   return left > 0 ? `useful for ${duration(left)} more` : 'no longer useful';
 }
 
+const ADVICE: Record<Recommended['decision'], string> = {
+  approve: 'run it',
+  reschedule: 'run it later',
+  delete: 'delete it',
+};
+
+/** Recommended: run it - its result is useful for 40 minutes more. */
+export const adviceText = ({ decision, reason }: Recommended) =>
+  `Recommended: ${ADVICE[decision]} - ${reason}`;
+
+/** What carrying out the recommendations comes to: 2 run, 1 is deleted. */
+export function adviceSummary(items: readonly StasisItem[]): string {
+  const count = (decision: Recommended['decision']) =>
+    items.filter((item) => item.recommended?.decision === decision).length;
+  const parts: [number, string, string][] = [
+    [count('approve'), 'runs now', 'run now'],
+    [count('reschedule'), 'runs in an hour', 'run in an hour'],
+    [count('delete'), 'is deleted', 'are deleted'],
+  ];
+  return parts
+    .filter(([number]) => number > 0)
+    .map(([number, one, many]) => `${number} ${number === 1 ? one : many}`)
+    .join(', ');
+}
+
 export interface Outage {
   key: string;
   items: readonly StasisItem[];
   slots: number;
 }
 
-/** Items by the outage they were missed in, the latest outage first. */
+/** Items by the outage they were missed in, the outage first whose item comes first. */
 export function byOutage(items: readonly StasisItem[]): Outage[] {
   const groups = new Map<string, StasisItem[]>();
   for (const item of items) {
@@ -49,13 +74,9 @@ export function byOutage(items: readonly StasisItem[]): Outage[] {
     if (group) group.push(item);
     else groups.set(key, [item]);
   }
-  const latest = (group: readonly StasisItem[]) =>
-    Math.max(...group.map((item) => instant(item.group.last_scheduled_at_utc)));
-  return [...groups]
-    .sort(([, a], [, b]) => latest(b) - latest(a))
-    .map(([key, group]) => ({
-      key,
-      items: group,
-      slots: group.reduce((sum, item) => sum + item.group.count, 0),
-    }));
+  return [...groups].map(([key, group]) => ({
+    key,
+    items: group,
+    slots: group.reduce((sum, item) => sum + item.group.count, 0),
+  }));
 }
