@@ -82,6 +82,40 @@ def test_a_deletion_is_taken_back_by_undo(make_gateway: MakeGateway, visit: Visi
         assert api.stasis()["Repo sync"]["status"] == "pending"
 
 
+def test_the_queue_is_decided_as_recommended_after_a_look_at_what_that_means(
+    make_gateway: MakeGateway, visit: Visit
+) -> None:
+    gateway = make_gateway(history=True)
+    page = visit(gateway).open("/stasis")
+    with Api(gateway) as api:
+        items = api.stasis()
+    for title, item in items.items():
+        words = {"approve": "run it", "reschedule": "run it later", "delete": "delete it"}
+        said = f"Recommended: {words[item['recommended']['decision']]} - "
+        expect(row(page, title)).to_contain_text(said)
+    page.get_by_role("button", name="Decide all as recommended").click()
+    dialog = page.get_by_role("dialog")
+    for title in items:
+        expect(dialog.get_by_role("listitem").filter(has_text=title)).to_be_visible()
+    assert violations(page) == []
+    dialog.get_by_role("button", name="Decide as recommended").click()
+    expect(page.get_by_text("Nothing is waiting")).to_be_visible()
+    with Api(gateway) as api:
+        entries = api.get("/api/v1/ops/audit", limit="100")["entries"]
+    decided = {
+        entry["data"]["event_id"]: entry["data"]["action"]
+        for entry in entries
+        if entry["type"] == "calendar_missed_resolved"
+    }
+    actions = {
+        "approve": "approve_backfill_run",
+        "reschedule": "reschedule",
+        "delete": "delete_missed",
+    }
+    for item in items.values():
+        assert decided[item["event_id"]] == actions[item["recommended"]["decision"]]
+
+
 def test_who_decides_second_is_told_kindly_that_it_is_done(
     make_gateway: MakeGateway, visit: Visit
 ) -> None:

@@ -87,6 +87,18 @@ class JobWithEcho(Answer):
     echo: Echo
 
 
+class Breaker(Answer):
+    since: float
+    probe_at: float | None
+    slots: int
+
+
+class JobShown(JobWithEcho):
+    """With its breaker, if that is open."""
+
+    breaker: Breaker | None
+
+
 class JobPage(Answer):
     jobs: list[JobDocument]
     total: int
@@ -180,14 +192,13 @@ async def coming(request: Request, limit: Annotated[int, Query(ge=1, le=500)] = 
 @router.get(
     "/jobs/{job_id}",
     summary="Show a job",
-    response_model=JobWithEcho,
+    response_model=JobShown,
     responses=problem_responses(404, 422, 503),
 )
 async def get_job(request: Request, job_id: Ref) -> Response:
     runtime = runtime_of(request)
     runtime.require_cron()
-    job = await runtime.cron.job(job_id)
-    return answer(runtime.cron.echo_document(job, now=runtime.clock.now()))
+    return answer(await runtime.cron.shown(job_id, now=runtime.clock.now()))
 
 
 @router.put(

@@ -116,14 +116,15 @@ _NAMES = {
     FLAG.or_null(): "data.value",
     INTEGER: (
         "attempt auto_pause_after clients consecutive_failures count cursor done event_bus_seq "
-        "expected in_flight interrupted job.version jobs.version oldest_seq open_runs position "
-        "light_workers pools.running refused retries seq size total waiting unaccounted_count"
+        "breaker.slots expected in_flight interrupted job.version jobs.version light_workers "
+        "oldest_seq open_runs pools.running position refused retries seq size total waiting "
+        "unaccounted_count"
     ),
     INTEGER.or_null(): "data.count exit_code",
     SECONDS: "jitter_seconds misfire_grace_seconds timeout_seconds",
     SECONDS.or_null(): "duration_seconds oldest_wait_seconds useful_for_seconds",
-    EPOCH: "at scheduled_at",
-    EPOCH.or_null(): "last_run last_run_at next_run next_run_at started_at",
+    EPOCH: "at scheduled_at since",
+    EPOCH.or_null(): "breaker.probe_at last_run last_run_at next_run next_run_at started_at",
     TIME: (
         "created_at end_utc expired_at_utc last_active_at last_scheduled_at_utc "
         "local start_utc timestamp "
@@ -135,7 +136,7 @@ _NAMES = {
         "data delivery deployment_profile echo event group job metadata outcomes pool proposal "
         "recommended run schedule"
     ),
-    OBJECT.or_null(): "after data.run fail_on last_summary",
+    OBJECT.or_null(): "after breaker data.run fail_on last_summary",
     OBJECTS: (
         "entries events expired jobs next notifications pools results runs sessions stasis_queue "
         "suppressed"

@@ -111,7 +111,15 @@ def job_fields(
         bool | None,
         typer.Option(
             "--retry-interrupted/--no-retry-interrupted",
-            help="Whether a run that a crash cut off may be run again without asking.",
+            help="Whether a run that a crash cut off may be run again without asking: twice.",
+            rich_help_panel=_WHEN_LATE,
+        ),
+    ] = None,
+    interrupted_retries: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="The same, up to so many times for a slot (0 to 10).",
             rich_help_panel=_WHEN_LATE,
         ),
     ] = None,
@@ -182,6 +190,12 @@ def job_fields(
         "auto_pause_after": auto_pause_after,
         "light": light,
     }
+    if interrupted_retries is not None:
+        if retry_interrupted is not None:
+            raise CommandFailed(
+                "expected --retry-interrupted or --interrupted-retries, not both", ExitCode.USAGE
+            )
+        given["retry_interrupted"] = interrupted_retries
     fields = {name: value for name, value in given.items() if value is not None}
     lengths = {
         "misfire_grace_seconds": ("--grace", grace),

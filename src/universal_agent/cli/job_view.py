@@ -52,6 +52,7 @@ def job_view(screen: Screen, document: "Document") -> "RenderableType":
         screen.facts(
             [
                 ("id", screen.text(job["job_id"], "cyan")),
+                ("breaker", _breaker(screen, document)),
                 ("schedule", _schedule(screen, job)),
                 ("next", _next_slots(screen, document["echo"])),
                 ("command", screen.block(job["command"])),
@@ -174,6 +175,22 @@ def _next_slots(screen: Screen, echo: "Document") -> "Table | Text":
             *screen.terminal_only(screen.away(slot["at"])),
         )
     return table
+
+
+def _breaker(screen: Screen, document: "Document") -> Text | None:
+    """Since when the breaker is open, when a probe comes, and what it has cost; None: closed."""
+    breaker = document.get("breaker")
+    if breaker is None:
+        return None
+    zone, slots = document["job"]["timezone"], breaker["slots"]
+    return Text.assemble(
+        "open since ",
+        screen.when(breaker["since"], zone),
+        ", next probe from ",
+        screen.when(breaker["probe_at"], zone),
+        f", {'1 slot' if slots == 1 else f'{slots:,} slots'} skipped",
+        style="red",
+    )
 
 
 def _lateness(job: "Document") -> Text:

@@ -49,6 +49,10 @@ def probe_wait(failed_probes: int) -> timedelta:
     return min(wait, _LONGEST_PROBE_WAIT)
 
 
+#: How often a slot of an interrupted run is run again where a job says no number.
+INTERRUPTED_RETRIES = 2
+
+
 class Overlap(StrEnum):
     """The policy for a slot that comes due while the job still runs."""
 
@@ -123,8 +127,13 @@ class Policy:
     queue_limit_seconds: int = 900
     #: Failed slots in a row after which the job is held (OffLabel.AUTO_PAUSED); 0: never.
     auto_pause_after: int = 10
-    #: Whether a run with an unknown outcome is run again automatically.
-    retry_interrupted: bool = False
+    #: How often a slot whose run has an unknown outcome is run again automatically. True: twice.
+    retry_interrupted: int = 0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.retry_interrupted, bool):
+            times = INTERRUPTED_RETRIES if self.retry_interrupted else 0
+            object.__setattr__(self, "retry_interrupted", times)
 
     def backoff(self, attempt: int) -> timedelta:
         """How long to wait after `attempt` (1-based) failed, before the next one."""
@@ -345,9 +354,20 @@ def schedule_from_record(record: Mapping[str, Any]) -> Schedule:
             raise ValueError(f"unknown schedule kind {kind!r}")
 
 
+def policy_to_record(policy: Policy) -> dict[str, Any]:
+    """A policy under the wire's names.
+
+    `retry_interrupted` was once true or false, and is still where those say the same.
+    """
+    record = {name: getattr(policy, name) for name in Policy.__slots__}
+    times = policy.retry_interrupted
+    if times in (0, INTERRUPTED_RETRIES):
+        record["retry_interrupted"] = bool(times)
+    return record
+
+
 def spec_to_record(spec: JobSpec) -> dict[str, Any]:
     """A spec as JSON, whole: what the store and the event log keep."""
-    policy = spec.policy
     return {
         "source": spec.source,
         "command": spec.command,
@@ -362,7 +382,7 @@ def spec_to_record(spec: JobSpec) -> dict[str, Any]:
         "off_label": spec.off_label,
         "delete_after_run": spec.delete_after_run,
         "metadata": dict(spec.metadata),
-        "policy": {name: getattr(policy, name) for name in Policy.__slots__},
+        "policy": policy_to_record(spec.policy),
         "fail_on": spec.fail_on and spec.fail_on.record(),
         "side_effects": spec.side_effects,
         "follows_cadence": list(spec.follows_cadence),

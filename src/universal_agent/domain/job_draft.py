@@ -170,7 +170,11 @@ class JobDraft(BaseModel):
     jitter_seconds: Annotated[int, Between(0, 86_400)] | None = None
     queue_limit_seconds: Seconds | None = None
     auto_pause_after: Annotated[int, Between(0, 1_000_000)] | None = None
-    retry_interrupted: bool | None = None
+    retry_interrupted: bool | Annotated[int, Between(0, 10)] | None = Field(
+        default=None,
+        description="How often a slot whose run was cut off is run again; true: twice.",
+        examples=[True, 5],
+    )
     fail_on: str | dict[str, Any] | None = Field(
         default=None,
         description="What counts as a failure: rules, or the name of an agent program.",

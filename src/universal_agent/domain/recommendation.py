@@ -19,6 +19,9 @@ from universal_agent.domain.wording import describe_duration
 #: The next slot is near when no more than this part of the cadence is left until then.
 _NEAR = 10
 
+#: Jobs that come more often than this need no slot that was missed (miss_defaults.py).
+_OFTEN = timedelta(hours=1)
+
 #: A slot that runs once and has side effects is not run after this long without a look at it.
 _ONCE_WITHIN = timedelta(days=1)
 
@@ -146,7 +149,7 @@ def _covered(waiting: Waiting, now: datetime) -> str | None:
         if late > ahead:
             return f"it has side effects, and its next slot, in {_for(ahead)}, is nearer"
         return None
-    if ahead * _NEAR <= period:
+    if period < _OFTEN or ahead * _NEAR <= period:
         return f"its next slot, in {_for(ahead)}, does the same work"
     return None
 
@@ -179,4 +182,4 @@ def _for(length: timedelta) -> str:
     """A length in words, in whole minutes, of more than a day in whole hours."""
     seconds = int(length.total_seconds())
     unit = 3600 if seconds >= 86_400 else 60 if seconds >= 60 else 1
-    return describe_duration(timedelta(seconds=seconds - seconds % unit))
+    return describe_duration(timedelta(seconds=seconds - seconds % unit)) if seconds else "a moment"

@@ -200,6 +200,15 @@ class Resolved:
 
 
 @dataclass(frozen=True, slots=True)
+class Breaker:
+    """What the open breaker of a job has come to."""
+
+    since: datetime
+    #: Slots that were skipped because of it.
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
 class DuePage:
     """Jobs of one source that are due, earliest first."""
 

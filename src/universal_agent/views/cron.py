@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from universal_agent.domain.caveats import caveats
-from universal_agent.domain.job import Job, JobSpec, Policy
+from universal_agent.domain.job import Job, JobSpec, policy_to_record
 from universal_agent.domain.job_draft import JobDraft
 from universal_agent.domain.miss_defaults import explain_policy
 from universal_agent.domain.resources import resources_of
@@ -72,7 +72,7 @@ class CronView:
             "running": job.running,
             "title": spec.display_title,
             "runner": spec.runner,
-            **{name: getattr(policy, name) for name in Policy.__slots__},
+            **policy_to_record(policy),
             "fail_on": spec.fail_on and spec.fail_on.record(),
             "side_effects": spec.side_effects,
             "follows_cadence": list(spec.follows_cadence),
@@ -124,6 +124,19 @@ class CronView:
         if job is None or job.source is not Source.CRON:
             raise JobNotFound(f"There is no job {job_id!r}.")
         return job
+
+    async def shown(self, job_id: str, *, now: datetime) -> dict[str, Any]:
+        """A job with its schedule in words, and its breaker if that is open. Raises JobNotFound."""
+        job = await self.job(job_id)
+        breaker = await self._store.read(verbs.jobs.breaker_of, job)
+        found = None
+        if breaker is not None:
+            found = {
+                "since": breaker.since.timestamp(),
+                "probe_at": _epoch(job.probe_at),
+                "slots": breaker.slots,
+            }
+        return {**self.echo_document(job, now=now), "breaker": found}
 
     async def runs(
         self,

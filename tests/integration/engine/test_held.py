@@ -6,6 +6,7 @@ from importlib import resources
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 
 from tests.integration.engine.gateway import HOUR, MINUTE, Gateway
@@ -13,7 +14,7 @@ from universal_agent.domain.calendar_facts import Window
 from universal_agent.domain.job import OffLabel
 from universal_agent.domain.job_draft import PAUSED, RESUMED, JobDraft
 from universal_agent.domain.slot import SlotKey, Source
-from universal_agent.testing import FAILURE, ManualClock, RecordingRunner
+from universal_agent.testing import FAILURE, SUCCESS, ManualClock, RecordingRunner
 from universal_agent.views.calendar_provider import both_calendars
 
 
@@ -36,6 +37,30 @@ class TestFailureInARow:
             "skipped",
             "It was skipped: too many slots of the job in a row had failed.",
         )
+
+    async def test_the_job_says_since_when_until_when_and_what_it_has_cost(
+        self,
+        gateway: Gateway,
+        runner: RecordingRunner,
+        clock: ManualClock,
+        client: httpx.AsyncClient,
+    ) -> None:
+        job = await gateway.create(every="1m", auto_pause_after=3)
+        path = f"/api/v1/cron/jobs/{job.job_id}"
+        assert (await client.get(path)).json()["breaker"] is None
+        runner.usual = FAILURE
+        await clock.advance(600)
+        began = (gateway.began + 3 * MINUTE).timestamp()
+        shown = (await client.get(path)).json()
+        assert shown["breaker"] == {"since": began, "probe_at": began + 900, "slots": 7}
+        # An edit that does not end it, and a probe that fails, leave its beginning.
+        await gateway.runtime.jobs.edit(job.job_id, JobDraft(title="other"))
+        await clock.advance(900)
+        breaker = (await client.get(path)).json()["breaker"]
+        assert (breaker["since"], breaker["slots"]) == (began, 21)
+        runner.usual = SUCCESS
+        await clock.advance(3600)
+        assert (await client.get(path)).json()["breaker"] is None
 
     async def test_a_person_who_resumes_it_ends_that(
         self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock

@@ -228,6 +228,25 @@ class TestPolicyAtTheStart:
         ledger = await gateway.ledger()
         assert (ledger.interrupted, ledger.in_flight, ledger.unaccounted) == (1, 0, [])
 
+    @pytest.mark.parametrize(("times", "attempts"), [(0, 1), (1, 2), (4, 5), (False, 1), (True, 3)])
+    async def test_a_job_says_how_often_its_interrupted_slots_are_run_again(
+        self,
+        gateway: Gateway,
+        runner: RecordingRunner,
+        clock: ManualClock,
+        times: int,
+        attempts: int,
+    ) -> None:
+        job = await gateway.create(run_at="1m", retry_interrupted=times)
+        runner.hold()
+        await clock.advance(60)
+        for _ in range(7):
+            await gateway.kill()
+            await gateway.start()
+            await clock.advance(1)
+        assert await gateway.statuses(job) == [RunStatus.INTERRUPTED] * attempts
+        assert len(await gateway.pending()) == 1
+
     async def test_an_interrupted_slot_whose_retry_came_too_late_is_left_to_a_person(
         self, gateway: Gateway, runner: RecordingRunner, clock: ManualClock
     ) -> None:

@@ -222,7 +222,11 @@ ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
     ("GET", "/api/v1/health"): HEALTH,
     ("GET", f"{JOBS}/{JOB_ID}/runs"): {"runs": [RUN], "has_more": False},
     ("POST", f"{JOBS}/{JOB_ID}/run"): {"run": RUN},
-    ("GET", f"{JOBS}/{JOB_ID}"): {"job": JOB, "echo": ECHO},
+    ("GET", f"{JOBS}/{JOB_ID}"): {
+        "job": JOB,
+        "echo": ECHO,
+        "breaker": {"since": 1_796_094_000.0, "probe_at": None, "slots": 3},
+    },
     ("PUT", f"{JOBS}/{JOB_ID}"): {"job": JOB, "echo": ECHO},
     ("DELETE", f"{JOBS}/{JOB_ID}"): {"status": "deleted"},
     ("POST", JOBS): {"job": JOB, "echo": ECHO},

@@ -96,6 +96,17 @@ class TestSpecRecord:
     def test_a_record_keeps_every_policy_there_is(self) -> None:
         assert set(spec_to_record(self.FULL)["policy"]) == set(Policy.__slots__)
 
+    @pytest.mark.parametrize(
+        ("times", "kept"), [(0, False), (False, False), (1, 1), (2, True), (True, True), (7, 7)]
+    )
+    def test_retries_of_interrupted_runs_are_recorded_as_older_versions_wrote_them(
+        self, times: int, kept: bool | int
+    ) -> None:
+        spec = replace(self.FULL, policy=Policy(retry_interrupted=times))
+        record = spec_to_record(spec)
+        assert json.dumps(record["policy"]["retry_interrupted"]) == json.dumps(kept)
+        assert spec_from_record(json.loads(json.dumps(record))) == spec
+
     def test_policies_that_an_older_record_lacks_get_their_defaults(self) -> None:
         record = spec_to_record(self.FULL)
         for name in ("jitter_seconds", "retry_interrupted"):

@@ -126,6 +126,14 @@ WEEKLY = Waiting(
         ({"useful_until": NOW - HOUR}, "delete", "of no use any more, since 1 hour"),
         ({"next_run_at": NOW + HOUR}, "delete", "its next slot, in 1 hour, does the same work"),
         (
+            {
+                "spec": replace(WEEKLY.spec, schedule=IntervalSchedule(5 * MINUTE, NOW - 90 * DAY)),
+                "next_run_at": NOW + 4 * MINUTE,
+            },
+            "delete",
+            "its next slot, in 4 minutes, does the same work",
+        ),
+        (
             {"cooling_until": NOW + 10 * MINUTE},
             "approve",
             "it waits until the service it uses may be asked again, in 10 minutes",

@@ -28,7 +28,8 @@ export interface JobPolicy {
   jitter_seconds: number;
   queue_limit_seconds: number;
   auto_pause_after: number;
-  retry_interrupted: boolean;
+  /** How often a slot whose run was cut off is run again; true is twice. */
+  retry_interrupted: boolean | number;
   /** The pool that bounds its runs. */
   pool: string | null;
   light: boolean;
@@ -50,6 +51,7 @@ export type Job = Schemas['JobDocument'] &
   };
 
 export type Echo = Schemas['Echo'];
+export type Breaker = Schemas['Breaker'];
 export type JobDraft = Schemas['JobDraft'];
 
 export type RunStatus = Schemas['RunStatus'];

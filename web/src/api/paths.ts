@@ -5,6 +5,7 @@ import type {
   ChannelResult,
   ActionAnswer,
   BulkAnswer,
+  Breaker,
   BusEvent,
   CalendarFeed,
   ContinuityMetrics,
@@ -33,7 +34,10 @@ interface Answers {
     get: { jobs: Job[]; total: number; next_cursor: string | null };
     post: { job: Job; echo: Echo };
   };
-  '/api/v1/cron/jobs/{job_id}': { get: { job: Job; echo: Echo }; put: { job: Job; echo: Echo } };
+  '/api/v1/cron/jobs/{job_id}': {
+    get: { job: Job; echo: Echo; breaker: Breaker | null };
+    put: { job: Job; echo: Echo };
+  };
   '/api/v1/cron/jobs/{job_id}/run': { post: { run: Run } };
   '/api/v1/cron/jobs/{job_id}/runs': { get: { runs: Run[]; has_more: boolean } };
   '/api/v1/cron/runs': { get: { runs: Run[]; has_more: boolean } };

@@ -1128,6 +1128,17 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        /** Breaker */
+        Breaker: {
+            /** Since */
+            since: number;
+            /** Probe At */
+            probe_at: number | null;
+            /** Slots */
+            slots: number;
+        } & {
+            [key: string]: unknown;
+        };
         /**
          * Bulk
          * @description Names what is meant by ids, by any member of a group, or by the outage.
@@ -1653,8 +1664,13 @@ export interface components {
             queue_limit_seconds?: number | null;
             /** Auto Pause After */
             auto_pause_after?: number | null;
-            /** Retry Interrupted */
-            retry_interrupted?: boolean | null;
+            /**
+             * Retry Interrupted
+             * @description How often a slot whose run was cut off is run again; true: twice.
+             * @example true
+             * @example 5
+             */
+            retry_interrupted?: boolean | number | null;
             /**
              * Fail On
              * @description What counts as a failure: rules, or the name of an agent program.
@@ -1831,8 +1847,13 @@ export interface components {
             queue_limit_seconds?: number | null;
             /** Auto Pause After */
             auto_pause_after?: number | null;
-            /** Retry Interrupted */
-            retry_interrupted?: boolean | null;
+            /**
+             * Retry Interrupted
+             * @description How often a slot whose run was cut off is run again; true: twice.
+             * @example true
+             * @example 5
+             */
+            retry_interrupted?: boolean | number | null;
             /**
              * Fail On
              * @description What counts as a failure: rules, or the name of an agent program.
@@ -1971,8 +1992,13 @@ export interface components {
             queue_limit_seconds?: number | null;
             /** Auto Pause After */
             auto_pause_after?: number | null;
-            /** Retry Interrupted */
-            retry_interrupted?: boolean | null;
+            /**
+             * Retry Interrupted
+             * @description How often a slot whose run was cut off is run again; true: twice.
+             * @example true
+             * @example 5
+             */
+            retry_interrupted?: boolean | number | null;
             /**
              * Fail On
              * @description What counts as a failure: rules, or the name of an agent program.
@@ -2026,6 +2052,17 @@ export interface components {
             total: number;
             /** Next Cursor */
             next_cursor: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * JobShown
+         * @description With its breaker, if that is open.
+         */
+        JobShown: {
+            job: components["schemas"]["JobDocument"];
+            echo: components["schemas"]["Echo"];
+            breaker: components["schemas"]["Breaker"] | null;
         } & {
             [key: string]: unknown;
         };
@@ -3357,7 +3394,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobWithEcho"];
+                    "application/json": components["schemas"]["JobShown"];
                 };
             };
             /** @description Bad value */

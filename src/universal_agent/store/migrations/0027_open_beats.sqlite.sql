@@ -7,6 +7,7 @@ CREATE INDEX beats_ended ON runs (source_ref, finished_at)
   WHERE source = 'heartbeat' AND started_at IS NOT NULL
     AND status IN ('success', 'error', 'timeout', 'skipped');
 
--- Beats that were skipped for a reason that people are told of: such a session is not silent.
-CREATE INDEX beats_excused ON slots (source_ref, scheduled_at)
-  WHERE source = 'heartbeat' AND outcome = 'skipped' AND reason IN ('cooldown', 'breaker');
+-- Slots that were skipped for a reason that people are told of: such a session is not silent, and
+-- an open breaker says how many slots it has cost.
+CREATE INDEX slots_excused ON slots (source_ref, scheduled_at)
+  WHERE outcome = 'skipped' AND reason IN ('cooldown', 'breaker');

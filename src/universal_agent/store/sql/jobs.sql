@@ -54,6 +54,18 @@ UPDATE jobs SET probe_at = :next_probe_at WHERE job_id = :job_id AND probe_at <=
 SELECT j.job_id FROM json_each(:refs) d CROSS JOIN jobs j ON j.job_id = d.value
 WHERE j.probe_at IS NOT NULL AND j.deleted_at IS NULL;
 
+-- breaker_of_job --
+WITH held AS (
+  SELECT min(effective_from) AS since FROM job_versions
+  WHERE job_id = :job_id AND version > coalesce((
+    SELECT max(version) FROM job_versions
+    WHERE job_id = :job_id AND json_extract(spec, '$.off_label') IS NOT 'auto_paused'), 0))
+SELECT since, (
+  SELECT count(*) FROM slots
+  WHERE source_ref = :job_id AND outcome = 'skipped' AND reason IN ('cooldown', 'breaker')
+    AND reason = 'breaker' AND scheduled_at > held.since)
+FROM held;
+
 -- held_jobs --
 SELECT job_id FROM jobs WHERE probe_at IS NOT NULL;
 

@@ -24,7 +24,7 @@ from universal_agent.store.steps.open_slots import (
 from universal_agent.store.steps.retries import Dropped, drop_retries
 from universal_agent.store.steps.zone_rules import keep_zone
 from universal_agent.store.tx import Row, Tx
-from universal_agent.store.values import Once, Page
+from universal_agent.store.values import Breaker, Once, Page
 from universal_agent.store.verbs.idempotency import answer_of, recall
 from universal_agent.store.verbs.runs import cancel_queued
 
@@ -66,6 +66,16 @@ def count_enabled_jobs(tx: Tx) -> int:
 
 def _number(row: Row | None) -> int:
     return 0 if row is None else int(row[0])
+
+
+def breaker_of(tx: Tx, job: Job) -> Breaker | None:
+    """The open breaker of the job; None when it is closed."""
+    if not job.spec.is_held:
+        return None
+    row = tx.one("breaker_of_job", job_id=job.job_id)
+    assert row is not None
+    since = job.effective_from if row[0] is None else from_epoch(row[0])
+    return Breaker(since=since, slots=row[1])
 
 
 def held_jobs(tx: Tx) -> list[str]:

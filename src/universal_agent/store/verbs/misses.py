@@ -27,9 +27,6 @@ from universal_agent.store.verbs.execution import end_cancelled, end_runs
 from universal_agent.store.verbs.jobs import get_job
 from universal_agent.store.verbs.runs import cancel_queued, drop_queued
 
-#: How often the slot of an interrupted run is tried again, where the job's policy allows it.
-INTERRUPTED_RETRIES = 2
-
 #: Crashes of the gateway that a run may outlive; after the last one a person decides.
 POISON_CRASHES = 2
 
@@ -209,7 +206,7 @@ def _may_try_again(tx: Tx, run: Run, spec: JobSpec) -> bool:
         scheduled_at=run.scheduled_at.timestamp(),
     )
     assert row is not None
-    return int(row[0]) <= INTERRUPTED_RETRIES
+    return int(row[0]) <= spec.policy.retry_interrupted
 
 
 def crashes_of(tx: Tx, run: Run) -> int:

@@ -2,7 +2,7 @@ import { Button } from '@mantine/core';
 import { type JSX, useState } from 'react';
 import { Link, useNavigate, useParams, useSearchParams } from 'react-router';
 import { useDeleteJob, useRunJob, useToggleJob } from '../../api/actions';
-import type { Echo, Job } from '../../api/contract';
+import type { Breaker, Echo, Job } from '../../api/contract';
 import { useJob } from '../../api/queries';
 import { openDialog } from '../../app/dialogs';
 import { useZone } from '../../app/zone';
@@ -17,7 +17,7 @@ import { Page } from '../../ui/Page';
 import { Panel } from '../../ui/Panel';
 import { When } from '../../ui/times';
 import { namelessRef, useNames } from '../names';
-import { tagsOf } from './draft';
+import { tagsOf, timesOf } from './draft';
 import { failOnWords } from './failOn';
 import styles from './JobPage.module.css';
 import { JobState } from './JobStateBadge';
@@ -50,6 +50,7 @@ export default function JobPage(): JSX.Element {
               <RunList jobId={job_id} onOpen={show} />
             </div>
             <Panel title="Job">
+              {answer.breaker && <BreakerNote breaker={answer.breaker} />}
               <JobFacts job={answer.job} />
             </Panel>
           </div>
@@ -117,12 +118,33 @@ function NextSlots({ echo, isOn }: { echo: Echo; isOn: boolean }): JSX.Element {
   );
 }
 
+/** What a job that is paused after failures costs, and when it is tried again. */
+function BreakerNote({ breaker }: { breaker: Breaker }): JSX.Element {
+  const { since, probe_at, slots } = breaker;
+  return (
+    <p className={styles.breaker} role="status">
+      <b>Paused after failures</b> since <When at={since * 1000} />. {slots}{' '}
+      {slots === 1 ? 'slot was' : 'slots were'} skipped.
+      {probe_at !== null && (
+        <>
+          {' '}
+          The first slot from <When at={probe_at * 1000} /> on runs as a probe; if it goes well, the
+          pause is over.
+        </>
+      )}
+    </p>
+  );
+}
+
 const ON_MISS = {
   ask: 'ask in stasis',
   run_latest: 'run the latest',
   run_all: 'run all of them',
   skip: 'skip',
 };
+
+const timesText = (times: number) =>
+  times === 0 ? null : times === 1 ? 'once for a slot' : `up to ${times} times for a slot`;
 
 const OVERLAP = {
   skip: 'skip the slot',
@@ -176,7 +198,7 @@ function JobFacts({ job }: { job: Job }): JSX.Element {
           ['Waits for a worker', `up to ${duration(job.queue_limit_seconds)}`],
           ['Pool', job.pool],
           ['Light', job.light ? 'yes' : null],
-          ['Retries interrupted runs', job.retry_interrupted ? 'yes' : null],
+          ['Retries interrupted runs', timesText(timesOf(job.retry_interrupted))],
           ['Priority', job.metadata.priority],
           ['Channel', job.metadata.channel],
           ['Tags', tagsOf(job).length === 0 ? null : <Tags key="t" of={tagsOf(job)} />],

@@ -59,7 +59,7 @@ export function JobPolicyFields({ draft, set, errors, isNew }: FieldsProps): JSX
     />
   );
   const flag = (
-    key: 'retry_interrupted' | 'delete_after_run' | 'side_effects' | 'light',
+    key: 'delete_after_run' | 'side_effects' | 'light',
     label: string,
     description: string,
   ) => (
@@ -103,10 +103,11 @@ export function JobPolicyFields({ draft, set, errors, isNew }: FieldsProps): JSX
         {text('retries', 'Retries', '0', 'Further attempts after a failure.')}
         {text('retry_backoff', 'Waits between attempts', '30s, 1m, 5m')}
         {text('auto_pause_after', 'Pause after failed slots', '10', '0 is never.')}
-        {flag(
+        {text(
           'retry_interrupted',
-          'Retry interrupted runs',
-          'At most twice for a slot, without asking you.',
+          'Retries of interrupted runs',
+          '0',
+          'Further attempts after a run was cut off, without asking you. At most 10.',
         )}
         <FailOn
           draft={draft.fail_on}

@@ -58,7 +58,7 @@ describe('a job draft', () => {
       retries: '3',
       retry_backoff: '10s, 1m',
       on_miss: 'run_latest' as const,
-      retry_interrupted: true,
+      retry_interrupted: '5',
     };
     expect(editFields(draft, job())).toEqual({
       useful_for_seconds: 7_200,
@@ -66,7 +66,7 @@ describe('a job draft', () => {
       retries: 3,
       retry_backoff: [10, 60],
       on_miss: 'run_latest',
-      retry_interrupted: true,
+      retry_interrupted: 5,
     });
   });
 

@@ -23,7 +23,7 @@ export interface Draft {
   retries: string;
   retry_backoff: string;
   auto_pause_after: string;
-  retry_interrupted: boolean;
+  retry_interrupted: string;
   delete_after_run: boolean;
   pool: string;
   light: boolean;
@@ -59,7 +59,7 @@ export const newDraft = (timezone: string): Draft => ({
   retries: '0',
   retry_backoff: '30s, 1m, 5m, 15m, 1h',
   auto_pause_after: '10',
-  retry_interrupted: false,
+  retry_interrupted: '0',
   delete_after_run: false,
   pool: '',
   light: false,
@@ -123,7 +123,7 @@ export const draftOf = (job: Job): Draft => ({
   retries: String(job.retries),
   retry_backoff: job.retry_backoff.map(durationText).join(', '),
   auto_pause_after: String(job.auto_pause_after),
-  retry_interrupted: job.retry_interrupted,
+  retry_interrupted: String(timesOf(job.retry_interrupted)),
   delete_after_run: job.delete_after_run,
   pool: job.pool ?? '',
   light: job.light,
@@ -138,6 +138,9 @@ export const draftOf = (job: Job): Draft => ({
   tags: tagsOf(job).join(', '),
 });
 
+/** How often a slot of an interrupted run is run again: once this was yes or no, and yes is twice. */
+export const timesOf = (retry: boolean | number) => (retry === true ? 2 : Number(retry));
+
 /** What is wrong with a field before anything is sent. */
 export type DraftErrors = Partial<Record<keyof Draft, string>>;
 
@@ -149,7 +152,7 @@ export function errorsIn(draft: Draft): DraftErrors {
     const isEmpty = key === 'useful_for' && draft[key].trim() === '';
     if (!isEmpty && secondsOf(draft[key]) === null) errors[key] = 'For example 90s, 15m or 1h30m.';
   }
-  for (const key of ['retries', 'auto_pause_after'] as const) {
+  for (const key of ['retries', 'auto_pause_after', 'retry_interrupted'] as const) {
     if (numberOf(draft[key]) === null) errors[key] = 'A whole number.';
   }
   if (secondsList(draft.retry_backoff) === null) errors.retry_backoff = 'For example 30s, 5m, 1h.';
@@ -176,7 +179,7 @@ function fieldsOf(draft: Draft): JobDraft {
     retries: numberOf(draft.retries),
     retry_backoff: secondsList(draft.retry_backoff),
     auto_pause_after: numberOf(draft.auto_pause_after),
-    retry_interrupted: draft.retry_interrupted,
+    retry_interrupted: numberOf(draft.retry_interrupted),
     delete_after_run: draft.delete_after_run,
     pool: draft.pool === '' ? null : draft.pool,
     light: draft.light,

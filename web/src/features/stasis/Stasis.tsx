@@ -15,7 +15,7 @@ import RescheduleDialog from './RescheduleDialog';
 import styles from './Stasis.module.css';
 import { StasisRow } from './StasisRow';
 import { useDecisions } from './useDecisions';
-import { adviceSummary, adviceText, byOutage, causeText, type Outage } from './words';
+import { adviceSummary, byOutage, causeText, type Outage, whatToDo } from './words';
 
 interface Asked {
   body: BulkBody;
@@ -134,7 +134,7 @@ function recommended(where: Omit<BulkBody, 'action'>, items: readonly StasisItem
     <ul className={styles.advice}>
       {items.slice(0, MOST_LISTED).map((item) => (
         <li key={item.event_id}>
-          <b>{item.event.title}</b> {item.recommended && adviceText(item.recommended)}
+          <b>{item.event.title}</b>: {item.recommended && whatToDo(item.recommended)}
         </li>
       ))}
       {items.length > MOST_LISTED && <li>and {items.length - MOST_LISTED} more</li>}

@@ -40,9 +40,12 @@ const ADVICE: Record<Recommended['decision'], string> = {
   delete: 'delete it',
 };
 
+/** run it - its result is useful for 40 minutes more. */
+export const whatToDo = ({ decision, reason }: Recommended) => `${ADVICE[decision]} - ${reason}`;
+
 /** Recommended: run it - its result is useful for 40 minutes more. */
 export const adviceText = ({ decision, reason }: Recommended) =>
-  `Recommended: ${ADVICE[decision]} - ${reason}`;
+  `Recommended: ${whatToDo({ decision, reason })}`;
 
 /** What carrying out the recommendations comes to: 2 run, 1 is deleted. */
 export function adviceSummary(items: readonly StasisItem[]): string {
