@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from playwright.sync_api import Locator, Page, expect
@@ -18,6 +19,9 @@ class Receiver(ThreadingHTTPServer):
 
     status = 204
     received = 0
+
+    def has(self, count: int) -> bool:
+        return self.received == count
 
     @property
     def url(self) -> str:
@@ -87,7 +91,7 @@ def test_a_channel_says_what_it_gets_and_how_it_is_and_is_tested(
         team.status = 403
         for count in range(2, 5):
             channel(page, "team").get_by_role("button", name="Test team").click()
-            until(lambda count=count: team.received == count)
+            until(partial(team.has, count))
             expect(page.get_by_role("button", name="Test team")).to_be_enabled()
         expect(channel(page, "team")).to_contain_text("down")
         expect(channel(page, "team")).to_contain_text("403")
