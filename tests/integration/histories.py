@@ -24,6 +24,7 @@ from universal_agent.domain.slot import SlotKey
 from universal_agent.domain.slot_overrides import OverrideKind
 from universal_agent.domain.stasis import Scope, StasisAction
 from universal_agent.domain.system_event import WakeMode
+from universal_agent.engine.capacity import Reservation
 from universal_agent.engine.ids import new_id
 from universal_agent.engine.replanning import plan_again
 from universal_agent.errors import JobNotFound, UniversalAgentError
@@ -75,7 +76,7 @@ class History:
         history = cls(runtime, clock)
         await history.register()
         capacity: Any = runtime.capacity
-        capacity.reserve = lambda: history.workers
+        capacity.reserve = lambda: Reservation(history.workers, history.workers)
         capacity.release = lambda count: None
         running: Any = runtime.running
         running.start = history.running.append
