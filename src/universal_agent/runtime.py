@@ -6,7 +6,6 @@ The parts are built by duty in `wiring/`; here they are put together, started an
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -27,7 +26,6 @@ from universal_agent.engine.operator_token import OperatorToken
 from universal_agent.engine.own_process import new_process
 from universal_agent.engine.presence import Presence
 from universal_agent.engine.push_switch import PushSwitch
-from universal_agent.engine.retention import Retention
 from universal_agent.engine.supervisor import Supervisor
 from universal_agent.engine.switches import Switches
 from universal_agent.masking import SECRETS
@@ -45,7 +43,7 @@ from universal_agent.wiring.answers import Answers, build_answers
 from universal_agent.wiring.commands import Commands, build_commands
 from universal_agent.wiring.conversations import Conversations, build_conversations
 from universal_agent.wiring.execution import Execution, build_execution
-from universal_agent.wiring.foundation import Foundation, runners_of
+from universal_agent.wiring.foundation import Foundation, retention_of, runners_of
 
 _log = structlog.get_logger(__name__)
 
@@ -123,15 +121,7 @@ class Runtime:
         self._conversations = build_conversations(
             base, self._execution, self._commands, self._alerts.continuity
         )
-        self.retention = Retention(
-            base.store,
-            base.checkpoint,
-            base.clock,
-            events_for=_days(base.settings.event_retention_days),
-            run_logs_for=_days(base.settings.run_log_retention_days),
-            run_logs_dir=base.settings.run_logs_dir,
-            slot_states_dir=base.settings.slot_states_dir,
-        )
+        self.retention = retention_of(base)
         self.dispatcher = Dispatcher(base.store, base.clock)
         self._subscribe()
         self._expose(
@@ -398,8 +388,3 @@ class Runtime:
             "auth_required": self.token.is_set,
             "agent": agent_state(settings)[0],
         }
-
-
-def _days(count: int) -> timedelta | None:
-    """How long something is kept; None: without a limit."""
-    return timedelta(days=count) if count else None

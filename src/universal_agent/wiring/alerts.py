@@ -86,24 +86,33 @@ def build_alerts(
         ),
         alarms=alarms,
         watchdog=watchdog,
-        silence=Silence(
-            store,
-            clock,
-            notifier,
-            commands.beats.configured,
-            agent=execution.queue.agent,
-            beats=settings.heartbeat_silent_after,
-            enabled=settings.enable_heartbeat,
-        ),
-        expired_digest=(
-            ExpiredDigest(
-                store,
-                clock,
-                notifier,
-                minute=minute_of_day(settings.expired_digest, field="UA_EXPIRED_DIGEST"),
-                timezone=settings.default_timezone,
-            )
-            if settings.expired_digest
-            else None
-        ),
+        silence=_silence(base, execution, commands, notifier),
+        expired_digest=_expired_digest(base, notifier),
+    )
+
+
+def _silence(
+    base: Foundation, execution: Execution, commands: Commands, notifier: Notifier
+) -> Silence:
+    return Silence(
+        base.store,
+        base.clock,
+        notifier,
+        commands.beats.configured,
+        agent=execution.queue.agent,
+        beats=base.settings.heartbeat_silent_after,
+        enabled=base.settings.enable_heartbeat,
+    )
+
+
+def _expired_digest(base: Foundation, notifier: Notifier) -> ExpiredDigest | None:
+    settings = base.settings
+    if not settings.expired_digest:
+        return None
+    return ExpiredDigest(
+        base.store,
+        base.clock,
+        notifier,
+        minute=minute_of_day(settings.expired_digest, field="UA_EXPIRED_DIGEST"),
+        timezone=settings.default_timezone,
     )

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from universal_agent.clock import Clock
 from universal_agent.domain.process import Process
+from universal_agent.engine.retention import Retention
 from universal_agent.engine.supervisor import Supervisor
 from universal_agent.engine.switches import Switches
 from universal_agent.metrics import Metrics
@@ -50,3 +51,22 @@ def runners_of(settings: Settings, given: Mapping[str, Runner] | None = None) ->
     if settings.cron_mock_response:
         runners |= mocked(runners.keys() - {BEATS})
     return runners
+
+
+def retention_of(base: Foundation) -> Retention:
+    """What deletes old records."""
+    settings = base.settings
+    return Retention(
+        base.store,
+        base.checkpoint,
+        base.clock,
+        events_for=_days(settings.event_retention_days),
+        run_logs_for=_days(settings.run_log_retention_days),
+        run_logs_dir=settings.run_logs_dir,
+        slot_states_dir=settings.slot_states_dir,
+    )
+
+
+def _days(count: int) -> timedelta | None:
+    """How long something is kept; None: without a limit."""
+    return timedelta(days=count) if count else None
