@@ -34,6 +34,8 @@ class Part(StrEnum):
     STREAM = "stream"
     WAKE = "wake"
     LANES = "lanes"
+    OUTAGE = "outage"
+    RESTART = "restart"
     RIM = "rim"
     GROWTH = "growth"
 

@@ -21,7 +21,7 @@ from chaos.kinds import KINDS
 LOST, TWICE, UNACCOUNTED = "lost", "twice", "unaccounted"
 OTHER = "other"
 
-_FINAL = {"success", "error", "timeout", "cancelled", "skipped", "interrupted"}
+_FINAL = {"success", "error", "timeout", "stalled", "cancelled", "skipped", "interrupted"}
 
 
 @dataclass(frozen=True, slots=True)

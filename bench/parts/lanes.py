@@ -19,7 +19,7 @@ _NEVER_MS = 60_000.0
 
 _LONG_SECONDS = 20
 _MISSED_JOBS = 50
-_AWAY_SECONDS = 5
+_AWAY_SECONDS = 10
 
 
 async def measure(options: Options) -> list[Figure]:
@@ -59,17 +59,10 @@ async def _beside_catch_ups(directory: Path, options: Options) -> float:
     environment = {"UA_CRON_MAX_CONCURRENCY": "8", "UA_CRON_MOCK_RESPONSE": "0"}
     async with running(directory, options, **environment) as gateway:
         connection = await gateway.connect()
+        missed = {"on_miss": "run_latest", "misfire_grace_seconds": 0}
         for _ in range(_MISSED_JOBS):
-            body = {
-                "command": "sleep 1",
-                "runner": "shell",
-                "every": "3s",
-                "on_miss": "run_latest",
-                "misfire_grace_seconds": 0,
-            }
-            answer = await connection.send(request("POST", "/api/v1/cron/jobs", body))
-            answer.json()  # raises where it is refused
-    await asyncio.sleep(_AWAY_SECONDS + 8)
+            await _create(connection, "sleep 1", time.time() + _AWAY_SECONDS, **missed)
+    await asyncio.sleep(2 * _AWAY_SECONDS)
     async with running(directory, options, **environment) as gateway:
         connection = await gateway.connect()
         job = await _create(connection, "true", time.time() + 1)
@@ -77,13 +70,18 @@ async def _beside_catch_ups(directory: Path, options: Options) -> float:
 
 
 async def _create(
-    connection: Connection, command: str, at: float, *, light: bool = False
+    connection: Connection, command: str, at: float, **fields: object
 ) -> dict[str, Any]:
-    body = {"command": command, "runner": "shell", "run_at": at, "timeout_seconds": 120}
-    answer = await connection.send(
-        request("POST", "/api/v1/cron/jobs", {**body, "light": True} if light else body)
-    )
-    if light and answer.status != 200:
+    body = {
+        "command": command,
+        "runner": "shell",
+        "run_at": at,
+        "timeout_seconds": 120,
+        **fields,
+    }
+    answer = await connection.send(request("POST", "/api/v1/cron/jobs", body))
+    if "light" in fields and answer.status != 200:
+        del body["light"]
         answer = await connection.send(request("POST", "/api/v1/cron/jobs", body))
     job: dict[str, Any] = answer.json()["job"]
     return job

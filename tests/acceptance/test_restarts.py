@@ -303,3 +303,67 @@ def test_a_run_in_execution_at_two_crashes_is_ended_and_told(
         for notification in get(gateway, "/dashboard/notifications")["notifications"]
     ]
     assert kinds == [("crash_loop", "error")]
+
+
+#: Says something every tenth of a second, or touches its progress file.
+TALKS = 'while [ ! -e "$GO" ]; do echo on; sleep 0.1; done'
+TOUCHES = 'while [ ! -e "$GO" ]; do touch "$UA_PROGRESS"; sleep 0.1; done'
+
+
+def test_a_silent_run_is_stopped_over_a_restart_and_those_with_signs_of_life_are_not(
+    make_gateway: MakeGateway, tmp_path: Path
+) -> None:
+    gateway = waiting_gateway(make_gateway, tmp_path / "go")
+    alive = [run_job(gateway, command, idle_timeout_seconds=4) for command in (TALKS, TOUCHES)]
+    silent = run_job(gateway, "echo began; exec sleep 600", idle_timeout_seconds=4)
+    wait_for(lambda: all(children_of(gateway, run_id) for run_id in (*alive, silent)), gateway)
+    gateway.restart()
+    shown = get(gateway, f"/cron/runs/{alive[1]}")["run"]
+    assert shown["status"] == "running"
+    wait_for(
+        lambda: get(gateway, f"/cron/runs/{alive[1]}")["run"]["last_sign_of_life"] == "progress",
+        gateway,
+    )
+    wait_for(lambda: get(gateway, f"/cron/runs/{silent}")["run"]["status"] == "stalled", gateway)
+    run = get(gateway, f"/cron/runs/{silent}")["run"]
+    assert run["error"].startswith("stopped: no sign of life for 4 s (the last: output at ")
+    assert run["error"].endswith("; last line: began")
+    assert children_of(gateway, silent) == []
+    for run_id in alive:
+        assert get(gateway, f"/cron/runs/{run_id}")["run"]["status"] == "running"
+    (tmp_path / "go").touch()
+    wait_for(lambda: sorted(statuses(gateway)) == ["stalled", "success", "success"], gateway)
+
+
+def test_a_run_that_was_silent_while_no_gateway_was_there_is_stopped_by_the_next_one(
+    make_gateway: MakeGateway, tmp_path: Path
+) -> None:
+    gateway = waiting_gateway(make_gateway, tmp_path / "go")
+    run_id = run_job(gateway, "echo began; exec sleep 600", idle_timeout_seconds=3)
+    wait_for(lambda: bool(children_of(gateway, run_id)), gateway)
+    gateway.kill()
+    gateway.start()
+    wait_for(lambda: statuses(gateway) == ["stalled"], gateway)
+    assert children_of(gateway, run_id) == []
+
+
+def test_output_over_the_bound_is_cut_in_the_middle_and_the_end_is_right_over_a_restart(
+    make_gateway: MakeGateway, tmp_path: Path
+) -> None:
+    gateway = waiting_gateway(make_gateway, tmp_path / "go")
+    size = 48 * 1024 * 1024
+    command = f"echo first; head -c {size} /dev/zero | tr '\\0' x; echo; {UNTIL_GO}; exit 7"
+    run_id = run_job(gateway, command)
+    wait_for(lambda: bool(children_of(gateway, run_id)), gateway)
+    gateway.kill()
+    (tmp_path / "go").touch()
+    wait_for(lambda: not children_of(gateway, run_id), gateway)
+    kept = sum(path.stat().st_size for path in (gateway.data_dir / "keepers" / run_id).iterdir())
+    assert kept < size / 1.5
+    gateway.start()
+    wait_for(lambda: statuses(gateway) == ["error"], gateway)
+    run = get(gateway, f"/cron/runs/{run_id}")["run"]
+    assert (run["exit_code"], run["error"]) == (7, "exit code 7; last line: ended")
+    assert run["output_preview"].startswith("first\n")
+    log = next((gateway.data_dir / "runs").rglob(f"{run_id}.log"))
+    assert log.stat().st_size < 8 * 1024 * 1024

@@ -9,7 +9,7 @@ from universal_agent.domain.run import RunStatus
 from universal_agent.domain.schedule import stable_jitter
 from universal_agent.domain.slot import SlotKey, epoch
 
-_RAN = ("success", "error", "timeout", "cancelled")
+_RAN = ("success", "error", "timeout", "stalled", "cancelled")
 
 
 def reconcile_one_by_one(

@@ -12,6 +12,7 @@ from universal_agent.api.wire import Answer, Body, IdempotencyKey, answer, once_
 from universal_agent.domain.job_draft import Command, JobDraft
 from universal_agent.domain.run import JobId, RunId, RunStatus
 from universal_agent.errors import InvalidInput
+from universal_agent.runners.signs_of_life import Sign
 from universal_agent.views.cron import run_document
 
 router = APIRouter(prefix="/api/v1/cron", tags=["cron"], route_class=OnceRoute)
@@ -114,6 +115,8 @@ class RunDocument(Answer):
     finished_at: float | None
     error: str | None
     output_preview: str
+    last_sign_of_life_at: float | None
+    last_sign_of_life: Sign | None
 
 
 class RunEnvelope(Answer):
@@ -299,7 +302,7 @@ async def list_runs(
 async def get_run(request: Request, run_id: Ref) -> Response:
     runtime = runtime_of(request)
     runtime.require_cron()
-    return answer({"run": run_document(await runtime.cron.run(run_id))})
+    return answer({"run": runtime.cron.run_document(await runtime.cron.run(run_id))})
 
 
 @router.post(

@@ -105,8 +105,9 @@ _NAMES = {
         "version workspace_dir"
     ),
     TEXT.or_null(): (
-        "active_hours agent by changed_by config_error error host model next_cursor off_label "
-        "reason rephrased_as run.event_id runs.event_id .run_id suppressed_reason until "
+        "active_hours agent by changed_by config_error error host last_sign_of_life model "
+        "next_cursor off_label reason rephrased_as run.event_id runs.event_id .run_id "
+        "suppressed_reason until "
         "data.action data.cause data.change data.client_turn_id data.event_id data.mode data.note"
     ),
     FLAG: (
@@ -122,9 +123,14 @@ _NAMES = {
     ),
     INTEGER.or_null(): "data.count exit_code",
     SECONDS: "jitter_seconds misfire_grace_seconds timeout_seconds",
-    SECONDS.or_null(): "duration_seconds oldest_wait_seconds useful_for_seconds",
+    SECONDS.or_null(): (
+        "duration_seconds idle_timeout_seconds oldest_wait_seconds useful_for_seconds"
+    ),
     EPOCH: "at scheduled_at since",
-    EPOCH.or_null(): "breaker.probe_at last_run last_run_at next_run next_run_at started_at",
+    EPOCH.or_null(): (
+        "breaker.probe_at last_run last_run_at last_sign_of_life_at next_run next_run_at "
+        "started_at"
+    ),
     TIME: (
         "created_at end_utc expired_at_utc last_active_at last_scheduled_at_utc "
         "local start_utc timestamp "

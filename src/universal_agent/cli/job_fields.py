@@ -99,6 +99,14 @@ def job_fields(
             metavar="TIME", help="A run is stopped after this.", rich_help_panel=_WHEN_LATE
         ),
     ] = None,
+    idle_timeout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="A run without a sign of life for this long is stopped; none: never.",
+            rich_help_panel=_WHEN_LATE,
+        ),
+    ] = None,
     retries: Annotated[
         int | None,
         typer.Option(
@@ -201,6 +209,7 @@ def job_fields(
         "misfire_grace_seconds": ("--grace", grace),
         "useful_for_seconds": ("--useful-for", useful_for),
         "timeout_seconds": ("--timeout", timeout),
+        "idle_timeout_seconds": ("--idle-timeout", idle_timeout),
         "jitter_seconds": ("--jitter", jitter),
     }
     for name, (option, text) in lengths.items():

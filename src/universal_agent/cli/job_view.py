@@ -198,9 +198,10 @@ def _lateness(job: "Document") -> Text:
 
 
 def _limits(job: "Document") -> Text:
-    pause = job["auto_pause_after"]
+    pause, idle = job["auto_pause_after"], job.get("idle_timeout_seconds")
     parts = [
         f"timeout {_length(job['timeout_seconds'])}",
+        *([] if idle is None else [f"longest silence {_length(idle)}"]),
         f"retries {job['retries']}",
         f"jitter {_length(job['jitter_seconds'])}",
         f"paused after {pause} failed slots in a row" if pause else "never paused after failures",

@@ -10,7 +10,9 @@ _PACE = 0.5
 #: Runs that may come between two requests.
 _BETWEEN_LOOKS = 50
 
-_ENDED = frozenset({"success", "error", "timeout", "cancelled", "skipped", "interrupted"})
+_ENDED = frozenset(
+    {"success", "error", "timeout", "stalled", "cancelled", "skipped", "interrupted"}
+)
 
 
 def print_log(ua: Invocation, run: Document, *, lines: int) -> None:

@@ -63,6 +63,7 @@ def run_view(timezone: str) -> "Callable[[Screen, Document], RenderableType]":
                 ("scheduled", screen.when(run["scheduled_at"], timezone)),
                 ("late", Text(_lag(run))),
                 ("took", Text(_took(run))),
+                ("last sign", _last_sign(screen, run, timezone)),
                 ("trigger", Text(_trigger(run))),
                 ("exit code", None if run["exit_code"] is None else Text(str(run["exit_code"]))),
                 ("class", _end_class(screen, run, timezone)),
@@ -85,6 +86,14 @@ def _end_class(screen: "Screen", run: "Document", timezone: str) -> Text | None:
     if run["end_until"] is not None:
         words.append(" until ").append_text(screen.when(run["end_until"], timezone))
     return words
+
+
+def _last_sign(screen: "Screen", run: "Document", timezone: str) -> Text | None:
+    """What a run in execution was last heard by, and when."""
+    if run.get("last_sign_of_life_at") is None:
+        return None
+    words = screen.text(f"{run['last_sign_of_life']} at ")
+    return words.append_text(screen.when(run["last_sign_of_life_at"], timezone))
 
 
 def _trigger(run: "Document") -> str:

@@ -22,6 +22,7 @@ _STATUSES = {
     "success": ("✓", "green"),
     "error": ("✗", "red"),
     "timeout": ("◷", "red"),
+    "stalled": ("◷", "red"),
     "cancelled": ("⊘", "yellow"),
     "skipped": ("↷", "dim"),
     "interrupted": ("↯", "bold red"),

@@ -32,6 +32,7 @@ _STATUS: Mapping[str, str] = {
     RunStatus.SUCCESS: "success",
     RunStatus.ERROR: "failed",
     RunStatus.TIMEOUT: "failed",
+    RunStatus.STALLED: "failed",
     RunStatus.CANCELLED: "failed",
     RunStatus.INTERRUPTED: "missed",
     RunStatus.SKIPPED: "disabled",

@@ -106,6 +106,7 @@ def draft_job(
         policy=_policy(draft, old.policy),
     )
     spec = _with_miss_policy(_light(spec, draft, base), draft, base, default_on_miss)
+    _check_idle_timeout(spec.policy, draft)
     if spec.fail_on is not None:
         check_fail_on(spec.fail_on, spec.runner)
     if not schedule_matches(spec.schedule, spec.delete_after_run):
@@ -115,6 +116,18 @@ def draft_job(
             field="delete_after_run",
         )
     return Drafted(spec, base is None or not spec.expects_as(base))
+
+
+def _check_idle_timeout(policy: Policy, draft: JobDraft) -> None:
+    """Raise InvalidInput where the time limit ends a run before its silence can."""
+    idle, limit = policy.idle_timeout_seconds, policy.timeout_seconds
+    if idle is not None and idle >= limit:
+        raise InvalidInput(
+            f"expected idle_timeout_seconds below timeout_seconds ({limit} s), got {idle} s",
+            field="idle_timeout_seconds"
+            if draft.is_given("idle_timeout_seconds")
+            else "timeout_seconds",
+        )
 
 
 def _light(spec: JobSpec, draft: JobDraft, base: JobSpec | None) -> JobSpec:

@@ -63,7 +63,7 @@ class IncidentFold(FailureIncidents):
             case EventType.CALENDAR_MISSED_RESOLVED:
                 self._missed_resolved(event)
             case EventType.CRON_RUN_FAILED | EventType.HEARTBEAT_FAILED:
-                if event.status in ("error", "timeout"):
+                if event.status in ("error", "timeout", "stalled"):
                     self._failed(event)
                 elif event.data.get("is_poison"):
                     self._crash_loop(event)

@@ -117,6 +117,8 @@ class Policy:
     useful_for_seconds: int | None = None
     #: A run is stopped after this long.
     timeout_seconds: int = 3600
+    #: A run that gives no sign of life for this long is stopped; None: only by its limit.
+    idle_timeout_seconds: int | None = None
     #: Further attempts after one that ended in `error`.
     retries: int = 0
     #: Waits before the attempts; the last one repeats.

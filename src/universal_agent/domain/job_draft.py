@@ -165,6 +165,10 @@ class JobDraft(BaseModel):
     misfire_grace_seconds: Annotated[int, Between(0, _LONGEST_SECONDS)] | None = None
     useful_for_seconds: Seconds | None = None
     timeout_seconds: Annotated[int, Between(1, 7 * 86_400)] | None = None
+    idle_timeout_seconds: Annotated[int, Between(1, 7 * 86_400)] | None = Field(
+        default=None,
+        description="A run that gives no sign of life for this long is stopped; null: never.",
+    )
     retries: Annotated[int, Between(0, 100)] | None = None
     retry_backoff: Waits | None = None
     jitter_seconds: Annotated[int, Between(0, 86_400)] | None = None

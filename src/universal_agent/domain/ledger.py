@@ -88,7 +88,15 @@ class Ledger:
         self.unaccounted += more.unaccounted[: LISTED - len(self.unaccounted)]
 
 
-_RAN = frozenset({RunStatus.SUCCESS, RunStatus.ERROR, RunStatus.TIMEOUT, RunStatus.CANCELLED})
+_RAN = frozenset(
+    {
+        RunStatus.SUCCESS,
+        RunStatus.ERROR,
+        RunStatus.TIMEOUT,
+        RunStatus.STALLED,
+        RunStatus.CANCELLED,
+    }
+)
 
 
 def reconcile(

@@ -32,6 +32,8 @@ class RunStatus(StrEnum):
     ERROR = "error"
     #: Stopped at its time limit.
     TIMEOUT = "timeout"
+    #: Stopped because it gave no sign of life.
+    STALLED = "stalled"
     #: Stopped by a person or a newer slot.
     CANCELLED = "cancelled"
     #: Decided not to run, with a reason.
@@ -42,6 +44,11 @@ class RunStatus(StrEnum):
     @property
     def is_final(self) -> bool:
         return self not in (RunStatus.QUEUED, RunStatus.RUNNING)
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it counts as a failure of the job."""
+        return self in (RunStatus.ERROR, RunStatus.TIMEOUT, RunStatus.STALLED)
 
 
 class Trigger(StrEnum):

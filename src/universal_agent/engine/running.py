@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -35,6 +35,12 @@ from universal_agent.runners.orphans import kill_orphans
 from universal_agent.runners.outcome_file import outcome_path
 from universal_agent.runners.output import RunOutput, run_log_path
 from universal_agent.runners.shortage import ResourceShortage
+from universal_agent.runners.signs_of_life import (
+    LastSign,
+    SignsOfLife,
+    progress_path,
+    silence_words,
+)
 from universal_agent.store.values import Claimed, Finished, Wake
 
 _log = structlog.get_logger(__name__)
@@ -63,6 +69,16 @@ class _Worker:
     stop_reason: str | None = None
     #: None until the run has begun.
     deadline: Cancellable | None = None
+    #: Its signs of life, from its start on.
+    life: SignsOfLife | None = None
+    #: The next look for a sign of life.
+    watch: Cancellable | None = None
+
+    def end_limits(self) -> None:
+        """Limits apply no more."""
+        for limit in (self.deadline, self.watch):
+            if limit is not None:
+                limit.cancel()
 
 
 class RunningRuns:
@@ -227,11 +243,16 @@ class RunningRuns:
                 lag -= stable_jitter(run.source_ref, spec.policy.jitter_seconds)
             self._metrics.lag(max(0.0, lag.total_seconds()))
         listener = self._live_turns.listen(run) if run.brings_spec else None
+        log = run_log_path(self._run_logs_dir, run.run_id, run.queued_at)
+        worker.life = SignsOfLife(self._clock, progress_path(log))
+        if worker.is_adopted and run.started_at is not None:
+            worker.life.began(run.started_at)
         output = RunOutput(
-            partial(run_log_path, self._run_logs_dir, run.run_id, run.queued_at),
+            log,
             replaces=worker.is_adopted,
             listen=listener and listener.hear,
             on_restart=listener and listener.restart,
+            life=worker.life,
         )
         try:
             result = None
@@ -246,13 +267,12 @@ class RunningRuns:
         except asyncio.CancelledError:
             if worker.stop_status is None:
                 raise  # the gateway is going down: the run is closed as interrupted
-            said = output.closing_words if worker.stop_status is RunStatus.TIMEOUT else ""
+            said = output.closing_words if worker.stop_status.is_failure else ""
             result = RunResult(
                 status=worker.stop_status, error=f"{worker.stop_reason or ''}{said}" or None
             )
         finally:
-            if worker.deadline is not None:
-                worker.deadline.cancel()
+            worker.end_limits()
             output.close()
             if output.failure is not None:
                 _log.warning(
@@ -294,7 +314,8 @@ class RunningRuns:
         """Execute a run; None if the gateway lacked the resources, so that it has not begun."""
         if worker.stop_status is not None:
             raise asyncio.CancelledError  # stopped before it had begun
-        run, seconds = worker.item.run, worker.item.spec.policy.timeout_seconds
+        run, policy = worker.item.run, worker.item.spec.policy
+        seconds = policy.timeout_seconds
         left = max(_ADOPTED_SECONDS, seconds - (self._clock.now() - started_at).total_seconds())
         worker.deadline = self._clock.call_later(
             left if worker.is_adopted else seconds,
@@ -302,11 +323,14 @@ class RunningRuns:
                 run.run_id, RunStatus.TIMEOUT, f"stopped after its limit of {seconds} s"
             ),
         )
+        if policy.idle_timeout_seconds is not None:
+            # Whatever an earlier gateway has missed: what is there is read first.
+            self._watch(worker, _ADOPTED_SECONDS if worker.is_adopted else None)
         try:
             return await self._run(worker, output, started_at)
         except ResourceShortage as shortage:
-            worker.deadline.cancel()
-            worker.deadline = None
+            worker.end_limits()
+            worker.deadline = worker.watch = None
             if self._clock.monotonic() - self._short_at >= _SHORTAGE_LOG_SECONDS:
                 self._short_at = self._clock.monotonic()
                 _log.error(
@@ -316,6 +340,38 @@ class RunningRuns:
                 )
             await self._clock.sleep(_SHORTAGE_SECONDS)
             return None
+
+    def _watch(self, worker: _Worker, after: float | None = None) -> None:
+        """Look for a sign of life after that many seconds, or when it is due at the earliest."""
+        policy = worker.item.spec.policy
+        limit = policy.idle_timeout_seconds
+        assert limit is not None
+        worker.watch = self._clock.call_later(
+            limit if after is None else after, partial(self._look_for_life, worker, limit)
+        )
+
+    def _look_for_life(self, worker: _Worker, limit: int) -> None:
+        """Stop a run that has given no sign of life for so long."""
+        life = worker.life
+        assert life is not None
+        left = limit - life.silent_for()
+        if left > 0:
+            self._watch(worker, left)
+            return
+        policy = worker.item.spec.policy
+        self.stop(
+            worker.item.run.run_id,
+            RunStatus.STALLED,
+            silence_words(limit, life.last, policy.timeout_seconds),
+        )
+
+    def last_sign(self, run_id: RunId) -> LastSign | None:
+        """The latest sign of life of a run in execution; None for any other."""
+        worker = self._workers.get(run_id)
+        if worker is None or worker.life is None:
+            return None
+        worker.life.silent_for()  # looks at its progress file
+        return worker.life.last
 
     def _wake(self, item: Claimed) -> Wake | None:
         """The session to wake when the run ends."""
@@ -351,6 +407,7 @@ class RunningRuns:
         late = None
         if run.trigger.is_late:
             late = int((started_at - run.scheduled_at).total_seconds())
+        log = run_log_path(self._run_logs_dir, run.run_id, run.queued_at)
         watched = None
         if spec.fail_on is not None and spec.fail_on.reads_output:
             watched = output = WatchedOutput(output, spec.fail_on)
@@ -371,7 +428,9 @@ class RunningRuns:
             title=spec.display_title,
             metadata=spec.metadata,
             fail_on=spec.fail_on,
-            outcome_file=outcome_path(run_log_path(self._run_logs_dir, run.run_id, run.queued_at)),
+            outcome_file=outcome_path(log),
+            progress_file=progress_path(log),
+            deadline=started_at + timedelta(seconds=spec.policy.timeout_seconds),
             # A turn is part of a conversation: its client is told that it was cut, and asks again.
             keepers=None if run.brings_spec else self._keepers,
             is_adopted=worker.is_adopted,

@@ -10,7 +10,7 @@ docs/runners.md lists the versions that this was verified with.
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -193,6 +193,9 @@ class JsonReply(ProgramReply):
         return True
 
     def _take(self, event: dict[str, Any]) -> None:
+        if self._output.life is not None:
+            for tool, is_over in _tools_in(self.name, event):
+                (self._output.life.tool_ended if is_over else self._output.life.tool_began)(tool)
         match self.name:
             case "claude":
                 self._take_claude(event)
@@ -258,6 +261,33 @@ class JsonReply(ProgramReply):
 
     def _fail(self, reason: object) -> None:
         self.failure = self.failure or one_line(str(reason))
+
+
+#: Items of codex's events that are no tools.
+_CODEX_WORDS = frozenset({"agent_message", "reasoning", "todo_list", "error", None})
+
+
+def _tools_in(name: str, event: dict[str, Any]) -> Iterator[tuple[object, bool]]:
+    """The tools that an event is about, each with whether it is over.
+
+    opencode prints a tool when it is over, and nothing when it begins.
+    """
+    kind = event.get("type")
+    match name:
+        case "claude" if kind in ("assistant", "user"):
+            message = event.get("message")
+            content = message.get("content") if isinstance(message, dict) else None
+            for block in content if isinstance(content, list) else ():
+                if isinstance(block, dict) and block.get("type") == "tool_use":
+                    yield block.get("id"), False
+                elif isinstance(block, dict) and block.get("type") == "tool_result":
+                    yield block.get("tool_use_id"), True
+        case "codex" if kind in ("item.started", "item.completed"):
+            item = event.get("item")
+            if isinstance(item, dict) and item.get("type") not in _CODEX_WORDS:
+                yield item.get("id"), kind == "item.completed"
+        case "gemini" if kind in ("tool_use", "tool_result"):
+            yield event.get("tool_id"), kind == "tool_result"
 
 
 class DetectedReply(ProgramReply):

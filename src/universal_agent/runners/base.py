@@ -67,6 +67,10 @@ class RunRequest:
     fail_on: FailOn | None = None
     #: Where a program may say how it ended (outcome_file.py).
     outcome_file: Path | None = None
+    #: The file whose touch is a sign of life (signs_of_life.py).
+    progress_file: Path | None = None
+    #: When its time limit ends.
+    deadline: datetime | None = None
     #: Starts child processes that outlive the gateway; None: they end with it.
     keepers: Keepers | None = None
     #: Whether an earlier gateway has started the run, so that it is adopted and not started.
@@ -122,6 +126,10 @@ class RunRequest:
             facts["UA_LATE_SECONDS"] = str(self.late_seconds)
         if self.outcome_file is not None:
             facts["UA_OUTCOME_FILE"] = str(self.outcome_file)
+        if self.progress_file is not None:
+            facts["UA_PROGRESS"] = str(self.progress_file)
+        if self.deadline is not None:
+            facts["UA_DEADLINE"] = f"{self.deadline:%Y-%m-%dT%H:%M:%SZ}"
         if self.approved_by is not None:
             facts["UA_APPROVED_BY"] = self.approved_by
         if self.previous_run_id is not None:
@@ -135,7 +143,7 @@ class RunRequest:
 class RunResult:
     """The end of a run, as its runner reports it."""
 
-    #: SUCCESS, ERROR, or SKIPPED with a reason; TIMEOUT and CANCELLED are set by the executor.
+    #: SUCCESS, ERROR, or SKIPPED with a reason; the executor sets TIMEOUT, STALLED and CANCELLED.
     status: RunStatus
     #: One sentence for people; None on success.
     error: str | None = None

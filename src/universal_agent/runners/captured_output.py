@@ -13,7 +13,7 @@ class CapturedOutput(RunOutput):
     """Forwards everything, and captures the beginning and the end of this part."""
 
     def __init__(self, onto: RunOutput, *, captured_bytes: int = _CAPTURED_BYTES) -> None:
-        super().__init__(Path(os.devnull), kept_bytes=0)  # no file of its own
+        super().__init__(Path(os.devnull), kept_bytes=0, life=onto.life)  # no file
         self._onto = onto
         self._captured_bytes = captured_bytes
         self._text = b""

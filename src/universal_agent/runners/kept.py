@@ -12,6 +12,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from signal import Signals
 from typing import Any
 
@@ -23,15 +24,16 @@ from universal_agent.runners import keeper
 from universal_agent.runners.base import GATEWAY_LEAVES, RunRequest, RunResult
 from universal_agent.runners.family import Family, settle
 from universal_agent.runners.keepers import KeeperLost, Keepers, Kept, has_record
-from universal_agent.runners.output import one_line
+from universal_agent.runners.output import RunOutput, one_line
 from universal_agent.runners.process_ends import (
     ByteSink,
-    StderrSink,
     result_of,
+    sinks_of,
     wait_uncancelled,
     why_missing,
 )
 from universal_agent.runners.shortage import raise_shortage
+from universal_agent.runners.signs_of_life import SignsOfLife
 from universal_agent.runners.time_limit import time_limit
 
 #: Bytes of an exit record at most.
@@ -78,13 +80,14 @@ async def run_kept(
     gateway; any other ends all processes of the run before it propagates.
     """
     output = request.output
-    sinks: tuple[ByteSink, ...] = (output,) if reply is None else (reply, StderrSink(output))
+    sinks = sinks_of(output, reply)
     stop: asyncio.CancelledError | None = None
     if request.is_adopted:
         found = keepers.attach(request.run_id)
         if found is None:
             raise KeeperLost
         kept = found
+        _replay(kept, output)
     else:
         start = asyncio.ensure_future(
             _start(argv, request, keepers, environment, kill_grace, pipes=len(sinks))
@@ -105,7 +108,7 @@ async def run_kept(
             raise_shortage(error)
             problem = why_missing(argv[0], request, environment) or one_line(str(error))
             return RunResult(status=RunStatus.ERROR, error=f"cannot start {argv[0]}: {problem}")
-    reader = SpoolReader(kept, sinks)
+    reader = SpoolReader(kept, sinks, output.life)
     try:
         try:
             if stop is not None:
@@ -150,6 +153,25 @@ async def _start(
         )
     passing(Failpoint.AFTER_SPAWN)
     return kept
+
+
+def _replay(kept: Kept, output: RunOutput) -> None:
+    """Count what the spool has already as a sign of the time when it was written."""
+    if (life := output.life) is None:
+        return
+    life.is_replaying = True
+    latest = None
+    with suppress(OSError), os.scandir(kept.folder) as entries:
+        latest = max(
+            (
+                entry.stat(follow_symlinks=False).st_mtime
+                for entry in entries
+                if _SEGMENT_NAME.fullmatch(entry.name)
+            ),
+            default=None,
+        )
+    if latest is not None:
+        life.resume(datetime.fromtimestamp(latest, UTC))
 
 
 async def _stop(
@@ -201,8 +223,12 @@ class SpoolReader:
     One piece per iteration of the event loop, as a pipe would be read.
     """
 
-    def __init__(self, kept: Kept, sinks: Sequence[ByteSink]) -> None:
+    def __init__(
+        self, kept: Kept, sinks: Sequence[ByteSink], life: SignsOfLife | None = None
+    ) -> None:
+        """`life` is told when what earlier gateways have read is read again."""
         self._kept = kept
+        self._life = life
         self._sinks = sinks
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[None] = self._loop.create_future()
@@ -250,7 +276,10 @@ class SpoolReader:
             return
         if self._forward():
             self._move_soon()
-        elif self._is_over:
+            return
+        if (life := self._life) is not None:
+            life.is_replaying = False  # what comes from now on is new
+        if self._is_over:
             settle(self._ended)
 
     def _forward(self) -> bool:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from universal_agent.domain.run import PREVIEW_CHARS
 from universal_agent.files import folder, open_regular, read_regular
+from universal_agent.runners.signs_of_life import SignsOfLife
 
 #: Bytes kept of the beginning of a run's output.
 KEPT_BYTES = 1024 * 1024
@@ -85,6 +86,8 @@ class RunOutput:
     `listen` is called with each kept piece of the reply as it arrives (agents stream to their
     session through it), and `on_restart` when those pieces turn out to be thoughts; neither may
     raise.
+
+    Each piece is a sign of life in `life`.
     """
 
     def __init__(
@@ -96,8 +99,11 @@ class RunOutput:
         replaces: bool = False,
         listen: Callable[[str], None] | None = None,
         on_restart: Callable[[], None] | None = None,
+        life: SignsOfLife | None = None,
     ) -> None:
         self._path = path
+        #: Where each piece is a sign of life.
+        self.life = life
         #: Whether the file begins again, instead of being appended to.
         self._replaces = replaces
         self.total_bytes = 0
@@ -156,6 +162,8 @@ class RunOutput:
 
     def _keep(self, data: bytes) -> bytes:
         """Append as much as the cap allows; returns that part."""
+        if self.life is not None:
+            self.life.sign()
         self.total_bytes += len(data)
         kept, rest = data[: self._room], data[self._room :]
         if kept:

@@ -32,8 +32,8 @@ from universal_agent.runners.kept import run_kept
 from universal_agent.runners.output import KEPT_BYTES, one_line
 from universal_agent.runners.process_ends import (
     ByteSink,
-    StderrSink,
     result_of,
+    sinks_of,
     wait_uncancelled,
     why_missing,
 )
@@ -105,7 +105,7 @@ async def run_process(
         await leader_exit()
 
     output = request.output
-    sinks: tuple[ByteSink, ...] = (output,) if reply is None else (reply, StderrSink(output))
+    sinks = sinks_of(output, reply)
     with ExitStack() as stack:
         pipes = [
             stack.enter_context(_Pipe(descriptor, sink))

@@ -44,6 +44,26 @@ async def wait_uncancelled(task: asyncio.Future[Any]) -> None:
             await asyncio.shield(task)
 
 
+class LivingSink:
+    """Forwards output to a parser, which may hold it back: each piece is a sign of life."""
+
+    def __init__(self, sink: ByteSink, output: RunOutput) -> None:
+        self._sink = sink
+        self._output = output
+
+    def write(self, data: bytes) -> None:
+        if data and self._output.life is not None:
+            self._output.life.sign()
+        self._sink.write(data)
+
+
+def sinks_of(output: RunOutput, reply: ByteSink | None) -> tuple[ByteSink, ...]:
+    """What a child's pipes go to: stdout and stderr together, or else stdout and then stderr."""
+    if reply is None:
+        return (output,)
+    return LivingSink(reply, output), StderrSink(output)
+
+
 class StderrSink:
     """Forwards stderr to the log only."""
 

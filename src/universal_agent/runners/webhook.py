@@ -77,6 +77,8 @@ def message(request: RunRequest) -> bytes:
         "trigger": request.trigger,
         "metadata": dict(request.metadata),
     }
+    if request.deadline is not None:
+        facts["deadline_utc"] = f"{request.deadline:%Y-%m-%dT%H:%M:%SZ}"
     if request.late_seconds is not None:
         facts["late_seconds"] = request.late_seconds
     if request.approved_by is not None:

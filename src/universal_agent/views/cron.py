@@ -1,6 +1,6 @@
 """Jobs and runs in their wire form."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -22,6 +22,7 @@ from universal_agent.domain.schedule import (
 from universal_agent.domain.shell_line import looks_like_shell
 from universal_agent.domain.slot import SlotKey, Source
 from universal_agent.errors import JobNotFound, RunNotFound, SlotNotFound
+from universal_agent.runners.signs_of_life import LastSign
 from universal_agent.store import verbs
 from universal_agent.store.store import Store
 from universal_agent.views.filled import fill, has_more
@@ -43,8 +44,10 @@ class CronView:
         workspaces_root: Path,
         default_source: str,
         agent: Sequence[str] = (),
+        last_sign: Callable[[RunId], LastSign | None] = lambda _: None,
     ) -> None:
-        """`agent` is what the configured agent uses."""
+        """`agent` is what the configured agent uses, `last_sign` knows runs in execution."""
+        self._last_sign = last_sign
         self._store = store
         self._agent = agent
         #: Where the zone of jobs that name none comes from.
@@ -160,7 +163,7 @@ class CronView:
         def place(run: Run) -> str | None:
             return run.run_id
 
-        found = await fill(read, run_document, place, after=before, limit=limit)
+        found = await fill(read, self.run_document, place, after=before, limit=limit)
         if job_id is not None and not found.entries:
             await self.job(job_id)
         more = await has_more(found, read, place, limit=limit)
@@ -172,6 +175,10 @@ class CronView:
         if run is None:
             raise RunNotFound(f"There is no run {run_id!r}.")
         return run
+
+    def run_document(self, run: Run) -> dict[str, Any]:
+        """A run's wire form, with the latest sign of life of one in execution."""
+        return run_document(run, self._last_sign(run.run_id))
 
     async def log_of(self, slot: SlotKey) -> str:
         """The address of the log of a slot's last run. Raises SlotNotFound if there is no run."""
@@ -197,7 +204,7 @@ class CronView:
         ]
 
 
-def run_document(run: Run) -> dict[str, Any]:
+def run_document(run: Run, last_sign: LastSign | None = None) -> dict[str, Any]:
     """A run's wire form."""
     duration = run.duration
     return {
@@ -218,6 +225,8 @@ def run_document(run: Run) -> dict[str, Any]:
         "end_class": run.end_class,
         "end_until": _epoch(run.end_until),
         "event_id": run.event_id if run.has_slot else None,
+        "last_sign_of_life_at": None if last_sign is None else last_sign.at.timestamp(),
+        "last_sign_of_life": None if last_sign is None else last_sign.kind,
     }
 
 

@@ -21,7 +21,7 @@ LONGEST = timedelta(days=366)
 #: of a year may not fit.
 _AT_ONCE = 200_000
 
-_RAN = ("success", "error", "timeout", "cancelled")
+_RAN = ("success", "error", "timeout", "stalled", "cancelled")
 _MISSED = ("pending", "approved_and_run", "rescheduled", "deleted", "superseded", "expired")
 
 

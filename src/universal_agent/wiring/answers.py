@@ -98,6 +98,7 @@ def build_answers(
             workspaces_root=settings.workspaces_root.absolute(),
             default_source=settings.default_timezone_source,
             agent=execution.queue.agent,
+            last_sign=execution.running.last_sign,
         ),
         ledger=ledger,
         stasis_view=StasisView(store, calendar, agent=execution.queue.agent, off=base.switches.off),

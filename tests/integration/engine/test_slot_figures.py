@@ -7,7 +7,16 @@ from tests.integration.engine.gateway import MINUTE, Gateway
 from universal_agent.api.app import create_app
 from universal_agent.testing import FAILURE, ManualClock
 
-OUTCOMES = {"success", "error", "timeout", "cancelled", "skipped", "interrupted", "missed"}
+OUTCOMES = {
+    "success",
+    "error",
+    "timeout",
+    "stalled",
+    "cancelled",
+    "skipped",
+    "interrupted",
+    "missed",
+}
 
 
 async def figures(client: httpx.AsyncClient, name: str, label: str = "") -> dict[str, float]:

@@ -23,6 +23,8 @@ export interface JobPolicy {
   misfire_grace_seconds: number;
   useful_for_seconds: number | null;
   timeout_seconds: number;
+  /** Null: a silent run is stopped by its limit alone. */
+  idle_timeout_seconds: number | null;
   retries: number;
   retry_backoff: number[];
   jitter_seconds: number;
@@ -287,7 +289,7 @@ export interface Ledger {
   end_utc: string;
   expected: number;
   outcomes: {
-    ran: Partial<Record<'success' | 'error' | 'timeout' | 'cancelled', number>>;
+    ran: Partial<Record<'success' | 'error' | 'timeout' | 'stalled' | 'cancelled', number>>;
     skipped: Record<string, number>;
     missed: Partial<Record<StasisStatus, number>>;
     interrupted: number;

@@ -155,16 +155,21 @@ export const useRuns = (jobId?: string, limit = 200) =>
     refetchInterval: useInterval('calendar'),
   });
 
-export const useRun = (runId: string | null) =>
-  useQuery({
+/** How often a run in execution is asked for its latest sign of life, which no event carries. */
+const SIGN_MS = 5000;
+
+export const useRun = (runId: string | null) => {
+  const interval = useInterval('calendar');
+  return useQuery({
     queryKey: keys.runs.one(runId ?? ''),
     queryFn: async ({ signal }) => {
       const params = { path: { run_id: runId ?? '' } };
       return (await take(api.GET('/api/v1/cron/runs/{run_id}', { params, signal }))).run;
     },
     enabled: runId !== null,
-    refetchInterval: useInterval('calendar'),
+    refetchInterval: ({ state }) => (state.data?.status === 'running' ? SIGN_MS : interval),
   });
+};
 
 export const useComing = (limit = 10) =>
   useQuery({

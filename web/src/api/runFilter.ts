@@ -14,7 +14,7 @@ export interface RunQuery {
 /** The statuses of a filter; null: all of them. */
 export const STATUSES: Record<RunFilter, readonly RunStatus[] | null> = {
   all: null,
-  failed: ['error', 'timeout', 'cancelled'],
+  failed: ['error', 'timeout', 'stalled', 'cancelled'],
   interrupted: ['interrupted'],
   open: ['running', 'queued'],
   success: ['success'],

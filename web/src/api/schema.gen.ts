@@ -1654,6 +1654,11 @@ export interface components {
             useful_for_seconds?: number | null;
             /** Timeout Seconds */
             timeout_seconds?: number | null;
+            /**
+             * Idle Timeout Seconds
+             * @description A run that gives no sign of life for this long is stopped; null: never.
+             */
+            idle_timeout_seconds?: number | null;
             /** Retries */
             retries?: number | null;
             /** Retry Backoff */
@@ -1837,6 +1842,11 @@ export interface components {
             useful_for_seconds?: number | null;
             /** Timeout Seconds */
             timeout_seconds?: number | null;
+            /**
+             * Idle Timeout Seconds
+             * @description A run that gives no sign of life for this long is stopped; null: never.
+             */
+            idle_timeout_seconds?: number | null;
             /** Retries */
             retries?: number | null;
             /** Retry Backoff */
@@ -1982,6 +1992,11 @@ export interface components {
             useful_for_seconds?: number | null;
             /** Timeout Seconds */
             timeout_seconds?: number | null;
+            /**
+             * Idle Timeout Seconds
+             * @description A run that gives no sign of life for this long is stopped; null: never.
+             */
+            idle_timeout_seconds?: number | null;
             /** Retries */
             retries?: number | null;
             /** Retry Backoff */
@@ -2440,6 +2455,9 @@ export interface components {
             error: string | null;
             /** Output Preview */
             output_preview: string;
+            /** Last Sign Of Life At */
+            last_sign_of_life_at: number | null;
+            last_sign_of_life: components["schemas"]["Sign"] | null;
         } & {
             [key: string]: unknown;
         };
@@ -2471,7 +2489,7 @@ export interface components {
          * @description The state of a run; the values are the wire's.
          * @enum {string}
          */
-        RunStatus: "queued" | "running" | "success" | "error" | "timeout" | "cancelled" | "skipped" | "interrupted";
+        RunStatus: "queued" | "running" | "success" | "error" | "timeout" | "stalled" | "cancelled" | "skipped" | "interrupted";
         /**
          * SessionBody
          * @description The session's owner and workspace.
@@ -2563,6 +2581,12 @@ export interface components {
          * @enum {string}
          */
         SessionStatus: "running" | "active" | "idle";
+        /**
+         * Sign
+         * @description What the latest sign of life was.
+         * @enum {string}
+         */
+        Sign: "start" | "output" | "progress";
         /** SlotDocument */
         SlotDocument: {
             /** At */

@@ -108,14 +108,20 @@ const NEW_RUN = {
   event_id: null,
   end_class: null,
   end_until: null,
+  last_sign_of_life_at: null,
+  last_sign_of_life: null,
 } satisfies Partial<Run>;
+
+/** A run that is over gives no signs of life. */
+const signOf = (run: RunRecord) =>
+  isOver(run) ? { last_sign_of_life_at: null, last_sign_of_life: null } : {};
 
 /** The runs, newest first, with this one put in; as many as before, or `most`. */
 export function upsertRun(runs: readonly Run[], record: RunRecord, most: number): Run[] {
   const duration_seconds = record.duration_seconds ?? durationOf(record);
   const index = runs.findIndex((run) => run.run_id === record.run_id);
   const known = runs[index];
-  if (known) return runs.with(index, { ...known, ...record, duration_seconds });
+  if (known) return runs.with(index, { ...known, ...record, duration_seconds, ...signOf(record) });
   return [{ ...NEW_RUN, ...record, duration_seconds }, ...runs].slice(0, Math.max(most, 1));
 }
 

@@ -121,6 +121,7 @@ export function job(part: Partial<Job> = {}): Job {
     follows_cadence: [],
     misfire_grace_seconds: 60,
     useful_for_seconds: null,
+    idle_timeout_seconds: null,
     timeout_seconds: 3600,
     retries: 0,
     jitter_seconds: 0,
@@ -152,6 +153,8 @@ export function run(part: Partial<Run> = {}): Run {
     event_id: 'cron|job1|1795078800',
     end_class: null,
     end_until: null,
+    last_sign_of_life_at: null,
+    last_sign_of_life: null,
     ...part,
   };
 }

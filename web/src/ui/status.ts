@@ -23,6 +23,7 @@ export const RUN_LOOK: Record<RunStatus, Look> = {
   success: { label: 'success', glyph: '✓', tone: 'ok' },
   error: { label: 'error', glyph: '✕', tone: 'bad' },
   timeout: { label: 'timeout', glyph: '✕', tone: 'bad' },
+  stalled: { label: 'stalled', glyph: '✕', tone: 'bad' },
   cancelled: { label: 'cancelled', glyph: '✕', tone: 'bad' },
   skipped: { label: 'skipped', glyph: '–', tone: 'off' },
   interrupted: { label: 'interrupted', glyph: '!', tone: 'miss' },

@@ -112,7 +112,7 @@ def note_ends(
             for cooldown in _probed_by(run, found):
                 close_cooldown(tx, cooldown, Closed.PROBE, now=now)
                 del found[cooldown.resource]
-        elif run.status is RunStatus.TIMEOUT:
+        elif run.status in (RunStatus.TIMEOUT, RunStatus.STALLED):
             for cooldown in _probed_by(run, found):
                 hung = Ending(kind=EndClass.UNREACHABLE)
                 found[cooldown.resource] = _prolong(tx, cooldown, run, hung, now=now)

@@ -31,8 +31,6 @@ from universal_agent.store.verbs.beat_reports import keep_report
 from universal_agent.store.verbs.beats import acknowledge, deliver_events, queue_wake
 from universal_agent.store.verbs.jobs import delete_job, get_job
 
-_FAILED = (RunStatus.ERROR, RunStatus.TIMEOUT)
-
 
 def claim(
     tx: Tx, *, free_workers: int, process: Process, now: datetime, rules: ClaimRules = ANY_RUN
@@ -169,14 +167,14 @@ def finish(
         tx, [(run, spec, endings[run.run_id]) for run, spec in runs], rules.agent, now=now
     )
     # Most runs succeed and nothing follows: only for the others the job is read.
-    jobs = _read_jobs(tx, [run for run, _ in runs if run.status in _FAILED])
+    jobs = _read_jobs(tx, [run for run, _ in runs if run.status.is_failure])
     retries = [
         _retry_at(tx, run, spec, jobs.get(run.source_ref), untils.get(run.run_id), now)
         for run, spec in runs
     ]
     _count(tx, runs, retries)
     concerned = [
-        run for run, spec in runs if run.status in _FAILED or spec.delete_after_run
+        run for run, spec in runs if run.status.is_failure or spec.delete_after_run
     ] + _well_again(tx, runs)
     jobs = _read_jobs(tx, concerned)
     set_outcomes(tx, [(run, at) for (run, _), at in zip(runs, retries, strict=True)])
@@ -244,12 +242,12 @@ def _count(tx: Tx, runs: Sequence[tuple[Run, JobSpec]], retries: Sequence[dateti
     tx.many(
         "count_outcome",
         [
-            {"job_id": run.source_ref, "failed": run.status in _FAILED}
+            {"job_id": run.source_ref, "failed": run.status.is_failure}
             for (run, _), retry_at in zip(runs, retries, strict=True)
             if not run.brings_spec
             and (
                 run.status is RunStatus.SUCCESS
-                or (run.status in _FAILED and retry_at is None and _counts(run))
+                or (run.status.is_failure and retry_at is None and _counts(run))
             )
         ],
     )
@@ -302,7 +300,7 @@ def _wake(
 
 def _failures(run: Run, job: Job | None) -> int | None:
     """How often the job has failed in a row; None for a run that did not fail."""
-    return job.consecutive_failures if job is not None and run.status in _FAILED else None
+    return job.consecutive_failures if job is not None and run.status.is_failure else None
 
 
 def _ended_run(end: Finished) -> Run:
@@ -393,7 +391,7 @@ def _follow_up(
     """Hold, release or delete the job after its run. Returns whether it did one of these."""
     if run.is_outage:
         return after_outage(tx, run, job, now=now)
-    if run.status in _FAILED:
+    if run.status.is_failure:
         return _counts(run) and after_failure(tx, run, job, now=now)
     if run.status is RunStatus.SUCCESS:
         if job.spec.is_held:

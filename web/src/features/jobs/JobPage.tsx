@@ -184,6 +184,10 @@ function JobFacts({ job }: { job: Job }): JSX.Element {
           ['Useful for', job.useful_for_seconds === null ? null : duration(job.useful_for_seconds)],
           ['Timeout', duration(job.timeout_seconds)],
           [
+            'Longest silence',
+            job.idle_timeout_seconds === null ? null : duration(job.idle_timeout_seconds),
+          ],
+          [
             'Retries',
             job.retries === 0
               ? 'none'

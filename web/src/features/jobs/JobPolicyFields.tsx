@@ -100,6 +100,12 @@ export function JobPolicyFields({ draft, set, errors, isNew }: FieldsProps): JSX
       </Section>
       <Section title="Failures and retries">
         {text('timeout', 'Timeout', '1h', 'A run is stopped after this.')}
+        {text(
+          'idle_timeout',
+          'Longest silence',
+          'none',
+          'A run without a sign of life is stopped.',
+        )}
         {text('retries', 'Retries', '0', 'Further attempts after a failure.')}
         {text('retry_backoff', 'Waits between attempts', '30s, 1m, 5m')}
         {text('auto_pause_after', 'Pause after failed slots', '10', '0 is never.')}

@@ -3,12 +3,12 @@ import type { JSX } from 'react';
 import { useCancelRun } from '../../api/actions';
 import type { Run } from '../../api/contract';
 import { useRun } from '../../api/queries';
-import { elapsed, maybeInstant } from '../../lib/time';
+import { elapsed, instant, maybeInstant } from '../../lib/time';
 import { Details } from '../../ui/Details';
 import { Facts } from '../../ui/Facts';
 import { Loaded } from '../../ui/Loaded';
 import { RunBadge } from '../../ui/StatusBadge';
-import { When } from '../../ui/times';
+import { Ago, When } from '../../ui/times';
 import { Drawer } from '../../ui/overlays';
 import { LogTail } from '../logs/LogTail';
 import styles from './JobPage.module.css';
@@ -42,6 +42,18 @@ function endWords(run: Run): string | null {
     : run.end_class.replace('_', ' ');
 }
 
+const SIGN = { start: 'its start', output: 'output', progress: 'progress' } as const;
+
+/** What the run was last heard by, and how long ago. */
+function LastSign({ of: run }: { of: Run }): JSX.Element | null {
+  if (run.last_sign_of_life_at === null || run.last_sign_of_life === null) return null;
+  return (
+    <>
+      {SIGN[run.last_sign_of_life]}, <Ago at={instant(run.last_sign_of_life_at)} />
+    </>
+  );
+}
+
 function RunFacts({ run }: { run: Run }): JSX.Element {
   const cancel = useCancelRun();
   const lag = run.started_at === null ? null : run.started_at - run.scheduled_at;
@@ -59,6 +71,10 @@ function RunFacts({ run }: { run: Run }): JSX.Element {
           ],
           ['Scheduled', <When key="w" at={maybeInstant(run.scheduled_at)} />],
           ['Started', lag === null ? null : `${elapsed(Math.max(0, lag))} after its time`],
+          [
+            'Last sign of life',
+            run.last_sign_of_life_at === null ? null : <LastSign key="l" of={run} />,
+          ],
           ['Took', run.duration_seconds === null ? null : elapsed(run.duration_seconds)],
           ['Exit code', run.exit_code],
           ['Trigger', run.trigger],

@@ -20,6 +20,7 @@ export interface Draft {
   queue_limit: string;
   jitter: string;
   timeout: string;
+  idle_timeout: string;
   retries: string;
   retry_backoff: string;
   auto_pause_after: string;
@@ -56,6 +57,7 @@ export const newDraft = (timezone: string): Draft => ({
   queue_limit: '15m',
   jitter: '0',
   timeout: '1h',
+  idle_timeout: '',
   retries: '0',
   retry_backoff: '30s, 1m, 5m, 15m, 1h',
   auto_pause_after: '10',
@@ -120,6 +122,7 @@ export const draftOf = (job: Job): Draft => ({
   queue_limit: durationText(job.queue_limit_seconds),
   jitter: durationText(job.jitter_seconds),
   timeout: durationText(job.timeout_seconds),
+  idle_timeout: job.idle_timeout_seconds === null ? '' : durationText(job.idle_timeout_seconds),
   retries: String(job.retries),
   retry_backoff: job.retry_backoff.map(durationText).join(', '),
   auto_pause_after: String(job.auto_pause_after),
@@ -144,12 +147,22 @@ export const timesOf = (retry: boolean | number) => (retry === true ? 2 : Number
 /** What is wrong with a field before anything is sent. */
 export type DraftErrors = Partial<Record<keyof Draft, string>>;
 
-const DURATIONS = ['useful_for', 'grace', 'queue_limit', 'jitter', 'timeout'] as const;
+const DURATIONS = [
+  'useful_for',
+  'grace',
+  'queue_limit',
+  'jitter',
+  'timeout',
+  'idle_timeout',
+] as const;
+
+/** Durations that may be left out. */
+const OPTIONAL: readonly string[] = ['useful_for', 'idle_timeout'];
 
 export function errorsIn(draft: Draft): DraftErrors {
   const errors: DraftErrors = {};
   for (const key of DURATIONS) {
-    const isEmpty = key === 'useful_for' && draft[key].trim() === '';
+    const isEmpty = OPTIONAL.includes(key) && draft[key].trim() === '';
     if (!isEmpty && secondsOf(draft[key]) === null) errors[key] = 'For example 90s, 15m or 1h30m.';
   }
   for (const key of ['retries', 'auto_pause_after', 'retry_interrupted'] as const) {
@@ -176,6 +189,7 @@ function fieldsOf(draft: Draft): JobDraft {
     queue_limit_seconds: secondsOf(draft.queue_limit),
     jitter_seconds: secondsOf(draft.jitter),
     timeout_seconds: secondsOf(draft.timeout),
+    idle_timeout_seconds: draft.idle_timeout.trim() === '' ? null : secondsOf(draft.idle_timeout),
     retries: numberOf(draft.retries),
     retry_backoff: secondsList(draft.retry_backoff),
     auto_pause_after: numberOf(draft.auto_pause_after),

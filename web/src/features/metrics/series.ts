@@ -63,6 +63,7 @@ export function outcomeColumns(runs: readonly Run[], pace: number): Columns {
   const isFailure = ({ status }: Run) =>
     status === 'error' ||
     status === 'timeout' ||
+    status === 'stalled' ||
     status === 'cancelled' ||
     status === 'interrupted';
   return [x, count((run) => run.status === 'success'), count(isFailure)];

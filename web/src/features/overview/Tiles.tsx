@@ -71,8 +71,8 @@ function StasisTile(): JSX.Element {
 function FailedTile(): JSX.Element {
   const query = useLedger();
   const { data } = query;
-  const { error = 0, timeout = 0, cancelled = 0 } = data?.outcomes.ran ?? {};
-  const failed = error + timeout + cancelled;
+  const { error = 0, timeout = 0, stalled = 0, cancelled = 0 } = data?.outcomes.ran ?? {};
+  const failed = error + timeout + stalled + cancelled;
   return (
     <Tile
       to="/logs?status=failed&hours=24"
