@@ -128,8 +128,7 @@ _NAMES = {
     ),
     EPOCH: "at scheduled_at since",
     EPOCH.or_null(): (
-        "breaker.probe_at last_run last_run_at last_sign_of_life_at next_run next_run_at "
-        "started_at"
+        "breaker.probe_at last_run last_run_at last_sign_of_life_at next_run next_run_at started_at"
     ),
     TIME: (
         "created_at end_utc expired_at_utc last_active_at last_scheduled_at_utc "
