@@ -117,7 +117,9 @@ def runs_of(gateway: GatewayProcess, job_id: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_night(make_gateway: MakeGateway, tmp_path: Path, outside: Outside) -> None:
+def test_a_night_of_outages_restarts_and_hangs_ends_as_a_reader_would_expect(
+    make_gateway: MakeGateway, tmp_path: Path, outside: Outside
+) -> None:
     go, done = tmp_path / "go", tmp_path / "done"
     with outside.serving() as address:
         channels = [

@@ -218,7 +218,7 @@ def _makes_up(run: Run) -> bool:
         return False
     if run.status is RunStatus.SKIPPED:
         return run.reason != QUIET_HOURS
-    return run.status in (RunStatus.SUCCESS, *_FAILED)
+    return run.status is RunStatus.SUCCESS or run.status.is_failure
 
 
 def _read_jobs(tx: Tx, runs: Sequence[Run]) -> dict[str, Job | None]:
