@@ -144,6 +144,7 @@ class Runtime:
             self._commands.heartbeats,
             self.held_jobs,
             self._execution.resources,
+            self._execution.pools,
             self._alerts.notifier,
             self._alerts.deliverer,
             self._alerts.silence,

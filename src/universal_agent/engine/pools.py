@@ -1,10 +1,13 @@
 """Pools: set by operators and settings, and watched for runs that wait too long."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from universal_agent.clock import Clock
+from universal_agent.domain.event_types import RUN_QUEUED
+from universal_agent.domain.events import Event
 from universal_agent.domain.pools import (
     PoolUse,
     check_pool_name,
@@ -21,7 +24,12 @@ _EVERY_SECONDS = 15.0
 
 
 class Pools:
-    """What operators may do about pools, and the ageing of the queue."""
+    """What operators may do about pools, and the ageing of the queue.
+
+    It sleeps while no run waits.
+    """
+
+    event_types = RUN_QUEUED
 
     def __init__(
         self,
@@ -48,16 +56,30 @@ class Pools:
         self._warn_seconds = warn_seconds
         #: When the run that has waited longest in each pool was queued, at the latest look.
         self._waiting_since: Mapping[str, datetime] = {}
+        #: Whether runs may be waiting.
+        self._may_wait = asyncio.Event()
 
     async def apply(self) -> None:
         """Set the pools that UA_POOLS names."""
         await self._store.write(verbs.pools.apply_pools, self._sizes, now=self._clock.now())
 
+    def notice(self, event: Event) -> None:
+        """A run was queued."""
+        self._may_wait.set()
+
+    async def look(self) -> None:
+        """Runs may be waiting."""
+        self._may_wait.set()
+
     async def run(self) -> None:
         """Raise what waits and note how long, until cancelled."""
         while True:
+            await self._may_wait.wait()
             await self._clock.sleep(_EVERY_SECONDS)
+            self._may_wait.clear()
             await self.watch()
+            if self._waiting_since:
+                self._may_wait.set()
 
     async def watch(self) -> None:
         """Raise the priority of runs that wait long, and note since when runs wait."""

@@ -278,6 +278,27 @@ class TestWaiting:
         await clock.advance(30)
         assert gateway.runtime.health().reasons == ()
 
+    async def test_nothing_is_looked_at_while_no_run_waits(
+        self, opened: Open, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        gateway = await opened()
+        await gateway.create(every="1m", timeout_seconds=86_400)
+        await clock.advance(120)
+        looks: list[float] = []
+        watch = gateway.runtime.pools.watch
+
+        async def counted() -> None:
+            looks.append(clock.monotonic())
+            await watch()
+
+        monkeypatch.setattr(gateway.runtime.pools, "watch", counted)
+        await clock.advance(3600)
+        assert looks == []
+        gateway.runner.hold()
+        await gateway.create(run_at="1s", queue_limit_seconds=3600)
+        await clock.advance(180)
+        assert len(looks) >= 3
+
     async def test_a_slot_missed_for_capacity_names_what_held_the_pool(
         self, opened: Open, clock: ManualClock
     ) -> None:

@@ -254,6 +254,28 @@ export function useDeletePool() {
   });
 }
 
+/** Makes a token for a calendar program; its secret is in this answer and nowhere else. */
+export function useCreateFeedToken() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: (name: string) =>
+      take(api.PUT('/api/v1/auth/feed-tokens/{name}', { params: { path: { name } } })),
+    onError: tellFailure,
+    onSettled: () => void outdate(keys.feedTokens),
+  });
+}
+
+export function useRevokeFeedToken() {
+  const outdate = useOutdate();
+  return useMutation({
+    mutationFn: (name: string) =>
+      take(api.DELETE('/api/v1/auth/feed-tokens/{name}', { params: { path: { name } } })),
+    onSuccess: (_answer, name) => toast(`The token ${name} is revoked`),
+    onError: tellFailure,
+    onSettled: () => void outdate(keys.feedTokens),
+  });
+}
+
 /** Sends a test message to the channel of that name, or to each. */
 export function useTestChannels() {
   const outdate = useOutdate();

@@ -136,7 +136,8 @@ export type MissCause =
   | 'store_unavailable'
   | 'capacity'
   | 'engine_off'
-  | 'interrupted';
+  | 'interrupted'
+  | 'cooldown';
 
 export type StasisStatus =
   'pending' | 'open' | 'approved_and_run' | 'rescheduled' | 'deleted' | 'superseded' | 'expired';

@@ -35,6 +35,7 @@ export const keys = {
   channels: [...pushed, 'channels'] as const,
   resources: [...pushed, 'resources'] as const,
   pools: [...pushed, 'pools'] as const,
+  feedTokens: [...pushed, 'feed tokens'] as const,
   ledger: [...pushed, 'ledger'] as const,
   continuity: ['continuity'] as const,
   config: ['config'] as const,

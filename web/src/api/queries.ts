@@ -268,6 +268,15 @@ export const usePools = () =>
     refetchInterval: useInterval('continuity'),
   });
 
+/** The tokens of calendar programs, without their secrets. */
+export const useFeedTokens = () =>
+  useQuery({
+    queryKey: keys.feedTokens,
+    queryFn: async ({ signal }) =>
+      (await take(api.GET('/api/v1/auth/feed-tokens', { signal }))).feed_tokens,
+    refetchInterval: useInterval('continuity'),
+  });
+
 export const useNotifications = () =>
   useQuery({
     queryKey: keys.notifications,

@@ -60,6 +60,9 @@ export function outdatedBy(event: BusEvent): QueryKey[] {
       return [keys.notifications];
     case 'channel_changed':
       return [keys.notifications, keys.channels];
+    case 'feed_token_created':
+    case 'feed_token_revoked':
+      return [keys.feedTokens];
     case 'pool_changed':
       return [keys.pools];
     case 'resource_cooldown_opened':

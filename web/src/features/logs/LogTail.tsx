@@ -2,6 +2,7 @@ import { Button, Switch, TextInput } from '@mantine/core';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { type JSX, useEffect, useMemo, useRef, useState } from 'react';
 import { messageOf } from '../../api/errors';
+import { copyText } from '../../lib/clipboard';
 import { plainText } from '../../lib/plainText';
 import { saveText } from '../../lib/saveText';
 import { toast } from '../../lib/toasts';
@@ -28,15 +29,7 @@ export function LogTail({ source, mayGrow, height }: LogTailProps): JSX.Element 
     const text = wanted.trim().toLowerCase();
     return text === '' ? log.lines : log.lines.filter((l) => l.text.toLowerCase().includes(text));
   }, [log.lines, wanted]);
-  const copy = async () => {
-    try {
-      // Missing on http pages of other machines; refused where the browser's settings forbid it.
-      await navigator.clipboard.writeText(log.lines.map((l) => l.text).join('\n'));
-      toast('Copied the log', { tone: 'good' });
-    } catch {
-      toast('The browser does not let this page copy. Select the lines instead.', { tone: 'bad' });
-    }
-  };
+  const copy = () => copyText(log.lines.map((l) => l.text).join('\n'), 'the log');
   const download = async () => {
     try {
       const text = await wholeLog(readerOf(source), new AbortController().signal);

@@ -17,6 +17,7 @@ import { Page } from '../../ui/Page';
 import { Panel } from '../../ui/Panel';
 import { WordBadge } from '../../ui/StatusBadge';
 import { When } from '../../ui/times';
+import { FeedTokens } from './FeedTokens';
 import { Pools } from './Pools';
 import styles from './Settings.module.css';
 
@@ -29,6 +30,7 @@ export default function Settings(): JSX.Element {
         <Gateway />
       </div>
       <Pools />
+      <FeedTokens />
       <Flags />
     </Page>
   );

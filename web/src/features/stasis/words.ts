@@ -10,6 +10,7 @@ const CAUSES: Record<MissCause, string> = {
   capacity: 'no worker was free in time',
   engine_off: 'the engine was switched off',
   interrupted: 'the run was cut off, its outcome is unknown',
+  cooldown: 'a service that it uses was away',
 };
 
 export const causeText = (cause: MissCause | null | undefined) =>
