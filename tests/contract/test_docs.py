@@ -136,7 +136,7 @@ def _makes_sense(arguments: list[str]) -> bool:
 @pytest.mark.parametrize("path", documents(), ids=_name)
 def test_every_variable_that_a_document_names_is_a_setting(path: Path) -> None:
     runs_facts = {"UA_JOB_ID", "UA_RUN_ID", "UA_EVENT_ID", "UA_SCHEDULED_AT", "UA_ATTEMPT"}
-    runs_facts |= {"UA_PREVIOUS_RUN_ID", "UA_STATE_DIR"}
+    runs_facts |= {"UA_PREVIOUS_RUN_ID", "UA_STATE_DIR", "UA_DEADLINE", "UA_PROGRESS"}
     runs_facts |= {"UA_TRIGGER", "UA_LATE_SECONDS", "UA_APPROVED_BY", "UA_MODEL", "UA_OUTCOME_FILE"}
     # Lines of an outcome file.
     runs_facts |= {"UA_OUTCOME", "UA_RETRY_AFTER", "UA_RESOURCE"}

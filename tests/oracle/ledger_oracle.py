@@ -34,7 +34,10 @@ def _book(
     if span is not None:
         if span.status == MissedStatus.SKIPPED:
             ledger.skipped["on_miss"] += 1
-        elif span.cause == Cause.INTERRUPTED and span.status == MissedStatus.PENDING:
+        elif span.cause == Cause.INTERRUPTED and span.status in (
+            MissedStatus.PENDING,
+            MissedStatus.OPEN,
+        ):
             ledger.interrupted += 1
         else:
             ledger.missed[span.status] += 1
