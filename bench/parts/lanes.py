@@ -1,4 +1,4 @@
-"""How long short work waits beside long work, and fresh slots beside slots that were missed.
+"""How long short work waits while long work runs, and fresh slots while missed ones are caught up.
 
 Over HTTP, with real shell commands. A build without workers in reserve knows no light jobs: there
 the job is an ordinary one.

@@ -26,7 +26,7 @@ from tests.acceptance.test_restarts import NO_TLS, children_of, get, wait_for
 #: What the endpoint asks for, in seconds: longer than the four restarts take.
 RETRY_AFTER = 25
 
-#: Talks all along, until the file `go` is there.
+#: Prints all the time, until the file `go` is there.
 TALKS = (
     'echo "$UA_RUN_ID $UA_ATTEMPT" >> "$DONE"; while [ ! -e "$GO" ]; do echo on; sleep 0.2; done'
 )

@@ -115,6 +115,13 @@ def children_of(gateway: GatewayProcess, run_id: str) -> list[int]:
     return found
 
 
+def begun_job(gateway: GatewayProcess, command: str, **fields: Any) -> str:
+    """The same as `run_job`, once a process of the run is there."""
+    run_id = run_job(gateway, command, **fields)
+    wait_for(lambda: bool(children_of(gateway, run_id)), gateway)
+    return run_id
+
+
 def keeper_of(pid: int) -> int:
     """The parent of a run's first process."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
@@ -154,8 +161,7 @@ def test_a_run_that_ends_while_no_gateway_is_there_has_its_own_outcome(
     make_gateway: MakeGateway, tmp_path: Path
 ) -> None:
     gateway = waiting_gateway(make_gateway, tmp_path / "go")
-    run_id = run_job(gateway, f"{UNTIL_GO}; exit 3")
-    wait_for(lambda: bool(children_of(gateway, run_id)), gateway)
+    run_id = begun_job(gateway, f"{UNTIL_GO}; exit 3")
     gateway.kill()
     (tmp_path / "go").touch()
     wait_for(lambda: not children_of(gateway, run_id), gateway)
@@ -170,8 +176,7 @@ def test_a_run_that_is_rate_limited_while_no_gateway_is_there_opens_the_cooldown
 ) -> None:
     gateway = waiting_gateway(make_gateway, tmp_path / "go")
     command = f'{UNTIL_GO}; echo UA_RETRY_AFTER=600 > "$UA_OUTCOME_FILE"; exit 75'
-    run_id = run_job(gateway, command, resources=["model"])
-    wait_for(lambda: bool(children_of(gateway, run_id)), gateway)
+    run_id = begun_job(gateway, command, resources=["model"])
     gateway.kill()
     (tmp_path / "go").touch()
     wait_for(lambda: not children_of(gateway, run_id), gateway)
@@ -198,8 +203,7 @@ def test_an_exit_record_that_no_keeper_writes_is_not_believed(
     make_gateway: MakeGateway, tmp_path: Path, record: str
 ) -> None:
     gateway = waiting_gateway(make_gateway, tmp_path / "go")
-    run_id = run_job(gateway, "exec sleep 600")
-    wait_for(lambda: bool(children_of(gateway, run_id)), gateway)
+    run_id = begun_job(gateway, "exec sleep 600")
     (child,) = children_of(gateway, run_id)
     gateway.kill()
     (folder,) = (gateway.data_dir / "keepers").iterdir()
@@ -246,8 +250,7 @@ def test_the_time_limit_of_an_adopted_run_counts_from_its_start(
     make_gateway: MakeGateway, tmp_path: Path
 ) -> None:
     gateway = waiting_gateway(make_gateway, tmp_path / "go")
-    run_id = run_job(gateway, "echo began; sleep 600", timeout_seconds=3)
-    wait_for(lambda: bool(children_of(gateway, run_id)), gateway)
+    run_id = begun_job(gateway, "echo began; sleep 600", timeout_seconds=3)
     gateway.restart()
     wait_for(lambda: statuses(gateway) == ["timeout"], gateway)
     run = get(gateway, f"/cron/runs/{run_id}")["run"]
@@ -272,8 +275,7 @@ def test_a_run_is_interrupted_only_when_its_keeper_has_died(
     make_gateway: MakeGateway, tmp_path: Path, *, is_up: bool
 ) -> None:
     gateway = waiting_gateway(make_gateway, tmp_path / "go")
-    run_id = run_job(gateway, "exec sleep 600")
-    wait_for(lambda: bool(children_of(gateway, run_id)), gateway)
+    run_id = begun_job(gateway, "exec sleep 600")
     (child,) = children_of(gateway, run_id)
     if not is_up:
         gateway.kill()
@@ -288,8 +290,7 @@ def test_a_run_in_execution_at_two_crashes_is_ended_and_told(
     make_gateway: MakeGateway, tmp_path: Path
 ) -> None:
     gateway = waiting_gateway(make_gateway, tmp_path / "go")
-    run_id = run_job(gateway, "exec sleep 600", retry_interrupted=True)
-    wait_for(lambda: bool(children_of(gateway, run_id)), gateway)
+    run_id = begun_job(gateway, "exec sleep 600", retry_interrupted=True)
     gateway.kill()
     gateway.start()
     assert statuses(gateway) == ["running"]
@@ -339,8 +340,7 @@ def test_a_run_that_was_silent_while_no_gateway_was_there_is_stopped_by_the_next
     make_gateway: MakeGateway, tmp_path: Path
 ) -> None:
     gateway = waiting_gateway(make_gateway, tmp_path / "go")
-    run_id = run_job(gateway, "echo began; exec sleep 600", idle_timeout_seconds=3)
-    wait_for(lambda: bool(children_of(gateway, run_id)), gateway)
+    run_id = begun_job(gateway, "echo began; exec sleep 600", idle_timeout_seconds=3)
     gateway.kill()
     gateway.start()
     wait_for(lambda: statuses(gateway) == ["stalled"], gateway)
@@ -353,8 +353,7 @@ def test_output_over_the_bound_is_cut_in_the_middle_and_the_end_is_right_over_a_
     gateway = waiting_gateway(make_gateway, tmp_path / "go")
     size = 48 * 1024 * 1024
     command = f"echo first; head -c {size} /dev/zero | tr '\\0' x; echo; {UNTIL_GO}; exit 7"
-    run_id = run_job(gateway, command)
-    wait_for(lambda: bool(children_of(gateway, run_id)), gateway)
+    run_id = begun_job(gateway, command)
     gateway.kill()
     (tmp_path / "go").touch()
     wait_for(lambda: not children_of(gateway, run_id), gateway)

@@ -302,7 +302,7 @@ async def list_runs(
 async def get_run(request: Request, run_id: Ref) -> Response:
     runtime = runtime_of(request)
     runtime.require_cron()
-    return answer({"run": runtime.cron.run_document(await runtime.cron.run(run_id))})
+    return answer({"run": await runtime.cron.shown_run(run_id)})
 
 
 @router.post(

@@ -89,7 +89,7 @@ def _end_class(screen: "Screen", run: "Document", timezone: str) -> Text | None:
 
 
 def _last_sign(screen: "Screen", run: "Document", timezone: str) -> Text | None:
-    """What a run in execution was last heard by, and when."""
+    """The latest sign of life of a run in execution."""
     if run.get("last_sign_of_life_at") is None:
         return None
     words = screen.text(f"{run['last_sign_of_life']} at ")

@@ -189,7 +189,6 @@ class JobDraft(BaseModel):
         description="The services that its runs use, by any name; null: by its runner and command.",
         examples=[["https://api.example.com"], ["claude", "github"]],
     )
-
     pool: str | None = Field(
         default=None,
         description="The pool that bounds how many of its runs are in execution; null: none.",

@@ -1,7 +1,7 @@
 """What is recommended about missed slots that wait, and in which order they are listed.
 
-A recommendation may be carried out for a whole queue at once, so it never says to run what could do
-harm, nor what nobody needs any more.
+A recommendation may be carried out for a whole queue in one step, so it never says to run what
+could do harm or what is no longer useful.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ ACTION = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A group of missed slots that waits, and what bears upon the decision."""
+    """A group of missed slots that waits, with the facts that decide about it."""
 
     #: The id of its latest slot.
     event_id: str

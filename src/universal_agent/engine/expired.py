@@ -39,8 +39,10 @@ class ExpiredDigest:
             await self._clock.sleep(min(max(wait, 1.0), _LONGEST_SLEEP_SECONDS))
 
     async def _turn(self, told: datetime) -> datetime:
-        until = self._rules.released(self._clock.now())
-        if until is None or until <= told:
+        now = self._clock.now()
+        until = self._rules.released(now)
+        # What was told until a time that is yet to come was told while the clock ran ahead.
+        if until is None or until <= told <= now:
             return told
         await self._notifier.tell_expired(until=until)
         return until

@@ -22,6 +22,9 @@ from universal_agent.store.store import Store
 #: Seconds between two looks at what waits.
 _EVERY_SECONDS = 15.0
 
+#: Runs whose priority is raised in one transaction.
+_BATCH = 1000
+
 
 class Pools:
     """What operators may do about pools, and the ageing of the queue.
@@ -87,8 +90,12 @@ class Pools:
         now = self._clock.now()
         if all(now - since < self._aging for since in self._waiting_since.values()):
             return
-        if await self._store.write(verbs.pools.raise_waiting, after=self._aging, now=now):
-            self._queue.look_again()
+        raised = _BATCH
+        while raised == _BATCH:
+            raised = await self._store.write(
+                verbs.pools.raise_waiting, after=self._aging, now=now, limit=_BATCH
+            )
+        self._queue.look_again()
 
     def reasons(self) -> list[str]:
         """A sentence for each pool in which a run has waited too long."""

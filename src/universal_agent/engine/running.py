@@ -32,16 +32,16 @@ from universal_agent.runners.base import (
 from universal_agent.runners.failure_rules import WatchedOutput
 from universal_agent.runners.keepers import KeeperLost, Keepers
 from universal_agent.runners.orphans import kill_orphans
-from universal_agent.runners.outcome_file import outcome_path
 from universal_agent.runners.output import RunOutput, run_log_path
 from universal_agent.runners.shortage import ResourceShortage
 from universal_agent.runners.signs_of_life import (
     LastSign,
+    Sign,
     SignsOfLife,
-    progress_path,
     silence_words,
 )
 from universal_agent.store.values import Claimed, Finished, Wake
+from universal_agent.threads import FILES
 
 _log = structlog.get_logger(__name__)
 
@@ -49,6 +49,9 @@ _log = structlog.get_logger(__name__)
 #: log lines about that.
 _SHORTAGE_SECONDS = 1.0
 _SHORTAGE_LOG_SECONDS = 60.0
+
+#: How often in its idle time a run is looked at.
+_LOOKS = 4
 
 #: The least seconds until the time limit of an adopted run applies: it may have ended already.
 _ADOPTED_SECONDS = 1.0
@@ -69,6 +72,8 @@ class _Worker:
     stop_reason: str | None = None
     #: None until the run has begun.
     deadline: Cancellable | None = None
+    #: Its log, from its start on.
+    log: Path | None = None
     #: Its signs of life, from its start on.
     life: SignsOfLife | None = None
     #: The next look for a sign of life.
@@ -117,6 +122,8 @@ class RunningRuns:
         #: Runs whose keeper has died: how they ended is unknown, which is still to be recorded.
         self.lost: deque[RunId] = deque()
         self._workers: dict[RunId, _Worker] = {}
+        #: How many of these make up for missed slots, and how many may take workers in reserve.
+        self.late_count = self.light_count = 0
         #: Runs that have begun and whose ends are not recorded by this process.
         self._given_up: set[RunId] = set()
         #: When a shortage was logged last, by the monotonic clock.
@@ -137,16 +144,6 @@ class RunningRuns:
     def runs(self) -> list[Run]:
         """The runs in execution, oldest first."""
         return [worker.item.run for worker in self._workers.values()]
-
-    @property
-    def late_count(self) -> int:
-        """How many of the runs make up for missed slots."""
-        return sum(worker.item.run.trigger.is_late for worker in self._workers.values())
-
-    @property
-    def light_count(self) -> int:
-        """How many of the runs may take workers in reserve."""
-        return sum(worker.is_light for worker in self._workers.values())
 
     # -- ends
 
@@ -188,6 +185,14 @@ class RunningRuns:
         )
         light = item.run.brings_spec or is_light(item.spec)
         self._workers[item.run.run_id] = _Worker(task, item, light, is_adopted)
+        self.light_count += light
+        self.late_count += item.run.trigger.is_late
+
+    def _forget(self, run_id: RunId) -> None:
+        """A run is not in execution any more."""
+        if (worker := self._workers.pop(run_id, None)) is not None:
+            self.light_count -= worker.is_light
+            self.late_count -= worker.item.run.trigger.is_late
 
     def stop(self, run_id: RunId, status: RunStatus, reason: str) -> bool:
         """Stop a run, which then ends in `status`; False if it is not in execution here."""
@@ -214,7 +219,7 @@ class RunningRuns:
         ]
         for worker in unbegun:
             worker.task.cancel()
-            del self._workers[worker.item.run.run_id]
+            self._forget(worker.item.run.run_id)
         return [worker.item for worker in unbegun]
 
     async def leave(self) -> None:
@@ -243,10 +248,10 @@ class RunningRuns:
                 lag -= stable_jitter(run.source_ref, spec.policy.jitter_seconds)
             self._metrics.lag(max(0.0, lag.total_seconds()))
         listener = self._live_turns.listen(run) if run.brings_spec else None
-        log = run_log_path(self._run_logs_dir, run.run_id, run.queued_at)
-        worker.life = SignsOfLife(self._clock, progress_path(log))
+        worker.log = log = run_log_path(self._run_logs_dir, run.run_id, run.queued_at)
+        worker.life = SignsOfLife(self._clock, log)
         if worker.is_adopted and run.started_at is not None:
-            worker.life.began(run.started_at)
+            worker.life.show(run.started_at, Sign.START)
         output = RunOutput(
             log,
             replaces=worker.is_adopted,
@@ -281,7 +286,7 @@ class RunningRuns:
                     error=output.failure,
                     dropped_bytes=output.dropped_bytes,
                 )
-            self._workers.pop(run.run_id, None)
+            self._forget(run.run_id)
         with suppress(OSError):  # it is not empty, or was never made
             self._state_dir(run).rmdir()
         self.ended.append(
@@ -324,8 +329,7 @@ class RunningRuns:
             ),
         )
         if policy.idle_timeout_seconds is not None:
-            # Whatever an earlier gateway has missed: what is there is read first.
-            self._watch(worker, _ADOPTED_SECONDS if worker.is_adopted else None)
+            self._watch(worker, policy.idle_timeout_seconds)
         try:
             return await self._run(worker, output, started_at)
         except ResourceShortage as shortage:
@@ -341,22 +345,22 @@ class RunningRuns:
             await self._clock.sleep(_SHORTAGE_SECONDS)
             return None
 
-    def _watch(self, worker: _Worker, after: float | None = None) -> None:
-        """Look for a sign of life after that many seconds, or when it is due at the earliest."""
-        policy = worker.item.spec.policy
-        limit = policy.idle_timeout_seconds
-        assert limit is not None
-        worker.watch = self._clock.call_later(
-            limit if after is None else after, partial(self._look_for_life, worker, limit)
-        )
+    def _watch(self, worker: _Worker, limit: int, left: float | None = None) -> None:
+        """Look for signs of life again when the silence may have lasted for `limit` seconds.
+
+        A progress file is looked at more often: a touch counts when it is seen.
+        """
+        after = min(limit if left is None else left, limit / _LOOKS)
+        worker.watch = self._clock.call_later(after, partial(self._look_for_life, worker, limit))
 
     def _look_for_life(self, worker: _Worker, limit: int) -> None:
         """Stop a run that has given no sign of life for so long."""
         life = worker.life
         assert life is not None
+        life.read_progress()
         left = limit - life.silent_for()
         if left > 0:
-            self._watch(worker, left)
+            self._watch(worker, limit, left)
             return
         policy = worker.item.spec.policy
         self.stop(
@@ -366,12 +370,15 @@ class RunningRuns:
         )
 
     def last_sign(self, run_id: RunId) -> LastSign | None:
-        """The latest sign of life of a run in execution; None for any other."""
+        """The latest sign of life that is known of a run in execution; None for any other."""
         worker = self._workers.get(run_id)
-        if worker is None or worker.life is None:
-            return None
-        worker.life.silent_for()  # looks at its progress file
-        return worker.life.last
+        return None if worker is None or worker.life is None else worker.life.last
+
+    async def look_for_sign(self, run_id: RunId) -> None:
+        """Look at the progress file of a run in execution."""
+        worker = self._workers.get(run_id)
+        if worker is not None and worker.life is not None:
+            await FILES.run(worker.life.read_progress)
 
     def _wake(self, item: Claimed) -> Wake | None:
         """The session to wake when the run ends."""
@@ -407,7 +414,6 @@ class RunningRuns:
         late = None
         if run.trigger.is_late:
             late = int((started_at - run.scheduled_at).total_seconds())
-        log = run_log_path(self._run_logs_dir, run.run_id, run.queued_at)
         watched = None
         if spec.fail_on is not None and spec.fail_on.reads_output:
             watched = output = WatchedOutput(output, spec.fail_on)
@@ -428,8 +434,7 @@ class RunningRuns:
             title=spec.display_title,
             metadata=spec.metadata,
             fail_on=spec.fail_on,
-            outcome_file=outcome_path(log),
-            progress_file=progress_path(log),
+            log=worker.log,
             deadline=started_at + timedelta(seconds=spec.policy.timeout_seconds),
             # A turn is part of a conversation: its client is told that it was cut, and asks again.
             keepers=None if run.brings_spec else self._keepers,

@@ -1,4 +1,4 @@
-"""Tells people of sessions that are silent for several beats, and that they are heard again.
+"""Notifications about sessions that are silent for several beats, and about the end of that.
 
 It sleeps until a session could become silent. Beats that end put that off, and are looked at only
 then, unless their session is silent.

@@ -25,6 +25,7 @@ from universal_agent.errors import InvalidInput, StartupError
 from universal_agent.files import folder
 from universal_agent.runners.keepers import Keepers
 from universal_agent.runners.output import RunOutput
+from universal_agent.runners.signs_of_life import progress_path
 from universal_agent.runners.workspace_files import open_workspace
 from universal_agent.settings import Settings
 
@@ -65,10 +66,8 @@ class RunRequest:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     #: The job's rules of failure; the executor applies those about output.
     fail_on: FailOn | None = None
-    #: Where a program may say how it ended (outcome_file.py).
-    outcome_file: Path | None = None
-    #: The file whose touch is a sign of life (signs_of_life.py).
-    progress_file: Path | None = None
+    #: The run's log. Files in which a program may say something are next to it.
+    log: Path | None = None
     #: When its time limit ends.
     deadline: datetime | None = None
     #: Starts child processes that outlive the gateway; None: they end with it.
@@ -102,6 +101,11 @@ class RunRequest:
         top = self.workspace_dir.parent.resolve()
         return top, top / self.workspace_dir.name
 
+    @property
+    def outcome_file(self) -> Path | None:
+        """Where a program may say how it ended (outcome_file.py)."""
+        return None if self.log is None else self.log.with_suffix(".outcome")
+
     def make_state_dir(self) -> None:
         """Create the slot's folder if there is none. Raises OSError, also for a link in its path.
 
@@ -124,10 +128,9 @@ class RunRequest:
         }
         if self.late_seconds is not None:
             facts["UA_LATE_SECONDS"] = str(self.late_seconds)
-        if self.outcome_file is not None:
+        if self.log is not None:
             facts["UA_OUTCOME_FILE"] = str(self.outcome_file)
-        if self.progress_file is not None:
-            facts["UA_PROGRESS"] = str(self.progress_file)
+            facts["UA_PROGRESS"] = str(progress_path(self.log))
         if self.deadline is not None:
             facts["UA_DEADLINE"] = f"{self.deadline:%Y-%m-%dT%H:%M:%SZ}"
         if self.approved_by is not None:

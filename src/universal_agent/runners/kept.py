@@ -33,7 +33,7 @@ from universal_agent.runners.process_ends import (
     why_missing,
 )
 from universal_agent.runners.shortage import raise_shortage
-from universal_agent.runners.signs_of_life import SignsOfLife
+from universal_agent.runners.signs_of_life import Sign, SignsOfLife
 from universal_agent.runners.time_limit import time_limit
 
 #: Bytes of an exit record at most.
@@ -156,7 +156,7 @@ async def _start(
 
 
 def _replay(kept: Kept, output: RunOutput) -> None:
-    """Count what the spool has already as a sign of the time when it was written."""
+    """Read what the spool has already without counting it as new output."""
     if (life := output.life) is None:
         return
     life.is_replaying = True
@@ -171,7 +171,7 @@ def _replay(kept: Kept, output: RunOutput) -> None:
             default=None,
         )
     if latest is not None:
-        life.resume(datetime.fromtimestamp(latest, UTC))
+        life.show(datetime.fromtimestamp(latest, UTC), Sign.OUTPUT)
 
 
 async def _stop(
@@ -226,7 +226,7 @@ class SpoolReader:
     def __init__(
         self, kept: Kept, sinks: Sequence[ByteSink], life: SignsOfLife | None = None
     ) -> None:
-        """`life` is told when what earlier gateways have read is read again."""
+        """`life` counts output as new once what earlier gateways have read is read again."""
         self._kept = kept
         self._life = life
         self._sinks = sinks

@@ -36,11 +36,6 @@ class SaidOutcome:
     resource: str | None = None
 
 
-def outcome_path(log: Path) -> Path:
-    """The path of a run's outcome file, next to its log."""
-    return log.with_suffix(".outcome")
-
-
 def make_folder_of(path: Path | None) -> None:
     """Make the folder that a program is to write its outcome file in."""
     if path is not None:

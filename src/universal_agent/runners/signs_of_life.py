@@ -7,12 +7,15 @@ agent's stream of events, silence is no sign of a hang: the clock of silence sta
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
 from universal_agent.clock import Clock
 from universal_agent.files import folder
+
+#: Tools in flight at the same time, and characters of their ids, that are told apart.
+_MOST_TOOLS, _TOOL_CHARS = 1000, 200
 
 
 class Sign(StrEnum):
@@ -39,74 +42,61 @@ def progress_path(log: Path) -> Path:
 class SignsOfLife:
     """The signs of one run, in the memory of the process that executes it."""
 
-    def __init__(self, clock: Clock, progress: Path | None = None) -> None:
-        """`progress` is the file that the run may touch."""
+    def __init__(self, clock: Clock, log: Path | None = None) -> None:
+        """`log` is the run's log: the progress file that the run may touch is next to it."""
         self._clock = clock
-        self._progress = progress
+        self._log = log
         self.last = LastSign(clock.now(), Sign.START)
         self._at = clock.monotonic()
         #: When the progress file was changed, at the latest look.
         self._touched: float | None = None
         #: Tools that an agent waits for, by its own ids.
         self._tools: set[str] = set()
-        #: Whether output is read again that an earlier gateway has read.
+        #: Whether output is read that an earlier gateway has read already.
         self.is_replaying = False
 
-    def sign(self, kind: Sign = Sign.OUTPUT) -> None:
-        """There is a sign of life now."""
+    def sign(self, kind: Sign = Sign.OUTPUT, *, shown_at: datetime | None = None) -> None:
+        """Record a sign of life now. `shown_at` is its time where that is known to be earlier."""
         if not self.is_replaying:
-            self._at, self.last = self._clock.monotonic(), LastSign(self._clock.now(), kind)
+            self._at = self._clock.monotonic()
+            self.show(shown_at or self._clock.now(), kind)
 
-    def resume(self, at: datetime, kind: Sign = Sign.OUTPUT) -> None:
-        """The latest sign was at that time of the wall clock, if that is not earlier than known.
+    def show(self, at: datetime, kind: Sign) -> None:
+        """Show that sign as the latest one. Silence is counted as before.
 
-        A time that is yet to come counts as now.
+        An adopted run gets its whole idle time again: the wall clock, which alone knows how long
+        no gateway was there, may have been set, and the machine may have slept.
         """
-        now = self._clock.now()
-        at = min(at, now)
-        monotonic = self._clock.monotonic() - (now - at).total_seconds()
-        if monotonic > self._at or self.last.kind is Sign.START:
-            self._at, self.last = monotonic, LastSign(at, kind)
-
-    def began(self, at: datetime) -> None:
-        """The run began at that time, under an earlier gateway."""
-        self.last = LastSign(at, Sign.START)
-        self._at = self._clock.monotonic() - (self._clock.now() - at).total_seconds()
+        self.last = LastSign(at, kind)
 
     def tool_began(self, tool: object) -> None:
         """An agent waits for a tool."""
-        self._tools.add(str(tool))
+        if len(self._tools) < _MOST_TOOLS:
+            self._tools.add(str(tool)[:_TOOL_CHARS])
 
     def tool_ended(self, tool: object) -> None:
         """The tool has answered."""
-        self._tools.discard(str(tool))
-
-    @property
-    def is_in_tool(self) -> bool:
-        """Whether an agent waits for a tool."""
-        return bool(self._tools)
+        self._tools.discard(str(tool)[:_TOOL_CHARS])
 
     def silent_for(self) -> float:
-        """Seconds since the latest sign, 0 while an agent waits for a tool.
-
-        Looks at the progress file.
-        """
-        self._look()
+        """Seconds since the latest sign, 0 while an agent waits for a tool."""
         return 0.0 if self._tools else self._clock.monotonic() - self._at
 
-    def _look(self) -> None:
-        if self._progress is None:
+    def read_progress(self) -> None:
+        """Look at the progress file: a change since the last time is a sign of life."""
+        if self._log is None:
             return
-        touched = None
-        with suppress(OSError):  # it was never made, or a link is in its path
-            with folder(self._progress.parent) as descriptor:
-                found = os.stat(self._progress.name, dir_fd=descriptor, follow_symlinks=False)
-            touched = found.st_mtime
-        if touched is not None and touched != self._touched:
+        path = progress_path(self._log)
+        try:
+            with folder(path.parent) as descriptor:
+                touched = os.stat(path.name, dir_fd=descriptor, follow_symlinks=False).st_mtime
+        except OSError:  # it was never made, or a link is in its path
+            return
+        if touched != self._touched:
             self._touched = touched
+            now = self._clock.now()
             with suppress(OverflowError, ValueError, OSError):  # a time that no clock shows
-                at = datetime.fromtimestamp(touched, self.last.at.tzinfo)
-                self.resume(at, Sign.PROGRESS)
+                self.sign(Sign.PROGRESS, shown_at=min(datetime.fromtimestamp(touched, UTC), now))
 
 
 def silence_words(seconds: int, last: LastSign, limit: float) -> str:

@@ -1,6 +1,6 @@
 """Jobs and runs in their wire form."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -45,9 +45,13 @@ class CronView:
         default_source: str,
         agent: Sequence[str] = (),
         last_sign: Callable[[RunId], LastSign | None] = lambda _: None,
+        look_for_sign: Callable[[RunId], Awaitable[None]] | None = None,
     ) -> None:
-        """`agent` is what the configured agent uses, `last_sign` knows runs in execution."""
+        """`agent` is what the configured agent uses. `last_sign` knows runs in execution, and
+        `look_for_sign` brings one of them up to date.
+        """
         self._last_sign = last_sign
+        self._look_for_sign = look_for_sign
         self._store = store
         self._agent = agent
         #: Where the zone of jobs that name none comes from.
@@ -163,7 +167,7 @@ class CronView:
         def place(run: Run) -> str | None:
             return run.run_id
 
-        found = await fill(read, self.run_document, place, after=before, limit=limit)
+        found = await fill(read, self._document, place, after=before, limit=limit)
         if job_id is not None and not found.entries:
             await self.job(job_id)
         more = await has_more(found, read, place, limit=limit)
@@ -176,8 +180,14 @@ class CronView:
             raise RunNotFound(f"There is no run {run_id!r}.")
         return run
 
-    def run_document(self, run: Run) -> dict[str, Any]:
-        """A run's wire form, with the latest sign of life of one in execution."""
+    async def shown_run(self, run_id: str) -> dict[str, Any]:
+        """A run's wire form, after a look for a sign of life. Raises RunNotFound."""
+        run = await self.run(run_id)
+        if self._look_for_sign is not None:
+            await self._look_for_sign(run.run_id)
+        return self._document(run)
+
+    def _document(self, run: Run) -> dict[str, Any]:
         return run_document(run, self._last_sign(run.run_id))
 
     async def log_of(self, slot: SlotKey) -> str:

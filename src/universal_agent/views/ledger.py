@@ -22,7 +22,7 @@ LONGEST = timedelta(days=366)
 _AT_ONCE = 200_000
 
 _RAN = ("success", "error", "timeout", "stalled", "cancelled")
-_MISSED = ("pending", "approved_and_run", "rescheduled", "deleted", "superseded", "expired")
+_MISSED = ("pending", "open", "approved_and_run", "rescheduled", "deleted", "superseded", "expired")
 
 
 class LedgerView:

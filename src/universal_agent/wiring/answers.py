@@ -99,6 +99,7 @@ def build_answers(
             default_source=settings.default_timezone_source,
             agent=execution.queue.agent,
             last_sign=execution.running.last_sign,
+            look_for_sign=execution.running.look_for_sign,
         ),
         ledger=ledger,
         stasis_view=StasisView(store, calendar, agent=execution.queue.agent, off=base.switches.off),

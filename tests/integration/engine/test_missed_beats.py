@@ -1,4 +1,4 @@
-"""Missed beats: nobody is asked about one; a session that is silent for several is told."""
+"""Missed beats: nobody is asked about one; silence over several is a notification."""
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path

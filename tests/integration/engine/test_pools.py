@@ -180,6 +180,23 @@ class TestPools:
             ("gpu", None, "ada"),
         ]
 
+    async def test_a_run_that_waits_for_a_pool_that_is_removed_starts_all_the_same(
+        self, opened: Open, clock: ManualClock
+    ) -> None:
+        gateway = await opened(cron_max_concurrency=8)
+        pools = gateway.runtime.pools
+        await pools.put("gpu", 1, by="ada")
+        gateway.runner.hold()
+        jobs = [
+            await gateway.create(every="1d", pool="gpu", timeout_seconds=86_400) for _ in range(2)
+        ]
+        assert len(await now_running(gateway, clock, *jobs)) == 1
+        for job in jobs:
+            await gateway.runtime.jobs.edit(job.job_id, JobDraft(pool=None))
+        await pools.delete("gpu", by="ada")
+        await clock.settle()
+        assert len(gateway.runner.running) == 2
+
     async def test_settings_win_and_what_they_name_no_more_goes_unless_a_job_names_it(
         self, opened: Open
     ) -> None:

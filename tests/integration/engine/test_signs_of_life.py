@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from universal_agent.domain.run import RunStatus
 from universal_agent.errors import InvalidInput
 from universal_agent.runners.agent_programs import JsonReply
 from universal_agent.runners.base import RunRequest, RunResult
+from universal_agent.runners.signs_of_life import SignsOfLife
 from universal_agent.testing import SUCCESS, ManualClock
 
 Work = Callable[[RunRequest], Awaitable[None]]
@@ -27,6 +29,15 @@ def works(gateway: Gateway, work: Work) -> None:
         return SUCCESS
 
     gateway.runner.run = run  # type: ignore[method-assign]
+
+
+def touch(request: RunRequest, clock: ManualClock) -> None:
+    """What the run's `touch "$UA_PROGRESS"` does, at the time of the test's clock."""
+    path = Path(request.facts()["UA_PROGRESS"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    at = clock.now().timestamp()
+    os.utime(path, (at, at))
 
 
 async def run_of(gateway: Gateway, job: Job) -> Any:
@@ -85,28 +96,52 @@ async def test_a_touch_of_the_progress_file_is_a_sign_of_life(
     gateway: Gateway, clock: ManualClock
 ) -> None:
     async def work(request: RunRequest) -> None:
-        assert request.progress_file is not None
-        assert request.facts()["UA_PROGRESS"] == str(request.progress_file)
-        request.progress_file.parent.mkdir(parents=True, exist_ok=True)
         for _ in range(5):
             await clock.sleep(40)
-            request.progress_file.touch()
-            at = clock.now().timestamp()
-            os.utime(request.progress_file, (at, at))
+            touch(request, clock)
         await clock.sleep(3600)
 
     works(gateway, work)
     job = await gateway.create(run_at="1s", idle_timeout_seconds=60)
     await clock.advance(150)
     run = await run_of(gateway, job)
-    shown = gateway.runtime.cron.run_document(run)
+    shown = await gateway.runtime.cron.shown_run(run.run_id)
     assert shown["last_sign_of_life"] == "progress"
     assert shown["last_sign_of_life_at"] == gateway.began.timestamp() + 121
     await clock.advance(150)
     run = await run_of(gateway, job)
     assert run.status is RunStatus.STALLED
     assert "the last: progress at 2026-01-14 12:03:21 UTC" in run.error
-    assert gateway.runtime.cron.run_document(run)["last_sign_of_life_at"] is None
+    assert (await gateway.runtime.cron.shown_run(run.run_id))["last_sign_of_life_at"] is None
+
+
+@pytest.mark.parametrize("step", [3600, -3600])
+async def test_a_clock_that_is_set_after_a_touch_is_no_silence(
+    gateway: Gateway, clock: ManualClock, step: int
+) -> None:
+    async def work(request: RunRequest) -> None:
+        for _ in range(4):
+            await clock.sleep(30)
+            touch(request, clock)
+
+    works(gateway, work)
+    job = await gateway.create(run_at="1s", idle_timeout_seconds=60)
+    await clock.advance(40)
+    clock.step(step)
+    await clock.advance(120)
+    assert await gateway.statuses(job) == [RunStatus.SUCCESS]
+
+
+async def test_tools_without_number_do_not_fill_the_memory(clock: ManualClock) -> None:
+    life = SignsOfLife(clock)
+    for number in range(5000):
+        life.tool_began(f"{number}" + "x" * 10_000)
+    assert life.silent_for() == 0
+    assert sum(map(len, life._tools)) <= 200_000
+    for number in range(1000):
+        life.tool_ended(f"{number}" + "x" * 10_000)
+    await clock.advance(30)
+    assert life.silent_for() == 30
 
 
 @pytest.mark.parametrize(

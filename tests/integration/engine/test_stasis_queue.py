@@ -212,6 +212,20 @@ class TestExpired:
         await clock.advance(5)
         assert len(await news(client)) == 1
 
+    async def test_a_clock_that_ran_ahead_and_is_set_back_silences_no_digest(
+        self, gateway: Gateway, client: httpx.AsyncClient, clock: ManualClock
+    ) -> None:
+        clock.step(30 * 86_400)
+        await clock.advance(86_400)
+        clock.step(-30 * 86_400)
+        await clock.advance(60)
+        known = {one["id"] for one in await news(client)}
+        await gateway.create(title="Backup", every="2h", useful_for_seconds=600)
+        await away(gateway, clock, 2 * 3600 + 900)
+        await clock.advance(20 * 3600)
+        told = [one for one in await news(client) if one["id"] not in known]
+        assert [one["title"] for one in told] == ["1 missed slot expired without a decision"]
+
     async def test_each_user_has_one(
         self, gateway: Gateway, client: httpx.AsyncClient, clock: ManualClock
     ) -> None:

@@ -18,7 +18,7 @@ from universal_agent.testing import ManualClock
 @pytest.fixture
 def run(clock: ManualClock, asked: Asked, tmp_path: Path) -> Any:
     async def run(command: str) -> RunResult:
-        request = replace(asked(command)[0], outcome_file=tmp_path / "logs" / "run-1.outcome")
+        request = replace(asked(command)[0], log=tmp_path / "logs" / "run-1.log")
         return await ShellRunner(Settings(), clock=clock).run(request)
 
     return run

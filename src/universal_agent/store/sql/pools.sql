@@ -17,6 +17,10 @@ SET size = excluded.size, origin = excluded.origin, updated_at = excluded.update
 -- delete_pool --
 DELETE FROM pools WHERE name = :name;
 
+-- runs_leave_pool --
+-- Runs of jobs that have moved to another pool since they were queued.
+UPDATE runs SET pool = NULL WHERE pool = :name AND finished_at IS NULL;
+
 -- job_of_pool --
 SELECT job_id FROM jobs WHERE pool = :name AND pool IS NOT NULL AND deleted_at IS NULL LIMIT 1;
 
@@ -47,5 +51,7 @@ ORDER BY r.started_at, r.run_id LIMIT :limit;
 
 -- raise_waiting --
 UPDATE runs SET priority = priority - 1, raised_at = :now
-WHERE status = 'queued' AND priority > 0 AND trigger NOT IN ('catch_up', 'approved')
-  AND coalesce(raised_at, queued_at) <= :since;
+WHERE run_id IN (
+  SELECT run_id FROM runs
+  WHERE status = 'queued' AND priority > 0 AND trigger NOT IN ('catch_up', 'approved')
+    AND coalesce(raised_at, queued_at) <= :since LIMIT :limit);

@@ -34,6 +34,7 @@ def claimable(tx: Tx, lanes: Lanes, rules: ClaimRules, gate: Gate, *, now: datet
     if lanes.free <= 0:
         return []
     held, probes = _held_runs(tx, gate, now=now) if gate else ([], 0)
+    left_out = {"off": to_json(rules.off), "held": to_json(held)}
     taken: list[Row] = []
 
     def ask(limit: int, *, late: bool = False, **more: bool) -> list[Row]:
@@ -45,8 +46,7 @@ def claimable(tx: Tx, lanes: Lanes, rules: ClaimRules, gate: Gate, *, now: datet
                 pool=pool,
                 # Of several runs that could be the probe of a resource one is let through.
                 limit=min(limit, places) + probes,
-                off=to_json(rules.off),
-                held=to_json(held),
+                **left_out,
                 **more,
             )
         return sorted(rows, key=lambda row: row[_ORDER])
@@ -67,13 +67,15 @@ def claimable(tx: Tx, lanes: Lanes, rules: ClaimRules, gate: Gate, *, now: datet
 
     if rules.late_overdue and lanes.late > 0:
         take(ask(1, late=True, overdue=True)[:1], late=True)
+    ahead = list(taken)
     light = ask(lanes.free, light=True)
     reserved = lanes.reserve
     waiting = take(light[:reserved]) + light[reserved:]
     waiting += ask(lanes.ordinary, light=False)
     take(sorted(waiting, key=lambda row: row[_ORDER]))
-    late = ask(min(lanes.late, lanes.ordinary) + len(taken), late=True, overdue=False)
-    take((row for row in late if row not in taken), late=True)
+    if (most := min(lanes.late, lanes.ordinary)) > 0:
+        late = ask(most + len(ahead), late=True, overdue=False)
+        take((row for row in late if row not in ahead), late=True)
     return taken
 
 

@@ -18,7 +18,7 @@ from universal_agent.store.tx import Tx
 #: The note on spans that are closed because their job is gone.
 JOB_DELETED = "the job was deleted"
 
-#: The note on missed beats that were not decided before the next one had ended.
+#: The note on missed beats that were still undecided when a later one ended.
 LATER_BEAT = "a later beat of the session has ended"
 
 

@@ -1,7 +1,7 @@
 """Missed slots that expired without a decision."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from universal_agent.domain.channels import Route
 from universal_agent.domain.expired import Expired, by_owner, digest_words
@@ -15,6 +15,8 @@ from universal_agent.store.verbs.notifications import add_notification
 
 #: Until when digests have told what expired.
 _TOLD = "expired_told_until"
+
+_DAY = timedelta(days=1)
 
 
 def expired_before(tx: Tx, *, before: tuple[float, str], limit: int) -> list[Expired]:
@@ -41,9 +43,12 @@ def tell_expired(
 ) -> list[Notification]:
     """Tell each user what expired since the last digest up to `until`, where anything did.
 
-    The first digest of a database begins with what expires after it was made.
+    The first digest of a database begins with what expires after it was made. One after a clock
+    that ran ahead begins a day before: rather twice than never.
     """
     since = told_until(tx)
+    if since is not None and since > until:
+        since = until - _DAY
     tx.run("set_meta", name=_TOLD, value=repr(until.timestamp()))
     if since is None:
         return []

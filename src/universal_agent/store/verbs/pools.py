@@ -97,6 +97,7 @@ def _put(tx: Tx, pool: Pool, before: Row | None, *, by: str, now: datetime) -> N
 
 def _drop(tx: Tx, pool: Pool, *, by: str, now: datetime) -> None:
     tx.run("delete_pool", name=pool.name)
+    tx.run("runs_leave_pool", name=pool.name)
     tx.append(events.pool_changed(pool, size=None, by=by, now=now))
 
 
@@ -106,6 +107,10 @@ def waiting_since(tx: Tx) -> dict[str, datetime]:
     return {name or DEFAULT_POOL: from_epoch(since) for name, _, since in tx.all("pools_waiting")}
 
 
-def raise_waiting(tx: Tx, *, after: timedelta, now: datetime) -> int:
-    """Raise the priority of runs that have waited for so long, by one step; returns how many."""
-    return tx.run("raise_waiting", since=(now - after).timestamp(), now=now.timestamp())
+def raise_waiting(tx: Tx, *, after: timedelta, now: datetime, limit: int) -> int:
+    """Raise the priority of up to `limit` runs that have waited for so long by one step.
+
+    Returns how many.
+    """
+    since = (now - after).timestamp()
+    return tx.run("raise_waiting", since=since, now=now.timestamp(), limit=limit)

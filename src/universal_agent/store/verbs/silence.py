@@ -9,13 +9,14 @@ from universal_agent.domain.silence import Liveness
 from universal_agent.domain.slot import from_epoch
 from universal_agent.store.encoding import to_json
 from universal_agent.store.steps.cooldowns import read_open
-from universal_agent.store.tx import Tx
+from universal_agent.store.tx import Lane, Tx, in_lane
 from universal_agent.store.verbs.beats import list_beats
 
 #: Misses that have notifications of their own; so have beats skipped for a cooldown or a breaker.
 _EXCUSED_CAUSES = (Cause.COOLDOWN, Cause.ENGINE_OFF)
 
 
+@in_lane(Lane.LONG)
 def beats_alive(tx: Tx, *, agent: Sequence[str], beats: int) -> list[Liveness]:
     """The life of every session that has beats; `agent` is what the configured agent uses.
 

@@ -1,4 +1,4 @@
-"""Groups of missed slots that wait, with what bears upon their decision; and those that expired."""
+"""Groups of missed slots that wait, with the facts that decide about them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,11 +13,12 @@ from universal_agent.errors import Conflict
 from universal_agent.store.rows.decoding import decoded
 from universal_agent.store.rows.missed import missed_from_row
 from universal_agent.store.steps.cooldowns import read_open
-from universal_agent.store.tx import Tx
+from universal_agent.store.tx import Lane, Tx, in_lane
 from universal_agent.store.verbs.jobs import get_job
 from universal_agent.store.verbs.stasis import find_missed, group_of, require_undecided
 
 
+@in_lane(Lane.LONG)
 def waiting_groups(tx: Tx, *, agent: Sequence[str], off: Sequence[Source]) -> list[Waiting]:
     """Every group that waits, in no order.
 

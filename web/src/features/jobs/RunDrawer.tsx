@@ -44,7 +44,7 @@ function endWords(run: Run): string | null {
 
 const SIGN = { start: 'its start', output: 'output', progress: 'progress' } as const;
 
-/** What the run was last heard by, and how long ago. */
+/** The latest sign of life of the run, and how long ago it was. */
 function LastSign({ of: run }: { of: Run }): JSX.Element | null {
   if (run.last_sign_of_life_at === null || run.last_sign_of_life === null) return null;
   return (

@@ -69,7 +69,7 @@ function NewAddress({ name, path }: { name: string; path: string }): JSX.Element
       <TextInput
         className={styles.text}
         label={`The address of ${name}`}
-        description="It is shown this once. Whoever has it reads the calendar."
+        description="It is shown only now. Everyone who has it can read the calendar."
         readOnly
         value={address}
         onFocus={(event) => event.currentTarget.select()}
